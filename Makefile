@@ -1,0 +1,46 @@
+# make run     the whole study on the virtual screen; ends with the report's place
+# make test    the fast test suite, with coverage
+# make check   lint, fast suite, slow suite: what CI runs
+# The first of them makes .venv and installs the project; Python 3.11 or newer is all that has to be there.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+REPORT := data/08_reporting/virtual_screen/default/seed_0/report.html
+# no telemetry, from Kedro or its plugins
+export DO_NOT_TRACK := 1
+
+.PHONY: run test lint slow check viz clean
+
+$(BIN)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is older than Python 3.11: make PYTHON=/path/to/python3.11 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV): about 7 GB, most of it PyTorch; minutes on a fast line."
+	$(BIN)/pip install --quiet --editable '.[viz,dev]'
+	touch $@
+
+run: $(BIN)/.installed
+	$(BIN)/kedro run
+	@echo "The report: $(CURDIR)/$(REPORT)"
+
+test: $(BIN)/.installed
+	$(BIN)/pytest -m "not slow" --cov
+
+slow: $(BIN)/.installed
+	$(BIN)/pytest -m slow
+
+lint: $(BIN)/.installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/test_catalog.py tests/test_parameters.py
+
+check: lint test slow
+
+viz: $(BIN)/.installed
+	$(BIN)/kedro viz build
+
+clean:
+	rm -rf $(VENV) build .viz

@@ -1,0 +1,80 @@
+"""Embeddings with their keys."""
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from kedro.io import AbstractDataset, DatasetError
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Embeddings and the keys of their rows.
+
+    Attributes
+    ----------
+    keys
+        (N,) str: ``field_id`` of fields, InChIKey of compounds; unique.
+    vectors
+        (N, d) float32, rows L2-normalised.
+    meta
+        Where they come from: at least ``split_hash`` of the folds that the model was trained on.
+    """
+
+    keys: np.ndarray
+    vectors: np.ndarray
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.vectors.ndim != 2 or len(self.keys) != len(self.vectors):
+            raise ValueError(f"embeddings: {len(self.keys)} keys do not fit vectors of shape {self.vectors.shape}")
+        if len(np.unique(self.keys)) != len(self.keys):
+            raise ValueError("embeddings: keys are not unique")
+
+    def of(self, keys: np.ndarray) -> np.ndarray:
+        """Vectors of ``keys``, in their order: (len(keys), d) float32.
+
+        Raises
+        ------
+        KeyError
+            Naming the first key that has no embedding.
+        """
+        position = pd.Index(self.keys).get_indexer(pd.Index(keys))
+        if (position < 0).any():
+            missing = np.asarray(keys)[position < 0]
+            raise KeyError(f"{len(missing)} keys have no embedding, the first is {missing[0]}: run the embedding pipeline")
+        return self.vectors[position]
+
+
+class EmbeddingsDataset(AbstractDataset[Embeddings, Embeddings]):
+    """A folder with ``vectors.npy`` and ``keys.parquet`` (column ``key``, row order of the vectors; the meta beside it)."""
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> Embeddings:
+        keys = pd.read_parquet(self._filepath / "keys.parquet")
+        meta = json.loads((self._filepath / "meta.json").read_text())
+        vectors = np.load(self._filepath / "vectors.npy", allow_pickle=False)
+        if len(keys) != len(vectors):
+            raise DatasetError(f"{self._filepath}: {len(keys)} keys but {len(vectors)} vectors: run embedding again")
+        return Embeddings(keys["key"].to_numpy(), vectors, meta)
+
+    def save(self, data: Embeddings) -> None:
+        from cloome_kedro.datasets.folder import replace_folder
+
+        with replace_folder(self._filepath) as part:
+            np.save(part / "vectors.npy", data.vectors, allow_pickle=False)
+            pd.DataFrame({"key": data.keys}).to_parquet(part / "keys.parquet")
+            (part / "meta.json").write_text(json.dumps(data.meta, indent=1, sort_keys=True) + os.linesep)
+
+    def _exists(self) -> bool:
+        return (self._filepath / "meta.json").exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}

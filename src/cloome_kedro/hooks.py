@@ -1,0 +1,21 @@
+"""Hooks of the Kedro project."""
+
+from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
+
+
+class EnvironmentPipelines:
+    """Fits the registered pipelines to the environment.
+
+    The registry cannot see configuration, but what ``kedro run`` should do differs between screens: a real screen is not
+    simulated, and a published split replaces the random and the scaffold split. An environment's ``globals.yml`` therefore
+    names ``simulate`` and ``splits``, and this hook registers the pipelines anew with them.
+    """
+
+    @hook_impl
+    def after_context_created(self, context) -> None:
+        from cloome_kedro.pipeline_registry import register_pipelines
+
+        chosen = context.config_loader["globals"]
+        for name, pipeline in register_pipelines(splits=chosen["splits"], simulate=chosen["simulate"]).items():
+            pipelines[name] = pipeline

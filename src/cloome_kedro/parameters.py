@@ -1,0 +1,139 @@
+"""Every parameter group of the project, as a pydantic model.
+
+Kedro validates ``params:`` inputs against a node's annotations before a run starts, so a misspelt key or a value out of
+range stops the run at once, with its name. Unknown keys are forbidden everywhere. Groups that belong to one library
+(``learning``, ``simulation``) are plain dataclasses there, since those libraries run without pydantic; they are checked
+here all the same.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from cloome_kedro.learning.config import FitConfig, ImageEncoderConfig, StructureEncoderConfig
+from cloome_kedro.simulation.config import ScreenConfig
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Parameters(BaseModel):
+    """Base of all groups: unknown keys are errors, values cannot be changed after validation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SimulationParameters(Parameters):
+    """The virtual screen (pipeline ``simulation``)."""
+
+    screen: ScreenConfig
+    n_jobs: int = Field(default=-1, description="processes; -1 uses every core")
+
+
+class PlatemapSource(Parameters):
+    """How the wells of a source are joined to compounds: file and column names, relative to the screen's folder."""
+
+    platemaps: str = Field(description="one table, or a pattern with {platemap}, e.g. platemaps/{platemap}.tsv")
+    barcodes: str | None = Field(default=None, description="table plate -> platemap, where {platemap} is used")
+    compounds: str | None = Field(default=None, description="compound id -> SMILES, name, MoA; none: in the platemap")
+    well_column: str = "well_position"
+    compound_column: str = "broad_sample"
+    concentration_column: str | None = None
+    smiles_column: str = "smiles"
+    name_column: str | None = "pert_iname"
+    moa_column: str | None = None
+    controls: list[str] = Field(
+        default=["DMSO", ""], description="compound ids (or names) that mark a control well; '' = an empty cell"
+    )
+
+
+class SourceParameters(Parameters):
+    """One folder of images with one layout; a screen is a list of these."""
+
+    name: str
+    layout: str = Field(description="name of a layout reader, e.g. load_data_csv or opera_phenix")
+    folder: str = Field(default=".", description="relative to the screen's folder")
+    files: str | None = Field(default=None, description="pattern of the files that the reader looks at; none: its own")
+    channels: dict[str, str] = Field(
+        default={}, description="channel as the files name it -> canonical name; none: the alias table"
+    )
+    bit_depth: Literal[8, 12, 16] = 16
+    plate: str | None = Field(default=None, description="plate name where the files do not say it")
+    platemap: PlatemapSource
+
+
+class IngestionParameters(Parameters):
+    """Raw images to plate files (pipeline ``ingestion``)."""
+
+    screen: str
+    sources: list[SourceParameters] = Field(min_length=1)
+    outlier_percent: float = Field(default=0.0028, ge=0, lt=100, description="share of brightest pixels clipped, in %")
+    scale: Literal[255, 256] = 256
+    scope: Literal["field", "plate"] = "field"
+    crop: Positive | None = Field(default=None, description="side of a central square, in pixels, before resizing")
+    size: tuple[int, int] | None = Field(default=None, description="stored (height, width), by area averaging")
+    max_rejected_fraction: Fraction = 0.05
+    n_jobs: int = -1
+
+
+class FingerprintParameters(Parameters):
+    radius: Positive = 3
+    bits: Annotated[int, Field(ge=8, multiple_of=8)] = 1024
+    chirality: bool = True
+
+
+class SplitParameters(Parameters):
+    """Folds by compound. ``seed`` is not the run's seed: the folds are part of the data."""
+
+    train: Fraction = 0.6
+    validation: Fraction = 0.2
+    test: Fraction = 0.2
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _fractions_sum_to_one(self):
+        if abs(self.train + self.validation + self.test - 1) > 1e-6:
+            raise ValueError("splits: train + validation + test must be 1")
+        return self
+
+
+class AugmentationParameters(Parameters):
+    """What a training batch goes through on the device; evaluation takes the centre crop."""
+
+    crop: Positive | None = Field(default=None, description="side in pixels; none: the whole field")
+    resized_crop_scale: tuple[float, float] | None = Field(
+        default=None, description="RandomResizedCrop's scale range; none: a plain random crop"
+    )
+    normalisation: Literal["published", "dataset", "per_image"] = "dataset"
+
+
+class TrainingParameters(Parameters):
+    """One contrastive training (pipeline ``training``)."""
+
+    image_encoder: ImageEncoderConfig
+    structure_encoder: StructureEncoderConfig
+    augmentation: AugmentationParameters
+    fit: FitConfig
+    pair_key: Literal["compound", "treatment"] = "compound"
+
+
+class EmbeddingParameters(Parameters):
+    batch_size: Positive = 512
+
+
+class RetrievalParameters(Parameters):
+    """Cross-modal retrieval: one seeded field per compound, full pool and sampled candidates."""
+
+    fold: Literal["validation", "test"] = "test"
+    candidates: Positive = Field(default=100, description="size of the sampled pool, the match included")
+    top_k: list[Positive] = [1, 5, 10]
+    confidence: float = Field(default=0.95, gt=0, lt=1)
+
+
+class ReportingParameters(Parameters):
+    title: str
+    simulated: bool
+    gallery_queries: Positive = 6
+    gallery_hits: Positive = 5

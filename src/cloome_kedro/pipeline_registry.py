@@ -1,0 +1,97 @@
+"""The project's pipelines.
+
+``__default__``   the virtual screen and its study
+``study``         everything after the raw screen
+``simulation``, ``ingestion``, ``featurization``, ``training``, ``embedding``, ``retrieval``, ``reporting``   one capability,
+                  for every split of the environment
+``random``, ``scaffold``, ``provided``   what belongs to one split
+"""
+
+from collections.abc import Callable, Sequence
+
+from kedro.pipeline import Pipeline
+
+from cloome_kedro.pipelines import (
+    embedding,
+    featurization,
+    ingestion,
+    reporting,
+    retrieval,
+    simulation,
+    training,
+)
+
+SPLITS = ("random", "scaffold", "provided")
+
+#: what the pipelines of a split share with those of the other splits
+SHARED = {
+    "assay_labels",
+    "compound_keys",
+    "compounds",
+    "fields",
+    "fingerprints",
+    "pairs",
+    "plate_store",
+    "provided_folds",
+    "truth",
+}
+
+#: pipelines that exist once a split
+SPLIT_PIPELINES: dict[str, Callable[[str], Pipeline]] = {
+    "featurization": featurization.create_split_pipeline,
+    "training": training.create_pipeline,
+    "embedding": embedding.create_pipeline,
+    "retrieval": retrieval.create_pipeline,
+    "reporting": reporting.create_section_pipeline,
+}
+
+
+def in_split(pipeline: Pipeline, split: str) -> Pipeline:
+    """Put a pipeline into a split's namespace; shared datasets and parameters keep their names."""
+    inputs = pipeline.inputs()
+    return Pipeline(
+        pipeline,
+        namespace=split,
+        inputs=inputs & SHARED,
+        parameters={name for name in inputs if name.startswith("params:")},
+    )
+
+
+def register_pipelines(splits: Sequence[str] = ("random", "scaffold"), simulate: bool = True) -> dict[str, Pipeline]:
+    """Register the pipelines.
+
+    Parameters
+    ----------
+    splits
+        Splits that the study runs over; an environment sets them in its ``globals.yml``.
+    simulate
+        Whether ``__default__`` starts with the virtual screen.
+
+    Raises
+    ------
+    ValueError
+        If a split is unknown.
+    """
+    if unknown := set(splits) - set(SPLITS):
+        raise ValueError(f"globals.yml: unknown splits {sorted(unknown)}; there are {', '.join(SPLITS)}")
+    shared = {
+        "ingestion": ingestion.create_pipeline(),
+        "featurization": featurization.create_pipeline(),
+        "reporting": reporting.create_pipeline(splits),
+    }
+    by_split = {
+        split: {name: in_split(create(split), split) for name, create in SPLIT_PIPELINES.items()} for split in SPLITS
+    }
+    capabilities = {
+        name: sum((by_split[split][name] for split in splits if name in SPLIT_PIPELINES), shared.get(name, Pipeline([])))
+        for name in {**shared, **SPLIT_PIPELINES}
+    }
+    study = sum(capabilities.values(), Pipeline([]))
+    simulated = simulation.create_pipeline()
+    return {
+        "__default__": simulated + study if simulate else study,
+        "study": study,
+        "simulation": simulated,
+        **capabilities,
+        **{split: sum(pipelines.values(), Pipeline([])) for split, pipelines in by_split.items()},
+    }

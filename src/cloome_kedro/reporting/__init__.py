@@ -1,0 +1,1 @@
+"""What people look at: composites of fields, figures, retrieval galleries, tables and the HTML report."""

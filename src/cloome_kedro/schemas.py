@@ -1,0 +1,185 @@
+"""The tables of the catalog, as pandera schemas (named by ``validator:`` in ``conf/base/catalog.yml``).
+
+A table whose columns differ from its schema is refused when it is saved and when it is loaded.
+"""
+
+import pandera.pandas as pa
+
+CHANNELS = ("Mito", "ER", "RNA", "AGP", "DNA")
+FOLDS = ("train", "validation", "test")
+INCHIKEY = pa.Check.str_matches(r"^[A-Z]{14}-[A-Z]{10}-[A-Z]$")
+
+
+def _column(kind, *checks, **options):
+    return pa.Column(kind, list(checks), **options)
+
+
+def _table(columns, **options):
+    return pa.DataFrameSchema(columns, strict=True, coerce=True, **options)
+
+
+_field = {
+    "field_id": _column(str),  # screen/plate/well/site
+    "screen": _column(str),
+    "plate": _column(str),
+    "well": _column(str, pa.Check.str_matches(r"^[A-P][0-9]{2}$|^[A-Z]{1,2}[0-9]{2}$")),
+    "site": _column(int, pa.Check.ge(0)),
+}
+_annotation = {
+    "compound_id": _column(str, nullable=True),  # as the screen names it; none for controls without a compound
+    "concentration_um": _column(float, nullable=True),
+    "control": _column(bool),  # DMSO and other controls: never in pairs
+}
+
+#: one row a compound as the screen's own tables give it
+compound_table = _table(
+    {
+        "compound_id": _column(str),
+        "smiles": _column(str, nullable=True),
+        "name": _column(str, nullable=True),
+        "moa": _column(str, nullable=True),
+    },
+    unique=["compound_id"],
+)
+
+#: one row a field: where its five images are (absolute paths) and what was in its well
+field_index = _table(
+    {
+        **_field,
+        "source": _column(str),
+        "bit_depth": _column(int, pa.Check.isin([8, 12, 16])),
+        **_annotation,
+        **{f"path_{channel}": _column(str) for channel in CHANNELS},
+    },
+    unique=["field_id"],
+)
+
+#: one row an ingested field: which row of which plate file, and what its intensities are
+fields = _table(
+    {
+        **_field,
+        **_annotation,
+        "plate_file": _column(str),  # name in the plate store, without suffix
+        "row": _column(int, pa.Check.ge(0)),
+        **{
+            f"{statistic}_{channel}": _column(float)
+            for statistic in ("threshold", "saturated", "mean", "std", "focus")
+            for channel in CHANNELS
+        },
+    },
+    unique=["field_id"],
+)
+
+#: fields that were set aside, and why
+rejected_fields = _table(
+    {**_field, "stage": _column(str, pa.Check.isin(["index", "image"])), "reason": _column(str)},
+)
+
+#: one row a standardised compound
+compounds = _table(
+    {
+        "inchikey": _column(str, INCHIKEY),
+        "block": _column(str, pa.Check.str_length(14, 14)),  # first block of the InChIKey: what splits group by
+        "smiles": _column(str),
+        "scaffold": _column(str),  # Bemis-Murcko SMILES; an acyclic compound's own SMILES
+        "name": _column(str, nullable=True),
+        "moa": _column(str, nullable=True),
+    },
+    unique=["inchikey"],
+)
+
+#: which standardised compound each of the screen's compound ids is
+compound_keys = _table({"compound_id": _column(str), "inchikey": _column(str, INCHIKEY)}, unique=["compound_id"])
+
+#: compounds that could not be standardised, and why
+rejected_compounds = _table(
+    {"compound_id": _column(str), "smiles": _column(str, nullable=True), "reason": _column(str)}
+)
+
+#: one row a treated field with a known structure: what contrastive learning pairs (never a control)
+pairs = _table(
+    {
+        **_field,
+        "plate_file": _column(str),
+        "row": _column(int, pa.Check.ge(0)),
+        "inchikey": _column(str, INCHIKEY),
+        "treatment": _column(str),  # InChIKey@concentration
+    },
+    unique=["field_id"],
+)
+
+#: which fold a compound is in
+folds = _table(
+    {"inchikey": _column(str, INCHIKEY), "fold": _column(str, pa.Check.isin(FOLDS))}, unique=["inchikey"]
+)
+
+#: one row an epoch of training
+history = _table(
+    {
+        "epoch": _column(int),
+        "step": _column(int),
+        "train_loss": _column(float),
+        "validation_loss": _column(float, nullable=True),
+        "validation_top1": _column(float, nullable=True),
+        "validation_top1_structure_retrieval": _column(float, nullable=True),  # image query
+        "validation_top1_image_retrieval": _column(float, nullable=True),  # structure query
+        "inverse_temperature": _column(float),
+        "learning_rate": _column(float),
+        "fields_per_second": _column(float),
+        "best": _column(bool),
+    },
+    unique=["epoch"],
+)
+
+_task = {
+    "split": _column(str),
+    "method": _column(str),  # CLOOME, Random, Oracle (phenotype), Oracle (mechanism)
+    "direction": _column(str, pa.Check.isin(["structure retrieval", "image retrieval"])),
+    "candidates": _column(int, pa.Check.ge(1)),  # size of the pool, the match included
+}
+
+#: one row a query: the rank of its match among the candidates
+retrieval_ranks = _table(
+    {
+        **_task,
+        "pool": _column(str, pa.Check.isin(["full", "sampled"])),
+        "query": _column(str),  # field_id (structure retrieval) or InChIKey (image retrieval)
+        "match": _column(str),
+        "rank": _column(int, pa.Check.ge(1)),
+    }
+)
+
+#: one row a metric, with the number of queries it rests on and its exact interval (proportions only)
+retrieval_metrics = _table(
+    {
+        **_task,
+        "pool": _column(str, pa.Check.isin(["full", "sampled"])),
+        "metric": _column(str),  # top-1, top-5, top-10, mean rank, median rank
+        "value": _column(float),
+        "n": _column(int, pa.Check.ge(1)),
+        "successes": _column("Int64", nullable=True),
+        "low": _column(float, nullable=True),
+        "high": _column(float, nullable=True),
+        "chance": _column(float),
+        "split_hash": _column(str),
+    }
+)
+
+#: the virtual screen's truth, read by the oracle rows and by tests only: one row a well
+truth = pa.DataFrameSchema(
+    {
+        "plate": _column(str),
+        "well": _column(str),
+        "compound_id": _column(str, nullable=True),
+        "mechanism": _column(str),
+        "potency": _column(float),
+        "phenotype_.*": _column(float, regex=True),  # what the compound does to a cell on average
+        "realised_.*": _column(float, regex=True),  # what was drawn in this well
+    },
+    strict=True,
+    coerce=True,
+    unique=["plate", "well"],
+)
+
+#: the virtual screen's plates as written
+screen_plates = _table({"plate": _column(str), "platemap": _column(str), "fields": _column(int, pa.Check.ge(1))})
