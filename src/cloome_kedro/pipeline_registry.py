@@ -83,7 +83,9 @@ def register_pipelines(splits: Sequence[str] = ("random", "scaffold"), simulate:
         split: {name: in_split(create(split), split) for name, create in SPLIT_PIPELINES.items()} for split in SPLITS
     }
     capabilities = {
-        name: sum((by_split[split][name] for split in splits if name in SPLIT_PIPELINES), shared.get(name, Pipeline([])))
+        name: sum(
+            (by_split[split][name] for split in splits if name in SPLIT_PIPELINES), shared.get(name, Pipeline([]))
+        )
         for name in {**shared, **SPLIT_PIPELINES}
     }
     study = sum(capabilities.values(), Pipeline([]))

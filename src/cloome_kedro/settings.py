@@ -1,9 +1,18 @@
 """Settings of the Kedro project: see https://docs.kedro.org/en/stable/configure/configuration_basics/ ."""
 
+from pathlib import Path
+
 from kedro.config import OmegaConfigLoader
+from kedro.utils import find_kedro_project
 from omegaconf.resolvers import oc
 
 from cloome_kedro.hooks import EnvironmentPipelines
+
+
+def in_project(path: str) -> str:
+    """Absolute path of a file of the project, wherever a notebook or command is started in it."""
+    return str((find_kedro_project(Path.cwd()) or Path.cwd()) / path)
+
 
 HOOKS = (EnvironmentPipelines(),)
 
@@ -14,5 +23,6 @@ CONFIG_LOADER_ARGS = {
     # an environment changes single parameters, not whole groups
     "merge_strategy": {"parameters": "soft"},
     # ${oc.env:NAME}: folders of real data, which differ from machine to machine
-    "custom_resolvers": {"oc.env": oc.env},
+    # ${project:PATH}: files of the project where a parameter wants an absolute path
+    "custom_resolvers": {"oc.env": oc.env, "project": in_project},
 }

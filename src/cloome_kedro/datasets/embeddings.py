@@ -46,7 +46,9 @@ class Embeddings:
         position = pd.Index(self.keys).get_indexer(pd.Index(keys))
         if (position < 0).any():
             missing = np.asarray(keys)[position < 0]
-            raise KeyError(f"{len(missing)} keys have no embedding, the first is {missing[0]}: run the embedding pipeline")
+            raise KeyError(
+                f"{len(missing)} keys have no embedding, the first is {missing[0]}: run the embedding pipeline"
+            )
         return self.vectors[position]
 
 

@@ -49,7 +49,9 @@ class FolderDataset(AbstractDataset[pd.DataFrame, Path]):
         if self._create:
             self._filepath.mkdir(parents=True, exist_ok=True)
         elif not self._filepath.is_dir():
-            raise DatasetError(f"{self._filepath} is no folder: put the screen there, or correct its path in the catalog")
+            raise DatasetError(
+                f"{self._filepath} is no folder: put the screen there, or correct its path in the catalog"
+            )
         return self._filepath
 
     def save(self, data: pd.DataFrame) -> None:

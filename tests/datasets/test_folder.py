@@ -1,0 +1,37 @@
+"""Folders as handles, and the replacement of a whole folder."""
+
+import pandas as pd
+import pytest
+
+from cloome_kedro.datasets.folder import FolderDataset, replace_folder
+
+
+def test_a_place_to_write_to_is_made(tmp_path):
+    assert FolderDataset(filepath=str(tmp_path / "screen"), create=True).load().is_dir()
+
+
+def test_a_missing_screen_is_named(tmp_path):
+    with pytest.raises(Exception, match=r"nowhere is no folder: put the screen there"):
+        FolderDataset(filepath=str(tmp_path / "nowhere")).load()
+
+
+def test_the_manifest_says_that_the_screen_is_whole(tmp_path):
+    dataset = FolderDataset(filepath=str(tmp_path / "screen"))
+    assert not dataset.exists()
+    dataset.save(pd.DataFrame({"plate": ["p1"]}))
+    assert dataset.exists()
+    assert (dataset.load() / "manifest.csv").read_text() == "plate\np1\n"
+
+
+def test_an_interrupted_replacement_keeps_the_old_folder(tmp_path):
+    folder = tmp_path / "checkpoint"
+    with replace_folder(folder) as part:
+        (part / "weights").write_text("old")
+    with pytest.raises(OSError, match="full"), replace_folder(folder) as part:
+        (part / "weights").write_text("half")
+        raise OSError("disk full")
+    assert (folder / "weights").read_text() == "old"
+    with replace_folder(folder) as part:
+        (part / "weights").write_text("new")
+    assert (folder / "weights").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]

@@ -1,0 +1,79 @@
+"""The catalog's rules: every entry has a layer, every table a schema, every node's dataset an entry or a reason."""
+
+from pathlib import Path
+
+import pandera.pandas as pa
+import pytest
+from kedro.config import OmegaConfigLoader
+from kedro.io.core import parse_dataset_definition
+from kedro.utils import load_obj
+
+from cloome_kedro.datasets.tables import CsvTable, OptionalTable, Table
+from cloome_kedro.pipeline_registry import SPLITS, register_pipelines
+from cloome_kedro.settings import CONFIG_LOADER_ARGS
+
+ROOT = Path(__file__).parents[1]
+LAYERS = {"raw", "intermediate", "primary", "feature", "model_input", "models", "model_output", "reporting"}
+#: passed from node to node in memory
+IN_MEMORY = {"screen_design", "report_section"}
+
+
+def configuration(env: str) -> OmegaConfigLoader:
+    return OmegaConfigLoader(str(ROOT / "conf"), env=env, **CONFIG_LOADER_ARGS)
+
+
+@pytest.fixture(scope="module", params=["base", "test", "paper", "jump_example"])
+def catalog(request, monkeypatch_module) -> dict:
+    monkeypatch_module.setenv("CLOOME_DATA", "/data")
+    return {name: entry for name, entry in configuration(request.param)["catalog"].items() if not name.startswith("_")}
+
+
+@pytest.fixture(scope="module")
+def monkeypatch_module():
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+def test_every_entry_has_a_layer(catalog):
+    assert {name for name, entry in catalog.items() if entry["metadata"]["kedro-viz"]["layer"] not in LAYERS} == set()
+
+
+def test_paths_lie_in_their_layers_folder(catalog):
+    for name, entry in catalog.items():
+        folder = Path(entry["filepath"]).parts
+        if folder[0] == "data":
+            assert folder[1].split("_", 1)[1] == entry["metadata"]["kedro-viz"]["layer"], name
+
+
+def test_every_table_has_a_schema(catalog):
+    for name, entry in catalog.items():
+        kind, _ = parse_dataset_definition(
+            {key: value for key, value in entry.items() if key not in ("metadata", "validator")}
+        )
+        if issubclass(kind, Table | CsvTable | OptionalTable):
+            assert isinstance(load_obj(entry["validator"]), pa.DataFrameSchema), name
+        else:
+            assert "validator" not in entry, name
+
+
+def test_every_dataset_of_the_pipelines_is_in_the_catalog():
+    """A missing entry would silently stay in memory and be lost at the end of the run."""
+    entries = set(configuration("base")["catalog"])
+    pipelines = register_pipelines(splits=SPLITS)
+    datasets = {
+        name
+        for pipeline in pipelines.values()
+        for name in pipeline.datasets()
+        if not name.startswith("params:") and name.split(".")[-1] not in IN_MEMORY
+    }
+    unknown = {name for name in datasets if name not in entries and "{split}." + name.split(".", 1)[-1] not in entries}
+    assert unknown == set()
+    used = {name if name in entries else "{split}." + name.split(".", 1)[-1] for name in datasets}
+    assert {name for name in entries - used if not name.startswith("_")} == set()
+
+
+def test_results_of_models_keep_variants_and_seeds_apart(catalog):
+    for name, entry in catalog.items():
+        layer = entry["metadata"]["kedro-viz"]["layer"]
+        if layer in {"models", "model_output", "reporting"}:
+            assert "/default/seed_0/" in entry["filepath"], name

@@ -1,0 +1,94 @@
+"""Every parameter group reaches a node as a model that forbids unknown keys, and every environment's values fit it."""
+
+from dataclasses import is_dataclass
+from pathlib import Path
+from typing import get_type_hints
+
+import pydantic
+import pytest
+from kedro.config import OmegaConfigLoader
+from pydantic import BaseModel, TypeAdapter
+
+from cloome_kedro.parameters import IngestionParameters, SplitParameters, TrainingParameters
+from cloome_kedro.pipeline_registry import SPLITS, register_pipelines
+from cloome_kedro.settings import CONFIG_LOADER_ARGS
+
+ROOT = Path(__file__).parents[1]
+
+
+def parameters(env: str) -> dict:
+    return OmegaConfigLoader(str(ROOT / "conf"), env=env, **CONFIG_LOADER_ARGS)["parameters"]
+
+
+def annotated_parameters() -> dict[str, set]:
+    """Parameter name -> the types that nodes expect of it."""
+    found: dict[str, set] = {}
+    for pipeline in register_pipelines(splits=SPLITS).values():
+        for node in pipeline.nodes:
+            func = node.func
+            while hasattr(func, "func"):  # functools.partial
+                func = func.func
+            hints = get_type_hints(func)
+            names = list(hints.items())
+            code = func.__code__
+            arguments = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+            free = [name for name in arguments if name not in (getattr(node.func, "keywords", None) or {})]
+            inputs = node._inputs if isinstance(node._inputs, list) else [node._inputs]
+            if isinstance(node._inputs, dict):
+                pairs = [(argument, dataset) for argument, dataset in node._inputs.items()]
+            else:
+                pairs = list(zip(free, inputs, strict=False))
+            for argument, dataset in pairs:
+                if isinstance(dataset, str) and dataset.startswith("params:"):
+                    found.setdefault(dataset.removeprefix("params:"), set()).add(dict(names).get(argument))
+    return found
+
+
+def test_every_parameter_group_reaches_a_model():
+    found = annotated_parameters()
+    assert {name for name in parameters("base")} == set(found)
+    for name, kinds in found.items():
+        for kind in kinds:
+            assert kind is int if name == "seed" else issubclass(kind, BaseModel), (name, kind)
+
+
+def models(kind) -> set:
+    """All models and dataclasses inside a model's fields, itself included."""
+    inside = {kind}
+    hints = get_type_hints(kind)
+    for hint in hints.values():
+        for part in (hint, *getattr(hint, "__args__", ())):
+            if isinstance(part, type) and (is_dataclass(part) or issubclass(part, BaseModel)):
+                inside |= models(part)
+    return inside
+
+
+def test_every_model_forbids_unknown_keys():
+    kinds = {kind for kinds in annotated_parameters().values() for kind in kinds if kind is not int}
+    for kind in {inner for kind in kinds for inner in models(kind)}:
+        with pytest.raises(pydantic.ValidationError, match=r"[Ee]xtra|[Uu]nexpected"):
+            TypeAdapter(kind).validate_python({"misspelt_key": 1})
+
+
+@pytest.mark.parametrize("env", ["base", "test", "paper", "jump_example"])
+def test_every_environment_fits_the_models(env, monkeypatch):
+    monkeypatch.setenv("CLOOME_DATA", "/data")
+    values = parameters(env)
+    for name, kinds in annotated_parameters().items():
+        for kind in kinds:
+            TypeAdapter(kind).validate_python(values[name])
+
+
+def test_an_environment_changes_single_parameters_only():
+    assert (
+        parameters("test")["training"]["fit"]["learning_rate"] == parameters("base")["training"]["fit"]["learning_rate"]
+    )
+
+
+def test_errors_name_the_key():
+    with pytest.raises(pydantic.ValidationError, match="learning_rat"):
+        TrainingParameters.model_validate(parameters("base")["training"] | {"fit": {"learning_rat": 1}})
+    with pytest.raises(pydantic.ValidationError, match="must be 1"):
+        SplitParameters(train=0.5, validation=0.1, test=0.1)
+    with pytest.raises(pydantic.ValidationError, match="sources"):
+        IngestionParameters(screen="mine", sources=[])

@@ -1,0 +1,53 @@
+"""The registered pipelines: which there are, what they run over, and that registering them is cheap."""
+
+import subprocess
+import sys
+
+import pytest
+
+from cloome_kedro.pipeline_registry import register_pipelines
+
+HEAVY = ["torch", "torchvision", "rdkit", "sklearn", "scipy", "matplotlib", "seaborn", "tifffile", "joblib", "pandas"]
+
+
+def namespaces(pipeline) -> set[str]:
+    return {node.namespace.split(".")[0] for node in pipeline.nodes}
+
+
+def test_default_is_the_virtual_screen_and_its_study():
+    pipelines = register_pipelines()
+    assert namespaces(pipelines["__default__"]) == {
+        "simulation", "ingestion", "featurization", "reporting", "random", "scaffold"
+    }  # fmt: skip
+    assert namespaces(pipelines["__default__"]) - namespaces(pipelines["study"]) == {"simulation"}
+
+
+def test_an_environment_chooses_splits_and_simulation():
+    pipelines = register_pipelines(splits=["provided"], simulate=False)
+    assert namespaces(pipelines["__default__"]) == {"ingestion", "featurization", "reporting", "provided"}
+    assert namespaces(pipelines["training"]) == {"provided"}
+
+
+def test_unknown_split_is_refused():
+    with pytest.raises(ValueError, match=r"unknown splits \['temporal'\]"):
+        register_pipelines(splits=["temporal"])
+
+
+def test_namespaces_fold_by_split_then_capability():
+    folded = {node.namespace for node in register_pipelines()["random"].nodes}
+    assert folded == {f"random.{name}" for name in ("featurization", "training", "embedding", "retrieval", "reporting")}
+
+
+def test_gpu_nodes_are_tagged():
+    tagged = register_pipelines()["study"].only_nodes_with_tags("gpu").nodes
+    assert {node.namespace.split(".")[1] for node in tagged} == {"training", "embedding"}
+
+
+def test_registering_imports_nothing_heavy():
+    """Heavy libraries are imported inside nodes, so that `kedro registry list` stays quick."""
+    code = (
+        "import sys; from cloome_kedro.pipeline_registry import register_pipelines; register_pipelines();"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
