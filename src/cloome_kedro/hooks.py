@@ -7,9 +7,9 @@ from kedro.framework.project import pipelines
 class EnvironmentPipelines:
     """Fits the registered pipelines to the environment.
 
-    The registry cannot see configuration, but what ``kedro run`` should do differs between screens: a real screen is not
-    simulated, and a published split replaces the random and the scaffold split. An environment's ``globals.yml`` therefore
-    names ``simulate`` and ``splits``, and this hook registers the pipelines anew with them.
+    The registry cannot see configuration, but what ``kedro run`` should do differs between screens: a real screen is
+    not simulated, and a published split replaces the random and the scaffold split. An environment's ``globals.yml``
+    therefore names ``simulate`` and ``splits``, and this hook registers the pipelines anew with them.
     """
 
     @hook_impl

@@ -1,10 +1,10 @@
 """The project's pipelines.
 
-``__default__``   the virtual screen and its study
-``study``         everything after the raw screen
-``simulation``, ``ingestion``, ``featurization``, ``training``, ``embedding``, ``retrieval``, ``reporting``   one capability,
-                  for every split of the environment
-``random``, ``scaffold``, ``provided``   what belongs to one split
+- ``__default__``: the virtual screen and its study
+- ``study``: everything after the raw screen
+- ``simulation``, ``ingestion``, ``featurization``, ``training``, ``embedding``, ``retrieval``, ``reporting``: one
+  capability, for every split of the environment
+- ``random``, ``scaffold``, ``provided``: what belongs to one split
 """
 
 from collections.abc import Callable, Sequence

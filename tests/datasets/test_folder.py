@@ -27,9 +27,14 @@ def test_an_interrupted_replacement_keeps_the_old_folder(tmp_path):
     folder = tmp_path / "checkpoint"
     with replace_folder(folder) as part:
         (part / "weights").write_text("old")
-    with pytest.raises(OSError, match="full"), replace_folder(folder) as part:
-        (part / "weights").write_text("half")
-        raise OSError("disk full")
+
+    def write_half():
+        with replace_folder(folder) as part:
+            (part / "weights").write_text("half")
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="full"):
+        write_half()
     assert (folder / "weights").read_text() == "old"
     with replace_folder(folder) as part:
         (part / "weights").write_text("new")

@@ -53,7 +53,7 @@ class Embeddings:
 
 
 class EmbeddingsDataset(AbstractDataset[Embeddings, Embeddings]):
-    """A folder with ``vectors.npy`` and ``keys.parquet`` (column ``key``, row order of the vectors; the meta beside it)."""
+    """A folder of ``vectors.npy``, ``keys.parquet`` (column ``key``, in the order of the vectors) and ``meta.json``."""
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):
         self._filepath = Path(filepath)
