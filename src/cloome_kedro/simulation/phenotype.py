@@ -1,8 +1,8 @@
 """The phenotype axes of the virtual screen: what a treatment can do to a cell, as a vector.
 
-A phenotype is a float vector over :data:`AXES`. On every axis 0 is the untreated cell, 1 a strong effect in the sense of
-the axis' meaning and -1 the same in the opposite sense (half as many nucleoli, dimmer mitochondria). Values beyond
-about +-2 saturate. Axes whose untreated cell shows next to nothing of the trait (:data:`ONE_SIDED`) ignore negative
+A phenotype is a float vector over :data:`AXES`. On every axis 0 is the untreated cell, 1 a strong effect in the sense
+of the axis' meaning and -1 the same in the opposite sense (half as many nucleoli, dimmer mitochondria). Values beyond
++-2 saturate. Axes whose untreated cell shows next to nothing of the trait (:data:`ONE_SIDED`) ignore negative
 values. Every axis changes the rendered images.
 """
 
@@ -13,10 +13,10 @@ MEANINGS: dict[str, str] = {
     "nucleus_irregularity": "lobed, kidney-shaped or crumpled nuclear outlines",
     "nucleus_intensity": "DNA stain in nuclei 1.6 times as bright (condensation, G2 arrest)",
     "chromatin_texture": "coarse, clumped chromatin instead of an even one",
-    "multinucleation": "half of the cells have two or more nuclei",
+    "multinucleation": "more than half of the cells have two or three smaller nuclei",
     "mitotic": "a third of the cells stand in mitosis: small, round, bright, with condensed DNA",
     "cell_size": "cell bodies reach 1.4 times as far from their nucleus",
-    "elongation": "cells drawn out along their axis to 1.7 times the aspect ratio",
+    "elongation": "cells drawn out along their axis to twice the aspect ratio, nuclei a third",
     "rounding": "cells retracted into bright balls with bare ground between them",
     "mito_intensity": "mitochondrial stain 1.7 times as bright (-1: depolarised, dim)",
     "mito_fragmentation": "mitochondria in dots instead of a network of threads (-1: fused, longer)",
@@ -27,7 +27,7 @@ MEANINGS: dict[str, str] = {
     "nucleoli_size": "nucleoli 1.5 times as wide",
     "nucleoli_count": "twice as many nucleoli a nucleus (-1: half as many; nucleolar stress)",
     "actin_intensity": "actin and membrane stain 1.7 times as bright",
-    "actin_fibres": "pronounced stress fibres (-1: none, diffuse actin)",
+    "actin_fibres": "twice as many, brighter stress fibres (-1: few, diffuse actin)",
     "golgi_dispersal": "Golgi scattered over the cell in small pieces instead of one ribbon at the nucleus",
     "golgi_intensity": "Golgi 1.7 times as bright",
     "vacuoles": "dark round holes in the cytoplasm of all its stains",

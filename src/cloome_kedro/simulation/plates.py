@@ -1,0 +1,148 @@
+"""Rendering of fields and of whole plates, as a microscope delivers them: TIFF files and a LoadData table."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cloome_kedro.simulation import cells, drawing, microscope, phenotype, stains
+from cloome_kedro.simulation.config import ScreenConfig
+from cloome_kedro.simulation.phenotype import AXES
+from cloome_kedro.simulation.stains import CHANNELS
+
+_DIGEST = "inputs.sha256"
+
+
+def generator(seed: int, *names: object) -> np.random.Generator:
+    """A generator that depends on ``seed`` and the names alone, whatever the machine, process or order of calls."""
+    digest = hashlib.sha256("\0".join(map(str, names)).encode()).digest()
+    return np.random.default_rng(np.random.SeedSequence([seed, *np.frombuffer(digest[:16], "<u4").tolist()]))
+
+
+def render_fields(
+    phenotypes: np.ndarray,
+    size: int,
+    seed: int,
+    plate: str = "",
+    wells: Sequence[str] | None = None,
+    sites: Sequence[int] | None = None,
+    plate_effect_strength: float = 1.0,
+) -> np.ndarray:
+    """Render one field a phenotype.
+
+    Parameters
+    ----------
+    phenotypes : float (N, len(AXES)), see :mod:`cloome_kedro.simulation.phenotype`
+    size : side of a field in pixels; a field is 125 um wide whatever its size
+    seed, plate, wells, sites : what a field's randomness depends on, so that any field can be rendered alone;
+        by default every field is another site of one well far from the plate's edge
+    plate_effect_strength : 0 leaves photon and camera noise only
+
+    Returns
+    -------
+    uint16 (N, 5, size, size), 0 to 4095, channels as in ``stains.CHANNELS``
+    """
+    phenotypes = np.atleast_2d(np.asarray(phenotypes, float))
+    if phenotypes.shape[1] != len(AXES) or not np.isfinite(phenotypes).all():
+        raise ValueError(f"phenotypes must be finite and of shape (N, {len(AXES)}), not {phenotypes.shape}")
+    n = len(phenotypes)
+    wells = ["H12"] * n if wells is None else wells
+    sites = range(1, n + 1) if sites is None else sites
+    effects = microscope.Plate.draw(plate_effect_strength, generator(seed, plate))
+    sheet = drawing.canvas(size)
+    images = np.empty((n, len(CHANNELS), size, size), np.uint16)
+    for i, (vector, well, site) in enumerate(zip(phenotypes, wells, sites, strict=True)):
+        rng = generator(seed, plate, well, site)
+        light = stains.stain(vector, effects.crowding(well), sheet, rng)
+        images[i] = microscope.photograph(light, effects, well, sheet, rng)
+    return images
+
+
+def write_plate(folder: Path, plate: str, wells: pd.DataFrame, config: ScreenConfig) -> int:
+    """Render one plate into the folder of a screen, unless it is there already.
+
+    Writes ``images/<plate>/<plate>_<well>_s<site>_<channel>.tiff`` (uint16, deflate) and
+    ``load_data_csv/<plate>/load_data.csv``. Both folders appear under their names when complete, the table last;
+    the plate is left alone where the digest beside the table shows that it was made from the same inputs and code.
+
+    Parameters
+    ----------
+    folder : the screen's folder
+    wells : one row a well: ``well`` and ``realised_<axis>`` for every axis
+
+    Returns
+    -------
+    The number of fields.
+    """
+    wells = wells[["well", *(f"realised_{axis}" for axis in AXES)]].sort_values("well")
+    images, table = folder / "images" / plate, folder / "load_data_csv" / plate
+    fields = len(wells) * config.sites
+    digest = _digest(plate, wells, config)
+    marker = table / _DIGEST
+    if marker.is_file() and marker.read_text() == digest and _count(images) == fields * len(CHANNELS):
+        return fields
+
+    drafts = [path.with_name(f".{plate}.partial") for path in (images, table)]
+    for draft in drafts:
+        shutil.rmtree(draft, ignore_errors=True)  # of a run that was killed
+        draft.mkdir(parents=True)
+    rows = _write_images(drafts[0], plate, wells, config)
+    pd.DataFrame(rows).to_csv(drafts[1] / "load_data.csv", index=False)
+    (drafts[1] / _DIGEST).write_text(digest)
+    for final in (table, images):  # the table first: without it there is no plate
+        shutil.rmtree(final, ignore_errors=True)
+    os.replace(drafts[0], images)
+    os.replace(drafts[1], table)
+    return fields
+
+
+def _count(folder: Path) -> int:
+    return len(os.listdir(folder)) if folder.is_dir() else 0
+
+
+def _write_images(draft: Path, plate: str, wells: pd.DataFrame, config: ScreenConfig) -> list[dict]:
+    import tifffile
+
+    rows = []
+    for well, *vector in wells.itertuples(index=False):
+        sites = range(1, config.sites + 1)
+        images = render_fields(
+            np.tile(vector, (config.sites, 1)),
+            config.field_size,
+            config.seed,
+            plate,
+            [well] * config.sites,
+            sites,
+            config.plate_effect_strength,
+        )
+        for site, image in zip(sites, images, strict=True):
+            row = {"Metadata_Plate": plate, "Metadata_Well": well, "Metadata_Site": site}
+            for channel, counts in zip(CHANNELS, image, strict=True):
+                name = f"{plate}_{well}_s{site}_{channel}.tiff"
+                tifffile.imwrite(
+                    draft / name,
+                    counts,
+                    compression="zlib",
+                    compressionargs={"level": 1},
+                    predictor=True,
+                    metadata=None,
+                )
+                row |= {f"FileName_Orig{channel}": name, f"PathName_Orig{channel}": f"images/{plate}"}
+            rows.append(row)
+    return rows
+
+
+def _digest(plate: str, wells: pd.DataFrame, config: ScreenConfig) -> str:
+    """Fingerprint of all that a plate's files depend on, the drawing code included."""
+    settings = (plate, config.seed, config.sites, config.field_size, config.plate_effect_strength)
+    digest = hashlib.sha256(repr(settings).encode())
+    digest.update("\0".join(wells["well"]).encode())
+    digest.update(wells.drop(columns="well").to_numpy(np.float64).tobytes())
+    for module in (phenotype, drawing, cells, stains, microscope):
+        digest.update(Path(str(module.__file__)).read_bytes())
+    digest.update(Path(__file__).read_bytes())
+    return digest.hexdigest()
