@@ -16,6 +16,7 @@ from cloome_kedro.learning.config import FitConfig, ImageEncoderConfig, Structur
 from cloome_kedro.simulation.config import ScreenConfig
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[int, Field(ge=1)]
 
 
@@ -41,6 +42,9 @@ class PlatemapSource(Parameters):
     well_column: str = "well_position"
     compound_column: str = "broad_sample"
     concentration_column: str | None = None
+    concentration_unit: Literal["nM", "uM", "mM"] | None = Field(
+        default=None, description="none: what the column's name says, e.g. mmoles_per_liter"
+    )
     smiles_column: str = "smiles"
     name_column: str | None = "pert_iname"
     moa_column: str | None = None
@@ -87,9 +91,9 @@ class FingerprintParameters(Parameters):
 class SplitParameters(Parameters):
     """Folds by compound. ``seed`` is not the run's seed: the folds are part of the data."""
 
-    train: Fraction = 0.6
-    validation: Fraction = 0.2
-    test: Fraction = 0.2
+    train: Share = 0.6
+    validation: Share = 0.2
+    test: Share = 0.2
     seed: int = 0
 
     @model_validator(mode="after")

@@ -5,8 +5,10 @@ A table whose columns differ from its schema is refused when it is saved and whe
 
 import pandera.pandas as pa
 
-CHANNELS = ("Mito", "ER", "RNA", "AGP", "DNA")
+from cloome_kedro.imaging.channels import CHANNELS
+
 FOLDS = ("train", "validation", "test")
+WELL = pa.Check.str_matches(r"^[A-Z]{1,2}[0-9]{2}$")
 INCHIKEY = pa.Check.str_matches(r"^[A-Z]{14}-[A-Z]{10}-[A-Z]$")
 
 
@@ -22,7 +24,7 @@ _field = {
     "field_id": _column(str),  # screen/plate/well/site
     "screen": _column(str),
     "plate": _column(str),
-    "well": _column(str, pa.Check.str_matches(r"^[A-P][0-9]{2}$|^[A-Z]{1,2}[0-9]{2}$")),
+    "well": _column(str, WELL),
     "site": _column(int, pa.Check.ge(0)),
 }
 _annotation = {
@@ -109,8 +111,18 @@ pairs = _table(
 )
 
 #: which fold a compound is in
-folds = _table(
-    {"inchikey": _column(str, INCHIKEY), "fold": _column(str, pa.Check.isin(FOLDS))}, unique=["inchikey"]
+folds = _table({"inchikey": _column(str, INCHIKEY), "fold": _column(str, pa.Check.isin(FOLDS))}, unique=["inchikey"])
+
+#: folds as a user's table gives them, by InChIKey, well or field; columns that are not needed may be missing
+provided_folds = _table(
+    {
+        "inchikey": _column(str, INCHIKEY, nullable=True),
+        "plate": _column(str, nullable=True),
+        "well": _column(str, WELL, nullable=True),
+        "site": _column("Int64", nullable=True),  # none: the whole well
+        "fold": _column(str, nullable=True),  # which names are known is told with the row's number by the split
+    },
+    add_missing_columns=True,
 )
 
 #: one row an epoch of training

@@ -1,0 +1,180 @@
+"""What is in the wells: platemaps and compound tables, as Broad, JUMP and others write them."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from cloome_kedro.imaging.tables import read_table
+from cloome_kedro.imaging.wells import canonical_wells
+
+_MICROMOLAR = {"nM": 1e-3, "uM": 1.0, "mM": 1e3}
+_UNIT_OF_COLUMN = {
+    "mmoles_per_liter": "mM",
+    "umoles_per_liter": "uM",
+    "nmoles_per_liter": "nM",
+    "concentration_mm": "mM",
+    "concentration_um": "uM",
+    "concentration_nm": "nM",
+}
+
+
+def annotate_wells(
+    wells: pd.DataFrame,
+    folder: Path,
+    *,
+    platemaps: str,
+    barcodes: str | None = None,
+    compounds: str | None = None,
+    well_column: str = "well_position",
+    compound_column: str = "broad_sample",
+    concentration_column: str | None = None,
+    concentration_unit: str | None = None,
+    smiles_column: str = "smiles",
+    name_column: str | None = "pert_iname",
+    moa_column: str | None = None,
+    controls: Iterable[str] = ("DMSO", ""),
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Join wells to compounds.
+
+    Parameters
+    ----------
+    wells
+        Columns plate and well (D08), one row a well.
+    folder
+        What the names of the tables are relative to.
+    platemaps
+        The platemap of all plates, or a pattern with ``{platemap}``, which ``barcodes`` fills in for each plate.
+    barcodes
+        Table with the columns Assay_Plate_Barcode and Plate_Map_Name.
+    compounds
+        Table of compounds; None: structures are in the platemap.
+    concentration_unit
+        nM, uM or mM; None: what the name of the column says.
+    controls
+        Compound ids or names that mark a control; '' = an empty cell.
+
+    Returns
+    -------
+    annotation
+        ``wells`` with compound_id (None where the compounds table does not have it), concentration_um, control and
+        reason, None or why the well cannot be used.
+    compounds
+        compound_id, smiles, name, moa: all that the screen's table has.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If a table, a column or a plate's platemap is missing, or tables contradict themselves.
+    """
+    files = _platemap_files(wells["plate"].unique(), folder, platemaps, barcodes)
+    described = {"smiles": smiles_column, "name": name_column, "moa": moa_column}
+    columns = [well_column, compound_column, *filter(None, [concentration_column])]
+    if compounds is None:
+        columns += filter(None, described.values())
+    tables = {path: _read_platemap(path, columns, well_column) for path in dict.fromkeys(files.values())}
+    if compounds is None:
+        described_in = tables
+    else:
+        needed = [compound_column, *filter(None, described.values())]
+        described_in = {folder / compounds: read_table(folder / compounds, needed)}
+    known = _compounds(described_in, compound_column, described)
+
+    placed = pd.concat(
+        table.assign(
+            file=str(path),
+            concentration_um=_concentration(table, path, concentration_column, concentration_unit),
+        ).rename(columns={compound_column: "compound_id"})[["file", "well", "compound_id", "concentration_um"]]
+        for path, table in tables.items()
+    )
+    annotation = wells.assign(file=wells["plate"].map({plate: str(path) for plate, path in files.items()}))
+    annotation = annotation.merge(placed, on=["file", "well"], how="left", validate="many_to_one")
+
+    marks = {control.strip().casefold() for control in controls}
+    identity = annotation["compound_id"]
+    names = identity.map(known.set_index("compound_id")["name"]).fillna("").str.casefold()
+    annotation["control"] = identity.str.casefold().isin(marks) | (names.isin(marks) & (names != ""))
+    is_known = identity.isin(known["compound_id"])
+    source = compounds or platemaps
+    reason = pd.Series(None, index=annotation.index, dtype=object)
+    reason[~annotation["control"] & ~is_known] = "compound " + identity + f" of this well is not in {source}"
+    file = annotation["file"]
+    reason[~annotation["control"] & (identity == "")] = "well without compound: its cell is empty in " + file
+    reason[identity.isna()] = "well without compound: it is not in " + file
+    annotation["reason"] = reason
+    annotation["compound_id"] = identity.astype(object).where(is_known, None)
+    return annotation.drop(columns="file"), known
+
+
+def merge_compounds(tables: Iterable[tuple[str, pd.DataFrame]]) -> pd.DataFrame:
+    """Put compounds (compound_id, smiles, name, moa) of several tables, each with its name, into one.
+
+    Raises
+    ------
+    ValueError
+        If one id has two structures; the message names the id, both structures and both tables.
+    """
+    together = pd.concat([table.assign(table=name) for name, table in tables], ignore_index=True)
+    first = together.drop_duplicates("compound_id")
+    other = together.merge(first, on="compound_id", suffixes=("", "_first"))
+    conflict = other[other["smiles"].fillna("") != other["smiles_first"].fillna("")]
+    if len(conflict):
+        one = conflict.iloc[0]
+        raise ValueError(
+            f"compound {one['compound_id']} has two structures: {one['smiles_first']} in {one['table_first']} and "
+            f"{one['smiles']} in {one['table']}; give them different ids or correct one"
+        )
+    return first.drop(columns="table").reset_index(drop=True)
+
+
+def _platemap_files(plates: Iterable[str], folder: Path, platemaps: str, barcodes: str | None) -> dict[str, Path]:
+    """Which table describes each plate."""
+    if "{platemap}" not in platemaps:
+        return dict.fromkeys(plates, folder / platemaps)
+    if barcodes is None:
+        raise ValueError(f"platemaps {platemaps!r} needs `barcodes`, the table that says which platemap a plate has")
+    columns = ["Assay_Plate_Barcode", "Plate_Map_Name"]
+    table = read_table(folder / barcodes, columns)[columns].apply(lambda column: column.str.strip()).drop_duplicates()
+    if (twice := table["Assay_Plate_Barcode"].duplicated()).any():
+        raise ValueError(f"{folder / barcodes} gives plate {table.loc[twice, columns[0]].iloc[0]} two platemaps")
+    names = dict(table.itertuples(index=False))
+    if missing := [plate for plate in plates if plate not in names]:
+        raise ValueError(f"{folder / barcodes} has no platemap for plate {', '.join(missing[:5])}; add it")
+    return {plate: folder / platemaps.replace("{platemap}", names[plate]) for plate in plates}
+
+
+def _read_platemap(path: Path, columns: list[str], well_column: str) -> pd.DataFrame:
+    """Read a platemap, cells stripped, with the column ``well``; a well may be repeated, not contradicted."""
+    table = read_table(path, columns)[list(dict.fromkeys(columns))]
+    table = table.apply(lambda column: column.str.strip())
+    table["well"] = canonical_wells(table[well_column], path)
+    table = table.drop(columns=well_column if well_column != "well" else []).drop_duplicates()
+    if (twice := table["well"].duplicated()).any():
+        raise ValueError(f"{path} has well {table.loc[twice, 'well'].iloc[0]} twice, with different contents; keep one")
+    return table
+
+
+def _concentration(table: pd.DataFrame, path: Path, column: str | None, unit: str | None) -> pd.Series:
+    if column is None:
+        return pd.Series(float("nan"), index=table.index)
+    if (unit := unit or _UNIT_OF_COLUMN.get(column.lower())) is None:
+        raise ValueError(f"the unit of {column} in {path} is unknown: set `concentration_unit` to nM, uM or mM")
+    values = pd.to_numeric(table[column].replace("", None), errors="coerce")
+    if len(bad := table.index[values.isna() & (table[column] != "")]):
+        well = table["well"][bad[0]]
+        value = table[column][bad[0]]
+        raise ValueError(f"{path}, well {well}: {column} {value!r} is no number; leave it empty if unknown")
+    return values * _MICROMOLAR[unit]
+
+
+def _compounds(
+    tables: dict[Path, pd.DataFrame], compound_column: str, described: dict[str, str | None]
+) -> pd.DataFrame:
+    """The compounds of the screen's own tables; rows without an id are left out."""
+    found = []
+    for path, table in tables.items():
+        compounds = pd.DataFrame({"compound_id": table[compound_column].str.strip()})
+        for ours, theirs in described.items():
+            compounds[ours] = None if theirs is None else table[theirs].str.strip().replace("", None)
+        found.append((str(path), compounds[compounds["compound_id"] != ""]))
+    return merge_compounds(found)

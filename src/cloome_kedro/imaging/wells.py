@@ -1,0 +1,28 @@
+"""Names of wells."""
+
+import string
+from pathlib import Path
+
+import pandas as pd
+
+
+def well_name(row: int, column: int) -> str:
+    """Give the name of the well at a 1-based row and column: (4, 8) is D08, (27, 1) is AA01."""
+    letters = string.ascii_uppercase
+    high, low = divmod(row - 1, 26)
+    return (letters[high - 1] if high else "") + letters[low] + f"{column:02d}"
+
+
+def canonical_wells(wells: pd.Series, path: Path) -> pd.Series:
+    """Write wells as letters and two digits: d8 and D008 become D08.
+
+    Raises
+    ------
+    ValueError
+        If an entry is no well; the message names ``path``, the column and the line (the header being line 1).
+    """
+    parts = wells.str.strip().str.upper().str.extract(r"^([A-Z]{1,2})0*([1-9][0-9]?)$")
+    if (bad := parts[0].isna()).any():
+        i = int(bad.to_numpy().argmax())
+        raise ValueError(f"{path}, line {i + 2}: {wells.name} {wells.iloc[i]!r} is no well; write it like D08")
+    return parts[0] + parts[1].str.zfill(2)

@@ -1,0 +1,5 @@
+"""Raw images to plate files of 8-bit fields."""
+
+from cloome_kedro.pipelines.ingestion.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]
