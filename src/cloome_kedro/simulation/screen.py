@@ -1,0 +1,103 @@
+"""The virtual screen as a whole: design it (tables), then write it (what a microscope and a compound manager deliver)."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from joblib import Parallel, delayed
+from tqdm import tqdm
+
+from cloome_kedro.simulation.compounds import build_library
+from cloome_kedro.simulation.config import ScreenConfig
+from cloome_kedro.simulation.effects import phenotypes
+from cloome_kedro.simulation.labels import label_compounds
+from cloome_kedro.simulation.layout import lay_out, realise
+from cloome_kedro.simulation.mechanisms import INACTIVE
+from cloome_kedro.simulation.plates import write_plate
+
+CONCENTRATION_MM = 0.01  # of every compound, in mmol/l
+
+
+@dataclass(frozen=True)
+class ScreenDesign:
+    """All that is decided before a field is rendered.
+
+    Attributes
+    ----------
+    compounds : ``compound_id``, ``smiles``, ``name``, ``mechanism``, ``template``
+    platemaps : ``platemap``, ``well``, ``compound_id`` (none: control)
+    barcodes : ``plate``, ``platemap``
+    truth : one row a well, see :func:`cloome_kedro.simulation.layout.realise`
+    labels : ``compound_id`` and one column an assay
+    """
+
+    compounds: pd.DataFrame
+    platemaps: pd.DataFrame
+    barcodes: pd.DataFrame
+    truth: pd.DataFrame
+    labels: pd.DataFrame
+
+
+def design_screen(config: ScreenConfig) -> ScreenDesign:
+    """Draw compounds, layout, phenotypes and labels; the same settings give the same design."""
+    compounds = build_library(config)
+    known = phenotypes(compounds, config.effect_strength)
+    platemaps, barcodes = lay_out(compounds["compound_id"].to_numpy(), config)
+    truth = realise(platemaps, barcodes, known, config.seed)
+    return ScreenDesign(compounds, platemaps, barcodes, truth, label_compounds(compounds, known, config))
+
+
+def write_screen(folder: Path, design: ScreenDesign, config: ScreenConfig, n_jobs: int = -1) -> pd.DataFrame:
+    """Render every plate and write the compound manager's tables.
+
+    Writes ``images/`` and ``load_data_csv/`` (see :func:`cloome_kedro.simulation.plates.write_plate`),
+    ``platemaps/<platemap>.tsv``, ``barcode_platemap.csv`` and ``compounds.csv``. Plates that are there already are
+    left alone.
+
+    Parameters
+    ----------
+    n_jobs : processes; -1 uses every core
+
+    Returns
+    -------
+    One row a plate: ``plate``, ``platemap``, ``fields``.
+    """
+    _write_tables(folder, design)
+    wells = dict(tuple(design.truth.groupby("plate")))
+    jobs = (delayed(write_plate)(folder, plate, wells[plate], config) for plate in design.barcodes["plate"])
+    done = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
+    counts = list(tqdm(done, total=len(wells), desc="Rendering plates", unit="plate"))
+    return design.barcodes.assign(fields=counts)
+
+
+def _write_tables(folder: Path, design: ScreenDesign) -> None:
+    for name, platemap in design.platemaps.groupby("platemap"):
+        treated = platemap["compound_id"].notna()
+        table = pd.DataFrame(
+            {
+                "well_position": platemap["well"],
+                "broad_sample": platemap["compound_id"],
+                "mmoles_per_liter": treated.map({True: CONCENTRATION_MM}),
+                "solvent": "DMSO",
+            }
+        )
+        _save(table, folder / "platemaps" / f"{name}.tsv", sep="\t")
+    barcodes = design.barcodes.rename(columns={"plate": "Assay_Plate_Barcode", "platemap": "Plate_Map_Name"})
+    _save(barcodes, folder / "barcode_platemap.csv")
+    compounds = pd.DataFrame(
+        {
+            "broad_sample": design.compounds["compound_id"],
+            "smiles": design.compounds["smiles"],
+            "pert_iname": design.compounds["name"],
+            "moa": design.compounds["mechanism"].where(design.compounds["mechanism"] != INACTIVE),
+        }
+    )
+    _save(compounds, folder / "compounds.csv")
+
+
+def _save(table: pd.DataFrame, path: Path, sep: str = ",") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.partial")
+    table.to_csv(draft, sep=sep, index=False)
+    os.replace(draft, path)
