@@ -1,0 +1,91 @@
+"""Nodes of the retrieval pipeline. Tables are those of :mod:`cloome_kedro.schemas` of the same name."""
+
+import logging
+
+from cloome_kedro.parameters import RetrievalParameters
+
+logger = logging.getLogger(__name__)
+
+
+def rank_matches(
+    image_embeddings, structure_embeddings, pairs, folds, parameters: RetrievalParameters, seed: int, *, split: str
+):
+    """Rank the match of every compound of the fold, shown by one seeded field, in both directions: ``retrieval_ranks``.
+
+    Raises
+    ------
+    ValueError
+        If the embeddings are of a model trained on other folds, or the fold has no fields.
+    KeyError
+        If a field or a compound has no embedding.
+    """
+    from cloome_kedro.chemistry.splits import split_hash
+    from cloome_kedro.evaluation.retrieval import IMAGE_RETRIEVAL, STRUCTURE_RETRIEVAL, rank_both_ways
+
+    expected = split_hash(folds)
+    for name, embeddings in (("image_embeddings", image_embeddings), ("structure_embeddings", structure_embeddings)):
+        if (found := embeddings.meta.get("split_hash")) != expected:
+            raise ValueError(
+                f"{split}.{name} are of folds {found}, not of {split}.folds {expected}: their model may have been "
+                "trained on test compounds. Run training and embedding of this split again."
+            )
+    queries = _queries(pairs, folds, parameters, seed, split)
+    images = image_embeddings.of(queries["field_id"])
+    structures = structure_embeddings.of(queries["inchikey"])
+    spaces = {STRUCTURE_RETRIEVAL: (images, structures), IMAGE_RETRIEVAL: (structures, images)}
+    ranks = rank_both_ways(spaces, queries["field_id"], queries["inchikey"], parameters.candidates, seed)
+    return ranks.assign(split=split, method="CLOOME")
+
+
+def rank_by_oracle(truth, pairs, compound_keys, folds, parameters: RetrievalParameters, seed: int, *, split: str):
+    """Rank the same queries by the virtual screen's truth: ``oracle_ranks``; no rows for a screen without a truth.
+
+    Ties are broken at random: all compounds of a mechanism tie for the oracle that knows the mechanism only.
+    """
+    import pandas as pd
+
+    from cloome_kedro.evaluation.oracles import oracle_spaces
+    from cloome_kedro.evaluation.retrieval import rank_both_ways
+    from cloome_kedro.schemas import retrieval_ranks
+
+    if truth.empty:
+        return retrieval_ranks.coerce_dtype(pd.DataFrame(columns=list(retrieval_ranks.columns)))
+    queries = _queries(pairs, folds, parameters, seed, split)
+    oracles = oracle_spaces(truth, compound_keys, queries, queries["inchikey"])
+    tables = [
+        rank_both_ways(
+            spaces, queries["field_id"], queries["inchikey"], parameters.candidates, seed, ties="random"
+        ).assign(split=split, method=method)
+        for method, spaces in oracles.items()
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def summarise_retrieval(retrieval_ranks, oracle_ranks, folds, parameters: RetrievalParameters):
+    """Top-k accuracies with exact intervals, mean and median ranks, chance: ``retrieval_metrics``."""
+    import pandas as pd
+
+    from cloome_kedro.chemistry.splits import split_hash
+    from cloome_kedro.evaluation.retrieval import summarise_ranks
+
+    ranks = pd.concat([table for table in (retrieval_ranks, oracle_ranks) if len(table)], ignore_index=True)
+    metrics = summarise_ranks(ranks, parameters.top_k, parameters.confidence)
+    return metrics.assign(split_hash=split_hash(folds))
+
+
+def _queries(pairs, folds, parameters: RetrievalParameters, seed: int, split: str):
+    """One field of each compound of the fold, the same for every method."""
+    from cloome_kedro.evaluation.retrieval import draw_fields
+
+    compounds = folds.loc[folds["fold"] == parameters.fold, "inchikey"]
+    queries = draw_fields(pairs, compounds, seed)
+    if queries.empty:
+        raise ValueError(f"{split}.folds: no compound of the {parameters.fold} fold has a field in pairs")
+    logger.info(
+        "%s split, %s fold: one field for each of %d compounds%s",
+        split,
+        parameters.fold,
+        len(queries),
+        f" ({len(compounds) - len(queries)} have none)" if len(queries) < len(compounds) else "",
+    )
+    return queries

@@ -1,0 +1,39 @@
+"""Wiring of the retrieval pipeline."""
+
+from functools import partial, update_wrapper
+
+from kedro.pipeline import Pipeline, node
+
+from cloome_kedro.pipelines.retrieval import nodes
+
+
+def create_pipeline(split: str) -> Pipeline:
+    """Retrieval of one split, whose name goes into the tables."""
+
+    def of_split(function):
+        return update_wrapper(partial(function, split=split), function)
+
+    return Pipeline(
+        [
+            node(
+                of_split(nodes.rank_matches),
+                ["image_embeddings", "structure_embeddings", "pairs", "folds", "params:retrieval", "params:seed"],
+                "retrieval_ranks",
+                name="rank_matches",
+            ),
+            node(
+                of_split(nodes.rank_by_oracle),
+                ["truth", "pairs", "compound_keys", "folds", "params:retrieval", "params:seed"],
+                "oracle_ranks",
+                name="rank_by_oracle",
+            ),
+            node(
+                nodes.summarise_retrieval,
+                ["retrieval_ranks", "oracle_ranks", "folds", "params:retrieval"],
+                "retrieval_metrics",
+                name="summarise_retrieval",
+            ),
+        ],
+        namespace="retrieval",
+        prefix_datasets_with_namespace=False,
+    )
