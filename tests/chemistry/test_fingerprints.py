@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from rdkit import Chem
+from rdkit.Chem import rdMolDescriptors
+
+from cloome_kedro.chemistry.fingerprints import morgan, pack, unpack
+
+SMILES = ["CC(=O)Oc1ccccc1C(=O)O", "C[C@H](N)C(=O)O", "CN1C=NC2=C1C(=O)N(C)C(=O)N2C"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("bits", [1024, 8192])
+@pytest.mark.parametrize("chirality", [True, False])
+def test_equals_the_publications_call(bits, chirality):
+    """The published code calls RDKit's older function, which is independent of the generator."""
+    expected = [
+        list(rdMolDescriptors.GetMorganFingerprintAsBitVect(Chem.MolFromSmiles(s), 3, bits, useChirality=chirality))
+        for s in SMILES
+    ]
+    fingerprints = morgan(SMILES, bits, chirality=chirality)
+    assert fingerprints.dtype == np.uint8
+    np.testing.assert_array_equal(fingerprints, expected)
+
+
+def test_enantiomers_differ_only_with_chirality():
+    pair = ["C[C@H](N)C(=O)O", "C[C@@H](N)C(=O)O"]
+    with_chirality, without = morgan(pair, 2048), morgan(pair, 2048, chirality=False)
+    assert (with_chirality[0] != with_chirality[1]).any()
+    np.testing.assert_array_equal(without[0], without[1])
+
+
+def test_unreadable_smiles_is_named():
+    with pytest.raises(ValueError, match=r"row 1: .*'nonsense'"):
+        morgan(["CCO", "nonsense"], 64)
+
+
+def test_nothing():
+    assert morgan([], 64).shape == (0, 64)
+
+
+@given(
+    arrays(np.uint8, st.tuples(st.integers(0, 5), st.integers(1, 6).map(lambda n: 8 * n)), elements=st.integers(0, 1))
+)
+def test_packing_is_reversible(fingerprints):
+    packed = pack(fingerprints)
+    assert packed.shape == (len(fingerprints), fingerprints.shape[1] // 8)
+    np.testing.assert_array_equal(unpack(packed), fingerprints)
+
+
+def test_packing_refuses_what_it_could_not_undo():
+    with pytest.raises(ValueError, match="multiple of 8"):
+        pack(np.zeros((1, 12), np.uint8))
