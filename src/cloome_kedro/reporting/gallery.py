@@ -1,0 +1,167 @@
+"""Retrieval galleries: a query structure and its best fields, a query field and its best structures."""
+
+import io
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+import matplotlib.image
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure, SubFigure
+from rdkit import Chem
+from rdkit.Chem.Draw import rdMolDraw2D
+
+from cloome_kedro.reporting.montage import composite, display_limits
+
+MATCH, MECHANISM = "#d55e00", "#0072b2"  # vermillion and blue, told apart by colour-blind readers too
+
+
+class Embeddings(Protocol):
+    """An embedding space: ``of(keys)`` gives the L2-normalised vectors (N, d) of N keys, or raises a KeyError."""
+
+    def of(self, keys: np.ndarray) -> np.ndarray: ...
+
+
+def draw_structure(smiles: str, size: tuple[int, int] = (320, 320)) -> np.ndarray:
+    """Structure as a picture, float32 (height, width, 3 or 4) from 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If RDKit cannot read ``smiles``.
+    """
+    molecule = Chem.MolFromSmiles(smiles)
+    if molecule is None:
+        raise ValueError(f"RDKit cannot read the SMILES {smiles!r}")
+    canvas = rdMolDraw2D.MolDraw2DCairo(*size)
+    rdMolDraw2D.PrepareAndDrawMolecule(canvas, molecule)
+    canvas.FinishDrawing()
+    return matplotlib.image.imread(io.BytesIO(canvas.GetDrawingText()), format="png")
+
+
+def nearest(queries: np.ndarray, candidates: np.ndarray, hits: int) -> np.ndarray:
+    """Positions of each query's ``hits`` most similar candidates, best first: int (Q, min(hits, C)).
+
+    Cosine similarity: both arrays, (Q, d) and (C, d), hold L2-normalised rows.
+    """
+    return np.argsort(-(queries @ candidates.T), axis=1, kind="stable")[:, :hits]
+
+
+def _frame(axis: Any, picture: np.ndarray, text: str, colour: str | None) -> None:
+    axis.imshow(picture)
+    axis.set(xticks=[], yticks=[])
+    axis.set_xlabel(text, fontsize=8, labelpad=3, color=colour or "0.15")
+    for spine in axis.spines.values():
+        spine.set(visible=True, color=colour or "0.85", linewidth=3 if colour else 0.8)
+
+
+def _draw_rows(part: SubFigure, heading: str, rows: list[list[tuple]], hits: int) -> None:
+    """Rows of (picture, text, frame colour): the query, its hits, its own match."""
+    axes = part.subplots(len(rows), hits + 2, squeeze=False, gridspec_kw={"wspace": 0.08, "hspace": 0.42})
+    # top and bottom in inches, so that one row looks like ten
+    height = part.bbox.height / part.figure.dpi
+    part.subplots_adjust(left=0.01, right=0.99, top=1 - 0.62 / height, bottom=0.55 / height)
+    part.text(0.01, 1 - 0.18 / height, heading, fontsize=11, weight="bold", va="center")
+    titles = ["query", *(f"{rank}." for rank in range(1, hits + 1)), "its match"]
+    for axis, title in zip(axes[0], titles, strict=True):
+        axis.set_title(title, fontsize=9, color="0.35")
+    for line, row in zip(axes, rows, strict=True):
+        for axis, cell in zip(line, row, strict=True):
+            _frame(axis, *cell)
+
+
+def retrieval_gallery(
+    ranks: pd.DataFrame,
+    image_embeddings: Embeddings,
+    structure_embeddings: Embeddings,
+    compounds: pd.DataFrame,
+    read_fields: Callable[[Iterable[str]], np.ndarray],
+    *,
+    queries: int = 6,
+    hits: int = 5,
+    seed: int = 0,
+    title: str = "",
+    note: str = "",
+) -> Figure:
+    """Query compounds drawn by a seed, each with its most similar fields, and the reverse for the same compounds.
+
+    Candidates are those that the full pool of ``ranks`` was ranked over (one field a compound), so that the ranks
+    printed are the ones behind the tables. The true match is framed in vermillion, a hit that shares the query's
+    mechanism of action in blue.
+
+    Parameters
+    ----------
+    ranks : table ``retrieval_ranks``, the model's rows
+    image_embeddings, structure_embeddings : keyed by field id and by InChIKey
+    compounds : table ``compounds``
+    read_fields : function from field ids to uint8 (N, 5, H, W), see :func:`.montage.field_reader`
+    queries, hits : compounds drawn, and hits shown of each
+    seed : of the draw
+    title, note : small text above, e.g. the split, and that the data are simulated
+
+    Raises
+    ------
+    ValueError
+        If ``ranks`` has no full pool.
+    KeyError
+        If a field or compound has no embedding.
+    """
+    full = ranks[ranks["pool"] == "full"]
+    to_structure = full[full["direction"] == "structure retrieval"].set_index("match")
+    to_image = full[full["direction"] == "image retrieval"].set_index("query")
+    keys, field_ids = to_structure.index.to_numpy(), to_structure["query"].to_numpy()
+    if not len(keys):
+        raise ValueError("no ranks of the full pool: nothing to draw a gallery of")
+    drawn = np.sort(np.random.default_rng(seed).choice(len(keys), min(queries, len(keys)), replace=False))
+    images, structures = image_embeddings.of(field_ids), structure_embeddings.of(keys)
+    hits = min(hits, len(keys))
+    best_fields, best_keys = nearest(structures[drawn], images, hits), nearest(images[drawn], structures, hits)
+
+    shown = np.unique(np.concatenate([drawn, best_fields.ravel()]))
+    pictures = dict(zip(shown, _composites(read_fields(field_ids[shown])), strict=True))
+    facts = compounds.set_index("inchikey").loc[keys]
+
+    def structure(i):
+        return draw_structure(facts["smiles"].iloc[i])
+
+    def text(i, *more):
+        named = [facts[column].iloc[i] for column in ("name", "moa") if pd.notna(facts[column].iloc[i])] or [keys[i]]
+        return "\n".join(line if len(line) <= 24 else line[:23] + "…" for line in [*named, *more])
+
+    def colour(query, hit):
+        return MATCH if hit == query else MECHANISM if _share_mechanism(facts["moa"], query, hit) else None
+
+    forward, reverse = [], []
+    for q, found_fields, found_keys in zip(drawn, best_fields, best_keys, strict=True):
+        image_rank, structure_rank = to_image.loc[keys[q], "rank"], to_structure.loc[keys[q], "rank"]
+        forward.append(
+            [(structure(q), text(q), None)]
+            + [(pictures[hit], text(hit), colour(q, hit)) for hit in found_fields]
+            + [(pictures[q], f"rank {image_rank} of {len(keys)}", MATCH)]
+        )
+        reverse.append(
+            [(pictures[q], field_ids[q].split("/", 1)[-1], None)]
+            + [(structure(hit), text(hit), colour(q, hit)) for hit in found_keys]
+            + [(structure(q), text(q, f"rank {structure_rank} of {len(keys)}"), MATCH)]
+        )
+    head, height = 0.5, 2.05 * len(drawn) + 0.9
+    figure = Figure(figsize=(1.55 * (hits + 2), 2 * height + head))
+    top, first, second = figure.subfigures(3, 1, squeeze=False, height_ratios=[head, height, height])[:, 0]
+    top.text(0.01, 0.6, " · ".join(part for part in (title, note) if part), fontsize=10, color="0.35", va="center")
+    top.text(0.01, 0.1, "frames: vermillion = the true match, blue = same mechanism of action", fontsize=8, va="center")
+    _draw_rows(first, "image retrieval: which images does this compound make?", forward, hits)
+    _draw_rows(second, "structure retrieval: which compound made this image?", reverse, hits)
+    return figure
+
+
+def _composites(fields: np.ndarray, most: int = 320) -> np.ndarray:
+    """Composites at a common contrast, thinned to about ``most`` pixels a side: a gallery cell is no larger."""
+    step = max(1, -(-max(fields.shape[2:]) // most))
+    fields = fields[:, :, ::step, ::step]
+    return composite(fields, display_limits(fields))
+
+
+def _share_mechanism(moa: pd.Series, a: int, b: int) -> bool:
+    """Whether two compounds have a mechanism in common; several are separated by ``|``."""
+    first, second = moa.iloc[a], moa.iloc[b]
+    return pd.notna(first) and pd.notna(second) and bool(set(first.split("|")) & set(second.split("|")))

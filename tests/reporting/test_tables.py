@@ -1,0 +1,102 @@
+import pandas as pd
+import pytest
+
+from cloome_kedro.reporting import tables
+from synthetic_study import make_study
+
+COMMON = {"split": "random", "direction": "structure retrieval", "pool": "sampled", "candidates": 100, "n": 256}
+
+
+def _row(method, metric, value, low=None, high=None, **more):
+    return {
+        **COMMON,
+        "method": method,
+        "metric": metric,
+        "value": value,
+        "low": low,
+        "high": high,
+        "chance": 0.01,
+        **more,
+    }
+
+
+@pytest.fixture
+def metrics():
+    return pd.DataFrame(
+        [
+            _row("Random", "top-1", 0.01),
+            _row("Oracle (phenotype)", "top-1", 0.5, 0.4371, 0.5629),
+            _row("CLOOME", "top-10", 0.5, 0.4371, 0.5629),
+            _row("CLOOME", "top-1", 0.123, 0.091, 0.16),
+            _row("CLOOME", "median rank", 7.5),
+            _row("CLOOME", "top-1", 0.05, 0.02, 0.1, pool="full", candidates=256),
+        ]
+    )
+
+
+def test_cells_read_as_percent_with_interval(metrics):
+    table = tables.retrieval_table(metrics)
+    assert list(table.columns)[5:] == ["top-1", "top-10", "median rank", "n"]
+    first = table.iloc[0]
+    assert (first["method"], first["top-1"], first["median rank"]) == ("CLOOME", "12.3 % (9.1–16.0)", "7.5")
+    assert list(table["method"]) == ["CLOOME", "Oracle (phenotype)", "Random", "CLOOME"]
+    assert list(table["pool"]) == ["sampled"] * 3 + ["full"]
+    assert table.iloc[2][["top-1", "top-10", "median rank"]].tolist() == ["1.0 %", "–", "–"]
+
+
+def test_text_is_aligned_and_says_that_data_are_simulated(metrics):
+    lines = tables.format_retrieval(metrics, simulated=True).splitlines()
+    assert lines[0] == "Retrieval, with exact 95 % intervals — SIMULATED DATA"
+    assert lines[2] == "random split, 100 candidates (sampled pool)"
+    assert len({len(line) for line in lines[3:7]}) == 1
+    assert lines[4].split("  ")[1:3] == ["structure retrieval", "CLOOME"]
+    assert "SIMULATED" not in tables.format_retrieval(metrics, simulated=False, confidence=0.9)
+    assert "90 %" in tables.format_retrieval(metrics, simulated=False, confidence=0.9)
+
+
+def test_every_split_is_printed(metrics):
+    both = pd.concat([metrics, metrics.assign(split="scaffold")])
+    text = tables.format_retrieval(both, simulated=False)
+    assert text.index("random split, 100") < text.index("random split, 256") < text.index("scaffold split, 100")
+
+
+def test_headline_is_top_1_of_the_sampled_pool(metrics):
+    (entry,) = tables.headline(metrics)
+    assert (entry["value"], entry["low"], entry["high"], entry["chance"]) == (0.123, 0.091, 0.16, 0.01)
+    assert entry["oracles"] == {"Oracle (phenotype)": 0.5}
+    assert entry["label"] == "image → compound"
+
+
+def test_data_summary_counts():
+    study = make_study()
+    table = tables.data_summary(study["fields"], study["rejected_fields"], study["compounds"], study["pairs"])
+    counts = dict(table.itertuples(index=False))
+    assert counts["plates"] == "2"
+    assert counts["fields"] == "120"
+    assert counts["fields of control wells"] == "8"
+    assert counts["fields rejected"] == "2"
+    assert counts["compounds with a field"] == "56"
+    assert counts["mechanisms named"] == "3"
+
+
+def test_rejected_are_counted_by_reason_and_rare_reasons_joined():
+    rejected = pd.DataFrame({"field_id": list("abcdef"), "reason": ["x", "y", "y", "z", "w", "y"]})
+    table = tables.rejected_summary(rejected, "field_id", most=2)
+    assert table.to_numpy().tolist() == [["3", "y", "b"], ["1", "x", "a"], ["2", "2 other reasons", "…"]]
+    assert not len(tables.rejected_summary(rejected.iloc[:0], "field_id"))
+
+
+def test_split_summary_counts_compounds_and_fields():
+    study = make_study()
+    table = tables.split_summary(study["folds"], study["compounds"], study["pairs"]).set_index("fold")
+    assert table["compounds"].tolist() == ["14", "14", "28"]
+    assert table["fields"].tolist() == ["28", "28", "56"]
+
+
+def test_training_summary_names_the_kept_epoch():
+    history = make_study()["history"]
+    best = history.loc[history["best"], "validation_top1"].item()
+    text = tables.training_summary(history)
+    assert f"epoch 27 was kept, with {100 * best:.1f} % validation top-1" in text
+    assert "30 epochs (90 steps)" in text
+    assert "kept" not in tables.training_summary(history.assign(best=False))
