@@ -1,0 +1,120 @@
+"""Batches of pairs: which fields meet in a batch, and reading them ahead of the training step."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+#: positions of fields (B,) int -> their images (B, channels, H, W) uint8
+ReadFields = Callable[[np.ndarray], np.ndarray]
+T = TypeVar("T")
+
+
+def epoch_batches(units: np.ndarray, batch_size: int, unique: bool, rng: np.random.Generator) -> list[np.ndarray]:
+    """Draw the batches of one epoch.
+
+    With ``unique``, an epoch is as many passes over the units as a unit has fields on average (rounded). Each pass
+    shows every unit once, its fields in random order and from the first again where it has fewer, so units weigh alike
+    however many fields they have. Without it, an epoch is every field once. What does not fill a batch at the end is
+    left out; it is other fields in every epoch.
+
+    Parameters
+    ----------
+    units : (fields,) int
+        Code of what each field shows (compound or treatment); with ``unique`` it occurs once in a batch.
+    batch_size : int
+        Fields in a batch; fewer where there are fewer units (``unique``) or fields.
+    unique : bool
+        Whether a unit occurs at most once in a batch.
+    rng : numpy.random.Generator
+        Drawn from.
+
+    Returns
+    -------
+    list of (batch_size,) int
+        Positions into ``units``.
+    """
+    if not unique:
+        size = min(batch_size, len(units))
+        return _cut(rng.permutation(len(units)), size)[0]
+    _, codes, counts = np.unique(units, return_inverse=True, return_counts=True)
+    shuffled = rng.permutation(len(units))
+    by_unit = shuffled[np.argsort(codes[shuffled], kind="stable")]
+    first = np.cumsum(counts) - counts
+    size = min(batch_size, len(counts))
+    batches: list[np.ndarray] = []
+    queue = np.empty(0, dtype=by_unit.dtype)
+    for k in range(max(1, round(len(units) / len(counts)))):
+        order = rng.permutation(len(counts))
+        # Units that still wait from the pass before go last, lest one batch holds them twice.
+        waits = np.isin(order, codes[queue])
+        order = np.concatenate([order[~waits], order[waits]])
+        full, queue = _cut(np.concatenate([queue, by_unit[first[order] + k % counts[order]]]), size)
+        batches += full
+    return batches
+
+
+def _cut(order: np.ndarray, size: int) -> tuple[list[np.ndarray], np.ndarray]:
+    end = len(order) // size * size
+    return list(order[:end].reshape(-1, size)), order[end:]
+
+
+def one_field_per_unit(units: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Position of one random field of every unit, in the units' order."""
+    shuffled = rng.permutation(len(units))
+    return shuffled[np.unique(units[shuffled], return_index=True)[1]]
+
+
+class PairBatches:
+    """Reads a batch of pairs: uint8 images and unpacked fingerprints, as CPU tensors.
+
+    Parameters
+    ----------
+    read : callable
+        Positions of fields -> (B, C, H, W) uint8.
+    structures : (fields,) int
+        Row of ``fingerprints`` that belongs to each field.
+    fingerprints : (compounds, bits / 8) uint8
+        Packed by ``numpy.packbits``.
+    pin : bool
+        Whether to put batches into page-locked memory, from where they go to a GPU while it computes.
+    """
+
+    def __init__(self, read: ReadFields, structures: np.ndarray, fingerprints: np.ndarray, pin: bool = False):
+        self.read, self.structures, self.fingerprints, self.pin = read, structures, fingerprints, pin
+
+    def __call__(self, fields: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        return as_tensor(self.read(fields), self.pin), unpack(self.fingerprints[self.structures[fields]], self.pin)
+
+
+def unpack(fingerprints: np.ndarray, pin: bool = False) -> torch.Tensor:
+    """Packed fingerprints (N, bits / 8) -> uint8 tensor (N, bits) of 0 and 1."""
+    return as_tensor(np.unpackbits(fingerprints, axis=1), pin)
+
+
+def as_tensor(array: np.ndarray, pin: bool = False) -> torch.Tensor:
+    """Tensor that shares the array's memory where it can."""
+    tensor = torch.from_numpy(np.require(array, requirements=["C", "W"]))
+    return tensor.pin_memory() if pin else tensor
+
+
+def prefetch(load: Callable[[np.ndarray], T], batches: Iterable[np.ndarray], ahead: int = 2) -> Iterator[T]:
+    """Load batches in order, ``ahead`` of them in threads while the caller works on the one before.
+
+    Threads do, where a torch DataLoader would start processes: a batch is one memory-mapped read, which holds no lock.
+    """
+    pending: deque = deque()
+    with ThreadPoolExecutor(ahead) as pool:
+        try:
+            for batch in batches:
+                pending.append(pool.submit(load, batch))
+                if len(pending) > ahead:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()

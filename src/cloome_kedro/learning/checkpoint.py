@@ -1,0 +1,108 @@
+"""Checkpoints: a folder with ``model.safetensors`` and ``config.json``, which hold all that inference needs."""
+
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from cloome_kedro.learning.config import FitConfig, ImageEncoderConfig, StructureEncoderConfig
+from cloome_kedro.learning.model import PairModel
+from cloome_kedro.learning.preprocess import Preprocess
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained model.
+
+    Attributes
+    ----------
+    config : dict
+        ``format``, ``architecture`` and ``preprocess`` (see :func:`describe`), and what the training says of itself
+        (fingerprint settings, channel order, intensity scaling, split hash, seed, epoch, validation metrics, version).
+    tensors : dict of str to torch.Tensor
+        The state dict of :class:`cloome_kedro.learning.model.PairModel`, on the CPU.
+    """
+
+    config: dict[str, Any]
+    tensors: dict[str, torch.Tensor]
+
+
+def describe(
+    image_encoder: ImageEncoderConfig,
+    structure_encoder: StructureEncoderConfig,
+    bits: int,
+    fit: FitConfig,
+    preprocess: Preprocess,
+) -> dict[str, Any]:
+    """The part of a checkpoint's config that `new_model`, `build` and `preprocess_of` read; plain JSON values."""
+    described = {
+        "format": FORMAT,
+        "architecture": {
+            "image_encoder": asdict(image_encoder),
+            "structure_encoder": asdict(structure_encoder),
+            "bits": bits,
+            "embedding_size": fit.embedding_size,
+        },
+        "preprocess": asdict(preprocess),
+        "fit": asdict(fit),
+    }
+    return json.loads(json.dumps(described))
+
+
+def build(checkpoint: Checkpoint) -> PairModel:
+    """The checkpoint's model, in evaluation mode on the CPU; ValueError where tensors and architecture disagree."""
+    architecture = checkpoint.config["architecture"]
+    with torch.device("meta"):
+        model = PairModel(
+            _encoder(ImageEncoderConfig, architecture["image_encoder"]),
+            _encoder(StructureEncoderConfig, architecture["structure_encoder"]),
+            architecture["bits"],
+            architecture["embedding_size"],
+        )
+    try:
+        model.load_state_dict(checkpoint.tensors, assign=True)
+    except RuntimeError as error:
+        raise ValueError(f"the checkpoint's tensors do not fit the architecture in its config: {error}") from error
+    return model.requires_grad_(False).eval()
+
+
+def preprocess_of(checkpoint: Checkpoint) -> Preprocess:
+    """The way from stored fields to the checkpoint's input."""
+    return Preprocess(**{k: tuple(v) if isinstance(v, list) else v for k, v in checkpoint.config["preprocess"].items()})
+
+
+def _encoder(kind, settings: dict[str, Any]):
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
+
+
+def save(checkpoint: Checkpoint, folder: Path) -> None:
+    """Write to a temporary folder beside ``folder``, then put it in place of what is there."""
+    part, old = folder.with_name(f".{folder.name}.part"), folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    save_file({name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()}, part / "model.safetensors")
+    (part / "config.json").write_text(json.dumps(checkpoint.config, indent=2, allow_nan=False) + "\n")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        os.replace(folder, old)
+    os.replace(part, folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def load(folder: Path) -> Checkpoint:
+    """Read a checkpoint; ValueError names the folder where it is none or is damaged."""
+    try:
+        config = json.loads((folder / "config.json").read_text())
+        tensors = load_file(folder / "model.safetensors")
+    except Exception as error:
+        raise ValueError(f"{folder} is not a readable checkpoint ({error}): train again") from error
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
+        raise ValueError(f"{folder}/config.json is not of checkpoint format {FORMAT}: train again with this version")
+    return Checkpoint(config, tensors)

@@ -1,0 +1,92 @@
+"""The pair model: an image encoder, a structure encoder and the inverse temperature between them."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from cloome_kedro.learning.config import ImageEncoderConfig, StructureEncoderConfig
+from cloome_kedro.learning.encoders import IMAGE_ENCODERS, StructureEncoder
+
+LARGEST_INVERSE_TEMPERATURE = 100.0
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Within it, torch's CPU draws come from ``seed``; the state of before is put back after it.
+
+    For what takes no generator argument: the initialisation of layers and torchvision's random transforms.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
+
+
+class PairModel(nn.Module):
+    """Two encoders into one space and their inverse temperature, named as in the published checkpoints.
+
+    Parameters
+    ----------
+    image_encoder, structure_encoder : ImageEncoderConfig, StructureEncoderConfig
+        The two encoders.
+    bits : int
+        Length of a fingerprint.
+    embedding_size : int
+        Size of the common space.
+    inverse_temperature : float
+        Its initial value; it is kept as a logarithm.
+    learnable_temperature : bool
+        Whether training changes it.
+    """
+
+    def __init__(
+        self,
+        image_encoder: ImageEncoderConfig,
+        structure_encoder: StructureEncoderConfig,
+        bits: int,
+        embedding_size: int = 512,
+        inverse_temperature: float = 14.3,
+        learnable_temperature: bool = True,
+    ):
+        super().__init__()
+        self.embedding_size = embedding_size
+        self.visual = IMAGE_ENCODERS[image_encoder.name](image_encoder, embedding_size)
+        self.transformer = StructureEncoder(structure_encoder, bits, embedding_size)
+        self.logit_inv_tau = nn.Parameter(
+            torch.tensor(math.log(inverse_temperature)), requires_grad=learnable_temperature
+        )
+
+    def encode_images(self, images: torch.Tensor) -> torch.Tensor:
+        """Preprocessed images (N, C, H, W) -> (N, d), rows L2-normalised, float32 (float64 stays)."""
+        return _unit(self.visual(images))
+
+    def encode_structures(self, fingerprints: torch.Tensor) -> torch.Tensor:
+        """Fingerprints (N, bits) of 0 and 1 as floats -> (N, d), rows L2-normalised, float32 (float64 stays)."""
+        return _unit(self.transformer(fingerprints))
+
+    def forward(
+        self, images: torch.Tensor, fingerprints: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Image embeddings, structure embeddings and the inverse temperature: what an objective takes."""
+        return self.encode_images(images), self.encode_structures(fingerprints), self.logit_inv_tau.exp()
+
+    @torch.no_grad()
+    def clamp_temperature(self) -> None:
+        """Hold the logarithm of the inverse temperature in [0, ln 100], as published after every step."""
+        self.logit_inv_tau.clamp_(0, math.log(LARGEST_INVERSE_TEMPERATURE))
+
+
+def _unit(x: torch.Tensor) -> torch.Tensor:
+    return F.normalize(x.to(torch.promote_types(x.dtype, torch.float32)), dim=-1)
+
+
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
+    """Groups for AdamW: weight matrices and kernels decay; biases, normalisation gains and the temperature do not."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
+    ]
