@@ -193,5 +193,16 @@ truth = pa.DataFrameSchema(
     unique=["plate", "well"],
 )
 
+#: one row a compound: what assays found, 1 active, 0 inactive, none where it was not measured
+assay_labels = pa.DataFrameSchema(
+    {
+        "compound_id": _column(str),
+        "assay_.*": _column(float, pa.Check.isin([0.0, 1.0]), nullable=True, regex=True, required=False),
+    },
+    strict=True,
+    coerce=True,
+    unique=["compound_id"],
+)
+
 #: the virtual screen's plates as written
 screen_plates = _table({"plate": _column(str), "platemap": _column(str), "fields": _column(int, pa.Check.ge(1))})

@@ -1,9 +1,9 @@
 """What a compound does to cells, computed from its structure: mechanism x potency + off-target effects.
 
-The off-target part is what lets a structure be told from others of the same mechanism. Each rule is a substructure or a
-property and the axes it moves. Some are textbook (basic amines swell lysosomes, acidic phenols uncouple mitochondria, flat
-fused aromatics glow or intercalate, grease kills cells); the rest stand for the many unnamed activities of a
-real compound, with directions of our own choice.
+The off-target part is what lets a structure be told from others of the same mechanism. Each rule is a substructure or
+a property and the axes it moves. Some are textbook (basic amines swell lysosomes, acidic phenols uncouple mitochondria,
+flat fused aromatics glow or intercalate, grease kills cells); the rest stand for the many unnamed activities of a real
+compound, with directions of our own choice.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 from rdkit import Chem
-from rdkit.Chem import Crippen, rdMolDescriptors
+from rdkit.Chem import rdMolDescriptors
 
 from cloome_kedro.simulation.mechanisms import INACTIVES, MECHANISMS, axis_vector
 from cloome_kedro.simulation.phenotype import AXES, ONE_SIDED
@@ -42,8 +42,8 @@ class Rule:
 RULES: tuple[Rule, ...] = (
     Rule(
         "basic amine",
-        "[NX3;!$(N-C=[O,S,N]);!$(N-[#7,#8,#16]);!$(N-a);!$(N-C#N)]-[CX4]",
-        {"vacuoles": 0.55, "golgi_intensity": 0.35},
+        "[NX3;$(N-[CX4]);!$(N-C=[O,S,N]);!$(N-[#7,#8,#16]);!$(N-a);!$(N-C#N)]",
+        {"vacuoles": 0.8, "golgi_intensity": 0.5},
     ),
     Rule("aryl chloride or bromide", "c[Cl,Br]", {"cell_count": -0.45, "rounding": 0.4}),
     Rule("aryl fluoride", "cF", {"nucleus_size": -0.5, "er_intensity": 0.4}),
@@ -94,7 +94,7 @@ PROPERTIES: dict[str, tuple[float, float, dict[str, float]]] = {
 def properties(molecule: Chem.Mol) -> dict[str, float]:
     """Crippen logP, polar surface in square angstrom, aromatic atoms shared by two rings, rotatable bonds."""
     return {
-        "logp": Crippen.MolLogP(molecule),
+        "logp": rdMolDescriptors.CalcCrippenDescriptors(molecule)[0],
         "tpsa": rdMolDescriptors.CalcTPSA(molecule),
         "fused_aromatic_atoms": len(molecule.GetSubstructMatches(_pattern("[c;R2]"))),
         "rotatable_bonds": rdMolDescriptors.CalcNumRotatableBonds(molecule),
@@ -102,8 +102,8 @@ def properties(molecule: Chem.Mol) -> dict[str, float]:
 
 
 def potency(molecule: Chem.Mol) -> float:
-    """How strongly the mechanism shows, 0.5 to 1.1: cells are entered best near logP 3 and with few hydrogen-bond donors."""
-    entry = np.exp(-(((Crippen.MolLogP(molecule) - 3) / 3) ** 2))
+    """How strongly the mechanism shows, 0.5 to 1.1: cells let in best what has a logP near 3 and few H-bond donors."""
+    entry = np.exp(-(((rdMolDescriptors.CalcCrippenDescriptors(molecule)[0] - 3) / 3) ** 2))
     donors = min(rdMolDescriptors.CalcNumHBD(molecule), 6)
     return float(np.clip(0.65 + 0.5 * entry - 0.04 * donors, 0.5, 1.1))
 

@@ -24,7 +24,8 @@ def label_compounds(library: pd.DataFrame, phenotypes: pd.DataFrame, config: Scr
 
     Returns
     -------
-    ``compound_id``, then one column an assay, ``assay_<number>_<kind>_<what>``: 1.0 active, 0.0 inactive, NaN unmeasured.
+    ``compound_id``, then one column an assay, ``assay_<number>_<kind>_<what>``: 1.0 active, 0.0 inactive, NaN not
+    measured.
     """
     table = {"compound_id": library["compound_id"].to_numpy()}
     molecules = [Chem.MolFromSmiles(smiles) for smiles in library["smiles"]]

@@ -35,8 +35,8 @@ def lay_out(compound_ids: np.ndarray, config: ScreenConfig) -> tuple[pd.DataFram
     parts = np.array_split(rng.permutation(np.asarray(compound_ids, object)), config.platemaps)
     if (needed := len(parts[0]) + config.control_wells) > len(WELLS):
         raise ValueError(
-            f"screen: {config.compounds} compounds on {config.platemaps} platemaps with {config.control_wells} controls "
-            f"need {needed} wells a plate, there are {len(WELLS)}: raise platemaps"
+            f"screen: {config.compounds} compounds on {config.platemaps} platemaps with {config.control_wells} control "
+            f"wells need {needed} wells a plate, there are {len(WELLS)}: raise platemaps"
         )
     names = [f"VRT-MAP-{i + 1:02d}" for i in range(config.platemaps)]
     maps = []

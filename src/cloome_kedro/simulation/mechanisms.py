@@ -1,13 +1,13 @@
 """Mechanisms of action that Cell Painting is known to see: their chemotypes and what they do to cells.
 
-A :class:`Template` is a SMILES string with one slot: ``{R}`` takes a linker, a tail ring and its substituent, so that the
-template's compounds have many Bemis-Murcko scaffolds; ``{S}`` (on an aromatic carbon) and ``{A}`` (an acyclic chain) take a
-substituent without a ring, so that all compounds of the template share **one** scaffold. Under a scaffold split such a
-*series* goes to one fold as a whole, and some of them are never seen in training. Cores use ring-closure digits 1 to 6.
+A :class:`Template` is a SMILES string with one slot: ``{R}`` takes a linker, a tail ring and its substituent, so that
+the template's compounds have many Bemis-Murcko scaffolds; ``{S}`` (on an aromatic carbon) and ``{A}`` (an acyclic
+chain) take a substituent without a ring, so that all compounds of the template share **one** scaffold. Under a scaffold
+split such a *series* goes to one fold as a whole, and some of them are never seen in training. Cores use ring-closure
+digits 1 to 6.
 
-The phenotypes follow what is described for these classes in Cell Painting (Gustafsdottir et al. 2013,
-doi:10.1371/journal.pone.0080999; Bray et al. 2016, doi:10.1038/nprot.2016.105; Akbarzadeh et al. 2022,
-doi:10.1016/j.chembiol.2021.12.009); their figures are our own choice.
+The chemotypes are those of known inhibitors. The phenotypes are textbook cell biology of these classes (which of them
+Cell Painting sees: Gustafsdottir et al. 2013, doi:10.1371/journal.pone.0080999); the numbers are our own choice.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The virtual screen as a whole: design it (tables), then write it (what a microscope and a compound manager deliver)."""
+"""The virtual screen as a whole: design it, then write what a microscope and a compound manager deliver."""
 
 import os
 from dataclasses import dataclass

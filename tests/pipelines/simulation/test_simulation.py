@@ -1,0 +1,34 @@
+"""The pipeline as Kedro runs it, through the schemas of the catalog."""
+
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from cloome_kedro import schemas
+from cloome_kedro.datasets.folder import FolderDataset
+from cloome_kedro.parameters import SimulationParameters
+from cloome_kedro.pipelines.simulation import create_pipeline
+
+SETTINGS = {
+    "screen": {"compounds": 24, "platemaps": 1, "replicates": 1, "control_wells": 4, "field_size": 32, "assays": 3},
+    "n_jobs": 1,
+}
+
+
+def test_pipeline_writes_a_screen_with_truth_and_labels(tmp_path):
+    folder = tmp_path / "screen"
+    parameters = SimulationParameters.model_validate(SETTINGS)
+    catalog = DataCatalog(
+        {
+            "params:simulation": MemoryDataset(parameters),
+            "virtual_screen_folder": FolderDataset(filepath=str(folder), create=True),
+            "raw_screen": FolderDataset(filepath=str(folder)),
+            "truth": MemoryDataset(),
+            "assay_labels": MemoryDataset(),
+        }
+    )
+    SequentialRunner().run(create_pipeline(), catalog)
+    assert len(schemas.truth.validate(catalog.load("truth"))) == 28
+    assert len(schemas.assay_labels.validate(catalog.load("assay_labels"))) == 24
+    assert catalog.load("raw_screen") == folder
+    assert (folder / "manifest.csv").read_text() == "plate,platemap,fields\nVRT1000,VRT-MAP-01,28\n"
+    assert len(list(folder.rglob("*.tiff"))) == 28 * 5

@@ -1,0 +1,97 @@
+"""Design and writing of the screen, and how much of a structure its design lets one know."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from rdkit.Chem import MolFromSmiles
+from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
+from sklearn.linear_model import Ridge
+
+from cloome_kedro import schemas
+from cloome_kedro.simulation.config import ScreenConfig
+from cloome_kedro.simulation.phenotype import AXES
+from cloome_kedro.simulation.screen import design_screen, write_screen
+
+TINY = ScreenConfig(compounds=24, platemaps=2, replicates=2, control_wells=4, field_size=32, assays=3)
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return design_screen(TINY)
+
+
+@pytest.fixture(scope="module")
+def folder(tiny, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("screen")
+    schemas.screen_plates.validate(write_screen(folder, tiny, TINY, n_jobs=1))
+    return folder
+
+
+def test_design_is_repeatable_and_fits_its_schemas(tiny):
+    again = design_screen(TINY)
+    for table in ("compounds", "platemaps", "barcodes", "truth", "labels"):
+        pd.testing.assert_frame_equal(getattr(tiny, table), getattr(again, table))
+    schemas.truth.validate(tiny.truth)
+    schemas.assay_labels.validate(tiny.labels)
+    assert not design_screen(ScreenConfig(**{**TINY.__dict__, "seed": 1})).truth.equals(tiny.truth)
+
+
+def test_written_tables_lead_from_every_image_to_its_structure(tiny, folder):
+    barcodes = pd.read_csv(folder / "barcode_platemap.csv").set_index("Assay_Plate_Barcode")["Plate_Map_Name"]
+    compounds = pd.read_csv(folder / "compounds.csv").set_index("broad_sample")
+    truth = tiny.truth.set_index(["plate", "well"])["compound_id"]
+    seen = 0
+    for plate, platemap in barcodes.items():
+        images = pd.read_csv(folder / "load_data_csv" / plate / "load_data.csv")
+        wells = pd.read_csv(folder / "platemaps" / f"{platemap}.tsv", sep="\t").set_index("well_position")
+        for image in images.itertuples():
+            assert (folder / image.PathName_OrigDNA / image.FileName_OrigDNA).is_file()
+            well = wells.loc[image.Metadata_Well]
+            expected = truth[plate, image.Metadata_Well]
+            assert well["broad_sample"] == expected or (pd.isna(expected) and pd.isna(well["broad_sample"]))
+            assert pd.isna(expected) == pd.isna(well["mmoles_per_liter"])
+            assert pd.isna(expected) or MolFromSmiles(compounds.loc[expected, "smiles"])
+            seen += 1
+    assert seen == len(truth) == 2 * 2 * (12 + 4)
+    assert compounds["moa"].isna().sum() == (tiny.compounds["mechanism"] == "inactive").sum() > 0
+
+
+def test_a_second_writing_leaves_plates_alone_and_no_drafts_stay(tiny, folder):
+    images = sorted(folder.rglob("*.tiff"))
+    before = [path.stat().st_mtime_ns for path in images]
+    write_screen(folder, tiny, TINY, n_jobs=1)
+    assert [path.stat().st_mtime_ns for path in images] == before
+    assert not [path for path in folder.rglob("*") if "partial" in path.name]
+
+
+def top1(distances: np.ndarray, candidates: int, rng: np.random.Generator) -> float:
+    """Share of queries (rows) whose own column is the nearest of ``candidates`` drawn ones."""
+    n, hits = len(distances), 0
+    for i in range(n):
+        others = rng.choice(np.delete(np.arange(n), i), candidates - 1, replace=False)
+        hits += distances[i, i] < distances[i, others].min()
+    return hits / n
+
+
+def test_structure_tells_more_than_mechanism_and_the_well_is_not_everything():
+    """Ridge from fingerprints, held-out compounds; oracles of the true phenotype and of the mechanism's average."""
+    config = ScreenConfig(compounds=640, platemaps=2, replicates=2)
+    design, rng = design_screen(config), np.random.default_rng(0)
+    wells = design.truth.dropna(subset="compound_id").drop_duplicates("compound_id").set_index("compound_id")
+    wells = wells.loc[design.compounds["compound_id"]]
+    true, drawn = (wells[[f"{kind}_{axis}" for axis in AXES]].to_numpy() for kind in ("phenotype", "realised"))
+    morgan = GetMorganGenerator(radius=3, fpSize=1024, includeChirality=True)
+    bits = np.array([morgan.GetFingerprintAsNumPy(MolFromSmiles(s)) for s in design.compounds["smiles"]], float)
+
+    test = rng.permutation(len(wells)) < 0.3 * len(wells)
+    predicted = Ridge(alpha=10).fit(bits[~test], drawn[~test]).predict(bits[test])
+    averages = pd.DataFrame(true).groupby(wells["mechanism"].to_numpy()).transform("mean").to_numpy()[test]
+    averages = averages + rng.normal(0, 1e-9, averages.shape)  # breaks ties at random
+    scores = {
+        name: top1(np.square(drawn[test][:, None] - space).sum(-1), 100, rng)
+        for name, space in {"oracle": true[test], "ridge": predicted, "mechanism": averages}.items()
+    }
+    assert scores["oracle"] < 0.99
+    assert scores["oracle"] > scores["ridge"] + 0.05
+    assert scores["ridge"] > 0.3
+    assert scores["ridge"] > scores["mechanism"] + 0.1
