@@ -132,7 +132,9 @@ def make_study(split="random", noise=1.5, seed=0, store=None):
     history["validation_loss"] = history["train_loss"] + 0.4
     for column in ("validation_top1", "validation_top1_structure_retrieval", "validation_top1_image_retrieval"):
         history[column] = np.clip(epochs / 100 + generator.normal(scale=0.01, size=30), 0, 1)
-    history = history.assign(inverse_temperature=14.3 + epochs / 20, learning_rate=1e-3, fields_per_second=800.0)
+    history = history.assign(
+        inverse_temperature=14.3 + epochs / 20, learning_rate=1e-3, fields_per_second=800.0, waiting_fraction=0.1
+    )
     history["best"] = history["epoch"] == 27
     rejected = {"screen": "virtual", "plate": "plate1", "site": 1, "stage": "image"}
     rejected_fields = pd.DataFrame(

@@ -4,7 +4,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cloome_kedro.reporting.montage import COLOURS, composite, display_limits, field_reader, panels, sample_panels
+from cloome_kedro.reporting.montage import (
+    COLOURS,
+    composite,
+    display_limits,
+    field_reader,
+    panels,
+    sample_panels,
+    shrink,
+)
 from synthetic_study import Store, make_study
 
 FULL = np.array([[0.0, 255.0]] * 5)
@@ -41,6 +49,14 @@ def test_limits_are_shared_and_span_at_least_one_level():
     assert limits.shape == (5, 2)
     assert limits[0].tolist() == [0, 200]
     assert (limits[:, 1] > limits[:, 0]).all()
+
+
+def test_shrinking_averages_blocks():
+    fields = np.random.default_rng(0).integers(0, 255, (2, 5, 21, 30), dtype=np.uint8)
+    assert shrink(fields, 30) is fields
+    small = shrink(fields, 10)
+    assert small.shape == (2, 5, 7, 10)
+    assert small[1, 4, 6, 9] == np.round(fields[1, 4, 18:21, 27:30].mean())
 
 
 def test_wrong_shape_is_named():

@@ -88,14 +88,14 @@ def rank_distribution(ranks: pd.DataFrame, title: str = "", note: str = "") -> F
         shown = rows.assign(direction=rows["direction"].map(DIRECTIONS))
         sns.ecdfplot(shown, x="rank", hue="direction", hue_order=list(DIRECTIONS.values()), ax=axis, linewidth=2)
         k = np.arange(1, size + 1)
-        axis.plot(k, k / size, color="0.4", linestyle="--", label="chance")
-        axis.annotate("chance", (size**0.5, size**-0.5), xytext=(4, -10), textcoords="offset points", color="0.4")
+        chance = axis.plot(k, k / size, color="0.4", linestyle="--")
+        curves = axis.get_legend().legend_handles
+        axis.legend([*curves, *chance], [*DIRECTIONS.values(), "chance"], loc="upper left", fontsize=9)
         axis.set_xscale("log")
         axis.set(xlabel="k", ylabel="match within the first k", ylim=(0, 1.02), xlim=(0.9, size * 1.1))
         axis.set_title(f"{size} candidates ({pool} pool)")
         axis.yaxis.set_major_formatter(PercentFormatter(1))
         axis.xaxis.set_major_formatter("{x:g}")
-        axis.get_legend().set_title("")
     return _titled(figure, title, note)
 
 

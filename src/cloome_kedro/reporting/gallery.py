@@ -11,7 +11,7 @@ from matplotlib.figure import Figure, SubFigure
 from rdkit import Chem
 from rdkit.Chem.Draw import rdMolDraw2D
 
-from cloome_kedro.reporting.montage import composite, display_limits
+from cloome_kedro.reporting.montage import composite, shrink
 
 MATCH, MECHANISM = "#d55e00", "#0072b2"  # vermillion and blue, told apart by colour-blind readers too
 
@@ -118,7 +118,7 @@ def retrieval_gallery(
     best_fields, best_keys = nearest(structures[drawn], images, hits), nearest(images[drawn], structures, hits)
 
     shown = np.unique(np.concatenate([drawn, best_fields.ravel()]))
-    pictures = dict(zip(shown, _composites(read_fields(field_ids[shown])), strict=True))
+    pictures = dict(zip(shown, composite(shrink(read_fields(field_ids[shown]))), strict=True))
     facts = compounds.set_index("inchikey").loc[keys]
 
     def structure(i):
@@ -152,13 +152,6 @@ def retrieval_gallery(
     _draw_rows(first, "image retrieval: which images does this compound make?", forward, hits)
     _draw_rows(second, "structure retrieval: which compound made this image?", reverse, hits)
     return figure
-
-
-def _composites(fields: np.ndarray, most: int = 320) -> np.ndarray:
-    """Composites at a common contrast, thinned to about ``most`` pixels a side: a gallery cell is no larger."""
-    step = max(1, -(-max(fields.shape[2:]) // most))
-    fields = fields[:, :, ::step, ::step]
-    return composite(fields, display_limits(fields))
 
 
 def _share_mechanism(moa: pd.Series, a: int, b: int) -> bool:

@@ -68,6 +68,16 @@ def composite(fields: np.ndarray, limits: np.ndarray | None = None) -> np.ndarra
     return np.round(255 * (1 - dark)).astype(np.uint8)
 
 
+def shrink(fields: np.ndarray, most: int = 320) -> np.ndarray:
+    """Average blocks of pixels until no side of (…, H, W) is longer than ``most``; smaller fields stay as they are."""
+    step = -(-max(fields.shape[-2:]) // most)
+    if step == 1:
+        return fields
+    height, width = (side // step for side in fields.shape[-2:])
+    blocks = fields[..., : height * step, : width * step].reshape(*fields.shape[:-2], height, step, width, step)
+    return np.round(blocks.mean(axis=(-3, -1))).astype(np.uint8)
+
+
 def panels(fields: np.ndarray, labels: Iterable[str], note: str = "") -> Figure:
     """Each field as a row: its composite, then its five channels in grey, all rows at the same contrast.
 
@@ -77,6 +87,7 @@ def panels(fields: np.ndarray, labels: Iterable[str], note: str = "") -> Figure:
     labels : N row labels
     note : small text above, e.g. that the data are simulated
     """
+    fields = shrink(fields)
     limits = display_limits(fields)
     colours, greys = composite(fields, limits), stretch(fields, limits)
     side = 1.75
