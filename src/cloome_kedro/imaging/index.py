@@ -82,9 +82,10 @@ def index_source(
 
     named = {channel: canonical(channel, channels) for channel in images["channel"].unique()}
     if absent := [channel for channel in CHANNELS if channel not in named.values()]:
+        unknown = next((other for other, channel in named.items() if channel is None), "its name")
         raise ValueError(
             f"source {name} has no channel {', '.join(absent)}: its files name {', '.join(named)}; map them by "
-            f'`channels` of this source, e.g. channels: {{"{next(iter(named))}": {absent[0]}}}'
+            f'`channels` of this source, e.g. channels: {{"{unknown}": {absent[0]}}}'
         )
     images["channel"] = images["channel"].map(named)
     images = images.dropna(subset="channel")

@@ -115,16 +115,16 @@ def merge_compounds(tables: Iterable[tuple[str, pd.DataFrame]]) -> pd.DataFrame:
         If one id has two structures; the message names the id, both structures and both tables.
     """
     together = pd.concat([table.assign(table=name) for name, table in tables], ignore_index=True)
-    first = together.drop_duplicates("compound_id")
-    other = together.merge(first, on="compound_id", suffixes=("", "_first"))
-    conflict = other[other["smiles"].fillna("") != other["smiles_first"].fillna("")]
-    if len(conflict):
-        one = conflict.iloc[0]
+    structures = together.dropna(subset="smiles").drop_duplicates(["compound_id", "smiles"])
+    if (twice := structures["compound_id"].duplicated()).any():
+        name = structures.loc[twice, "compound_id"].iloc[0]
+        one, other = structures[structures["compound_id"] == name][:2].itertuples()
         raise ValueError(
-            f"compound {one['compound_id']} has two structures: {one['smiles_first']} in {one['table_first']} and "
-            f"{one['smiles']} in {one['table']}; give them different ids or correct one"
+            f"compound {name} has two structures: {one.smiles} in {one.table} and {other.smiles} in {other.table}; "
+            "give them different ids or correct one"
         )
-    return first.drop(columns="table").reset_index(drop=True)
+    # first() takes the first entry that is not missing
+    return together.groupby("compound_id", sort=False).first().drop(columns="table").reset_index()
 
 
 def _platemap_files(plates: Iterable[str], folder: Path, platemaps: str, barcodes: str | None) -> dict[str, Path]:

@@ -1,0 +1,188 @@
+from fractions import Fraction
+
+import imagecodecs
+import numpy as np
+import pytest
+import scipy.ndimage
+import tifffile
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cloome_kedro.imaging.images import (
+    BadField,
+    area_average,
+    centre_crop,
+    read_field,
+    read_image,
+    statistics,
+    usual_shape,
+)
+
+
+def image(seed=0, size=(40, 50), top=4095, dtype=np.uint16):
+    return np.random.default_rng(seed).integers(0, top, size, dtype=dtype)
+
+
+@pytest.fixture
+def field(tmp_path):
+    """Five files and what is in them."""
+    paths, images = [], np.stack([image(i) for i in range(5)])
+    for i in range(5):
+        paths.append(str(tmp_path / f"ch{i}.tiff"))
+        tifffile.imwrite(paths[i], images[i], compression="zlib")
+    return paths, images
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"compression": "zlib", "compressionargs": {"level": 1}, "predictor": True},
+        {"compression": "lzw", "predictor": True},
+        {"tile": (16, 16)},
+        {"byteorder": ">"},
+        {"rowsperstrip": 7},
+    ],
+)
+def test_tiffs_as_microscopes_write_them(tmp_path, options):
+    tifffile.imwrite(tmp_path / "a.tif", image(), **options)
+    np.testing.assert_array_equal(read_image(str(tmp_path / "a.tif")), image())
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_png(tmp_path, dtype):
+    raw = image(top=255, dtype=dtype)
+    (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(raw))
+    read = read_image(str(tmp_path / "a.png"))
+    assert read.dtype == dtype
+    np.testing.assert_array_equal(read, raw)
+
+
+@pytest.mark.parametrize("compression", [None, "zlib", "lzw"])
+@pytest.mark.parametrize("share", [0, 0.001, 0.3, 0.9, 0.999])
+def test_truncated_tiffs_never_pass(tmp_path, compression, share):
+    path = tmp_path / "a.tiff"
+    tifffile.imwrite(path, image(), compression=compression)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(BadField, match=r"a.tiff is unreadable or truncated"):
+        read_image(str(path))
+
+
+def test_truncated_pngs_never_pass(tmp_path):
+    whole = imagecodecs.png_encode(image())
+    (tmp_path / "a.png").write_bytes(whole[:-200])
+    with pytest.raises(BadField, match=r"a.png is unreadable or truncated"):
+        read_image(str(tmp_path / "a.png"))
+
+
+def test_missing_and_other_files(tmp_path):
+    with pytest.raises(BadField, match=r"b.tiff does not exist"):
+        read_image(str(tmp_path / "b.tiff"))
+    with pytest.raises(BadField, match=r"b.jpg is neither TIFF nor PNG"):
+        read_image(str(tmp_path / "b.jpg"))
+    (tmp_path / "c.tiff").mkdir()
+    with pytest.raises(BadField, match=r"c.tiff cannot be read: Is a directory"):
+        read_image(str(tmp_path / "c.tiff"))
+
+
+def test_a_good_field(field):
+    paths, images = field
+    np.testing.assert_array_equal(read_field(paths, 12, (40, 50)), images)
+    np.testing.assert_array_equal(read_field(paths, 16, None), images)
+
+
+@pytest.mark.parametrize(
+    ("bad", "bit_depth", "reason"),
+    [
+        (image().astype(np.float32), 12, "channel RNA: ch2.tiff is float32, where bit_depth 12 means uint16"),
+        (image(top=255).astype(np.uint8), 16, "channel RNA: ch2.tiff is uint8, where bit_depth 16 means uint16"),
+        (image(size=(20, 50)), 12, r"channel RNA: ch2.tiff has the shape \(20, 50\), the plate's is \(40, 50\)"),
+        (np.stack([image()] * 4), 12, r"channel RNA: ch2.tiff has the shape \(4, 40, 50\); a single plane"),
+        (np.full((40, 50), 4096, np.uint16), 12, "channel RNA: ch2.tiff has the value 4096, beyond bit_depth 12"),
+    ],
+)
+def test_a_bad_image_is_named(field, bad, bit_depth, reason):
+    tifffile.imwrite(field[0][2], bad, photometric="minisblack")
+    with pytest.raises(BadField, match=reason):
+        read_field(field[0], bit_depth, (40, 50))
+
+
+def test_one_black_channel_is_kept_five_are_not(field):
+    paths, _ = field
+    for i, path in enumerate(paths):
+        assert read_field(paths, 12, None).any(), i
+        tifffile.imwrite(path, np.zeros((40, 50), np.uint16))
+    with pytest.raises(BadField, match="black field: every pixel of all five channels is 0"):
+        read_field(paths, 12, None)
+
+
+def test_usual_shape_is_that_of_most(tmp_path):
+    paths = [str(tmp_path / f"{i}.tiff") for i in range(9)]
+    for i, path in enumerate(paths):
+        tifffile.imwrite(path, image(size=(8, 9) if i == 0 else (10, 12)))
+    (tmp_path / "5.tiff").write_bytes(b"no image")
+    assert usual_shape(paths) == (10, 12)
+    assert usual_shape(paths[:1]) == (8, 9)
+    assert usual_shape([str(tmp_path / "5.tiff"), str(tmp_path / "none.tiff")]) is None
+
+
+def test_centre_crop():
+    images = np.arange(2 * 7 * 10).reshape(2, 7, 10)
+    np.testing.assert_array_equal(centre_crop(images, 3), images[:, 2:5, 3:6])
+
+
+def brute_average(plane, size):
+    """Area averaging by its definition, in fractions."""
+    (h, w), (m, n) = plane.shape, size
+
+    def share(i, source, j, target):
+        low, high = max(Fraction(i * source, target), j), min(Fraction((i + 1) * source, target), j + 1)
+        return max(high - low, Fraction(0))
+
+    out = np.empty(size, np.uint8)
+    for y, x in np.ndindex(size):
+        total = sum(
+            share(y, h, i, m) * share(x, w, j, n) * int(plane[i, j])
+            for i in range(y * h // m, -(-(y + 1) * h // m))
+            for j in range(x * w // n, -(-(x + 1) * w // n))
+        )
+        out[y, x] = round(total / (Fraction(h, m) * Fraction(w, n)))
+    return out
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 9), st.integers(1, 9), st.data())
+def test_area_average_is_exact(h, w, data):
+    size = (data.draw(st.integers(1, h)), data.draw(st.integers(1, w)))
+    planes = np.random.default_rng(h * 10 + w).integers(0, 256, (2, h, w), dtype=np.uint8)
+    expected = np.stack([brute_average(plane, size) for plane in planes])
+    np.testing.assert_array_equal(area_average(planes, size), expected)
+
+
+def test_area_average_agrees_with_torch_where_boxes_are_whole():
+    planes = np.random.default_rng(0).integers(0, 256, (5, 120, 96), dtype=np.uint8)
+    area = torch.nn.functional.interpolate(torch.tensor(planes)[None].double(), (40, 24), mode="area")[0]
+    np.testing.assert_array_equal(area_average(planes, (40, 24)), np.rint(area.numpy()))
+    np.testing.assert_array_equal(area_average(planes, (120, 96)), planes)
+
+
+def test_statistics_against_scipy():
+    planes = np.random.default_rng(0).integers(0, 256, (5, 30, 40), dtype=np.uint8)
+    found = statistics(planes)
+    np.testing.assert_allclose(found["mean"], planes.mean((1, 2)))
+    np.testing.assert_allclose(found["std"], planes.std((1, 2)))
+    for plane, focus in zip(planes, found["focus"], strict=True):
+        laplacian = scipy.ndimage.laplace(plane.astype(float))[1:-1, 1:-1]
+        np.testing.assert_allclose(focus, laplacian.var() / plane.var())
+
+
+def test_focus_falls_with_blur_and_not_with_brightness():
+    sharp = np.random.default_rng(0).integers(0, 120, (64, 64)).astype(np.uint8)
+    blurred = scipy.ndimage.gaussian_filter(sharp, 2)
+    flat = np.full_like(sharp, 7)
+    focus = statistics(np.stack([sharp, sharp * 2, blurred, flat, sharp]))["focus"]
+    assert focus[1] == pytest.approx(focus[0])
+    assert focus[2] < 0.1 * focus[0]
+    assert focus[3] == 0

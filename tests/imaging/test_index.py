@@ -1,0 +1,196 @@
+import pandas as pd
+import pytest
+
+from cloome_kedro import schemas
+from cloome_kedro.imaging.channels import CHANNELS
+from cloome_kedro.imaging.index import check_rejected, index_screen
+from small_screens import OPERA_CHANNELS, edit_csv, write_load_data_screen, write_opera_screen
+
+
+@pytest.fixture
+def screen(tmp_path):
+    """A folder and its one source: plates P1 and P2, wells A01 (DMSO) to D01, sites 1 and 2."""
+    return tmp_path, write_load_data_screen(tmp_path)
+
+
+def image(folder, channel, plate="P1", well="B01", site=1):
+    return folder / f"images/{plate}/{well}_s{site}_{channel}.tiff"
+
+
+def test_index_of_a_load_data_screen(screen):
+    folder, source = screen
+    index, compounds, rejected = index_screen(folder, "mine", [source])
+    schemas.field_index.validate(index)
+    schemas.compound_table.validate(compounds)
+    schemas.rejected_fields.validate(rejected)
+    assert len(index) == 2 * 4 * 2
+    assert rejected.empty
+    row = index.set_index("field_id").loc["mine/P2/C01/2"]
+    assert (row["plate"], row["well"], row["site"], row["source"]) == ("P2", "C01", 2, "virtual")
+    assert row["compound_id"] == "C2"
+    assert row["concentration_um"] == pytest.approx(5)
+    for channel in CHANNELS:
+        assert row[f"path_{channel}"] == str(image(folder, channel, "P2", "C01", 2))
+    controls = index[index["control"]]
+    assert set(controls["well"]) == {"A01"}
+    assert controls["compound_id"].isna().all()
+    assert compounds["compound_id"].tolist() == ["C1", "C2", "C3"]
+
+
+@pytest.mark.parametrize("suffix", [".tiff", ".tif", ".png"])
+def test_index_of_an_opera_screen(tmp_path, suffix):
+    source = write_opera_screen(tmp_path, suffix=suffix)
+    index, compounds, _ = index_screen(tmp_path, "mine", [source])
+    schemas.field_index.validate(index)
+    assert index["field_id"].tolist() == [f"mine/Q1/{well}/{site}" for well in ("A01", "D08") for site in (1, 2)]
+    for number, channel in OPERA_CHANNELS.items():
+        assert index[f"path_{channel}"].str.contains(f"-ch{number}sk").all()
+    # a control keeps the id that the screen's table knows, and is no compound of the study
+    assert index["compound_id"].tolist() == ["X1", "X1", "X0", "X0"]
+    assert index["control"].tolist() == [True, True, False, False]
+    assert compounds["compound_id"].tolist() == ["X0"]
+
+
+def test_two_sources_make_one_index(screen):
+    folder, source = screen
+    index, compounds, _ = index_screen(folder, "mine", [source, write_opera_screen(folder)])
+    assert index.groupby("source")["plate"].unique().map(list).to_dict() == {"opera": ["Q1"], "virtual": ["P1", "P2"]}
+    assert compounds["compound_id"].tolist() == ["C1", "C2", "C3", "X0"]
+
+
+def test_a_missing_image_is_named_by_channel(screen):
+    folder, source = screen
+    image(folder, "ER").unlink()
+    index, _, rejected = index_screen(folder, "mine", [source])
+    assert rejected["field_id"].tolist() == ["mine/P1/B01/1"]
+    assert rejected["stage"].tolist() == ["index"]
+    assert rejected["reason"][0] == f"missing channel ER: {image(folder, 'ER')} does not exist"
+    assert "mine/P1/B01/1" not in set(index["field_id"])
+    schemas.rejected_fields.validate(rejected)
+
+
+def test_a_channel_that_no_file_is_named_for(tmp_path):
+    source = write_opera_screen(tmp_path)
+    (tmp_path / "opera/Q1/r04c08f01p01-ch3sk1fk1fl1.tiff").unlink()
+    _, _, rejected = index_screen(tmp_path, "mine", [source])
+    assert rejected["reason"].tolist() == ["missing channel RNA: no file is named for it"]
+
+
+def test_a_doubled_channel_is_named(tmp_path):
+    source = write_opera_screen(tmp_path)
+    again = tmp_path / "opera/again/r04c08f01p01-ch3sk1fk1fl1.tiff"
+    again.parent.mkdir()
+    again.touch()
+    source = {**source, "plate": "Q1"}
+    index, _, rejected = index_screen(tmp_path, "mine", [source])
+    assert rejected["field_id"].tolist() == ["mine/Q1/D08/1"]
+    assert rejected["reason"][0].startswith("doubled channel RNA: ")
+    assert str(again) in rejected["reason"][0]
+    assert len(index) == 3
+
+
+def test_a_field_listed_twice_with_the_same_files_is_one(screen):
+    folder, source = screen
+    edit_csv(folder / "load_data_csv/P1/load_data.csv", lambda rows: pd.concat([rows, rows]))
+    index, _, rejected = index_screen(folder, "mine", [source])
+    assert len(index) == 16
+    assert rejected.empty
+
+
+def test_channels_are_found_by_name_and_not_by_position(tmp_path):
+    source = write_opera_screen(tmp_path)
+    turned = {"5": "Hoechst", "4": "ERSyto", "3": "ERSytoBleed", "2": "Ph_golgi", "1": "Mito"}
+    index, _, _ = index_screen(tmp_path, "mine", [{**source, "channels": turned}])
+    assert index["path_DNA"].str.contains("-ch5sk").all()
+
+
+def test_a_channel_beyond_the_five_is_passed_over(screen):
+    folder, source = screen
+    for plate in ("P1", "P2"):
+        edit_csv(
+            folder / f"load_data_csv/{plate}/load_data.csv",
+            lambda rows: rows.assign(FileName_OrigBrightfield="x.tiff", PathName_OrigBrightfield="nowhere"),
+        )
+    index, _, rejected = index_screen(folder, "mine", [source])
+    assert len(index) == 16
+    assert rejected.empty
+
+
+def test_wells_without_compound_are_rejected(screen):
+    folder, source = screen
+    edit_csv(folder / "platemaps/map1.tsv", lambda rows: rows[rows["well_position"] != "C01"])
+    edit_csv(folder / "compounds.csv", lambda rows: rows[rows["broad_sample"] != "C3"])
+    index, compounds, rejected = index_screen(folder, "mine", [source])
+    reasons = rejected.groupby("well")["reason"].unique().map(list)
+    assert reasons["C01"] == [f"well without compound: it is not in {folder / 'platemaps/map1.tsv'}"]
+    assert reasons["D01"] == ["compound C3 of this well is not in compounds.csv"]
+    assert len(rejected) == 8
+    assert set(index["well"]) == {"A01", "B01"}
+    assert compounds["compound_id"].tolist() == ["C1"]
+
+
+def test_an_opera_source_without_channel_map_names_the_key(tmp_path):
+    source = write_opera_screen(tmp_path)
+    with pytest.raises(
+        ValueError,
+        match="source opera has no channel Mito, ER, RNA, AGP, DNA: its files name 1, 2, 3, 4, 5; map them by",
+    ):
+        index_screen(tmp_path, "mine", [{**source, "channels": {}}])
+
+
+def test_a_channel_absent_everywhere_stops_at_once(screen):
+    folder, source = screen
+    for plate in ("P1", "P2"):
+        edit_csv(
+            folder / f"load_data_csv/{plate}/load_data.csv",
+            lambda rows: rows.rename(columns=lambda name: name.replace("OrigAGP", "OrigActin")),
+        )
+    with pytest.raises(ValueError, match=r'no channel AGP: .* e.g. channels: {"OrigActin": AGP}'):
+        index_screen(folder, "mine", [source])
+    index, _, _ = index_screen(folder, "mine", [{**source, "channels": {"OrigActin": "AGP"}}])
+    assert len(index) == 16
+
+
+def test_a_missing_folder_stops_at_once(screen):
+    folder, source = screen
+    with pytest.raises(FileNotFoundError, match=r"source virtual: there is no folder .*plates_2; correct `folder`"):
+        index_screen(folder, "mine", [{**source, "folder": "plates_2"}])
+
+
+def test_images_that_are_all_elsewhere_stop_at_once(screen):
+    folder, source = screen
+    (folder / "images").rename(folder / "pictures")
+    with pytest.raises(FileNotFoundError, match=r"source virtual: none of its 80 images exists, the first would be"):
+        index_screen(folder, "mine", [source])
+
+
+def test_a_plate_belongs_to_one_source(screen):
+    folder, source = screen
+    with pytest.raises(ValueError, match="plate P1 is in the sources opera and virtual"):
+        index_screen(folder, "mine", [write_opera_screen(folder, plates=("P1",), wells=((1, 1),)), source])
+
+
+def test_sources_must_agree_about_a_compound(screen):
+    folder, source = screen
+    opera = write_opera_screen(folder)
+    edit_csv(folder / "opera_platemap.csv", lambda rows: rows.replace("X0", "C1"))
+    with pytest.raises(
+        ValueError, match="compound C1 has two structures: CCO in source virtual and CCBr in source opera"
+    ):
+        index_screen(folder, "mine", [source, opera])
+
+
+def test_check_rejected():
+    rejected = pd.DataFrame(
+        {"field_id": [f"s/p/A01/{i}" for i in range(7)], "reason": [f"reason {i}" for i in range(7)]}
+    )
+    check_rejected(rejected, 140, 0.05)
+    with pytest.raises(
+        ValueError, match=r"7 of 139 fields were set aside; max_rejected_fraction .* allows 0.05"
+    ) as error:
+        check_rejected(rejected, 139, 0.05)
+    assert "s/p/A01/0: reason 0" in str(error.value)
+    assert "reason 5" not in str(error.value)
+    with pytest.raises(ValueError, match="7 of 7"):
+        check_rejected(rejected, 7, 1.0)
+    check_rejected(rejected[:0], 7, 0)

@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from cloome_kedro.imaging.intensity import nth_largest, outliers, to_uint8
+
+PLANES = hnp.arrays(np.uint16, hnp.array_shapes(min_dims=2, max_dims=4, min_side=1, max_side=12))
+
+
+def formula(plane, percent, scale):
+    """The published formula, one plane, in float64."""
+    n = max(1, round(plane.size * percent / 100))
+    t = np.sort(plane, axis=None)[-n]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.trunc(np.minimum(plane.astype(np.float64) * scale / t, 255)), t
+
+
+@settings(max_examples=60)
+@given(PLANES, st.floats(0, 99), st.sampled_from([255, 256]))
+def test_every_value_is_that_of_the_formula(raw, percent, scale):
+    images, thresholds = to_uint8(raw, percent, scale)
+    assert images.dtype == np.uint8
+    assert images.shape == raw.shape
+    assert thresholds.shape == raw.shape[:-2]
+    for i in np.ndindex(thresholds.shape):
+        expected, t = formula(raw[i], percent, scale)
+        # A black outlier can be the threshold of an image that is not black: it stays black, as nothing divides by 0
+        np.testing.assert_array_equal(images[i], expected if t else 0)
+        assert thresholds[i] == t
+
+
+@pytest.mark.parametrize("t", [1, 2, 3, 7, 255, 256, 257, 1000, 4095, 40961, 65535])
+@pytest.mark.parametrize("scale", [255, 256])
+def test_exact_for_all_values_of_sixteen_bits(t, scale):
+    raw = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    images, thresholds = to_uint8(raw, scale=scale, threshold=t)
+    np.testing.assert_array_equal(images, np.trunc(np.minimum(raw.astype(np.float64) * scale / t, 255)))
+    assert thresholds == t
+
+
+def test_published_count_of_outliers():
+    assert outliers(520 * 696, 0.0028) == 10
+    assert outliers(96 * 96, 0.0028) == 1
+    assert outliers(16, 0) == 1
+
+
+def test_threshold_of_a_published_size_is_the_tenth_largest():
+    raw = np.random.default_rng(0).permutation(520 * 696).reshape(520, 696) % 4096
+    _, threshold = to_uint8(raw.astype(np.uint16))
+    assert threshold == np.sort(raw, axis=None)[-10]
+
+
+def test_a_black_image_stays_black_and_is_flagged():
+    raw = np.stack([np.zeros((8, 8), np.uint16), np.full((8, 8), 9, np.uint16)])
+    images, thresholds = to_uint8(raw)
+    assert thresholds.tolist() == [0, 9]
+    assert not images[0].any()
+    assert (images[1] == 255).all()
+    _, thresholds = to_uint8(raw, threshold=[100, 100])
+    assert thresholds.tolist() == [0, 100]
+
+
+def test_eight_bits_pass_unscaled():
+    raw = np.random.default_rng(0).integers(0, 200, (2, 9, 9)).astype(np.uint8)
+    raw[1] = 0
+    images, thresholds = to_uint8(raw)
+    np.testing.assert_array_equal(images, raw)
+    assert images is not raw
+    assert thresholds.tolist() == [256, 0]
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float32, bool])
+def test_other_dtypes_are_refused(dtype):
+    with pytest.raises(TypeError, match="uint8 or uint16 images are expected"):
+        to_uint8(np.zeros((4, 4), dtype))
+
+
+@given(hnp.arrays(np.uint16, st.integers(1, 60), elements=st.integers(0, 50)), st.data())
+def test_nth_largest_of_a_histogram(values, data):
+    n = data.draw(st.integers(1, len(values)))
+    assert nth_largest(np.bincount(values, minlength=64), n) == np.sort(values)[-n]

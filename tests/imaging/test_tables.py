@@ -1,0 +1,33 @@
+import pytest
+
+from cloome_kedro.imaging.tables import read_table
+
+
+@pytest.mark.parametrize(("name", "separator"), [("a.csv", ","), ("a.tsv", "\t"), ("a.txt", "\t")])
+def test_cells_stay_text(tmp_path, name, separator):
+    (tmp_path / name).write_text(f"plate{separator}name\n00123{separator}NA\n7\n")
+    table = read_table(tmp_path / name, ["plate"])
+    assert table.to_dict("list") == {"plate": ["00123", "7"], "name": ["NA", ""]}
+
+
+def test_a_missing_table_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there is no table .*nowhere.csv; put it there"):
+        read_table(tmp_path / "nowhere.csv")
+
+
+def test_a_missing_column_is_named(tmp_path):
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n")
+    with pytest.raises(ValueError, match=r"a.csv has no column well_position \(there are x, y\)"):
+        read_table(tmp_path / "a.csv", ["x", "well_position"])
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n1,2,3,4\n"])
+def test_a_malformed_table_is_named(tmp_path, content):
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n" * bool(content) + content)
+    with pytest.raises(ValueError, match=r"a.csv cannot be read as a table"):
+        read_table(tmp_path / "a.csv")
+
+
+def test_another_kind_of_file_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"a.xlsx: a table is expected as .csv, .tsv, .txt"):
+        read_table(tmp_path / "a.xlsx")

@@ -1,0 +1,30 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloome_kedro.imaging.wells import canonical_wells, well_name
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "name"), [(1, 1, "A01"), (4, 8, "D08"), (26, 48, "Z48"), (27, 1, "AA01"), (32, 48, "AF48")]
+)
+def test_well_name(row, column, name):
+    assert well_name(row, column) == name
+
+
+@given(st.integers(1, 32), st.integers(1, 48), st.booleans(), st.integers(0, 2))
+def test_every_way_to_write_a_well_is_one_well(row, column, lower, zeros):
+    name = well_name(row, column)
+    written = name.rstrip("0123456789") + "0" * zeros + str(column)
+    written = f" {written.lower() if lower else written} "
+    assert canonical_wells(pd.Series([written]), Path("x.csv")).tolist() == [name]
+
+
+@pytest.mark.parametrize("bad", ["", "8D", "A00", "A1B", "AAA1", "A100"])
+def test_what_is_no_well_is_named(bad):
+    wells = pd.Series(["A01", bad], name="well_position")
+    with pytest.raises(ValueError, match=rf"map.tsv, line 3: well_position '{bad}' is no well"):
+        canonical_wells(wells, Path("map.tsv"))

@@ -1,0 +1,158 @@
+"""The nodes on whole screens: tiny ones, and the real fields in CLOOME_DATA."""
+
+import logging
+
+import numpy as np
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+from pydantic import ValidationError
+
+from cloome_kedro import schemas
+from cloome_kedro.datasets.tables import Table
+from cloome_kedro.imaging.channels import CHANNELS
+from cloome_kedro.imaging.images import read_image
+from cloome_kedro.imaging.store import PlateStore
+from cloome_kedro.parameters import IngestionParameters
+from cloome_kedro.pipelines.ingestion import create_pipeline
+from small_screens import write_load_data_screen, write_opera_screen
+
+TABLES = {
+    "field_index": schemas.field_index,
+    "compound_table": schemas.compound_table,
+    "rejected_index": schemas.rejected_fields,
+    "fields": schemas.fields,
+    "rejected_fields": schemas.rejected_fields,
+}
+
+
+def run(folder, store, **parameters):
+    """Run the pipeline; give its tables, validated as the catalog does."""
+    catalog = DataCatalog(
+        {
+            "raw_screen": MemoryDataset(folder),
+            "plate_store": MemoryDataset(store, copy_mode="assign"),
+            "params:ingestion": MemoryDataset(IngestionParameters(screen="mine", n_jobs=1, **parameters)),
+            **{name: Table(filepath=str(store.folder.with_name(f"{name}.parquet"))) for name in TABLES},
+        }
+    )
+    SequentialRunner().run(create_pipeline(), catalog)
+    return {name: schema.validate(catalog[name].load()) for name, schema in TABLES.items()}
+
+
+@pytest.fixture
+def store(tmp_path):
+    (tmp_path / "plates").mkdir()
+    return PlateStore(tmp_path / "plates")
+
+
+def test_a_screen_of_two_layouts(tmp_path, store):
+    sources = [write_load_data_screen(tmp_path), write_opera_screen(tmp_path, suffix=".png", bit_depth=8)]
+    (tmp_path / "images/P1/B01_s1_ER.tiff").unlink()
+    tables = run(tmp_path, store, sources=sources, size=(12, 16))
+    fields = tables["fields"]
+    assert fields.groupby("plate").size().to_dict() == {"P1": 7, "P2": 8, "Q1": 4}
+    assert tables["rejected_fields"]["field_id"].tolist() == ["mine/P1/B01/1"]
+    assert set(fields["compound_id"].dropna()) == {"C1", "C2", "C3", "X0", "X1"}
+    assert set(tables["compound_table"]["compound_id"]) == {"C1", "C2", "C3", "X0"}
+    assert store.reader(list(fields["plate_file"]), fields["row"]).shape == (5, 12, 16)
+
+
+def test_an_index_of_mostly_bad_fields_stops_before_work(tmp_path, store):
+    source = write_load_data_screen(tmp_path)
+    for path in (tmp_path / "images/P1").glob("*_ER.tiff"):
+        path.unlink()
+    with pytest.raises(ValueError, match="8 of 16 fields were set aside"):
+        run(tmp_path, store, sources=[source])
+    assert not list(store.folder.iterdir())
+
+
+def test_misspelt_parameters_are_named():
+    with pytest.raises(ValidationError, match="concentration_unit"):
+        IngestionParameters(
+            screen="s",
+            sources=[{"name": "a", "layout": "x", "platemap": {"platemaps": "m.csv", "concentration_unit": "mmol"}}],
+        )
+
+
+def test_wiring():
+    pipeline = create_pipeline()
+    assert pipeline.inputs() == {"raw_screen", "plate_store", "params:ingestion"}
+    assert pipeline.outputs() == {"compound_table", "fields", "rejected_fields"}
+    assert [node.name for node in pipeline.nodes] == ["ingestion.index_fields", "ingestion.ingest_plates"]
+
+
+# ---- real data
+
+JUMP = {
+    "name": "jump",
+    "layout": "opera_phenix",
+    "folder": "jump_fields",
+    "channels": {"1": "Mito", "2": "AGP", "3": "RNA", "4": "ER", "5": "DNA"},
+    "bit_depth": 16,
+    "plate": "BR00117010-13",
+    "platemap": {
+        "platemaps": "metadata/JUMP-Target-1_compound_platemap.tsv",
+        "compounds": "metadata/JUMP-Target-1_compound_metadata.tsv",
+    },
+}
+LINCS = {
+    "name": "lincs",
+    "layout": "opera_phenix",
+    "folder": "lincs_fields",
+    "channels": {"1": "DNA", "2": "RNA", "3": "ER", "4": "AGP", "5": "Mito"},
+    "bit_depth": 8,
+}
+LINCS_PLATEMAP = """well_position,broad_sample,smiles,pert_iname
+A01,DMSO,,
+J18,DMSO,,
+A13,BRD-K55966568,Cc1[nH]c(\\C=C2/C(=O)Nc3ccccc23)c(C)c1CCC(O)=O,orantinib
+P13,BRD-K41599323,NC(=O)N1CCC(CC(=O)N2CCC(CC2)[C@H]2c3ncc(Br)cc3CCc3cc(Cl)cc(Br)c23)CC1,lonafarnib
+"""
+
+
+def test_real_fields_of_two_microscopes(cloome_data, tmp_path, store, caplog):
+    caplog.set_level(logging.INFO)
+    platemap = tmp_path / "lincs.csv"
+    platemap.write_text(LINCS_PLATEMAP)
+    sources = [JUMP, {**LINCS, "platemap": {"platemaps": str(platemap)}}]
+    tables = run(cloome_data, store, sources=sources, size=(270, 270))
+    fields = tables["fields"]
+    assert tables["rejected_fields"].empty
+    assert fields.groupby("plate").size().to_dict() == {"BR00117010-13": 7, "SQ00015198": 8, "SQ00015230": 8}
+
+    # the folder of a JUMP field is its compound's name: an independent check of the join by well
+    index = tables["field_index"].merge(tables["compound_table"], on="compound_id", how="left")
+    jump = index[(index["source"] == "jump") & ~index["control"]]
+    assert len(jump) == 6
+    assert (jump["path_DNA"].str.split("/").str[-2] == jump["name"]).all()
+    assert index.loc[index["path_DNA"].str.contains("/DMSO/"), "control"].all()
+    lincs = index[index["source"] == "lincs"]
+    assert lincs.groupby("well")["control"].unique().map(list).to_dict() == {
+        "A01": [True],
+        "A13": [False],
+        "J18": [True],
+        "P13": [False],
+    }
+
+    stored = store.reader(list(fields["plate_file"]), fields["row"])(np.arange(len(fields)))
+    assert stored.shape == (23, 5, 270, 270)
+    paths = tables["field_index"].set_index("field_id")
+    for i in (0, len(fields) - 1):
+        row = fields.loc[i]
+        for c, channel in enumerate(CHANNELS):
+            raw = read_image(paths.loc[row["field_id"], f"path_{channel}"])
+            if raw.dtype == np.uint16:
+                t = np.sort(raw, axis=None)[-33]  # 0.0028 % of 1080 x 1080
+                assert row[f"threshold_{channel}"] == t
+                raw = np.trunc(np.minimum(raw * 256.0 / t, 255))
+            np.testing.assert_array_equal(stored[i, c], np.rint(raw.reshape(270, 4, 270, 4).mean((1, 3))))
+    assert "3 to ingest" in caplog.text
+
+
+def test_real_fields_of_the_wrong_bit_depth_say_so(cloome_data, store):
+    platemap = {"platemaps": "metadata/JUMP-Target-1_compound_platemap.tsv"}
+    with pytest.raises(ValueError, match="no column smiles, pert_iname"):
+        run(cloome_data, store, sources=[{**JUMP, "platemap": platemap}])
+    with pytest.raises(ValueError, match=r"7 of 7 fields.*\n.*uint16, where bit_depth 8 means uint8"):
+        run(cloome_data, store, sources=[{**JUMP, "bit_depth": 8}])
