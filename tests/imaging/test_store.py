@@ -80,11 +80,11 @@ def test_an_end_between_the_renames_never_leaves_a_wrong_pair(store, monkeypatch
 
     monkeypatch.setattr(os, "replace", failing)
     with pytest.raises(KeyboardInterrupt):
-        write(store, "P1", FIELDS[6:9], "e")
+        write(store, "P1", FIELDS[6:10], "e")
     monkeypatch.undo()
     assert not store.is_current("P1", "d")
     assert not store.is_current("P1", "e")
-    write(store, "P1", FIELDS[6:9], "e")
+    write(store, "P1", FIELDS[6:10], "e")
     assert store.is_current("P1", "e")
 
 

@@ -141,17 +141,18 @@ def statistics(image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[np.float64
         Variance of the Laplacian over that of the image, low where it is blurred (Pech-Pacheco et al. 2000, ICPR);
         0 for a constant image. Unlike the plain variance of the Laplacian it does not change with brightness.
     """
-    values = image.astype(np.int32)
-    laplacian = (values[:, :-2, 1:-1] + values[:, 2:, 1:-1] + values[:, 1:-1, :-2] + values[:, 1:-1, 2:]) - 4 * values[
-        :, 1:-1, 1:-1
-    ]
+    values = image.astype(np.int16)  # holds the Laplacian too, which is within 4 x 255
+    laplacian = -4 * values[:, 1:-1, 1:-1]
+    for rows, columns in ((slice(-2), slice(1, -1)), (slice(2, None), slice(1, -1))):
+        laplacian += values[:, rows, columns]
+        laplacian += values[:, columns, rows]
     mean, variance = _moments(values)
     _, sharpness = _moments(laplacian)
     focus = np.divide(sharpness, variance, out=np.zeros_like(variance), where=variance > 0)
     return {"mean": mean, "std": np.sqrt(variance), "focus": focus}
 
 
-def _moments(values: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _moments(values: npt.NDArray[np.int16]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Mean and variance over (H, W), from exact sums."""
     pixels = values[0].size or 1
     mean = values.sum(axis=(1, 2), dtype=np.int64) / pixels

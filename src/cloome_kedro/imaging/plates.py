@@ -182,7 +182,9 @@ def _plate_thresholds(index: pd.DataFrame, settings: PlateSettings, shape) -> np
     pixels = 0
     for _, raw, _ in _read(index, shape):
         if raw is not None:
-            histogram += np.stack([np.bincount(plane.ravel(), minlength=2**16) for plane in raw])
+            for counts, plane in zip(histogram, raw, strict=True):
+                of_field = np.bincount(plane.ravel())  # as long as the largest value
+                counts[: len(of_field)] += of_field
             pixels += raw[0].size
     return nth_largest(histogram, outliers(pixels, settings.outlier_percent)) if pixels else histogram[:, 0]
 
