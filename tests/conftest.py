@@ -16,11 +16,10 @@ class Project:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        for name in ("conf", "notebooks"):
-            shutil.copytree(ROOT / name, folder / name)
+        for name in ("conf", "notebooks", "src"):  # Kedro refuses a linked src
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
         for name in ("pyproject.toml", ".telemetry"):
             shutil.copy(ROOT / name, folder / name)
-        (folder / "src").symlink_to(ROOT / "src")
 
     def kedro(self, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess:
         """Run ``kedro`` in the copy, as a user would."""

@@ -19,3 +19,12 @@ class EnvironmentPipelines:
         chosen = context.config_loader["globals"]
         for name, pipeline in register_pipelines(splits=chosen["splits"], simulate=chosen["simulate"]).items():
             pipelines[name] = pipeline
+
+
+class ResultsLast:
+    """Prints the retrieval table when a run that wrote it has ended, so that it is not lost among the log's lines."""
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline, catalog) -> None:
+        if "retrieval_summary" in pipeline.all_outputs():
+            print("\n" + catalog.load("retrieval_summary"), flush=True)

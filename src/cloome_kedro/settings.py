@@ -6,7 +6,7 @@ from kedro.config import OmegaConfigLoader
 from kedro.utils import find_kedro_project
 from omegaconf.resolvers import oc
 
-from cloome_kedro.hooks import EnvironmentPipelines
+from cloome_kedro.hooks import EnvironmentPipelines, ResultsLast
 
 
 def in_project(path: str) -> str:
@@ -14,7 +14,7 @@ def in_project(path: str) -> str:
     return str((find_kedro_project(Path.cwd()) or Path.cwd()) / path)
 
 
-HOOKS = (EnvironmentPipelines(),)
+HOOKS = (EnvironmentPipelines(), ResultsLast())
 
 CONFIG_LOADER_CLASS = OmegaConfigLoader
 CONFIG_LOADER_ARGS = {

@@ -91,15 +91,14 @@ def test_report_says_what_was_found(catalog):
     assert "(seed 7)" in html
 
 
-def test_retrieval_table_is_printed(catalog, capsys):
+def test_retrieval_summary_is_the_table_as_text(catalog):
     names = [name for name in create_pipeline(["random"]).inputs() if name != "random.report_section"]
     inputs = {name: catalog.load(name) for name in names}
     node = create_pipeline(["random"]).nodes[0]
-    node.run({**inputs, "random.report_section": "<section></section>"})
-    printed = capsys.readouterr().out
-    assert "\nRetrieval, with exact 95 % intervals — SIMULATED DATA\n" in printed
-    assert printed.rstrip().endswith(" 28"), "the table is the last thing printed"
-    assert "random split, 28 candidates (full pool)" in printed
+    text = node.run({**inputs, "random.report_section": "<section></section>"})["retrieval_summary"]
+    assert text.startswith("Retrieval, with exact 95 % intervals — SIMULATED DATA\n")
+    assert text.rstrip().endswith(" 28")
+    assert "random split, 28 candidates (full pool)" in text
 
 
 def test_real_data_are_not_called_simulated(catalog):

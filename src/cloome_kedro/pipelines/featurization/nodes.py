@@ -1,6 +1,7 @@
 """Nodes of ``featurization``; tables are pandas DataFrames with the schemas of their names."""
 
 import logging
+from collections import Counter
 
 from cloome_kedro.parameters import FingerprintParameters, SplitParameters
 
@@ -17,7 +18,7 @@ def standardise_compounds(compound_table):
         len(compound_table),
         len(compounds),
         len(rejected),
-        rejected["reason"].str.partition(":")[0].value_counts().to_dict() or "",
+        dict(Counter(reason.partition(":")[0] for reason in rejected["reason"])) or "",
     )
     return compounds, compound_keys, rejected
 

@@ -79,11 +79,15 @@ def write_report(
     plate_store,
     *sections_and_metrics,
 ):
-    """Join the splits' parts into one HTML file, and print the retrieval table.
+    """Join the splits' parts into one HTML file, and write the retrieval table as text for the terminal.
 
     Parameters
     ----------
     sections_and_metrics : the ``report_section`` of every split, then, in the same order, their ``retrieval_metrics``
+
+    Returns
+    -------
+    report (HTML), retrieval_summary (text)
     """
     import pandas as pd
 
@@ -113,5 +117,4 @@ def write_report(
             " AGP orange and DNA blue, then each channel in grey. All at one contrast."
         ),
     )
-    print("\n" + tables.format_retrieval(metrics, reporting.simulated, retrieval.confidence) + "\n", flush=True)
-    return report
+    return report, tables.format_retrieval(metrics, reporting.simulated, retrieval.confidence)

@@ -68,6 +68,6 @@ def _write_report(splits: Sequence[str]) -> Node:
             *(f"{split}.report_section" for split in splits),
             *(f"{split}.retrieval_metrics" for split in splits),
         ],
-        outputs="report",
+        outputs=["report", "retrieval_summary"],
         name="write_report",
     )

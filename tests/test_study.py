@@ -1,0 +1,95 @@
+"""The whole study in the test environment, run as a user runs it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+CAPABILITIES = ["ingestion", "featurization", "training", "embedding", "retrieval", "reporting"]
+
+
+def test_one_command_runs_the_study(study):
+    """Every table of both splits is there, and the retrieval table is the last thing on the screen."""
+    report = study.load("report")
+    assert "SIMULATED" in report.upper()
+    assert "random" in report
+    assert "scaffold" in report
+    assert study.run.stdout.rstrip().endswith(study.load("retrieval_summary").rstrip().splitlines()[-1].strip())
+    for split in ("random", "scaffold"):
+        metrics = study.load(f"{split}.retrieval_metrics")
+        assert set(metrics["method"]) == {"CLOOME", "Random", "Oracle (phenotype)", "Oracle (mechanism)"}
+        assert set(metrics["direction"]) == {"structure retrieval", "image retrieval"}
+        folds = study.load(f"{split}.folds")
+        assert metrics.query("metric == 'top-1'")["n"].eq((folds["fold"] == "test").sum()).all()
+        assert study.load(f"{split}.checkpoint").config["split_hash"] == metrics["split_hash"].iloc[0]
+
+
+def test_controls_are_kept_and_never_paired(study):
+    fields, pairs = study.load("fields"), study.load("pairs")
+    controls = fields.loc[fields["control"], "field_id"]
+    assert len(controls) == 16
+    assert not pairs["field_id"].isin(controls).any()
+    assert set(controls) <= set(study.load("random.image_embeddings").keys)
+
+
+@pytest.mark.parametrize("capability", CAPABILITIES)
+def test_each_capability_runs_alone(study, capability):
+    done = study.kedro("run", "--env", "test", "--pipeline", capability)
+    assert "Pipeline execution completed" in done.stdout + done.stderr
+
+
+def test_seeds_and_variants_are_written_beside(study):
+    before = study.load("random.retrieval_metrics")
+    study.kedro(
+        "run", "--env", "test", "--pipelines", "training,embedding,retrieval", "--namespaces", "random",
+        "--params", "seed=1,variant=hopfield,training.fit.objective=info_loob,training.fit.hopfield_beta=14.3",
+    )  # fmt: skip
+    folder = study.folder / "data" / "06_models" / "test_screen" / "random" / "hopfield" / "seed_1" / "checkpoint"
+    config = json.loads((folder / "config.json").read_text())
+    assert config["seed"] == 1
+    assert study.load("random.retrieval_metrics").equals(before)
+
+
+def test_gpu_nodes_run_by_tag(study):
+    done = study.kedro("run", "--env", "test", "--tags", "gpu")
+    assert "Completed 6 out of 6 tasks" in done.stdout + done.stderr
+
+
+def test_commands_about_the_project(study):
+    listed = study.kedro("registry", "list").stdout
+    for capability in CAPABILITIES:
+        assert f"- {capability}\n" in listed
+    assert "fingerprints" in study.kedro("catalog", "describe-datasets", "--env", "test").stdout
+
+
+def test_a_misspelt_parameter_stops_the_run_at_once(study):
+    done = study.kedro("run", "--env", "test", "--params", "training.fit.learning_rat=1", check=False)
+    assert done.returncode != 0
+    assert "learning_rat" in done.stdout + done.stderr
+    assert "Running node" not in done.stdout + done.stderr
+
+
+def test_notebook_runs_on_the_catalog(study):
+    done = subprocess.run(
+        [sys.executable, "-m", "jupyter", "nbconvert", "--execute", "--to", "notebook", "--stdout",
+         str(study.folder / "notebooks" / "01_retrieval.ipynb")],
+        cwd=study.folder / "notebooks",
+        env={**os.environ, "KEDRO_ENV": "test", "DO_NOT_TRACK": "1"},
+        capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-4000:]
+    cells = json.loads(done.stdout)["cells"]
+    assert any("image/png" in output.get("data", {}) for cell in cells for output in cell.get("outputs", []))
+
+
+def test_kedro_viz_builds_a_static_site(study):
+    study.kedro("viz", "build", "--env", "test")
+    graph = json.loads((study.folder / "build" / "api" / "main").read_text())
+    assert {"random", "random.training", "scaffold.retrieval"} <= {
+        node["id"] for node in graph["nodes"] if node["type"] == "modularPipeline"
+    }
