@@ -99,6 +99,17 @@ def test_remains_of_a_killed_run_are_removed(store):
     assert other.exists()
 
 
+def test_of_two_runs_at_a_time_one_stops_and_says_so(store):
+    first = store.writer("P1", "e")
+    first.append(FIELDS[0])
+    parts = list(store.folder.glob(".P1.npy.*.part"))
+    parts[0].rename(parts[0].with_name(".P1.npy.1.part"))  # as of another process
+    write(store, "P1", FIELDS[1:3], "f")
+    with first, pytest.raises(RuntimeError, match=r"another run writes .*P1.npy at the same time"):
+        first.commit(pd.DataFrame({"field_id": ["x"], "row": [0], "reason": [None]}))
+    assert not store.is_current("P1", "e")
+
+
 def test_fields_of_a_plate_have_one_shape(store):
     with store.writer("P1", "e") as writer:
         writer.append(FIELDS[0])

@@ -119,11 +119,16 @@ class PlateWriter:
             self._write_header()
             self._file.close()
         self._record.unlink(missing_ok=True)
-        if self._file:
-            os.replace(_part(self._images), self._images)
-        else:
-            self._images.unlink(missing_ok=True)
-        os.replace(_part(self._record), self._record)
+        try:
+            if self._file:
+                os.replace(_part(self._images), self._images)
+            else:
+                self._images.unlink(missing_ok=True)
+            os.replace(_part(self._record), self._record)
+        except FileNotFoundError as error:
+            raise RuntimeError(
+                f"another run writes {self._images} at the same time; let one of them end, then run again"
+            ) from error
 
     def _write_header(self) -> None:
         # numpy pads the header so that the number of rows can grow in place: the count is filled in at the end
