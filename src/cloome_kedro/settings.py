@@ -1,5 +1,6 @@
 """Settings of the Kedro project: see https://docs.kedro.org/en/stable/configure/configuration_basics/ ."""
 
+import warnings
 from pathlib import Path
 
 from kedro.config import OmegaConfigLoader
@@ -7,6 +8,9 @@ from kedro.utils import find_kedro_project
 from omegaconf.resolvers import oc
 
 from cloome_kedro.hooks import EnvironmentPipelines, ResultsLast
+
+# Kedro 1.7's own call, under omegaconf 2.4; nothing that a user could do about
+warnings.filterwarnings("ignore", message="register_new_resolver")
 
 
 def in_project(path: str) -> str:
