@@ -67,6 +67,17 @@ def cloome_data() -> Path:
     return Path(folder).expanduser().resolve()
 
 
+@pytest.fixture(scope="session")
+def one_thread():
+    """One torch thread from here on: small networks gain nothing from more, and on a busy machine threads lose much."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def pytest_terminal_summary(terminalreporter):
     """Say how many tests had no data to run on, so that a green run cannot hide it."""
     skipped = [report for report in terminalreporter.stats.get("skipped", []) if "CLOOME_DATA" in str(report.longrepr)]

@@ -125,6 +125,7 @@ class TrainingParameters(Parameters):
 
 class EmbeddingParameters(Parameters):
     batch_size: Positive = 512
+    accelerator: str = Field(default="auto", description="auto, cpu, cuda or mps")
 
 
 class RetrievalParameters(Parameters):

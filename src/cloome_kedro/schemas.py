@@ -138,6 +138,7 @@ history = _table(
         "inverse_temperature": _column(float),
         "learning_rate": _column(float),
         "fields_per_second": _column(float),
+        "waiting_fraction": _column(float),  # share of the time of training spent waiting for data
         "best": _column(bool),
     },
     unique=["epoch"],
@@ -185,8 +186,8 @@ truth = pa.DataFrameSchema(
         "compound_id": _column(str, nullable=True),
         "mechanism": _column(str),
         "potency": _column(float),
-        "phenotype_.*": _column(float, regex=True),  # what the compound does to a cell on average
-        "realised_.*": _column(float, regex=True),  # what was drawn in this well
+        "phenotype_.*": _column(float, regex=True, required=False),  # what the compound does to a cell on average
+        "realised_.*": _column(float, regex=True, required=False),  # what was drawn in this well
     },
     strict=True,
     coerce=True,

@@ -5,7 +5,7 @@ import os
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -15,6 +15,7 @@ from cloome_kedro.learning.model import PairModel
 from cloome_kedro.learning.preprocess import Preprocess
 
 FORMAT = 1
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,8 @@ def build(checkpoint: Checkpoint) -> PairModel:
     architecture = checkpoint.config["architecture"]
     with torch.device("meta"):
         model = PairModel(
-            _encoder(ImageEncoderConfig, architecture["image_encoder"]),
-            _encoder(StructureEncoderConfig, architecture["structure_encoder"]),
+            _settings(ImageEncoderConfig, architecture["image_encoder"]),
+            _settings(StructureEncoderConfig, architecture["structure_encoder"]),
             architecture["bits"],
             architecture["embedding_size"],
         )
@@ -75,10 +76,11 @@ def build(checkpoint: Checkpoint) -> PairModel:
 
 def preprocess_of(checkpoint: Checkpoint) -> Preprocess:
     """The way from stored fields to the checkpoint's input."""
-    return Preprocess(**{k: tuple(v) if isinstance(v, list) else v for k, v in checkpoint.config["preprocess"].items()})
+    return _settings(Preprocess, checkpoint.config["preprocess"])
 
 
-def _encoder(kind, settings: dict[str, Any]):
+def _settings(kind: type[T], settings: dict[str, Any]) -> T:
+    """A dataclass from its JSON, where tuples have become lists."""
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
 
 

@@ -65,14 +65,14 @@ class AntiAliasedResNet(nn.Module):
         self.bn1 = nn.BatchNorm2d(config.width)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        inputs = config.width
+        inputs, stages = config.width, []
         for stage, blocks in enumerate(config.layers):
             planes = config.width * 2**stage
-            layer = []
+            stages.append(nn.Sequential())
             for block in range(blocks):
-                layer.append(AntiAliasedBottleneck(inputs, planes, stride=2 if stage and not block else 1))
+                stages[-1].append(AntiAliasedBottleneck(inputs, planes, stride=2 if stage and not block else 1))
                 inputs = planes * AntiAliasedBottleneck.expansion
-            self.add_module(f"layer{stage + 1}", nn.Sequential(*layer))
+        self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.fc = nn.Linear(inputs, embedding_size)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):

@@ -125,7 +125,7 @@ def fit(
                 waiting += waited
                 fields += len(images)
                 speed = fields / (time.perf_counter() - begin)
-                bar.set_postfix(loss=f"{losses[-1]:.3f}", fields_s=f"{speed:.0f}", **_shown(history), refresh=False)
+                bar.set_postfix({"loss": f"{losses[-1]:.3f}", "fields/s": f"{speed:.0f}", **_shown(history)}, False)
                 bar.update()
             elapsed = time.perf_counter() - begin
             row = {
@@ -140,10 +140,10 @@ def fit(
                 "best": False,
             }
             history.append(row)
-            score = None if len(held_out) < 2 else (row["validation_top1"], -row["validation_loss"])
-            if best is None or score > best:
+            score = (row["validation_top1"], -row["validation_loss"])
+            if best is None or len(held_out) < 2 or score > best:
                 best, best_epoch = score, epoch
-                state = {name: tensor.cpu().clone() for name, tensor in model.state_dict().items()}
+                state = {name: tensor.to("cpu", copy=True) for name, tensor in model.state_dict().items()}
     history[best_epoch]["best"] = True
     return state, history
 

@@ -30,7 +30,7 @@ class _Objective(nn.Module):
             )
         dtype = torch.promote_types(torch.promote_types(x.dtype, z.dtype), torch.float32)
         with torch.autocast(x.device.type, enabled=False):
-            scale = torch.as_tensor(inverse_temperature, device=x.device).to(dtype)
+            scale = torch.as_tensor(inverse_temperature, dtype=dtype, device=x.device)
             return self.loss(x.to(dtype), z.to(dtype), scale)
 
     def loss(self, x: torch.Tensor, z: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:

@@ -80,9 +80,7 @@ def channel_statistics(
     They come from exact integer sums of uint8 pixels. A channel without any contrast gets 1 as its deviation.
     """
     sample = np.sort(np.random.default_rng(seed).permutation(fields)[:at_most])
-    total: np.ndarray | int = 0
-    squares: np.ndarray | int = 0
-    pixels = 0
+    total, squares, pixels = np.zeros(1, np.uint64), np.zeros(1, np.uint64), 0
     for batch in tqdm(np.array_split(sample, -(-len(sample) // 64)), desc="channel statistics", unit="batch"):
         images = read(batch).astype(np.uint32)
         total = total + images.sum((0, 2, 3), dtype=np.uint64)
@@ -90,4 +88,4 @@ def channel_statistics(
         pixels += images[:, 0].size
     mean = total / pixels
     std = np.sqrt(np.maximum(squares / pixels - mean**2, 0))
-    return tuple(map(float, mean)), tuple(map(float, np.where(std > 0, std, 1)))
+    return tuple(mean.tolist()), tuple(np.where(std > 0, std, 1).tolist())

@@ -1,0 +1,28 @@
+from kedro.pipeline import Pipeline, node
+
+from cloome_kedro.pipelines.embedding.nodes import embed_images, embed_structures
+
+
+def create_pipeline(split: str = "random") -> Pipeline:
+    """Embed with the checkpoint of a split (the same nodes for every split)."""
+    return Pipeline(
+        [
+            node(
+                embed_images,
+                ["checkpoint", "plate_store", "fields", "params:embedding"],
+                "image_embeddings",
+                name="embed_images",
+                tags=["gpu"],
+            ),
+            node(
+                embed_structures,
+                ["checkpoint", "compounds", "fingerprints", "params:embedding"],
+                "structure_embeddings",
+                name="embed_structures",
+                tags=["gpu"],
+            ),
+        ],
+        namespace="embedding",
+        prefix_datasets_with_namespace=False,
+        parameters={"params:embedding"},
+    )

@@ -1,0 +1,100 @@
+"""Which fields meet in a batch, and that reading ahead neither reorders nor loses any."""
+
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cloome_kedro.learning.batches import PairBatches, epoch_batches, one_field_per_unit, prefetch, unpack
+
+
+@settings(deadline=None)
+@given(
+    units=st.lists(st.integers(0, 12), min_size=1, max_size=80).map(np.array),
+    batch_size=st.integers(2, 10),
+    seed=st.integers(0, 9),
+)
+def test_a_batch_holds_no_unit_twice(units, batch_size, seed):
+    batches = epoch_batches(units, batch_size, True, np.random.default_rng(seed))
+    n_units = len(np.unique(units))
+    size, passes = min(batch_size, n_units), max(1, round(len(units) / n_units))
+    assert len(batches) == passes * n_units // size
+    for batch in batches:
+        assert len(batch) == size == len(np.unique(units[batch]))
+    shown = np.bincount(np.unique(units, return_inverse=True)[1][np.concatenate(batches)], minlength=n_units)
+    # All passes together show each unit as often, but for what did not fill the last batch.
+    assert shown.max() <= passes
+    assert (passes - shown).sum() == passes * n_units - len(batches) * size
+
+
+def test_an_epoch_shows_every_field_of_even_units_once():
+    units = np.repeat(np.arange(8), 3)
+    batches = epoch_batches(units, 4, True, np.random.default_rng(0))
+    assert sorted(np.concatenate(batches)) == list(range(24))
+
+
+def test_fields_of_a_unit_are_drawn_evenly():
+    units = np.array([0] * 5 + [1, 2, 3])
+    seen = [epoch_batches(units, 4, True, np.random.default_rng(e)) for e in range(400)]
+    counts = np.bincount(np.concatenate([b for batches in seen for b in batches]), minlength=8)
+    passes = 2
+    assert counts[5:] == pytest.approx(400 * passes)
+    assert counts[:5] == pytest.approx(400 * passes / 5, rel=0.3)
+
+
+def test_without_uniqueness_every_field_is_shown_once():
+    batches = epoch_batches(np.zeros(10, int), 3, False, np.random.default_rng(0))
+    shown = np.concatenate(batches)
+    assert [len(b) for b in batches] == [3, 3, 3]
+    assert len(np.unique(shown)) == 9
+
+
+def test_epochs_follow_their_generator():
+    units = np.arange(50) % 20
+    first, again, other = (
+        np.concatenate(epoch_batches(units, 8, True, np.random.default_rng(seed))) for seed in ([0, 1], [0, 1], [0, 2])
+    )
+    assert (first == again).all()
+    assert (first != other).any()
+
+
+def test_one_field_per_unit():
+    units = np.array([7, 7, 3, 9, 3, 7])
+    drawn = [one_field_per_unit(units, np.random.default_rng(s)) for s in range(100)]
+    assert all(units[d].tolist() == [3, 7, 9] for d in drawn)
+    assert {d[1] for d in drawn} == {0, 1, 5}
+
+
+def test_pairs_are_read_together():
+    fields = np.arange(6 * 5 * 2 * 2, dtype=np.uint8).reshape(6, 5, 2, 2)
+    bits = np.eye(3, 16, dtype=np.uint8)
+    load = PairBatches(lambda i: fields[i], np.array([2, 1, 0, 2, 1, 0]), np.packbits(bits, axis=1))
+    images, unpacked = load(np.array([4, 0]))
+    assert (images.numpy() == fields[[4, 0]]).all()
+    assert (unpacked.numpy() == bits[[1, 2]]).all()
+    assert (unpack(np.packbits(bits, axis=1)).numpy() == bits).all()
+
+
+def test_prefetch_keeps_order_and_reads_in_other_threads():
+    threads = set()
+
+    def load(batch):
+        threads.add(threading.get_ident())
+        return int(batch[0])
+
+    assert list(prefetch(load, (np.array([i]) for i in range(20)))) == list(range(20))
+    assert threading.get_ident() not in threads
+
+
+def test_prefetch_hands_on_what_goes_wrong():
+    def load(batch):
+        if batch[0] == 3:
+            raise OSError("plate file is gone")
+        return batch[0]
+
+    found = prefetch(load, np.arange(6)[:, None])
+    assert [next(found) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(OSError, match="gone"):
+        next(found)

@@ -1,0 +1,65 @@
+"""The embedding pipeline on a small store on disk."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from cloome_kedro.imaging.store import PlateStore
+from cloome_kedro.learning.checkpoint import Checkpoint, build, describe
+from cloome_kedro.learning.config import FitConfig, ImageEncoderConfig, StructureEncoderConfig
+from cloome_kedro.learning.model import PairModel, seeded
+from cloome_kedro.learning.preprocess import Preprocess
+from cloome_kedro.parameters import EmbeddingParameters
+from cloome_kedro.pipelines.embedding import create_pipeline
+from cloome_kedro.pipelines.embedding.nodes import embed_structures
+
+IMAGE, STRUCTURE = ImageEncoderConfig(layers=(1, 1, 1, 1), width=4), StructureEncoderConfig(layers=1, width=8)
+PREPROCESS = Preprocess(crop=32, mean=(100.0,) * 5, std=(60.0,) * 5)
+
+
+@pytest.fixture
+def checkpoint():
+    with seeded(0):
+        model = PairModel(IMAGE, STRUCTURE, 16, 6)
+    config = describe(IMAGE, STRUCTURE, 16, FitConfig(embedding_size=6), PREPROCESS)
+    return Checkpoint({**config, "split_hash": "0123456789abcdef", "seed": 3, "epoch": 1}, model.state_dict())
+
+
+def test_pipeline(checkpoint, tmp_path):
+    rng = np.random.default_rng(0)
+    plates = {name: rng.integers(0, 256, (4, 5, 34, 34), dtype=np.uint8) for name in ("P1", "P2")}
+    for name, images in plates.items():
+        np.save(tmp_path / f"{name}.npy", images)
+    fields = pd.DataFrame(
+        {"field_id": list("abcde"), "plate_file": ["P2", "P1", "P1", "P2", "P1"], "row": [3, 0, 2, 1, 1]}
+    )
+    bits = rng.integers(0, 2, (3, 16), dtype=np.uint8)
+    inputs = {
+        "checkpoint": checkpoint,
+        "plate_store": PlateStore(tmp_path),
+        "fields": fields,
+        "compounds": pd.DataFrame({"inchikey": ["X", "Y", "Z"]}),
+        "fingerprints": np.packbits(bits, axis=1),
+        "params:embedding": EmbeddingParameters(batch_size=2, accelerator="cpu"),
+    }
+    catalog = DataCatalog({name: MemoryDataset(data, "assign") for name, data in inputs.items()})
+    outputs = {name: data.load() for name, data in SequentialRunner().run(create_pipeline(), catalog).items()}
+
+    images = np.stack([plates[p][r] for p, r in zip(fields["plate_file"], fields["row"], strict=True)])
+    with torch.inference_mode():
+        vectors = build(checkpoint)(PREPROCESS(torch.from_numpy(images)), torch.from_numpy(bits).float())
+    for name, expected, keys in (
+        ("image_embeddings", vectors[0], list("abcde")),
+        ("structure_embeddings", vectors[1], list("XYZ")),
+    ):
+        assert outputs[name].keys.tolist() == keys
+        np.testing.assert_allclose(outputs[name].vectors, expected.numpy(), atol=1e-6)
+        assert outputs[name].meta == {"split_hash": "0123456789abcdef", "seed": 3, "epoch": 1}
+
+
+def test_fingerprints_of_another_length_are_refused(checkpoint):
+    with pytest.raises(ValueError, match="32 bits, the checkpoint was trained on 16"):
+        embed_structures(checkpoint, None, np.zeros((3, 4), np.uint8), EmbeddingParameters())

@@ -1,0 +1,181 @@
+"""The training pipeline on a small store on disk."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+from pydantic import ValidationError
+
+from cloome_kedro import schemas
+from cloome_kedro.chemistry.splits import split_hash
+from cloome_kedro.imaging.store import PlateStore
+from cloome_kedro.learning.checkpoint import build, preprocess_of
+from cloome_kedro.parameters import FingerprintParameters, IngestionParameters, TrainingParameters
+from cloome_kedro.pipelines.training import create_pipeline
+from cloome_kedro.pipelines.training.nodes import train
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+SOURCE = {"name": "s", "layout": "load_data_csv", "platemap": {"platemaps": "p.tsv"}}
+COMPOUNDS, FIELDS = 12, 3
+
+
+def settings(normalisation="dataset", pair_key="compound", **fit):
+    return TrainingParameters.model_validate(
+        {
+            "image_encoder": {"layers": [1, 1, 1, 1], "width": 4},
+            "structure_encoder": {"layers": 1, "width": 8},
+            "augmentation": {"crop": 32, "normalisation": normalisation},
+            "pair_key": pair_key,
+            "fit": {
+                "embedding_size": 8,
+                "warmup_steps": 2,
+                "batch_size": 4,
+                "epochs": 2,
+                "accelerator": "cpu",
+                **fit,
+            },
+        }
+    )
+
+
+@pytest.fixture
+def screen(tmp_path):
+    """Inputs of `train`: compounds 0-7 for training, 8-9 for validation, 10-11 for test, three fields each."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 200, (COMPOUNDS * FIELDS, 5, 36, 36), dtype=np.uint8)
+    np.save(tmp_path / "P1.npy", images)
+    letters = [chr(ord("A") + i) * 14 for i in range(COMPOUNDS)]
+    keys = [f"{block}-UHFFFAOYSA-N" for block in letters]
+    compounds = pd.DataFrame(
+        {"inchikey": keys, "block": letters, "smiles": "C", "scaffold": "C", "name": None, "moa": None}
+    )
+    rows = np.arange(COMPOUNDS * FIELDS)
+    pairs = pd.DataFrame(
+        {
+            "field_id": [f"s/P1/A01/{i}" for i in rows],
+            "screen": "s",
+            "plate": "P1",
+            "well": "A01",
+            "site": rows,
+            "plate_file": "P1",
+            "row": rows,
+            "inchikey": np.tile(keys, FIELDS),
+            "treatment": [f"{key}@{1 + i // COMPOUNDS % 2}" for i, key in enumerate(np.tile(keys, FIELDS))],
+        }
+    )
+    folds = pd.DataFrame({"inchikey": keys, "fold": ["train"] * 8 + ["validation"] * 2 + ["test"] * 2})
+    return {
+        "plate_store": PlateStore(tmp_path),
+        "pairs": schemas.pairs.validate(pairs),
+        "compounds": schemas.compounds.validate(compounds),
+        "fingerprints": rng.integers(0, 256, (COMPOUNDS, 2), dtype=np.uint8),
+        "folds": schemas.folds.validate(folds),
+    }
+
+
+def run(screen, training=None, seed=0):
+    ingestion = IngestionParameters(screen="s", sources=[SOURCE], outlier_percent=0.3, size=(36, 36))
+    parameters = [training or settings(), FingerprintParameters(bits=16), ingestion, seed]
+    return train(*screen.values(), *parameters)
+
+
+def test_pipeline(screen):
+    parameters = {
+        "params:training": settings(),
+        "params:fingerprints": FingerprintParameters(bits=16),
+        "params:ingestion": IngestionParameters(screen="s", sources=[SOURCE]),
+        "params:seed": 0,
+    }
+    catalog = DataCatalog({name: MemoryDataset(data, "assign") for name, data in {**screen, **parameters}.items()})
+    outputs = SequentialRunner().run(create_pipeline(), catalog)
+    assert set(outputs) == {"checkpoint", "history"}
+    schemas.history.validate(outputs["history"].load())
+
+
+def test_checkpoint_holds_all_that_inference_needs(screen):
+    checkpoint, history = run(screen)
+    config = checkpoint.config
+    assert config["channels"] == ["Mito", "ER", "RNA", "AGP", "DNA"]
+    assert config["fingerprints"] == {"radius": 3, "bits": 16, "chirality": True}
+    assert config["intensity"] == {
+        "outlier_percent": 0.3,
+        "scale": 256,
+        "scope": "field",
+        "crop": None,
+        "size": [36, 36],
+    }
+    assert config["split_hash"] == split_hash(screen["folds"])
+    best = history[history["best"]].iloc[0]
+    assert config["epoch"] == best["epoch"]
+    assert config["validation"]["validation_top1"] == best["validation_top1"]
+    embedded = build(checkpoint).encode_images(preprocess_of(checkpoint)(torch.zeros(1, 5, 36, 36, dtype=torch.uint8)))
+    assert embedded.shape == (1, 8)
+
+
+def test_normalisation_is_computed_on_the_training_fold(screen):
+    images = np.load(screen["plate_store"].folder / "P1.npy")
+    in_training = images[np.arange(len(images)) % COMPOUNDS < 8]
+    found = preprocess_of(run(screen)[0])
+    np.testing.assert_allclose(found.mean, in_training.mean((0, 2, 3)), rtol=1e-9)
+    np.testing.assert_allclose(found.std, in_training.std((0, 2, 3)), rtol=1e-9)
+    assert preprocess_of(run(screen, settings("per_image"))[0]).normalisation == "per_image"
+    assert preprocess_of(run(screen, settings("published"))[0]).mean[0] == 47.1314
+
+
+def test_the_test_fold_changes_nothing(screen):
+    checkpoint, history = run(screen)
+    path = screen["plate_store"].folder / "P1.npy"
+    images = np.load(path)
+    images[np.arange(len(images)) % COMPOUNDS >= 10] = 255
+    np.save(path, images)
+    screen["fingerprints"][10:] = 0
+    again, history_again = run(screen)
+    assert all(torch.equal(checkpoint.tensors[name], again.tensors[name]) for name in again.tensors)
+    timing = ["fields_per_second", "waiting_fraction"]
+    pd.testing.assert_frame_equal(history.drop(columns=timing), history_again.drop(columns=timing))
+
+
+def test_treatments_count_one_by_one(screen):
+    _, by_compound = run(screen, settings(batch_size=8))
+    _, by_treatment = run(screen, settings(batch_size=8, pair_key="treatment"))
+    # 24 training fields: 3 passes over 8 compounds, or 2 (1.5 rounded) over 16 treatments.
+    assert by_compound["step"].tolist() == [3, 6]
+    assert by_treatment["step"].tolist() == [4, 8]
+
+
+def test_seed_decides(screen):
+    (first, _), (again, _), (other, _) = run(screen), run(screen), run(screen, seed=1)
+    assert torch.equal(first.tensors["visual.fc.weight"], again.tensors["visual.fc.weight"])
+    assert not torch.equal(first.tensors["visual.fc.weight"], other.tensors["visual.fc.weight"])
+
+
+def test_what_does_not_fit_is_named(screen):
+    with pytest.raises(ValueError, match="fingerprints of shape"):
+        run({**screen, "fingerprints": screen["fingerprints"][:5]})
+    with pytest.raises(ValueError, match="LLLLLLLLLLLLLL-UHFFFAOYSA-N is not in the table compounds"):
+        run(
+            {
+                **screen,
+                "folds": screen["folds"].replace("test", "train"),
+                "compounds": screen["compounds"][:11],
+                "fingerprints": screen["fingerprints"][:11],
+            }
+        )
+    with pytest.raises(ValueError, match="no field of a compound of the training fold"):
+        run({**screen, "folds": screen["folds"].replace("train", "test")})
+
+
+def test_settings_are_checked():
+    assert dataclasses.asdict(settings().fit)["objective"] == "info_nce"
+    with pytest.raises(ValidationError, match="batch_size"):
+        settings(batch_size=1)
+    with pytest.raises(ValidationError, match="hopfield_beta"):
+        settings(hopfield_beta=8.0)
+    with pytest.raises(ValidationError, match="inverse_temperature"):
+        settings(inverse_temperature=300)
+    with pytest.raises(ValidationError, match="batchsize"):
+        settings(batchsize=8)
