@@ -7,7 +7,7 @@ import numpy as np
 from cloome_kedro.simulation.drawing import FIELD_UM
 from cloome_kedro.simulation.phenotype import AXES, ONE_SIDED
 
-CELLS_PER_FIELD = 17.0  # untreated; counted in a field of Bray et al. 2017 at the same scale
+CELLS_PER_FIELD = 15.0  # untreated; counted in a field of Bray et al. 2017 at the same scale
 MARGIN_UM = 20.0  # cells are placed beyond the field's edge, too, so that some are cut by it
 _SATURATION = 2.0
 
@@ -72,7 +72,7 @@ def populate(p: dict[str, float], density: float, rng: np.random.Generator) -> t
     mitotic = rng.random(n) < 0.03 + 0.32 * p["mitotic"]
     rounding = np.clip(0.6 * p["rounding"] * rng.lognormal(0, 0.4, n), 0, 1)
     rounding = np.where(mitotic, 0.9, rounding)
-    radius = 24.0 * 1.4 ** p["cell_size"] * rng.lognormal(0, 0.14, n)
+    radius = 26.0 * 1.4 ** p["cell_size"] * rng.lognormal(0, 0.14, n)
     radius += (8.5 - radius) * rounding
     aspect = np.clip(1.8 * rng.lognormal(0, 0.3, n) * 2.0 ** p["elongation"], 1, 6) ** (1 - rounding)
     angle = rng.uniform(0, np.pi) + 0.8 * 0.7 ** p["elongation"] * rng.standard_normal(n)  # neighbours align, loosely

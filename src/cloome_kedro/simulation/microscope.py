@@ -8,7 +8,7 @@ from cloome_kedro.simulation.drawing import FIELD_UM, Canvas
 
 # Mito, ER, RNA, AGP, DNA; levels of a field of Bray et al. 2017: the empty ground, and what a unit of light adds
 GROUND = np.array([320.0, 270.0, 270.0, 430.0, 145.0], np.float32)
-EXPOSURE = np.array([420.0, 880.0, 470.0, 740.0, 540.0], np.float32)
+EXPOSURE = np.array([370.0, 860.0, 430.0, 720.0, 640.0], np.float32)
 BLUR = np.array([1.0, 1.6, 1.15, 1.0, 1.0], np.float32)  # relative to the plate's focus
 STRAY = np.array([0.35, 0.4, 0.25, 0.3, 0.05], np.float32)  # share of light from out of focus
 MAXIMUM = 4095  # twelve bits
@@ -52,7 +52,7 @@ def edge(well: str) -> float:
     """1 in the outermost rows and columns of a 384-well plate, fading inwards to 0, e.g. ``edge("A01") == 1``."""
     row, column = ord(well[0].upper()) - ord("A"), int(well[1:]) - 1
     steps = min(row, column, _ROWS - 1 - row, _COLUMNS - 1 - column)
-    return float(np.exp(-max(steps, 0) / 0.8)) if steps > 0 else 1.0
+    return float(np.exp(-max(steps, 0) / 0.8))
 
 
 def photograph(light: np.ndarray, plate: Plate, well: str, canvas: Canvas, rng: np.random.Generator) -> np.ndarray:

@@ -29,16 +29,16 @@ def stain(phenotype: np.ndarray, density: float, canvas: Canvas, rng: np.random.
     haze = 1 + 0.06 * canvas.noise(5.0, rng)
     patches = np.clip(1 + 0.11 * 3.6 ** p["er_texture"] * canvas.noise(7.0, rng), 0.05, None)
     er = sum(b.light[_ER] * (0.16 * b.flat + 0.22 * b.thick + 0.8 * b.crescent) for b in bodies)
-    er = er * patches * (1 - 0.45 * nucleus)
-    rna = sum(b.light[_RNA] * (0.36 * b.flat + 0.75 * b.thick + 0.1 * b.crescent) for b in bodies)
-    rna = rna * haze * (1 + 0.12 * nucleus) + _nucleoli(cells, nuclei, p, canvas, rng)
+    er = er * patches * (1 - 0.25 * nucleus)
+    rna = sum(b.light[_RNA] * (0.42 * b.flat + 0.7 * b.thick + 0.1 * b.crescent) for b in bodies)
+    rna = rna * haze * (1 + 0.22 * nucleus) + _nucleoli(cells, nuclei, p, canvas, rng)
     agp_haze = sum(b.light[_AGP] * (0.4 * b.flat + 0.4 * b.rim) for b in bodies) * (1 - 0.4 * nucleus)
     fibres = _actin_fibres(cells, p, canvas, rng) * (0.1 + 0.9 * cover) * (1 - 0.45 * nucleus)
     golgi = _golgi(cells, p, canvas, rng) * (0.25 + 0.75 * outside)
     agp = agp_haze * 1.4 ** -p["actin_fibres"] * (1 + 0.12 * canvas.noise(9.0, rng)) + fibres
     threads = _mitochondria(cells, p, canvas, rng) * (0.3 + 0.7 * outside) * (0.1 + 0.9 * cover)
     mito = sum(b.light[_MITO] * (0.24 * b.flat + 0.16 * b.thick + 0.5 * b.crescent) for b in bodies)
-    mito = mito * (1 - 0.3 * nucleus) + threads
+    mito = mito * (1 - 0.1 * nucleus) + threads
 
     glow = p["dna_background"]
     medium = sum(b.flat + b.thick for b in bodies)
@@ -92,7 +92,7 @@ def _nuclear_dna(nuclei: Nuclei, p, canvas: Canvas, rng) -> tuple[np.ndarray, np
     distance = np.sqrt(squared[owner, np.arange(squared.shape[1])])
     turn = np.arctan2(canvas.y.ravel() - nuclei.y[owner], canvas.x.ravel() - nuclei.x[owner])
     lobes = np.zeros_like(turn)
-    for harmonic, weight in ((2, 0.5), (3, 1.0), (5, 0.7)):
+    for harmonic, weight in ((2, 0.6), (3, 1.0), (5, 0.35)):
         lobes += weight * np.cos(harmonic * turn + rng.uniform(0, 2 * np.pi, len(nuclei))[owner])
     distance = distance * (1 + (0.025 + 0.17 * p["nucleus_irregularity"]) * lobes)
     inside = np.clip((1 - distance) / 0.16 + 0.5, 0, 1)
