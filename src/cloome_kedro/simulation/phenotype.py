@@ -27,7 +27,7 @@ MEANINGS: dict[str, str] = {
     "nucleoli_size": "nucleoli 1.5 times as wide",
     "nucleoli_count": "twice as many nucleoli a nucleus (-1: half as many; nucleolar stress)",
     "actin_intensity": "actin and membrane stain 1.7 times as bright",
-    "actin_fibres": "twice as many, brighter stress fibres (-1: few, diffuse actin)",
+    "actin_fibres": "more stress fibres, 1.7 times as bright (-1: few, diffuse actin)",
     "golgi_dispersal": "Golgi scattered over the cell in small pieces instead of one ribbon at the nucleus",
     "golgi_intensity": "Golgi 1.7 times as bright",
     "vacuoles": "dark round holes in the cytoplasm of all its stains",

@@ -121,7 +121,7 @@ def _nucleoli(cells: Cells, nuclei: Nuclei, p, canvas: Canvas, rng) -> np.ndarra
 def _actin_fibres(cells: Cells, p, canvas: Canvas, rng) -> np.ndarray:
     """Stress fibres: shallow arcs along the cell's axis, of uneven brightness along their length."""
     flat = 1 - cells.rounding
-    count = rng.poisson(15.0 * 2.4 ** p["actin_fibres"] * flat)
+    count = rng.poisson(15.0 * 1.6 ** p["actin_fibres"] * flat)
     row = np.repeat(np.arange(len(cells)), count)
     step = np.arange(-0.5, 0.5, 1 / 72)  # 72 points: closer than a pixel at 96 px
     length = cells.long[row] * rng.uniform(0.6, 2.4, len(row))
@@ -140,7 +140,7 @@ def _actin_fibres(cells: Cells, p, canvas: Canvas, rng) -> np.ndarray:
     image = canvas.threads(
         cells.x[row][:, None] + along * cos - across * sin,
         cells.y[row][:, None] + along * sin + across * cos,
-        light[:, None] * taper * 0.75 * 1.35 ** p["actin_fibres"],
+        light[:, None] * taper * 0.75 * 1.7 ** p["actin_fibres"],
     )
     return canvas.blur(image, 0.45)
 
