@@ -1,0 +1,78 @@
+"""The default study at its full size: what training on the virtual screen reaches, and that it is learned, not leaked."""
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def default_study(tmp_path_factory):
+    from conftest import Project
+
+    project = Project(tmp_path_factory.mktemp("default"))
+    project.kedro("run")
+    return project
+
+
+def load(project, name):
+    return project.load(name, env="local")
+
+
+@pytest.mark.parametrize(("split", "least"), [("random", 0.10), ("scaffold", 0.08)])
+def test_retrieval_is_well_above_chance(default_study, split, least):
+    metrics = load(default_study, f"{split}.retrieval_metrics")
+    top1 = metrics.query("pool == 'sampled' and metric == 'top-1' and candidates == 100").set_index(
+        ["method", "direction"]
+    )
+    for direction in ("structure retrieval", "image retrieval"):
+        found = top1.loc[("CLOOME", direction)]
+        assert found["n"] >= 250
+        assert found["value"] >= least
+        assert found["low"] > 0.01
+        assert found["chance"] == pytest.approx(0.01)
+        # the oracle that knows every phenotype is the ceiling; the one that knows the mechanism only is far below it
+        ceiling = top1.loc[("Oracle (phenotype)", direction), "value"]
+        assert top1.loc[("Oracle (mechanism)", direction), "value"] < ceiling
+        assert found["value"] < ceiling
+
+
+def test_shuffled_labels_are_not_learned(default_study):
+    """With the training compounds' labels shuffled, accuracy on test compounds is chance: nothing leaks."""
+    from cloome_kedro.parameters import (
+        EmbeddingParameters,
+        FingerprintParameters,
+        IngestionParameters,
+        RetrievalParameters,
+        TrainingParameters,
+    )
+    from cloome_kedro.pipelines.embedding.nodes import embed_images, embed_structures
+    from cloome_kedro.pipelines.retrieval.nodes import rank_matches, summarise_retrieval
+    from cloome_kedro.pipelines.training.nodes import train
+
+    names = ("plate_store", "pairs", "compounds", "fingerprints", "fields", "random.folds")
+    store, pairs, compounds, fingerprints, fields, folds = (load(default_study, name) for name in names)
+    training, fingerprint, ingestion, retrieval = (
+        model.model_validate(load(default_study, f"params:{name}"))
+        for name, model in [
+            ("training", TrainingParameters),
+            ("fingerprints", FingerprintParameters),
+            ("ingestion", IngestionParameters),
+            ("retrieval", RetrievalParameters),
+        ]
+    )
+    few = training.model_copy(update={"fit": type(training.fit)(**{**vars(training.fit), "epochs": 4})})
+    trained_on = pairs["inchikey"].isin(folds.loc[folds["fold"] == "train", "inchikey"])
+    shuffled = pairs.copy()
+    shuffled.loc[trained_on, "inchikey"] = np.random.default_rng(0).permutation(pairs.loc[trained_on, "inchikey"])
+
+    checkpoint, history = train(store, shuffled, compounds, fingerprints, folds, few, fingerprint, ingestion, 0)
+    assert history["train_loss"].iloc[-1] < history["train_loss"].iloc[0], "the shuffled labels were trained on"
+    images = embed_images(checkpoint, store, fields, EmbeddingParameters())
+    structures = embed_structures(checkpoint, compounds, fingerprints, EmbeddingParameters())
+    ranks = rank_matches(images, structures, pairs, folds, retrieval, 0, split="random")
+    metrics = summarise_retrieval(ranks, ranks.iloc[:0], folds, retrieval)
+    top1 = metrics.query("method == 'CLOOME' and pool == 'sampled' and metric == 'top-1'")
+    assert len(top1) == 2
+    assert (top1["low"] <= 0.01).all()
+    assert (top1["high"] >= 0.01).all()
