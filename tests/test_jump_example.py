@@ -33,5 +33,5 @@ def test_the_report_shows_real_cells_and_says_so(example, cloome_data, monkeypat
     monkeypatch.setenv("CLOOME_DATA", str(cloome_data))
     report = example.load("report", env="jump_example")
     assert "SIMULATED" not in report.upper()
-    assert "quinidine" in report
-    assert "data:image/" in report
+    assert "no claim about accuracy" in report
+    assert report.count("data:image/webp") == 2, "the panels and the gallery of fields"

@@ -59,6 +59,17 @@ def test_gpu_nodes_run_by_tag(study):
     assert "Completed 6 out of 6 tasks" in done.stdout + done.stderr
 
 
+def test_the_console_script_is_kedro_run(study):
+    done = subprocess.run(
+        [sys.executable, "-m", "cloome_kedro", "--env", "test", "--pipelines", "retrieval"],
+        cwd=study.folder,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert "Completed 6 out of 6 tasks" in done.stdout + done.stderr
+
+
 def test_commands_about_the_project(study):
     listed = study.kedro("registry", "list").stdout
     for capability in CAPABILITIES:

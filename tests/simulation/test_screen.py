@@ -73,6 +73,19 @@ def top1(distances: np.ndarray, candidates: int, rng: np.random.Generator) -> fl
     return hits / n
 
 
+def test_plates_of_an_earlier_design_are_removed_and_strangers_kept(tmp_path):
+    small = ScreenConfig(compounds=6, platemaps=1, replicates=2, control_wells=2, field_size=32, assays=3)
+    write_screen(tmp_path, design_screen(small), small, n_jobs=1)
+    stranger = tmp_path / "load_data_csv" / "mine"
+    stranger.mkdir()
+    (stranger / "load_data.csv").write_text("Metadata_Plate\n")
+    smaller = ScreenConfig(**{**small.__dict__, "replicates": 1})
+    plates = set(write_screen(tmp_path, design_screen(smaller), smaller, n_jobs=1)["plate"])
+    assert len(plates) == 1
+    assert {path.name for path in (tmp_path / "images").iterdir()} == plates
+    assert {path.name for path in (tmp_path / "load_data_csv").iterdir()} == plates | {"mine"}
+
+
 def test_structure_tells_more_than_mechanism_and_the_well_is_not_everything():
     """Ridge from fingerprints, held-out compounds; oracles of the true phenotype and of the mechanism's average."""
     config = ScreenConfig(compounds=640, platemaps=2, replicates=2)

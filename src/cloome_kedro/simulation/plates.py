@@ -3,7 +3,7 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +98,14 @@ def write_plate(folder: Path, plate: str, wells: pd.DataFrame, config: ScreenCon
     os.replace(drafts[0], images)
     os.replace(drafts[1], table)
     return fields
+
+
+def drop_other_plates(folder: Path, plates: Collection[str]) -> None:
+    """Remove plates of an earlier design, lest ingestion takes them for part of the screen; only rendered ones go."""
+    for marker in sorted((folder / "load_data_csv").glob(f"*/{_DIGEST}")):
+        if marker.parent.name not in plates:
+            shutil.rmtree(folder / "images" / marker.parent.name, ignore_errors=True)
+            shutil.rmtree(marker.parent)
 
 
 def _count(folder: Path) -> int:
