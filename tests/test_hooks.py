@@ -1,0 +1,30 @@
+"""The hooks, on a context and a catalog of our own."""
+
+from types import SimpleNamespace
+
+from kedro.framework.project import pipelines
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Pipeline, node
+
+from cloome_kedro.hooks import EnvironmentPipelines, ResultsLast
+
+
+def test_the_environment_chooses_the_pipelines(monkeypatch):
+    monkeypatch.setattr(pipelines, "_content", {})
+    monkeypatch.setattr(pipelines, "_is_data_loaded", True)
+    context = SimpleNamespace(config_loader={"globals": {"splits": ["provided"], "simulate": False}})
+    EnvironmentPipelines().after_context_created(context)
+    assert {name.split(".")[0] for name in pipelines["study"].outputs() if "." in name} == {"provided"}
+    assert "truth" in pipelines["__default__"].inputs(), "nothing simulates it"
+
+
+def repeat(table):
+    return table
+
+
+def test_the_retrieval_table_is_printed_when_it_was_written(capsys):
+    catalog = DataCatalog({"retrieval_summary": MemoryDataset("top-1 27 %\n")})
+    ResultsLast().after_pipeline_run(Pipeline([node(repeat, "metrics", "other")]), catalog)
+    assert capsys.readouterr().out == ""
+    ResultsLast().after_pipeline_run(Pipeline([node(repeat, "metrics", "retrieval_summary")]), catalog)
+    assert capsys.readouterr().out.endswith("\ntop-1 27 %\n\n")
