@@ -99,7 +99,7 @@ def test_notebook_runs_on_the_catalog(study):
 
 
 def test_kedro_viz_builds_a_static_site(study):
-    study.kedro("viz", "build", "--env", "test")
+    study.kedro("viz", "build", KEDRO_ENV="test")
     graph = json.loads((study.folder / "build" / "api" / "main").read_text())
     assert {"random", "random.training", "scaffold.retrieval"} <= {
         node["id"] for node in graph["nodes"] if node["type"] == "modularPipeline"

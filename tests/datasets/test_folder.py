@@ -1,9 +1,9 @@
-"""Folders as handles, and the replacement of a whole folder."""
+"""Folders as handles."""
 
 import pandas as pd
 import pytest
 
-from cloome_kedro.datasets.folder import FolderDataset, replace_folder
+from cloome_kedro.datasets.folder import FolderDataset
 
 
 def test_a_place_to_write_to_is_made(tmp_path):
@@ -21,22 +21,3 @@ def test_the_manifest_says_that_the_screen_is_whole(tmp_path):
     dataset.save(pd.DataFrame({"plate": ["p1"]}))
     assert dataset.exists()
     assert (dataset.load() / "manifest.csv").read_text() == "plate\np1\n"
-
-
-def test_an_interrupted_replacement_keeps_the_old_folder(tmp_path):
-    folder = tmp_path / "checkpoint"
-    with replace_folder(folder) as part:
-        (part / "weights").write_text("old")
-
-    def write_half():
-        with replace_folder(folder) as part:
-            (part / "weights").write_text("half")
-            raise OSError("disk full")
-
-    with pytest.raises(OSError, match="full"):
-        write_half()
-    assert (folder / "weights").read_text() == "old"
-    with replace_folder(folder) as part:
-        (part / "weights").write_text("new")
-    assert (folder / "weights").read_text() == "new"
-    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]

@@ -1,11 +1,12 @@
 """Arrays of the catalog as ``.npy`` files."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from kedro.io import AbstractDataset
+
+from cloome_kedro.atomic import replace_file
 
 
 class Array(AbstractDataset[np.ndarray, np.ndarray]):
@@ -19,10 +20,8 @@ class Array(AbstractDataset[np.ndarray, np.ndarray]):
         return np.load(self._filepath, allow_pickle=False)
 
     def save(self, data: np.ndarray) -> None:
-        self._filepath.parent.mkdir(parents=True, exist_ok=True)
-        part = self._filepath.with_name(f".{self._filepath.stem}.part.npy")
-        np.save(part, data, allow_pickle=False)
-        os.replace(part, self._filepath)
+        with replace_file(self._filepath) as part:
+            np.save(part, data, allow_pickle=False)
 
     def _exists(self) -> bool:
         return self._filepath.exists()

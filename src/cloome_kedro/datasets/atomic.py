@@ -1,7 +1,8 @@
-"""Saving under a temporary name first, so that a killed run leaves no half-written file."""
+"""kedro-datasets of one file, saved under a temporary name first."""
 
-import os
 from pathlib import Path, PurePosixPath
+
+from cloome_kedro.atomic import replace_file
 
 
 class AtomicSave:
@@ -13,11 +14,10 @@ class AtomicSave:
     _filepath: PurePosixPath
 
     def save(self, data) -> None:
-        target = Path(self._filepath)
-        part = target.with_name(f".{target.stem}.part{target.suffix}")
-        self._filepath = PurePosixPath(part)
-        try:
-            super().save(data)  # type: ignore[misc]
-        finally:
-            self._filepath = PurePosixPath(target)
-        os.replace(part, target)
+        target = self._filepath
+        with replace_file(Path(target)) as part:
+            self._filepath = PurePosixPath(part)
+            try:
+                super().save(data)  # type: ignore[misc]
+            finally:
+                self._filepath = target

@@ -1,7 +1,6 @@
 """Embeddings with their keys."""
 
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
+
+from cloome_kedro.atomic import replace_folder
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,10 @@ class EmbeddingsDataset(AbstractDataset[Embeddings, Embeddings]):
         return Embeddings(keys["key"].to_numpy(), vectors, meta)
 
     def save(self, data: Embeddings) -> None:
-        from cloome_kedro.datasets.folder import replace_folder
-
         with replace_folder(self._filepath) as part:
             np.save(part / "vectors.npy", data.vectors, allow_pickle=False)
             pd.DataFrame({"key": data.keys}).to_parquet(part / "keys.parquet")
-            (part / "meta.json").write_text(json.dumps(data.meta, indent=1, sort_keys=True) + os.linesep)
+            (part / "meta.json").write_text(json.dumps(data.meta, indent=1, sort_keys=True) + "\n")
 
     def _exists(self) -> bool:
         return (self._filepath / "meta.json").exists()

@@ -1,32 +1,12 @@
 """Folders of the catalog."""
 
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
-
-@contextmanager
-def replace_folder(folder: Path) -> Iterator[Path]:
-    """Give an empty folder to write into, which takes the place of ``folder`` when the block ends without an error.
-
-    A directory cannot be replaced in one step, so the old one is moved aside first: a kill between the two leaves it
-    complete, under the name ``.<name>.old``.
-    """
-    part, old = folder.with_name(f".{folder.name}.part"), folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    yield part
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        os.replace(folder, old)
-    os.replace(part, folder)
-    shutil.rmtree(old, ignore_errors=True)
+from cloome_kedro.atomic import replace_file
 
 
 class FolderDataset(AbstractDataset[pd.DataFrame, Path]):
@@ -55,10 +35,8 @@ class FolderDataset(AbstractDataset[pd.DataFrame, Path]):
         return self._filepath
 
     def save(self, data: pd.DataFrame) -> None:
-        self._filepath.mkdir(parents=True, exist_ok=True)
-        part = self._filepath / ".manifest.part.csv"
-        data.to_csv(part, index=False)
-        os.replace(part, self._manifest)
+        with replace_file(self._manifest) as part:
+            data.to_csv(part, index=False)
 
     def _exists(self) -> bool:
         return self._filepath.is_dir() if self._create else self._manifest.exists()

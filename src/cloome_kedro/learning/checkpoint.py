@@ -1,8 +1,6 @@
 """Checkpoints: a folder with ``model.safetensors`` and ``config.json``, which hold all that inference needs."""
 
 import json
-import os
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,6 +8,7 @@ from typing import Any, TypeVar
 import torch
 from safetensors.torch import load_file, save_file
 
+from cloome_kedro.atomic import replace_folder
 from cloome_kedro.learning.config import FitConfig, ImageEncoderConfig, StructureEncoderConfig
 from cloome_kedro.learning.model import PairModel
 from cloome_kedro.learning.preprocess import Preprocess
@@ -86,16 +85,10 @@ def _settings(kind: type[T], settings: dict[str, Any]) -> T:
 
 def save(checkpoint: Checkpoint, folder: Path) -> None:
     """Write to a temporary folder beside ``folder``, then put it in place of what is there."""
-    part, old = folder.with_name(f".{folder.name}.part"), folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    save_file({name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()}, part / "model.safetensors")
-    (part / "config.json").write_text(json.dumps(checkpoint.config, indent=2, allow_nan=False) + "\n")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        os.replace(folder, old)
-    os.replace(part, folder)
-    shutil.rmtree(old, ignore_errors=True)
+    with replace_folder(folder) as part:
+        tensors = {name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()}
+        save_file(tensors, part / "model.safetensors")
+        (part / "config.json").write_text(json.dumps(checkpoint.config, indent=2, allow_nan=False) + "\n")
 
 
 def load(folder: Path) -> Checkpoint:

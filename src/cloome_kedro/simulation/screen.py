@@ -1,6 +1,5 @@
 """The virtual screen as a whole: design it, then write what a microscope and a compound manager deliver."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
+from cloome_kedro.atomic import replace_file
 from cloome_kedro.simulation.compounds import build_library
 from cloome_kedro.simulation.config import ScreenConfig
 from cloome_kedro.simulation.effects import phenotypes
@@ -98,7 +98,5 @@ def _write_tables(folder: Path, design: ScreenDesign) -> None:
 
 
 def _save(table: pd.DataFrame, path: Path, sep: str = ",") -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.partial")
-    table.to_csv(draft, sep=sep, index=False)
-    os.replace(draft, path)
+    with replace_file(path) as part:
+        table.to_csv(part, sep=sep, index=False)
