@@ -15,7 +15,7 @@ from cloome_kedro.simulation.phenotype import AXES
 from cloome_kedro.simulation.stains import CHANNELS
 
 _DIGEST = "inputs.sha256"
-#: the drawing code as it was imported: whoever edits it during a run must not get plates of the old under the new digest
+#: the drawing code as imported: whoever edits it during a run must not get old plates under the new digest
 _CODE = b"".join(
     Path(file).read_bytes()
     for file in (phenotype.__file__, drawing.__file__, cells.__file__, stains.__file__, microscope.__file__, __file__)
