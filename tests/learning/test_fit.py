@@ -128,6 +128,12 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_learning_rate():
         Planted().fit(replace(CONFIG, learning_rate=1e30, warmup_steps=0))
 
 
+def test_embeddings_that_are_not_finite_after_the_last_step_stop_too():
+    data = Planted()
+    with pytest.raises(FloatingPointError, match="validation"):  # one step: its loss is of the weights before it
+        data.fit(replace(CONFIG, learning_rate=1e37, warmup_steps=0, batch_size=256, epochs=1), train=data.train[:256])
+
+
 def test_one_compound_is_no_training():
     data = Planted()
     with pytest.raises(ValueError, match="two compounds"):

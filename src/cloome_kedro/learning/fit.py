@@ -78,7 +78,7 @@ def fit(
     ValueError
         Where fewer than two units are there to train on.
     FloatingPointError
-        At the first loss that is not finite, with step and learning rate.
+        At the first loss that is not finite, with step and learning rate, or validation embedding that is not.
     """
     units = structures if units is None else units
     _check(units[train], config)
@@ -193,6 +193,10 @@ def _validation(
     with fabric.autocast():
         images = embed_images(model, load.read, fields, preprocess, size, fabric.device, progress=False)
         structures = embed_structures(model, codes, size, fabric.device, progress=False)
+    if not (np.isfinite(images).all() and np.isfinite(structures).all()):
+        raise FloatingPointError(
+            "embeddings of validation fields are not finite: lower the learning rate or lengthen the warm-up"
+        )
     inverse_temperature = model.logit_inv_tau.exp().item()
     losses = [
         objective(torch.from_numpy(images[chunk]), torch.from_numpy(structures[chunk]), inverse_temperature).item()

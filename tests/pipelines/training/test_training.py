@@ -126,6 +126,14 @@ def test_normalisation_is_computed_on_the_training_fold(screen):
     assert preprocess_of(run(screen, settings("published"))[0]).mean[0] == 47.1314
 
 
+def test_without_validation_compounds_the_history_is_still_a_whole_table(screen):
+    folds = screen["folds"].replace("validation", "test")
+    checkpoint, history = run({**screen, "folds": folds})
+    assert schemas.history.validate(history)["validation_top1"].isna().all()
+    assert checkpoint.config["validation"] == {}
+    assert checkpoint.config["epoch"] == 1
+
+
 def test_the_test_fold_changes_nothing(screen):
     checkpoint, history = run(screen)
     path = screen["plate_store"].folder / "P1.npy"

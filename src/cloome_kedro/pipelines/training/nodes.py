@@ -42,10 +42,11 @@ def train(
 
     from cloome_kedro import __version__
     from cloome_kedro.chemistry.splits import split_hash
+    from cloome_kedro.imaging.channels import CHANNELS
     from cloome_kedro.learning.checkpoint import Checkpoint, describe
     from cloome_kedro.learning.fit import fit
     from cloome_kedro.learning.model import PairModel, seeded
-    from cloome_kedro.schemas import CHANNELS
+    from cloome_kedro.schemas import history as history_table
 
     if len(fingerprints) != len(compounds) or fingerprints.shape[1] * 8 != fingerprint_settings.bits:
         raise ValueError(
@@ -100,18 +101,19 @@ def train(
         "validation": {k: v for k, v in best.items() if k.startswith("validation_") and np.isfinite(v)},
         "version": __version__,
     }
-    return Checkpoint(config, state), pd.DataFrame(history)
+    # Without validation compounds there are no validation columns; the table has them all the same.
+    return Checkpoint(config, state), pd.DataFrame(history, columns=list(history_table.columns))
 
 
 def _top1(images, structures) -> dict[str, float]:
     """Share of first ranks in the full pool, both ways and their mean; ties count against the match."""
     import numpy as np
 
-    from cloome_kedro.evaluation.ranks import match_ranks
+    from cloome_kedro.evaluation.ranks import match_ranks, top_k
 
     match = np.arange(len(images))
-    of_structures = float(np.mean(np.asarray(match_ranks(images, structures, match)) == 1))
-    of_images = float(np.mean(np.asarray(match_ranks(structures, images, match)) == 1))
+    of_structures = float(top_k(match_ranks(images, structures, match), 1))
+    of_images = float(top_k(match_ranks(structures, images, match), 1))
     return {
         "top1": (of_structures + of_images) / 2,
         "top1_structure_retrieval": of_structures,

@@ -11,5 +11,4 @@ def create_pipeline(split: str = "random") -> Pipeline:
         [node(train, inputs + parameters, ["checkpoint", "history"], name="train", tags=["gpu"])],
         namespace="training",
         prefix_datasets_with_namespace=False,
-        parameters=set(parameters),
     )
