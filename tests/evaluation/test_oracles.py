@@ -47,6 +47,19 @@ def test_phenotype_oracle_ranks_by_distance_in_units_of_noise(screen):
     assert (ranks[STRUCTURE_RETRIEVAL, "full"] <= 5).mean() > 0.4  # chance 0.08
 
 
+def test_a_merged_compound_keeps_the_mechanism_of_its_well(screen):
+    truth, keys, wells, inchikeys = screen
+    # c1 alone has the mechanism "rare", and is the same structure as c0.
+    truth = truth.assign(mechanism=truth["mechanism"].where(truth["compound_id"] != "c1", "rare"))
+    keys = keys.assign(inchikey=keys["inchikey"].where(keys["compound_id"] != "c1", "K0"))
+    keep = [i for i in range(N) if i != 0]
+    wells, inchikeys = wells.iloc[keep], ["K0", *inchikeys[2:]]
+    first = truth.merge(keys, on="compound_id").query("inchikey == 'K0'")["mechanism"].iloc[0]
+    of_wells, of_compounds = oracle_spaces(truth, keys, wells, inchikeys)["Oracle (mechanism)"][STRUCTURE_RETRIEVAL]
+    assert of_wells[0] @ of_compounds[0] == (first == "rare")
+    assert not (of_wells[0] @ of_compounds[1:].T).any()  # nobody else has it
+
+
 def test_mechanism_oracle_ties_within_a_mechanism(screen):
     _, _, wells, inchikeys = screen
     spaces = oracle_spaces(*screen)["Oracle (mechanism)"]

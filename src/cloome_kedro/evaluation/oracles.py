@@ -59,7 +59,7 @@ def oracle_spaces(
     drawn = wells_truth[realised].to_numpy()[rows] / noise
     average = by_compound[phenotypes].mean().loc[list(inchikeys)].to_numpy() / noise
 
-    names = pd.Index(mechanism.unique())
+    names = pd.Index(truth["mechanism"].unique())
     one_hot = np.eye(len(names))
     of_wells = one_hot[names.get_indexer(wells_truth["mechanism"].iloc[rows])]
     of_compounds = one_hot[names.get_indexer(mechanism.loc[list(inchikeys)])]
