@@ -68,8 +68,8 @@ def test_shuffled_labels_are_not_learned(default_study):
 
     checkpoint, history = train(store, shuffled, compounds, fingerprints, folds, few, fingerprint, ingestion, 0)
     assert history["train_loss"].iloc[-1] < history["train_loss"].iloc[0], "the shuffled labels were trained on"
-    images = embed_images(checkpoint, store, fields, EmbeddingParameters())
-    structures = embed_structures(checkpoint, compounds, fingerprints, EmbeddingParameters())
+    images = embed_images(checkpoint, store, fields, EmbeddingParameters(), ingestion)
+    structures = embed_structures(checkpoint, compounds, fingerprints, EmbeddingParameters(), fingerprint)
     ranks = rank_matches(images, structures, pairs, folds, retrieval, 0, split="random")
     metrics = summarise_retrieval(ranks, ranks.iloc[:0], folds, retrieval)
     top1 = metrics.query("method == 'CLOOME' and pool == 'sampled' and metric == 'top-1'")

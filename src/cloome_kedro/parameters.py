@@ -120,7 +120,11 @@ class TrainingParameters(Parameters):
     structure_encoder: StructureEncoderConfig
     augmentation: AugmentationParameters
     fit: FitConfig
-    pair_key: Literal["compound", "treatment"] = "compound"
+    pair_key: Literal["compound", "treatment"] = Field(
+        default="compound",
+        description="what an epoch shows equally often, and a batch once where fit.unique_compounds; with treatment "
+        "(compound at a concentration) a batch can hold a compound at several concentrations",
+    )
 
 
 class EmbeddingParameters(Parameters):

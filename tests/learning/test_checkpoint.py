@@ -4,7 +4,7 @@ import os
 import pytest
 import torch
 
-from cloome_kedro.learning.checkpoint import Checkpoint, build, describe, load, preprocess_of, save
+from cloome_kedro.learning.checkpoint import Checkpoint, build, describe, load, preprocess_of, save, weights_hash
 from cloome_kedro.learning.config import FitConfig, ImageEncoderConfig, StructureEncoderConfig
 from cloome_kedro.learning.model import PairModel, seeded
 from cloome_kedro.learning.preprocess import Preprocess
@@ -36,6 +36,17 @@ def test_round_trip(model, checkpoint, tmp_path):
         for found, expected in zip(restored(x, f), model(x, f), strict=True):
             torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6)
     assert os.listdir(tmp_path / "a") == ["checkpoint"]
+
+
+def test_weights_hash_tells_models_apart(checkpoint, tmp_path):
+    save(checkpoint, tmp_path / "c")
+    assert weights_hash(load(tmp_path / "c")) == weights_hash(checkpoint)  # whatever the memory format
+    name = "visual.layer1.0.conv2.weight"
+    changed = checkpoint.tensors[name].clone()
+    changed[0, 0, 0, 0] += 1e-3
+    assert weights_hash(Checkpoint(checkpoint.config, {**checkpoint.tensors, name: changed})) != weights_hash(
+        checkpoint
+    )
 
 
 def test_saving_replaces(checkpoint, tmp_path):

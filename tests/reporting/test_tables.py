@@ -97,6 +97,6 @@ def test_training_summary_names_the_kept_epoch():
     history = make_study()["history"]
     best = history.loc[history["best"], "validation_top1"].item()
     text = tables.training_summary(history)
-    assert f"epoch 27 was kept, with {100 * best:.1f} % validation top-1" in text
+    assert f"epoch 27 (counted from 0) was kept, with {100 * best:.1f} % validation top-1" in text
     assert "30 epochs (90 steps)" in text
     assert "kept" not in tables.training_summary(history.assign(best=False))

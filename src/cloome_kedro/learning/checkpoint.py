@@ -1,5 +1,6 @@
 """Checkpoints: a folder with ``model.safetensors`` and ``config.json``, which hold all that inference needs."""
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,8 +25,9 @@ class Checkpoint:
     Attributes
     ----------
     config : dict
-        ``format``, ``architecture`` and ``preprocess`` (see :func:`describe`), and what the training says of itself
-        (fingerprint settings, channel order, intensity scaling, split hash, seed, epoch, validation metrics, version).
+        ``format``, ``architecture``, ``preprocess`` and ``fit`` (see :func:`describe`), and what the training says of
+        itself (fingerprint settings, channel order, intensity scaling, split hash, seed, epoch, validation metrics,
+        version).
     tensors : dict of str to torch.Tensor
         The state dict of :class:`cloome_kedro.learning.model.PairModel`, on the CPU.
     """
@@ -41,7 +43,7 @@ def describe(
     fit: FitConfig,
     preprocess: Preprocess,
 ) -> dict[str, Any]:
-    """The part of a checkpoint's config that `new_model`, `build` and `preprocess_of` read; plain JSON values."""
+    """The part of a checkpoint's config that `build` and `preprocess_of` read, and the fit; plain JSON values."""
     described = {
         "format": FORMAT,
         "architecture": {
@@ -76,6 +78,16 @@ def build(checkpoint: Checkpoint) -> PairModel:
 def preprocess_of(checkpoint: Checkpoint) -> Preprocess:
     """The way from stored fields to the checkpoint's input."""
     return _settings(Preprocess, checkpoint.config["preprocess"])
+
+
+def weights_hash(checkpoint: Checkpoint) -> str:
+    """SHA-256 of all tensors with their names, the first 16 hex digits: tells models apart."""
+    digest = hashlib.sha256()
+    for name in sorted(checkpoint.tensors):
+        tensor = checkpoint.tensors[name].contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:16]
 
 
 def _settings(kind: type[T], settings: dict[str, Any]) -> T:

@@ -1,7 +1,7 @@
 """Settings of the encoders, the objective and the fit, as plain dataclasses.
 
 ``__pydantic_config__`` makes pydantic refuse unknown keys where these are read from configuration, while this module
-needs the standard library only. Defaults are the publication's.
+needs the standard library only. Defaults are the publication's, but for ``unique_compounds`` and ``precision``.
 """
 
 from dataclasses import dataclass
@@ -52,8 +52,9 @@ class StructureEncoderConfig:
 class FitConfig:
     """Objective, optimiser, schedule and the length of a training.
 
-    ``hopfield_beta`` belongs to ``info_loob``. ``unique_compounds``: a batch holds no compound twice; what an epoch is
-    then, is told in :func:`cloome_kedro.learning.batches.epoch_batches`.
+    ``hopfield_beta`` belongs to ``info_loob``. ``unique_compounds``: a batch holds no compound twice (no treatment
+    twice, where pairs are counted by treatment); what an epoch is then, is told in
+    :func:`cloome_kedro.learning.batches.epoch_batches`.
     """
 
     __pydantic_config__: ClassVar[dict] = {"extra": "forbid"}

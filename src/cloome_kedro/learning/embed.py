@@ -19,22 +19,23 @@ def find_device(accelerator: str = "auto") -> torch.device:
 def embed_images(
     model: PairModel,
     read: ReadFields,
-    n: int | np.ndarray,
+    fields: int | np.ndarray,
     preprocess: Callable[[torch.Tensor], torch.Tensor],
     batch_size: int = 512,
     device: torch.device | str = "cpu",
     progress: bool = True,
 ) -> np.ndarray:
-    """Embed fields 0 to ``n`` - 1, or those at the positions ``n``: (n, d) float32, rows L2-normalised.
+    """Embed as many fields from the first on, or those at these positions: (fields, d) float32, rows L2-normalised.
 
     The model is taken to the device and to evaluation mode and stays so.
     """
-    fields = np.arange(n) if isinstance(n, int | np.integer) else n
+    positions = np.arange(fields) if isinstance(fields, int | np.integer) else fields
 
     def encode(images: torch.Tensor) -> torch.Tensor:
         return model.encode_images(preprocess(images.to(device)))
 
-    return _embed(model, lambda batch: as_tensor(read(batch)), encode, fields, batch_size, device, "fields", progress)
+    load = lambda batch: as_tensor(read(batch))  # noqa: E731
+    return _embed(model, load, encode, positions, batch_size, device, "fields", progress)
 
 
 def embed_structures(

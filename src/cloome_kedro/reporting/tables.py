@@ -140,7 +140,7 @@ def training_summary(history: pd.DataFrame) -> str:
     """One sentence on a training, from the table ``history``."""
     sentence = f"Trained for {len(history)} epochs ({history['step'].max():,} steps)"
     for row in history[history["best"]].to_dict("records"):
-        sentence += f"; epoch {row['epoch']} was kept"
+        sentence += f"; epoch {row['epoch']} (counted from 0) was kept"
         if pd.notna(row["validation_top1"]):
             sentence += f", with {100 * row['validation_top1']:.1f} % validation top-1 in the full pool"
     return f"{sentence}. Median speed {history['fields_per_second'].median():,.0f} fields a second."

@@ -8,15 +8,18 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from cloome_kedro.imaging.store import PlateStore
-from cloome_kedro.learning.checkpoint import Checkpoint, build, describe
+from cloome_kedro.learning.checkpoint import Checkpoint, build, describe, weights_hash
 from cloome_kedro.learning.config import FitConfig, ImageEncoderConfig, StructureEncoderConfig
 from cloome_kedro.learning.model import PairModel, seeded
 from cloome_kedro.learning.preprocess import Preprocess
-from cloome_kedro.parameters import EmbeddingParameters
+from cloome_kedro.parameters import EmbeddingParameters, FingerprintParameters, IngestionParameters
 from cloome_kedro.pipelines.embedding import create_pipeline
-from cloome_kedro.pipelines.embedding.nodes import embed_structures
+from cloome_kedro.pipelines.embedding.nodes import embed_images, embed_structures
 
 IMAGE, STRUCTURE = ImageEncoderConfig(layers=(1, 1, 1, 1), width=4), StructureEncoderConfig(layers=1, width=8)
+FINGERPRINTS = FingerprintParameters(bits=16)
+SOURCE = {"name": "s", "layout": "load_data_csv", "platemap": {"platemaps": "p.tsv"}}
+INGESTION = IngestionParameters(screen="s", sources=[SOURCE], size=(34, 34))
 PREPROCESS = Preprocess(crop=32, mean=(100.0,) * 5, std=(60.0,) * 5)
 
 
@@ -25,10 +28,17 @@ def checkpoint():
     with seeded(0):
         model = PairModel(IMAGE, STRUCTURE, 16, 6)
     config = describe(IMAGE, STRUCTURE, 16, FitConfig(embedding_size=6), PREPROCESS)
-    return Checkpoint({**config, "split_hash": "0123456789abcdef", "seed": 3, "epoch": 1}, model.state_dict())
+    facts = {
+        "split_hash": "0123456789abcdef",
+        "seed": 3,
+        "epoch": 1,
+        "fingerprints": FINGERPRINTS.model_dump(mode="json"),
+        "intensity": {"scope": "field", "size": [34, 34]},
+    }
+    return Checkpoint(config | facts, model.state_dict())
 
 
-def test_pipeline(checkpoint, tmp_path):
+def test_pipeline(checkpoint, tmp_path, caplog):
     rng = np.random.default_rng(0)
     plates = {name: rng.integers(0, 256, (4, 5, 34, 34), dtype=np.uint8) for name in ("P1", "P2")}
     for name, images in plates.items():
@@ -44,6 +54,8 @@ def test_pipeline(checkpoint, tmp_path):
         "compounds": pd.DataFrame({"inchikey": ["X", "Y", "Z"]}),
         "fingerprints": np.packbits(bits, axis=1),
         "params:embedding": EmbeddingParameters(batch_size=2, accelerator="cpu"),
+        "params:ingestion": INGESTION,
+        "params:fingerprints": FINGERPRINTS,
     }
     catalog = DataCatalog({name: MemoryDataset(data, "assign") for name, data in inputs.items()})
     outputs = {name: data.load() for name, data in SequentialRunner().run(create_pipeline(), catalog).items()}
@@ -57,9 +69,34 @@ def test_pipeline(checkpoint, tmp_path):
     ):
         assert outputs[name].keys.tolist() == keys
         np.testing.assert_allclose(outputs[name].vectors, expected.numpy(), atol=1e-6)
-        assert outputs[name].meta == {"split_hash": "0123456789abcdef", "seed": 3, "epoch": 1}
+        facts = {"split_hash": "0123456789abcdef", "seed": 3, "epoch": 1, "weights": weights_hash(checkpoint)}
+        assert outputs[name].meta == facts
+    assert "stored in another way" not in caplog.text
 
 
-def test_fingerprints_of_another_length_are_refused(checkpoint):
-    with pytest.raises(ValueError, match="32 bits, the checkpoint was trained on 16"):
-        embed_structures(checkpoint, None, np.zeros((3, 4), np.uint8), EmbeddingParameters())
+def test_fields_stored_in_another_way_are_warned_of(checkpoint, tmp_path, caplog):
+    np.save(tmp_path / "P1.npy", np.zeros((1, 5, 34, 34), np.uint8))
+    fields = pd.DataFrame({"field_id": ["a"], "plate_file": ["P1"], "row": [0]})
+    by_plate = INGESTION.model_copy(update={"scope": "plate"})
+    embed_images(checkpoint, PlateStore(tmp_path), fields, EmbeddingParameters(accelerator="cpu"), by_plate)
+    assert "scope plate, not field" in caplog.text
+    assert "size" not in caplog.text
+
+
+@pytest.mark.parametrize("change", [{"bits": 32}, {"radius": 2}, {"chirality": False}])
+def test_fingerprints_of_another_kind_are_refused(checkpoint, change):
+    other = FINGERPRINTS.model_copy(update=change)
+    compounds, codes = pd.DataFrame({"inchikey": ["X"]}), np.zeros((1, other.bits // 8), np.uint8)
+    with pytest.raises(ValueError, match=f"'{next(iter(change))}': {next(iter(change.values()))}"):
+        embed_structures(checkpoint, compounds, codes, EmbeddingParameters(), other)
+
+
+def test_fingerprints_of_other_compounds_are_refused(checkpoint):
+    with pytest.raises(ValueError, match=r"shape \(3, 2\) do not fit 1 compounds with 16 bits"):
+        embed_structures(
+            checkpoint,
+            pd.DataFrame({"inchikey": ["X"]}),
+            np.zeros((3, 2), np.uint8),
+            EmbeddingParameters(),
+            FINGERPRINTS,
+        )

@@ -160,6 +160,13 @@ def test_embeddings_of_other_folds_are_refused(screen):
         run({**screen, "image_embeddings": other})
 
 
+def test_embeddings_of_two_models_are_refused(screen):
+    images = screen["image_embeddings"]
+    other = Embeddings(images.keys, images.vectors, {**images.meta, "weights": "0123456789abcdef"})
+    with pytest.raises(ValueError, match=r"scaffold\.image_embeddings are of the model 0123456789abcdef"):
+        run({**screen, "image_embeddings": other})
+
+
 def test_a_missing_embedding_is_named(screen):
     structures = screen["structure_embeddings"]
     fewer = Embeddings(structures.keys[:-1], structures.vectors[:-1], structures.meta)

@@ -1,14 +1,22 @@
 """Embedding: a checkpoint and all fields or compounds in, keyed vectors out."""
 
-from cloome_kedro.parameters import EmbeddingParameters
+import logging
+
+from cloome_kedro.parameters import EmbeddingParameters, FingerprintParameters, IngestionParameters
+
+logger = logging.getLogger(__name__)
 
 
-def embed_images(checkpoint, plate_store, fields, parameters: EmbeddingParameters):
-    """Embed every field of the table ``fields``, controls too, keyed by ``field_id``."""
+def embed_images(checkpoint, plate_store, fields, parameters: EmbeddingParameters, ingestion: IngestionParameters):
+    """Embed every field of the table ``fields``, controls too, keyed by ``field_id``.
+
+    Warns where fields are stored with other intensities or another size than the model was trained on.
+    """
     from cloome_kedro.datasets.embeddings import Embeddings
     from cloome_kedro.learning.checkpoint import build, preprocess_of
     from cloome_kedro.learning.embed import embed_images, find_device
 
+    _warn_of_other_images(checkpoint.config["intensity"], ingestion)
     vectors = embed_images(
         build(checkpoint),
         plate_store.reader(fields["plate_file"].to_numpy(), fields["row"].to_numpy()),
@@ -20,16 +28,30 @@ def embed_images(checkpoint, plate_store, fields, parameters: EmbeddingParameter
     return Embeddings(fields["field_id"].to_numpy(), vectors, _meta(checkpoint))
 
 
-def embed_structures(checkpoint, compounds, fingerprints, parameters: EmbeddingParameters):
-    """Embed every compound, keyed by InChIKey; ``fingerprints`` are packed, in the order of ``compounds``."""
+def embed_structures(
+    checkpoint, compounds, fingerprints, parameters: EmbeddingParameters, fingerprint_settings: FingerprintParameters
+):
+    """Embed every compound, keyed by InChIKey; ``fingerprints`` are packed, in the order of ``compounds``.
+
+    Raises
+    ------
+    ValueError
+        If the model was trained on fingerprints with other settings.
+    """
     from cloome_kedro.datasets.embeddings import Embeddings
     from cloome_kedro.learning.checkpoint import build
     from cloome_kedro.learning.embed import embed_structures, find_device
 
-    if fingerprints.shape[1] * 8 != checkpoint.config["architecture"]["bits"]:
+    found = fingerprint_settings.model_dump(mode="json")
+    if found != (trained_on := checkpoint.config["fingerprints"]):
         raise ValueError(
-            f"fingerprints have {fingerprints.shape[1] * 8} bits, the checkpoint was trained on "
-            f"{checkpoint.config['architecture']['bits']}: train again, or set fingerprints.bits"
+            f"params:fingerprints are {found}, the checkpoint was trained on {trained_on}: "
+            "train again, or set them back"
+        )
+    if fingerprints.shape != (len(compounds), fingerprint_settings.bits // 8):
+        raise ValueError(
+            f"fingerprints of shape {fingerprints.shape} do not fit {len(compounds)} compounds with "
+            f"{fingerprint_settings.bits} bits: run the featurization pipeline again"
         )
     vectors = embed_structures(
         build(checkpoint), fingerprints, parameters.batch_size, find_device(parameters.accelerator)
@@ -37,5 +59,21 @@ def embed_structures(checkpoint, compounds, fingerprints, parameters: EmbeddingP
     return Embeddings(compounds["inchikey"].to_numpy(), vectors, _meta(checkpoint))
 
 
+def _warn_of_other_images(trained_on: dict, ingestion: IngestionParameters) -> None:
+    stored = ingestion.model_dump(mode="json", include=set(trained_on))
+    if differ := [
+        f"{key} {stored.get(key)}, not {value}" for key, value in trained_on.items() if stored.get(key) != value
+    ]:
+        logger.warning(
+            "fields are stored in another way than the model was trained on (params:ingestion: %s): "
+            "embeddings may be poor",
+            "; ".join(differ),
+        )
+
+
 def _meta(checkpoint) -> dict:
-    return {key: checkpoint.config[key] for key in ("split_hash", "seed", "epoch")}
+    from cloome_kedro.learning.checkpoint import weights_hash
+
+    return {key: checkpoint.config[key] for key in ("split_hash", "seed", "epoch")} | {
+        "weights": weights_hash(checkpoint)
+    }

@@ -9,14 +9,14 @@ def create_pipeline(split: str = "random") -> Pipeline:
         [
             node(
                 embed_images,
-                ["checkpoint", "plate_store", "fields", "params:embedding"],
+                ["checkpoint", "plate_store", "fields", "params:embedding", "params:ingestion"],
                 "image_embeddings",
                 name="embed_images",
                 tags=["gpu"],
             ),
             node(
                 embed_structures,
-                ["checkpoint", "compounds", "fingerprints", "params:embedding"],
+                ["checkpoint", "compounds", "fingerprints", "params:embedding", "params:fingerprints"],
                 "structure_embeddings",
                 name="embed_structures",
                 tags=["gpu"],
@@ -24,5 +24,4 @@ def create_pipeline(split: str = "random") -> Pipeline:
         ],
         namespace="embedding",
         prefix_datasets_with_namespace=False,
-        parameters={"params:embedding"},
     )

@@ -15,7 +15,7 @@ def rank_matches(
     Raises
     ------
     ValueError
-        If the embeddings are of a model trained on other folds, or the fold has no fields.
+        If the embeddings are of a model trained on other folds or of two models, or the fold has no fields.
     KeyError
         If a field or a compound has no embedding.
     """
@@ -29,6 +29,13 @@ def rank_matches(
                 f"{split}.{name} are of folds {found}, not of {split}.folds {expected}: their model may have been "
                 "trained on test compounds. Run training and embedding of this split again."
             )
+    if (of_images := image_embeddings.meta.get("weights")) != (
+        of_compounds := structure_embeddings.meta.get("weights")
+    ):
+        raise ValueError(
+            f"{split}.image_embeddings are of the model {of_images}, {split}.structure_embeddings of {of_compounds}: "
+            "run the embedding pipeline of this split again"
+        )
     queries = _queries(pairs, folds, parameters, seed, split)
     images = image_embeddings.of(queries["field_id"])
     structures = structure_embeddings.of(queries["inchikey"])
