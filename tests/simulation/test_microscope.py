@@ -1,5 +1,7 @@
 """The microscope: noise of the right size, gains and edges where they belong."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -44,6 +46,14 @@ def test_the_light_falls_from_its_centre():
     for channel, (centre_x, centre_y) in zip(mean, plate.light_centre, strict=True):
         distance = np.hypot(x - centre_x, y - centre_y).ravel()
         assert np.corrcoef(distance, channel.ravel())[0, 1] < -0.8
+
+
+def test_dark_corners_get_no_negative_light():
+    plate = dataclasses.replace(Plate.draw(2.0, np.random.default_rng(0)), light_fall=np.full(5, 3.0))
+    with np.errstate(invalid="raise"):
+        counts = photograph(flat(1.0, 64), plate, "H12", canvas(64), np.random.default_rng(0))
+    corners = counts[:, [0, 0, -1, -1], [0, -1, 0, -1]]
+    assert (corners.min(1) < GROUND * plate.ground).all()
 
 
 def test_wells_at_the_edge():

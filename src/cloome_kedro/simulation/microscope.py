@@ -67,7 +67,7 @@ def photograph(light: np.ndarray, plate: Plate, well: str, canvas: Canvas, rng: 
     centre = plate.light_centre[:, :, None, None]
     corner = FIELD_UM / np.sqrt(2)
     distance = ((canvas.x - centre[:, 0]) ** 2 + (canvas.y - centre[:, 1]) ** 2) / corner**2
-    lamp = 1 - plate.light_fall[:, None, None] * distance
+    lamp = np.maximum(1 - plate.light_fall[:, None, None] * distance, 0)
     staining = plate.gain * np.exp(0.05 * strength * rng.standard_normal(5)) * (1 + 0.1 * strength * edge(well))
     expected = (GROUND * plate.ground)[:, None, None] * (0.5 + 0.5 * lamp)
     expected = expected + (EXPOSURE * staining)[:, None, None] * lamp * light
