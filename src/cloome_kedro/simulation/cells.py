@@ -5,11 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from cloome_kedro.simulation.drawing import FIELD_UM
-from cloome_kedro.simulation.phenotype import AXES, ONE_SIDED
+from cloome_kedro.simulation.phenotype import AXES, LIMIT, ONE_SIDED
 
 CELLS_PER_FIELD = 15.0  # untreated; counted in a field of Bray et al. 2017 at the same scale
 MARGIN_UM = 20.0  # cells are placed beyond the field's edge, too, so that some are cut by it
-_SATURATION = 2.0
 
 
 @dataclass
@@ -49,7 +48,7 @@ class Nuclei:
 
 def effective(phenotype: np.ndarray) -> dict[str, float]:
     """A phenotype vector as axis -> value, limited to +-2 and to what each axis can show."""
-    values = np.clip(np.asarray(phenotype, float), -_SATURATION, _SATURATION)
+    values = np.clip(np.asarray(phenotype, float), -LIMIT, LIMIT)
     return {
         axis: max(float(value), 0.0) if axis in ONE_SIDED else float(value)
         for axis, value in zip(AXES, values, strict=True)

@@ -15,9 +15,7 @@ from rdkit import Chem
 from rdkit.Chem import rdMolDescriptors
 
 from cloome_kedro.simulation.mechanisms import INACTIVES, MECHANISMS, axis_vector
-from cloome_kedro.simulation.phenotype import AXES, ONE_SIDED
-
-LIMIT = 2.0  # beyond it the images saturate
+from cloome_kedro.simulation.phenotype import AXES, LIMIT, ONE_SIDED
 
 
 @cache

@@ -2,8 +2,8 @@
 
 A phenotype is a float vector over :data:`AXES`. On every axis 0 is the untreated cell, 1 a strong effect in the sense
 of the axis' meaning and -1 the same in the opposite sense (half as many nucleoli, dimmer mitochondria). Values beyond
-+-2 saturate. Axes whose untreated cell shows next to nothing of the trait (:data:`ONE_SIDED`) ignore negative
-values. Every axis changes the rendered images.
++-:data:`LIMIT` saturate. Axes whose untreated cell shows next to nothing of the trait (:data:`ONE_SIDED`) ignore
+negative values. Every axis changes the rendered images.
 """
 
 #: axis -> what +1 does to the untreated cell
@@ -33,6 +33,8 @@ MEANINGS: dict[str, str] = {
     "vacuoles": "dark round holes in the cytoplasm of all its stains",
     "dna_background": "cytoplasm and medium glow in the DNA channel (fluorescent or intercalating compounds)",
 }
+
+LIMIT = 2.0
 
 #: the axes in the order of a phenotype vector
 AXES: tuple[str, ...] = tuple(MEANINGS)
