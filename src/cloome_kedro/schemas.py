@@ -204,6 +204,3 @@ assay_labels = pa.DataFrameSchema(
     coerce=True,
     unique=["compound_id"],
 )
-
-#: the virtual screen's plates as written
-screen_plates = _table({"plate": _column(str), "platemap": _column(str), "fields": _column(int, pa.Check.ge(1))})

@@ -91,12 +91,13 @@ def test_only_a_changed_or_damaged_plate_is_rendered_again(tmp_path, wells, monk
 
     write_plate(tmp_path, "P1", wells, CONFIG)
     assert not calls
-    next((tmp_path / "images" / "P1").iterdir()).unlink()
-    write_plate(tmp_path, "P1", wells, CONFIG)
-    assert len(calls) == 3
-    assert files(tmp_path) == before
+    for number, damaged in enumerate((tmp_path / "images" / "P1", tmp_path / "load_data_csv" / "P1"), start=1):
+        next(path for path in damaged.iterdir() if path.suffix != ".sha256").unlink()
+        write_plate(tmp_path, "P1", wells, CONFIG)
+        assert len(calls) == 3 * number
+        assert files(tmp_path) == before
     write_plate(tmp_path, "P1", wells.assign(realised_vacuoles=1.0), CONFIG)
-    assert len(calls) == 6
+    assert len(calls) == 9
     assert files(tmp_path) != before
 
 

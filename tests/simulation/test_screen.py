@@ -23,7 +23,9 @@ def tiny():
 @pytest.fixture(scope="module")
 def folder(tiny, tmp_path_factory):
     folder = tmp_path_factory.mktemp("screen")
-    schemas.screen_plates.validate(write_screen(folder, tiny, TINY, n_jobs=1))
+    plates = write_screen(folder, tiny, TINY, n_jobs=1)
+    assert plates.columns.tolist() == ["plate", "platemap", "fields"]
+    assert plates["fields"].tolist() == [12 + 4] * 4
     return folder
 
 
@@ -61,7 +63,34 @@ def test_a_second_writing_leaves_plates_alone_and_no_drafts_stay(tiny, folder):
     before = [path.stat().st_mtime_ns for path in images]
     write_screen(folder, tiny, TINY, n_jobs=1)
     assert [path.stat().st_mtime_ns for path in images] == before
-    assert not [path for path in folder.rglob("*") if "partial" in path.name]
+    assert not [path for path in folder.rglob("*") if path.name.endswith(".part")]
+
+
+def test_a_killed_run_leaves_no_images_of_an_earlier_design(tmp_path, monkeypatch):
+    """Plates of both designs have the same names: old images must not be joined to the new platemaps."""
+    small = ScreenConfig(compounds=6, platemaps=1, replicates=2, control_wells=2, field_size=32, assays=3)
+    write_screen(tmp_path, design_screen(small), small, n_jobs=1)
+    draft = tmp_path / "images" / ".VRT1009.part"
+    draft.mkdir()
+
+    def killed(*args):
+        raise KeyboardInterrupt
+
+    other = ScreenConfig(**{**small.__dict__, "seed": 1})
+    with monkeypatch.context() as patch:
+        patch.setattr("cloome_kedro.simulation.screen._write_tables", killed)
+        with pytest.raises(KeyboardInterrupt):
+            write_screen(tmp_path, design_screen(other), other, n_jobs=1)
+    assert not list((tmp_path / "images").iterdir())
+    assert not list((tmp_path / "load_data_csv").iterdir())
+    write_screen(tmp_path, design_screen(other), other, n_jobs=1)
+    write_screen(tmp_path / "fresh", design_screen(other), other, n_jobs=1)
+    for folder in ("images", "load_data_csv"):
+        found, fresh = (
+            {path.relative_to(root): path.read_bytes() for path in (root / folder).rglob("*.*")}
+            for root in (tmp_path, tmp_path / "fresh")
+        )
+        assert found == fresh
 
 
 def top1(distances: np.ndarray, candidates: int, rng: np.random.Generator) -> float:

@@ -8,6 +8,9 @@ from kedro.io import AbstractDataset, DatasetError
 
 from cloome_kedro.atomic import replace_file
 
+#: written last, so it says that a screen is whole
+MANIFEST = "manifest.csv"
+
 
 class FolderDataset(AbstractDataset[pd.DataFrame, Path]):
     """A folder as a handle: loading gives its path, saving writes the manifest of what was put there.
@@ -23,7 +26,7 @@ class FolderDataset(AbstractDataset[pd.DataFrame, Path]):
 
     @property
     def _manifest(self) -> Path:
-        return self._filepath / "manifest.csv"
+        return self._filepath / MANIFEST
 
     def load(self) -> Path:
         if self._create:

@@ -3,18 +3,19 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from cloome_kedro.atomic import replace_folder
 from cloome_kedro.simulation import cells, drawing, microscope, phenotype, stains
 from cloome_kedro.simulation.config import ScreenConfig
 from cloome_kedro.simulation.phenotype import AXES
 from cloome_kedro.simulation.stains import CHANNELS
 
-_DIGEST = "inputs.sha256"
+_TABLE, _DIGEST = "load_data.csv", "inputs.sha256"
 #: the drawing code as imported: whoever edits it during a run must not get old plates under the new digest
 _CODE = b"".join(
     Path(file).read_bytes()
@@ -71,8 +72,9 @@ def write_plate(folder: Path, plate: str, wells: pd.DataFrame, config: ScreenCon
     """Render one plate into the folder of a screen, unless it is there already.
 
     Writes ``images/<plate>/<plate>_<well>_s<site>_<channel>.tiff`` (uint16, deflate) and
-    ``load_data_csv/<plate>/load_data.csv``. Both folders appear under their names when complete, the table last;
-    the plate is left alone where the digest beside the table shows that it was made from the same inputs and code.
+    ``load_data_csv/<plate>/load_data.csv``. Both folders appear under their names when complete, the table last:
+    without it there is no plate. The plate is left alone where the digest beside the table shows that it was made from
+    the same inputs and code.
 
     Parameters
     ----------
@@ -83,34 +85,46 @@ def write_plate(folder: Path, plate: str, wells: pd.DataFrame, config: ScreenCon
     -------
     The number of fields.
     """
-    wells = wells[["well", *(f"realised_{axis}" for axis in AXES)]].sort_values("well")
+    wells = _drawn(wells)
     images, table = folder / "images" / plate, folder / "load_data_csv" / plate
     fields = len(wells) * config.sites
     digest = _digest(plate, wells, config)
     marker = table / _DIGEST
-    if marker.is_file() and marker.read_text() == digest and _count(images) == fields * len(CHANNELS):
+    is_current = marker.is_file() and marker.read_text() == digest and (table / _TABLE).is_file()
+    if is_current and _count(images) == fields * len(CHANNELS):
         return fields
 
-    drafts = [path.with_name(f".{plate}.partial") for path in (images, table)]
-    for draft in drafts:
-        shutil.rmtree(draft, ignore_errors=True)  # of a run that was killed
-        draft.mkdir(parents=True)
-    rows = _write_images(drafts[0], plate, wells, config)
-    pd.DataFrame(rows).to_csv(drafts[1] / "load_data.csv", index=False)
-    (drafts[1] / _DIGEST).write_text(digest)
-    for final in (table, images):  # the table first: without it there is no plate
-        shutil.rmtree(final, ignore_errors=True)
-    os.replace(drafts[0], images)
-    os.replace(drafts[1], table)
+    shutil.rmtree(table, ignore_errors=True)
+    with replace_folder(images) as draft:
+        rows = _write_images(draft, plate, wells, config)
+    with replace_folder(table) as draft:
+        (draft / _DIGEST).write_text(digest)
+        pd.DataFrame(rows).to_csv(draft / _TABLE, index=False)
     return fields
 
 
-def drop_other_plates(folder: Path, plates: Collection[str]) -> None:
-    """Remove plates of an earlier design, lest ingestion takes them for part of the screen; only rendered ones go."""
-    for marker in sorted((folder / "load_data_csv").glob(f"*/{_DIGEST}")):
-        if marker.parent.name not in plates:
-            shutil.rmtree(folder / "images" / marker.parent.name, ignore_errors=True)
+def drop_stale_plates(folder: Path, plates: Mapping[str, pd.DataFrame], config: ScreenConfig) -> None:
+    """Remove what :func:`write_plate` made for another design, and the drafts of a killed run.
+
+    Otherwise a run killed half-way would leave images of the old design, which ingestion would join to the new
+    design's compounds. Plates without a digest were not rendered here and stay.
+
+    Parameters
+    ----------
+    plates : plate -> the wells that :func:`write_plate` gets
+    """
+    for draft in folder.glob("images/.*.part"):
+        shutil.rmtree(draft)
+    for marker in sorted(folder.glob(f"load_data_csv/*/{_DIGEST}")):
+        plate = marker.parent.name
+        if plate not in plates or marker.read_text() != _digest(plate, _drawn(plates[plate]), config):
             shutil.rmtree(marker.parent)
+            shutil.rmtree(folder / "images" / plate, ignore_errors=True)
+
+
+def _drawn(wells: pd.DataFrame) -> pd.DataFrame:
+    """What a plate's images depend on: its wells in their order, and what was drawn in them."""
+    return wells[["well", *(f"realised_{axis}" for axis in AXES)]].sort_values("well")
 
 
 def _count(folder: Path) -> int:

@@ -14,7 +14,7 @@ from cloome_kedro.simulation.effects import phenotypes
 from cloome_kedro.simulation.labels import label_compounds
 from cloome_kedro.simulation.layout import lay_out, realise
 from cloome_kedro.simulation.mechanisms import INACTIVE
-from cloome_kedro.simulation.plates import drop_other_plates, write_plate
+from cloome_kedro.simulation.plates import drop_stale_plates, write_plate
 
 CONCENTRATION_MM = 0.01  # of every compound, in mmol/l
 
@@ -53,7 +53,7 @@ def write_screen(folder: Path, design: ScreenDesign, config: ScreenConfig, n_job
 
     Writes ``images/`` and ``load_data_csv/`` (see :func:`cloome_kedro.simulation.plates.write_plate`),
     ``platemaps/<platemap>.tsv``, ``barcode_platemap.csv`` and ``compounds.csv``. Plates that are there already are
-    left alone, those of an earlier design are removed.
+    left alone; those of an earlier design are removed first.
 
     Parameters
     ----------
@@ -63,9 +63,9 @@ def write_screen(folder: Path, design: ScreenDesign, config: ScreenConfig, n_job
     -------
     One row a plate: ``plate``, ``platemap``, ``fields``.
     """
+    wells = {str(plate): table for plate, table in design.truth.groupby("plate")}
+    drop_stale_plates(folder, wells, config)
     _write_tables(folder, design)
-    drop_other_plates(folder, set(design.barcodes["plate"]))
-    wells = dict(tuple(design.truth.groupby("plate")))
     jobs = (delayed(write_plate)(folder, plate, wells[plate], config) for plate in design.barcodes["plate"])
     done = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
     counts = list(tqdm(done, total=len(wells), desc="Rendering plates", unit="plate"))

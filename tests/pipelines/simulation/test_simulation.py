@@ -1,5 +1,6 @@
 """The pipeline as Kedro runs it, through the schemas of the catalog."""
 
+import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
@@ -14,8 +15,7 @@ SETTINGS = {
 }
 
 
-def test_pipeline_writes_a_screen_with_truth_and_labels(tmp_path):
-    folder = tmp_path / "screen"
+def run(folder):
     parameters = SimulationParameters.model_validate(SETTINGS)
     catalog = DataCatalog(
         {
@@ -27,8 +27,30 @@ def test_pipeline_writes_a_screen_with_truth_and_labels(tmp_path):
         }
     )
     SequentialRunner().run(create_pipeline(), catalog)
+    return catalog
+
+
+def test_pipeline_writes_a_screen_with_truth_and_labels(tmp_path):
+    folder = tmp_path / "screen"
+    catalog = run(folder)
     assert len(schemas.truth.validate(catalog.load("truth"))) == 28
     assert len(schemas.assay_labels.validate(catalog.load("assay_labels"))) == 24
     assert catalog.load("raw_screen") == folder
     assert (folder / "manifest.csv").read_text() == "plate,platemap,fields\nVRT1000,VRT-MAP-01,28\n"
     assert len(list(folder.rglob("*.tiff"))) == 28 * 5
+
+
+def test_a_screen_that_is_being_rewritten_has_no_manifest(tmp_path, monkeypatch):
+    """``--only-missing-outputs`` must not take the rest of a killed run for a whole screen."""
+    run(tmp_path)
+
+    def killed(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cloome_kedro.simulation.screen.write_screen", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path)
+    assert not FolderDataset(filepath=str(tmp_path)).exists()
+    run(tmp_path)
+    assert FolderDataset(filepath=str(tmp_path)).exists()

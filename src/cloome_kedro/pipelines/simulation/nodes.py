@@ -15,6 +15,8 @@ def design_virtual_screen(parameters: SimulationParameters):
 
 def write_virtual_screen(folder: Path, design, parameters: SimulationParameters):
     """Render the screen into its folder; give one row a plate."""
+    from cloome_kedro.datasets.folder import MANIFEST
     from cloome_kedro.simulation.screen import write_screen
 
+    (folder / MANIFEST).unlink(missing_ok=True)  # until the plates of this design are there
     return write_screen(folder, design, parameters.screen, parameters.n_jobs)
