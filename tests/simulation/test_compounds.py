@@ -1,10 +1,10 @@
-import numpy as np
 import pandas as pd
 import pytest
 from rdkit.Chem import MolFromSmiles
 from rdkit.Chem.inchi import MolToInchiKey
 from rdkit.Chem.Scaffolds.MurckoScaffold import MurckoScaffoldSmiles
 
+from cloome_kedro.chemistry.splits import scaffold_split
 from cloome_kedro.simulation import compounds
 from cloome_kedro.simulation.compounds import build_library
 from cloome_kedro.simulation.config import ScreenConfig
@@ -48,9 +48,9 @@ def test_series_have_ten_to_twenty_five_compounds(library):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_scaffold_split_keeps_whole_templates_of_known_mechanisms_out_of_training(library, scaffolds, seed):
-    order = np.random.default_rng(seed).permutation(scaffolds.unique())
-    sizes = scaffolds.value_counts()[order].cumsum()
-    training = library[scaffolds.isin(sizes.index[sizes <= 0.6 * len(library)])]
+    table = pd.DataFrame({"inchikey": library["compound_id"], "block": library["compound_id"], "scaffold": scaffolds})
+    folds = scaffold_split(table, {"train": 0.6, "validation": 0.2, "test": 0.2}, seed)
+    training = library[library["compound_id"].isin(folds.loc[folds["fold"] == "train", "inchikey"])]
     unseen = set(library["template"]) - set(training["template"])
     assert len(unseen) >= 2
     assert set(library["mechanism"]) == set(training["mechanism"])
