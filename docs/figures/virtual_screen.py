@@ -19,7 +19,7 @@ import tifffile
 from PIL import Image
 from scipy import ndimage
 
-from cloome_kedro.simulation.mechanisms import INACTIVE, MECHANISMS
+from cloome_kedro.simulation.mechanisms import MECHANISMS
 from cloome_kedro.simulation.phenotype import AXES
 from cloome_kedro.simulation.plates import render_fields
 from cloome_kedro.simulation.stains import CHANNELS
@@ -39,11 +39,14 @@ def main() -> None:
     rows = {"untreated": untreated[2]}
     if real:
         rows = {"real, Bray et al. 2017": real["cloome_field"][5], **rows}
-    names = [mechanism for mechanism in MECHANISMS if mechanism.name != INACTIVE]
     fields = render_fields(
-        np.stack([mechanism.vector for mechanism in names]), SIZE, SEED, plate="P0", sites=range(20, 20 + len(names))
+        np.stack([mechanism.vector for mechanism in MECHANISMS]),
+        SIZE,
+        SEED,
+        plate="P0",
+        sites=range(20, 20 + len(MECHANISMS)),
     )
-    rows |= {mechanism.name: field for mechanism, field in zip(names, fields, strict=True)}
+    rows |= {mechanism.name: field for mechanism, field in zip(MECHANISMS, fields, strict=True)}
     draw(
         rows, np.percentile(untreated, [0.5, 99.9], axis=(0, 2, 3)) * [[1], [1.15]], Path(__file__).with_suffix(".png")
     )

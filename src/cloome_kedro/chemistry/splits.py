@@ -68,8 +68,8 @@ def provided_split(table: pd.DataFrame, pairs: pd.DataFrame) -> tuple[pd.DataFra
     Parameters
     ----------
     table
-        Columns `inchikey`, `plate`, `well`, `site`, `fold`. A row gives `inchikey`, or `plate` and `well`; where
-        `site` is null, the whole well.
+        Columns `inchikey`, `plate`, `well`, `site`, `fold`. A row gives `inchikey`, or `plate` and `well` (which do
+        not count beside an `inchikey`); where `site` is null, the whole well.
     pairs
         Columns `plate`, `well`, `site`, `inchikey`: the screen's treated fields.
 
