@@ -92,3 +92,8 @@ def test_errors_name_the_key():
         SplitParameters(train=0.5, validation=0.1, test=0.1)
     with pytest.raises(pydantic.ValidationError, match="sources"):
         IngestionParameters(screen="mine", sources=[])
+    source = parameters("base")["ingestion"]["sources"][0]
+    with pytest.raises(pydantic.ValidationError, match="the name virtual is there twice"):
+        IngestionParameters(screen="mine", sources=[source, source])
+    with pytest.raises(pydantic.ValidationError, match="size"):
+        IngestionParameters(screen="mine", sources=[source], size=(0, 64))

@@ -77,9 +77,18 @@ class IngestionParameters(Parameters):
     scale: Literal[255, 256] = 256
     scope: Literal["field", "plate"] = "field"
     crop: Positive | None = Field(default=None, description="side of a central square, in pixels, before resizing")
-    size: tuple[int, int] | None = Field(default=None, description="stored (height, width), by area averaging")
+    size: tuple[Positive, Positive] | None = Field(
+        default=None, description="stored (height, width), by area averaging"
+    )
     max_rejected_fraction: Fraction = 0.05
     n_jobs: int = -1
+
+    @model_validator(mode="after")
+    def _sources_have_names_of_their_own(self):
+        names = [source.name for source in self.sources]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"ingestion.sources: the name {', '.join(twice)} is there twice; give each its own")
+        return self
 
 
 class FingerprintParameters(Parameters):
