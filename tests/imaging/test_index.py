@@ -89,6 +89,39 @@ def test_a_doubled_channel_is_named(tmp_path):
     assert len(index) == 3
 
 
+def test_an_image_of_two_fields_is_trusted_for_neither(screen):
+    """Plates whose files have the same names, and a table that gives both the folder of one."""
+    folder, source = screen
+
+    def point_to_the_other_plate(rows):
+        rows.loc[[0, 3], "PathName_OrigDNA"] = "images/P2"
+        return rows
+
+    edit_csv(folder / "load_data_csv/P1/load_data.csv", point_to_the_other_plate)
+    index, _, rejected = index_screen(folder, "mine", [source])
+    assert rejected["field_id"].tolist() == [
+        f"mine/{plate}/{field}" for plate in ("P1", "P2") for field in ("A01/1", "B01/2")
+    ]
+    assert rejected["reason"][0] == (
+        f"channel DNA: {image(folder, 'DNA', 'P2', 'A01')} is also named for another field or channel"
+    )
+    assert len(index) == 12
+
+
+def test_one_image_for_two_channels_is_named(screen):
+    folder, source = screen
+
+    def use_er_for_rna(rows):
+        rows["FileName_OrigRNA"] = [rows["FileName_OrigER"][0], *rows["FileName_OrigRNA"][1:]]
+        return rows
+
+    edit_csv(folder / "load_data_csv/P1/load_data.csv", use_er_for_rna)
+    _, _, rejected = index_screen(folder, "mine", [source])
+    assert rejected["field_id"].tolist() == ["mine/P1/A01/1"]
+    assert "channel ER: " in rejected["reason"][0]
+    assert "channel RNA: " in rejected["reason"][0]
+
+
 def test_a_field_listed_twice_with_the_same_files_is_one(screen):
     folder, source = screen
     edit_csv(folder / "load_data_csv/P1/load_data.csv", lambda rows: pd.concat([rows, rows]))

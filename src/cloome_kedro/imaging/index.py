@@ -89,6 +89,7 @@ def index_source(
         )
     images["channel"] = images["channel"].map(named)
     images = images.dropna(subset="channel")
+    images["shared"] = images["path"].duplicated(keep=False)
     images["exists"] = _exist(images["path"])
     if not images["exists"].any():
         raise FileNotFoundError(
@@ -102,8 +103,8 @@ def index_source(
     fields = fields.merge(wells, on=["plate", "well"], how="left").rename(columns={c: f"path_{c}" for c in CHANNELS})
     fields["reason"] = fields["reason"].astype(object)
     incomplete = fields[[f"path_{channel}" for channel in CHANNELS]].isna().any(axis=1)
-    twice = pd.MultiIndex.from_frame(found.loc[found.duplicated([*_FIELD, "channel"]), _FIELD])
-    doubtful = fields.index[incomplete | pd.MultiIndex.from_frame(fields[_FIELD]).isin(twice)]
+    ambiguous = pd.MultiIndex.from_frame(found.loc[found["shared"] | found.duplicated([*_FIELD, "channel"]), _FIELD])
+    doubtful = fields.index[incomplete | pd.MultiIndex.from_frame(fields[_FIELD]).isin(ambiguous)]
     if len(doubtful):
         by_field = images.groupby(_FIELD)
         for i in doubtful:
@@ -146,7 +147,7 @@ def _exist(paths: pd.Series) -> list[bool]:
 
 
 def _explain(images: pd.DataFrame) -> str:
-    """Say what is wrong with a field's images: channels that are missing or doubled, by name."""
+    """Say what is wrong with a field's images: channels that are missing, doubled or not the field's own, by name."""
     reasons = []
     for channel in CHANNELS:
         of_channel = images[images["channel"] == channel]
@@ -156,4 +157,6 @@ def _explain(images: pd.DataFrame) -> str:
         elif len(found) == 0:
             absent = of_channel["path"].iloc[0] + " does not exist" if len(of_channel) else "no file is named for it"
             reasons.append(f"missing channel {channel}: {absent}")
+        elif of_channel["shared"].any():
+            reasons.append(f"channel {channel}: {found.iloc[0]} is also named for another field or channel")
     return "; ".join(reasons)
