@@ -1,3 +1,5 @@
+import gzip
+
 import pytest
 
 from cloome_kedro.imaging.tables import read_table
@@ -26,6 +28,21 @@ def test_a_malformed_table_is_named(tmp_path, content):
     (tmp_path / "a.csv").write_text("a,b\n1,2\n" * bool(content) + content)
     with pytest.raises(ValueError, match=r"a.csv cannot be read as a table"):
         read_table(tmp_path / "a.csv")
+
+
+def test_lines_longer_than_the_header_are_refused(tmp_path):
+    """Read as they are, every cell would be one column off."""
+    (tmp_path / "a.csv").write_text("well_position,broad_sample\nA01,C1,0.1\nA02,C2,0.1\n")
+    with pytest.raises(ValueError, match=r"a.csv cannot be read as a table: its lines have more cells"):
+        read_table(tmp_path / "a.csv")
+
+
+def test_a_damaged_archive_is_named(tmp_path):
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"a,b\n1,2\n")[:-12])
+    (tmp_path / "b.csv.gz").write_bytes(b"no archive")
+    for name in ("a.csv.gz", "b.csv.gz"):
+        with pytest.raises(ValueError, match=rf"{name} cannot be read as a table"):
+            read_table(tmp_path / name)
 
 
 def test_another_kind_of_file_is_named(tmp_path):

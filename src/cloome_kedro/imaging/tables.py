@@ -1,5 +1,6 @@
 """Text tables that come with a screen."""
 
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -30,8 +31,17 @@ def read_table(path: Path, columns: Iterable[str] = ()) -> pd.DataFrame:
         raise FileNotFoundError(f"there is no table {path}; put it there, or correct its name in params:ingestion")
     try:
         table = pd.read_csv(path, sep=_SEPARATORS[suffix], dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+    except (
+        pd.errors.ParserError,
+        pd.errors.EmptyDataError,
+        UnicodeDecodeError,
+        EOFError,
+        OSError,
+        zlib.error,
+    ) as error:
         raise ValueError(f"{path} cannot be read as a table: {error}") from error
+    if not isinstance(table.index, pd.RangeIndex):  # pandas takes the cells beyond the header for an index
+        raise ValueError(f"{path} cannot be read as a table: its lines have more cells than its header")
     if missing := [column for column in columns if column not in table]:
         raise ValueError(
             f"{path} has no column {', '.join(missing)} (there are {', '.join(table.columns)}); "
