@@ -19,6 +19,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     with pytest.raises(OSError, match="full"):
         write("half", OSError("disk full"))
     assert path.read_text() == "old"
+    assert [left.name for left in path.parent.iterdir()] == ["table.csv"]
     write("new")
     assert path.read_text() == "new"
     assert [left.name for left in path.parent.iterdir()] == ["table.csv"]
@@ -37,6 +38,7 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
     with pytest.raises(OSError, match="full"):
         write("half", OSError("disk full"))
     assert (folder / "weights").read_text() == "old"
+    assert [left.name for left in folder.parent.iterdir()] == ["checkpoint"]
     write("new")
     assert (folder / "weights").read_text() == "new"
     assert [left.name for left in folder.parent.iterdir()] == ["checkpoint"]

@@ -51,6 +51,7 @@ def test_seeds_and_variants_are_written_beside(study):
     folder = study.folder / "data" / "06_models" / "test_screen" / "random" / "hopfield" / "seed_1" / "checkpoint"
     config = json.loads((folder / "config.json").read_text())
     assert config["seed"] == 1
+    assert (config["fit"]["objective"], config["fit"]["hopfield_beta"]) == ("info_loob", 14.3)
     assert study.load("random.retrieval_metrics").equals(before)
 
 
