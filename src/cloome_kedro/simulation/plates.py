@@ -94,7 +94,8 @@ def write_plate(folder: Path, plate: str, wells: pd.DataFrame, config: ScreenCon
     if is_current and _count(images) == fields * len(CHANNELS):
         return fields
 
-    shutil.rmtree(table, ignore_errors=True)
+    for stale in (table, images):
+        shutil.rmtree(stale, ignore_errors=True)
     with replace_folder(images) as draft:
         rows = _write_images(draft, plate, wells, config)
     with replace_folder(table) as draft:
