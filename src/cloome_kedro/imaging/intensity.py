@@ -4,6 +4,8 @@ The n brightest pixels of a channel are outliers, n = round(pixels x outlier_per
 largest pixel, ``trunc(min(raw * scale / t, 255))``.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -17,6 +19,20 @@ def nth_largest(histogram: npt.NDArray[np.integer], n: int) -> npt.NDArray[np.in
     """Give the n-th largest value of each histogram, (..., values) counts -> (...)."""
     at_least = np.cumsum(histogram[..., ::-1], axis=-1)[..., ::-1]
     return np.count_nonzero(at_least >= n, axis=-1) - 1
+
+
+def pooled_thresholds(
+    fields: Iterable[npt.NDArray[np.uint16]], channels: int, outlier_percent: float
+) -> npt.NDArray[np.int64]:
+    """Threshold of each channel over the pixels of all fields, (channels, H, W) each, from a histogram; 0 for none."""
+    histogram = np.zeros((channels, 2**16), dtype=np.int64)
+    pixels = 0
+    for raw in fields:
+        for counts, plane in zip(histogram, raw, strict=True):
+            of_field = np.bincount(plane.ravel())  # as long as the largest value
+            counts[: len(of_field)] += of_field
+        pixels += raw[0].size
+    return nth_largest(histogram, outliers(pixels, outlier_percent)) if pixels else histogram[:, 0]
 
 
 def to_uint8(

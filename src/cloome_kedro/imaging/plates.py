@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from cloome_kedro.imaging.channels import CHANNELS
 from cloome_kedro.imaging.images import BadField, area_average, centre_crop, read_field, statistics, usual_shape
 from cloome_kedro.imaging.index import REJECTED, check_rejected
-from cloome_kedro.imaging.intensity import nth_largest, outliers, to_uint8
+from cloome_kedro.imaging.intensity import pooled_thresholds, to_uint8
 from cloome_kedro.imaging.store import PlateStore
 
 logger = logging.getLogger(__name__)
@@ -59,6 +59,14 @@ class PlateSettings:
             if small[0] > large[0] or small[1] > large[1]:
                 raise ValueError(f"{name} {small} in params:ingestion is larger than the images, {large}")
         return after_resize
+
+    def to_stored(
+        self, raw: npt.NDArray, thresholds: npt.NDArray | None = None
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
+        """Raw images (..., H, W) as they are stored, and the thresholds used (see `intensity.to_uint8`)."""
+        images, used = to_uint8(raw, self.outlier_percent, self.scale, thresholds)
+        images = centre_crop(images, self.crop) if self.crop else images
+        return area_average(images, self.size) if self.size else images, used
 
 
 def ingest_plates(
@@ -151,9 +159,7 @@ def ingest_plate(
             values = np.full(len(_STATISTICS), np.nan)
             row = -1
             if raw is not None:
-                image, used = to_uint8(raw, settings.outlier_percent, settings.scale, thresholds)
-                image = centre_crop(image, settings.crop) if settings.crop else image
-                image = area_average(image, settings.size) if settings.size else image
+                image, used = settings.to_stored(raw, thresholds)
                 row = writer.append(image)
                 described = statistics(image)
                 saturated = _saturated(raw, bit_depth)
@@ -177,16 +183,9 @@ def _read(index: pd.DataFrame, shape: tuple[int, int] | None) -> Iterator[tuple[
 
 
 def _plate_thresholds(index: pd.DataFrame, settings: PlateSettings, shape) -> npt.NDArray[np.int64]:
-    """Threshold of each channel over all good fields of the plate, exact, from a histogram: the plate is read twice."""
-    histogram = np.zeros((len(CHANNELS), 2**16), dtype=np.int64)
-    pixels = 0
-    for _, raw, _ in _read(index, shape):
-        if raw is not None:
-            for counts, plane in zip(histogram, raw, strict=True):
-                of_field = np.bincount(plane.ravel())  # as long as the largest value
-                counts[: len(of_field)] += of_field
-            pixels += raw[0].size
-    return nth_largest(histogram, outliers(pixels, settings.outlier_percent)) if pixels else histogram[:, 0]
+    """Threshold of each channel over all good fields of the plate, exact: the plate is read twice."""
+    fields = (raw for _, raw, _ in _read(index, shape) if raw is not None)
+    return pooled_thresholds(fields, len(CHANNELS), settings.outlier_percent)
 
 
 def _saturated(raw: npt.NDArray, bit_depth: int) -> npt.NDArray[np.float64]:

@@ -1,0 +1,239 @@
+"""`Cloome`: a published file and a checkpoint of ours, from arrays, files and SMILES to embeddings."""
+
+import subprocess
+import sys
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+import torch
+
+import published_file
+from cloome_kedro import Cloome
+from cloome_kedro.chemistry.fingerprints import morgan
+from cloome_kedro.imaging.images import area_average, centre_crop
+from cloome_kedro.imaging.intensity import to_uint8
+from cloome_kedro.learning.checkpoint import Checkpoint, build, describe, save
+from cloome_kedro.learning.config import FitConfig, ImageEncoderConfig, StructureEncoderConfig
+from cloome_kedro.learning.model import PairModel, seeded
+from cloome_kedro.learning.preprocess import Preprocess
+from published_file import SMALL
+
+SMILES = ["CCO", "C[C@H](N)C(=O)O", "C[C@@H](N)C(=O)O", "[Na+].CC(=O)[O-]", "CC(=O)O"]
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+IMAGE, STRUCTURE = ImageEncoderConfig(layers=(1, 1, 1, 1), width=4), StructureEncoderConfig(layers=1, width=8)
+OURS = Preprocess(crop=32, mean=(100.0,) * 5, std=(60.0,) * 5)
+
+
+def raw_fields(n=5, size=(230, 240), dtype=np.uint16, seed=0):
+    """Dim noise with a bright rectangle of its own for each field and channel."""
+    rng = np.random.default_rng(seed)
+    top = np.iinfo(dtype).max
+    fields = rng.integers(0, top // 40, (n, 5, *size))
+    for field in fields:
+        for plane in field:
+            y, x = rng.integers(0, min(size) // 2, 2)
+            plane[y : y + size[0] // 2, x : x + size[1] // 3] += rng.integers(top // 8, top // 2)
+    return fields.astype(dtype)
+
+
+@pytest.fixture(scope="module")
+def tensors():
+    return published_file.state_dict(**SMALL)
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory, tensors):
+    path = published_file.write(tmp_path_factory.mktemp("published") / "p.pt", tensors)
+    return Cloome.load(path, device="cpu")
+
+
+def own_checkpoint(**intensity):
+    with seeded(0):
+        model = PairModel(IMAGE, STRUCTURE, 64, 6)
+    settings = {"outlier_percent": 0.5, "scale": 255, "scope": "field", "crop": None, "size": None, **intensity}
+    config = describe(IMAGE, STRUCTURE, 64, FitConfig(embedding_size=6), OURS) | {
+        "fingerprints": {"radius": 2, "bits": 64, "chirality": False},
+        "channels": ["Mito", "ER", "RNA", "AGP", "DNA"],
+        "intensity": settings,
+    }
+    return Checkpoint(config, model.state_dict())
+
+
+@pytest.fixture
+def load_own(tmp_path):
+    def load(**intensity):
+        save(own_checkpoint(**intensity), tmp_path / "checkpoint")
+        return Cloome.load(tmp_path / "checkpoint", device="cpu")
+
+    return load
+
+
+def encode(checkpoint, images):
+    with torch.inference_mode():
+        return build(checkpoint).encode_images(OURS(torch.from_numpy(images))).numpy()
+
+
+def write_files(folder, fields, decode=tifffile.imwrite, suffix=".tif"):
+    groups = []
+    for i, field in enumerate(fields):
+        groups.append([folder / f"field{i}_{c}{suffix}" for c in range(5)])
+        for path, plane in zip(groups[-1], field, strict=True):
+            decode(path, plane)
+    return groups
+
+
+def test_published_fields_are_embedded_by_the_published_formula(published, tensors, tmp_path):
+    """uint8 as given; uint16, as an array or as files, by the published 0.0028 % and 256; the whole field."""
+    raw = raw_fields()
+    images = np.stack([
+        [np.trunc(np.minimum(plane * (256 / np.sort(plane, axis=None)[-2]), 255)) for plane in field]
+        for field in raw.astype(float)
+    ]).astype(np.uint8)  # fmt: skip
+    expected = published_file.images_by_formula(tensors, torch.from_numpy(images))
+    assert (expected[0] - expected[1]).abs().max() > 1e-3
+    for fields in (images, raw, write_files(tmp_path, raw)):
+        found = published.embed_fields(fields, batch_size=2)
+        assert (found.shape, found.dtype) == ((5, 6), np.float32)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
+    cropped = published_file.images_by_formula(tensors, torch.from_numpy(images[..., 3:227, 8:232]))
+    np.testing.assert_allclose(published.embed_fields(images, crop=224), cropped, rtol=0, atol=1e-5)
+    with pytest.raises(ValueError, match="crop of 231 px does not fit"):
+        published.embed_fields(images, crop=231)
+
+
+def test_published_structures_are_taken_as_given(published, tensors):
+    found = published.embed_structures(SMILES, batch_size=2)
+    bits = torch.from_numpy(morgan(SMILES, 64, 3, True))
+    np.testing.assert_allclose(found, published_file.structures_by_formula(tensors, bits), rtol=0, atol=1e-5)
+    assert (found.shape, found.dtype) == ((5, 6), np.float32)
+    assert np.abs(found[1] - found[2]).max() > 1e-3  # enantiomers
+    assert np.abs(found[3] - found[4]).max() > 1e-3  # salt and acid
+
+
+def test_own_structures_are_standardised_as_in_training(load_own):
+    model = load_own()
+    found = model.embed_structures(SMILES)
+    with torch.inference_mode():
+        bits = torch.from_numpy(morgan(SMILES, 64, 2, False)).float()
+        expected = build(model.checkpoint).encode_structures(bits).numpy()
+    np.testing.assert_allclose(found[[0, 1, 2, 4]], expected[[0, 1, 2, 4]], atol=1e-6)
+    np.testing.assert_array_equal(found[3], found[4])
+
+
+def test_own_uint8_fields_are_taken_as_stored(load_own):
+    images = raw_fields(4, (40, 36), np.uint8)
+    model = load_own(size=[34, 34])
+    np.testing.assert_allclose(model.embed_fields(images), encode(model.checkpoint, images), atol=1e-6)
+
+
+def test_own_raw_fields_are_stored_as_in_training(load_own, tmp_path):
+    model, raw = load_own(crop=60, size=[34, 40]), raw_fields(3, (70, 80))
+    expected = encode(model.checkpoint, area_average(centre_crop(to_uint8(raw, 0.5, 255)[0], 60), (34, 40)))
+    np.testing.assert_allclose(model.embed_fields(raw, batch_size=2), expected, atol=1e-6)
+    np.testing.assert_allclose(model.embed_fields(write_files(tmp_path, raw)), expected, atol=1e-6)
+    with pytest.raises(ValueError, match=r"crop \(60, 60\) .* larger than the images, \(50, 80\)"):
+        model.embed_fields(raw[:, :, :50])
+
+
+def test_eight_bit_files_keep_their_intensities(load_own, tmp_path):
+    raw = raw_fields(3, (70, 80), np.uint8)
+    write = lambda path, plane: path.write_bytes(imagecodecs.png_encode(plane))  # noqa: E731
+    for scope in ("field", "plate"):
+        model = load_own(size=[35, 40], scope=scope)
+        found = model.embed_fields(write_files(tmp_path, raw, write, ".png"))
+        np.testing.assert_allclose(found, encode(model.checkpoint, area_average(raw, (35, 40))), atol=1e-6)
+
+
+def test_where_thresholds_are_a_plates_one_call_is_a_plate(load_own, tmp_path):
+    model, raw = load_own(scope="plate"), raw_fields(3, (40, 40))
+    raw[1] //= 4
+    pooled = np.sort(raw.transpose(1, 0, 2, 3).reshape(5, -1), axis=1)[:, -round(0.005 * 3 * 1600)]
+    images = np.minimum(raw * 255.0 / pooled[:, None, None], 255).astype(np.uint8)
+    for fields in (raw, write_files(tmp_path, raw)):
+        found = model.embed_fields(fields, batch_size=2)
+        np.testing.assert_allclose(found, encode(model.checkpoint, images), atol=1e-6)
+    assert np.abs(found[1:2] - model.embed_fields(raw[1:2])).max() > 1e-3
+
+
+def test_similarity_is_the_cosine(published):
+    fields = raw_fields(3)
+    images, structures = published.embed_fields(fields), published.embed_structures(SMILES)
+    expected = [[sum(a * b for a, b in zip(x, z, strict=True)) for z in structures] for x in images]
+    for one in (fields, images):
+        for other in (SMILES, structures):
+            found = published.similarity(one, other)
+            assert (found.shape, found.dtype) == ((3, 5), np.float32)
+            np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_nothing_gives_nothing(published):
+    assert published.embed_structures([]).shape == (0, 6)
+    assert published.embed_fields([]).shape == (0, 6)
+    assert published.embed_fields(np.zeros((0, 5, 9, 9), np.uint16)).shape == (0, 6)
+
+
+@pytest.mark.parametrize("bad", ["C1CC", "C(C)(C)(C)(C)C", "", None])
+def test_an_unreadable_smiles_is_named_with_its_position(published, load_own, bad):
+    for model in (published, load_own()):
+        with pytest.raises(ValueError) as error:  # noqa: PT011
+            model.embed_structures(["CCO", "CCN", bad, "CCC"])
+        assert f"the SMILES at position 2, {bad!r}, cannot be embedded" in str(error.value)
+    with pytest.raises(TypeError, match="not the single string 'CCO'"):
+        published.embed_structures("CCO")
+
+
+def test_bad_fields_are_named(published, tmp_path):
+    with pytest.raises(TypeError, match="not float32"):
+        published.embed_fields(np.zeros((1, 5, 40, 40), np.float32))
+    for shape in ((5, 40, 40), (2, 3, 40, 40)):
+        with pytest.raises(ValueError, match=r"must be \(N, 5, H, W\)"):
+            published.embed_fields(np.zeros(shape, np.uint8))
+    groups = write_files(tmp_path, raw_fields(3, (40, 40)))
+    with pytest.raises(ValueError, match="field 1: 4 files; needed are Mito, ER, RNA, AGP, DNA"):
+        published.embed_fields([groups[0], groups[1][:4]])
+    groups[2][3].unlink()
+    with pytest.raises(ValueError, match=r"field 2: channel AGP: field2_3\.tif does not exist"):
+        published.embed_fields(groups)
+    groups[0][0].write_bytes(b"no image")
+    with pytest.raises(ValueError, match=r"field 0: field0_0\.tif is unreadable"):
+        published.embed_fields(groups)
+
+
+def test_what_is_no_checkpoint_is_named(tmp_path, load_own):
+    with pytest.raises(ValueError, match=r"nothing\.pt does not exist"):
+        Cloome.load(tmp_path / "nothing.pt")
+    with pytest.raises(ValueError, match="is not a readable checkpoint"):
+        Cloome.load(tmp_path)
+    model = load_own()
+    with pytest.raises(ValueError, match="leave out `config`"):
+        Cloome.load(tmp_path / "checkpoint", config=tmp_path / "RN50.json")
+    model.checkpoint.config["channels"].reverse()
+    with pytest.raises(ValueError, match="the checkpoint's channels are"):
+        Cloome(model.checkpoint)
+
+
+def test_the_package_imports_nothing_and_inference_no_kedro():
+    code = (
+        "import sys, cloome_kedro; heavy = {'torch', 'rdkit', 'numpy', 'kedro'};"
+        "print(sorted(heavy & set(sys.modules)));"
+        "cloome_kedro.Cloome; print(sorted({'kedro', 'kedro_datasets', 'pandera', 'pydantic'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["[]", "[]"]
+    import cloome_kedro
+
+    with pytest.raises(AttributeError, match="no attribute 'Clome'"):
+        _ = cloome_kedro.Clome
+
+
+def test_a_real_field(cloome_data, published):
+    names = ["Mito", "ERSyto", "ERSytoBleed", "Ph_golgi", "Hoechst"]
+    group = [cloome_data / "cloome_field" / f"{name}.tif" for name in names]
+    raw = np.stack([tifffile.imread(path) for path in group])[None]
+    found = published.embed_fields([group])
+    np.testing.assert_allclose(found, published.embed_fields(raw), atol=1e-6)
+    np.testing.assert_allclose(found, published.embed_fields(to_uint8(raw, 0.0028, 256)[0]), atol=1e-6)
