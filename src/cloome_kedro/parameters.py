@@ -136,6 +136,12 @@ class TrainingParameters(Parameters):
     )
 
 
+class ImportParameters(Parameters):
+    """A published checkpoint, made one of a split (pipeline ``import_checkpoint``)."""
+
+    variant: str = Field(description="name below which it is saved; `default` is kept for models trained here")
+
+
 class EmbeddingParameters(Parameters):
     batch_size: Positive = 512
     accelerator: str = Field(default="auto", description="auto, cpu, cuda or mps")

@@ -4,6 +4,7 @@
 - ``study``: everything after the raw screen
 - ``simulation``, ``ingestion``, ``featurization``, ``training``, ``embedding``, ``retrieval``, ``reporting``: one
   capability, for every split of the environment
+- ``import_checkpoint``: a published checkpoint in place of ``training``, for every split; part of no other pipeline
 - ``random``, ``scaffold``, ``provided``: what belongs to one split
 """
 
@@ -14,6 +15,7 @@ from kedro.pipeline import Pipeline
 from cloome_kedro.pipelines import (
     embedding,
     featurization,
+    import_checkpoint,
     ingestion,
     reporting,
     retrieval,
@@ -33,6 +35,7 @@ SHARED = {
     "pairs",
     "plate_store",
     "provided_folds",
+    "published_checkpoint",
     "truth",
 }
 
@@ -90,10 +93,12 @@ def register_pipelines(splits: Sequence[str] = ("random", "scaffold"), simulate:
     }
     study = sum(capabilities.values(), Pipeline([]))
     simulated = simulation.create_pipeline()
+    imported = sum((in_split(import_checkpoint.create_pipeline(split), split) for split in splits), Pipeline([]))
     return {
         "__default__": simulated + study if simulate else study,
         "study": study,
         "simulation": simulated,
         **capabilities,
+        "import_checkpoint": imported,
         **{split: sum(pipelines.values(), Pipeline([])) for split, pipelines in by_split.items()},
     }

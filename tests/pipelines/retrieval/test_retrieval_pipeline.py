@@ -160,6 +160,18 @@ def test_embeddings_of_other_folds_are_refused(screen):
         run({**screen, "image_embeddings": other})
 
 
+def test_embeddings_of_a_published_model_are_ranked_with_a_warning(screen, outputs, caplog):
+    names = ("image_embeddings", "structure_embeddings")
+    unknown = {
+        name: Embeddings(screen[name].keys, screen[name].vectors, {**screen[name].meta, "split_hash": "unknown"})
+        for name in names
+    }
+    ranks = run({**screen, **unknown})["retrieval_ranks"]
+    pd.testing.assert_frame_equal(ranks, outputs["retrieval_ranks"])
+    for name in names:
+        assert f"scaffold.{name} ARE OF A PUBLISHED MODEL WHOSE TRAINING COMPOUNDS ARE NOT KNOWN" in caplog.text
+
+
 def test_embeddings_of_two_models_are_refused(screen):
     images = screen["image_embeddings"]
     other = Embeddings(images.keys, images.vectors, {**images.meta, "weights": "0123456789abcdef"})

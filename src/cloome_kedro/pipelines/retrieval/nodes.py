@@ -12,6 +12,8 @@ def rank_matches(
 ):
     """Rank the match of every compound of the fold, shown by one seeded field, in both directions: ``retrieval_ranks``.
 
+    Embeddings of a published model, whose training compounds are not known, are ranked with a warning.
+
     Raises
     ------
     ValueError
@@ -21,10 +23,19 @@ def rank_matches(
     """
     from cloome_kedro.chemistry.splits import split_hash
     from cloome_kedro.evaluation.retrieval import IMAGE_RETRIEVAL, STRUCTURE_RETRIEVAL, rank_both_ways
+    from cloome_kedro.learning.published import UNKNOWN_SPLIT
 
     expected = split_hash(folds)
     for name, embeddings in (("image_embeddings", image_embeddings), ("structure_embeddings", structure_embeddings)):
-        if (found := embeddings.meta.get("split_hash")) != expected:
+        if (found := embeddings.meta.get("split_hash")) == UNKNOWN_SPLIT:
+            logger.warning(
+                "%s.%s ARE OF A PUBLISHED MODEL WHOSE TRAINING COMPOUNDS ARE NOT KNOWN: it may have been trained on "
+                "compounds of the %s fold, and then these ranks are too good",
+                split,
+                name,
+                parameters.fold,
+            )
+        elif found != expected:
             raise ValueError(
                 f"{split}.{name} are of folds {found}, not of {split}.folds {expected}: their model may have been "
                 "trained on test compounds. Run training and embedding of this split again."

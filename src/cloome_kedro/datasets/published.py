@@ -1,0 +1,35 @@
+"""Published checkpoints as PyTorch files."""
+
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset, DatasetError
+
+
+class PublishedCheckpoint(AbstractDataset):
+    """A published ``.pt`` file, optionally with its model's JSON (``config``); read only.
+
+    See `cloome_kedro.learning.published`.
+    """
+
+    def __init__(self, *, filepath: str, config: str | None = None, metadata: dict[str, Any] | None = None):
+        self._filepath = Path(filepath)
+        self._config = config
+        self.metadata = metadata
+
+    def load(self):
+        from cloome_kedro.learning.published import read_published
+
+        try:
+            return read_published(self._filepath, self._config)
+        except ValueError as error:
+            raise DatasetError(f"{error} (--params checkpoint=FILE names another)") from error
+
+    def save(self, data) -> None:
+        raise DatasetError("published checkpoints are read only")
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "config": self._config}

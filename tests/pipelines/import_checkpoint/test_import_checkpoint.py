@@ -1,0 +1,96 @@
+"""Importing a published file: through the nodes and datasets, and once as a user does it."""
+
+import json
+import shutil
+
+import pytest
+from kedro.io import DataCatalog, DatasetError, MemoryDataset
+from kedro.runner import SequentialRunner
+
+import published_file
+from cloome_kedro.datasets.checkpoint import CheckpointDataset
+from cloome_kedro.datasets.published import PublishedCheckpoint
+from cloome_kedro.learning.checkpoint import Checkpoint
+from cloome_kedro.parameters import ImportParameters
+from cloome_kedro.pipeline_registry import SPLITS, register_pipelines
+from cloome_kedro.pipelines.import_checkpoint import create_pipeline
+from published_file import SMALL
+
+
+@pytest.fixture
+def published(tmp_path):
+    return published_file.write(tmp_path / "p.pt", published_file.state_dict(**SMALL))
+
+
+def run(published, folder, variant="published"):
+    catalog = DataCatalog(
+        {
+            "published_checkpoint": PublishedCheckpoint(filepath=str(published)),
+            "params:import_checkpoint": MemoryDataset(ImportParameters(variant=variant)),
+            "checkpoint": CheckpointDataset(filepath=str(folder)),
+        }
+    )
+    SequentialRunner().run(create_pipeline(), catalog)
+    return catalog["checkpoint"].load()
+
+
+def test_a_published_file_becomes_a_checkpoint(published, tmp_path):
+    for _ in range(2):  # importing again is no harm
+        checkpoint = run(published, tmp_path / "checkpoint")
+        expected = PublishedCheckpoint(filepath=str(published)).load()
+        assert checkpoint.config == expected.config
+        assert all(tensor.equal(checkpoint.tensors[name]) for name, tensor in expected.tensors.items())
+
+
+def test_it_needs_a_variant_of_its_own(published, tmp_path):
+    with pytest.raises(ValueError, match="variant=published"):
+        run(published, tmp_path / "checkpoint", variant="default")
+    assert not (tmp_path / "checkpoint").exists()
+
+
+def test_a_trained_checkpoint_is_never_replaced(published, tmp_path):
+    dataset = CheckpointDataset(filepath=str(tmp_path / "checkpoint"))
+    imported = PublishedCheckpoint(filepath=str(published)).load()
+    config = {key: value for key, value in imported.config.items() if key != "source"}
+    dataset.save(Checkpoint(config, imported.tensors))
+    with pytest.raises(DatasetError, match="holds a checkpoint that was trained here"):
+        run(published, tmp_path / "checkpoint")
+    assert "source" not in dataset.load().config
+
+
+def test_the_published_file_is_only_read(published, tmp_path):
+    dataset = PublishedCheckpoint(filepath=str(published))
+    assert dataset.exists()
+    with pytest.raises(DatasetError, match="read only"):
+        dataset.save(dataset.load())
+    missing = PublishedCheckpoint(filepath=str(tmp_path / "none.pt"))
+    assert not missing.exists()
+    with pytest.raises(DatasetError, match=r"none\.pt does not exist.*--params checkpoint=FILE"):
+        missing.load()
+
+
+def test_it_is_part_of_no_other_pipeline():
+    pipelines = register_pipelines(splits=SPLITS)
+    assert pipelines["import_checkpoint"].outputs() == {f"{split}.checkpoint" for split in SPLITS}
+    for name, pipeline in pipelines.items():
+        assert (name == "import_checkpoint") == ("published_checkpoint" in pipeline.inputs()), name
+
+
+@pytest.mark.slow
+def test_a_user_imports_embeds_and_retrieves(study, tmp_path):
+    """A full-size published file on the small virtual screen, with a warning instead of a refusal."""
+    path = published_file.write(tmp_path / "cloome.pt", published_file.state_dict(**published_file.PAPER))
+    command = ["run", "--env", "test", "--pipelines", "import_checkpoint,embedding,retrieval"]
+    trained = study.load("random.checkpoint").config
+    refused = study.kedro(*command, "--params", f"checkpoint={path}", check=False)
+    assert refused.returncode != 0
+    assert "variant=published" in refused.stdout + refused.stderr
+    done = study.kedro(*command, "--params", f"variant=published,checkpoint={path}")
+    assert "TRAINING COMPOUNDS ARE NOT KNOWN" in done.stdout + done.stderr
+    assert study.load("random.checkpoint").config == trained
+    for split in ("random", "scaffold"):
+        folder = study.folder / "data" / "06_models" / "test_screen" / split / "published" / "seed_0" / "checkpoint"
+        assert json.loads((folder / "config.json").read_text())["source"] == "published"
+        shutil.rmtree(folder.parent)
+        metrics = study.folder / "data" / "08_reporting" / "test_screen" / split / "published" / "seed_0"
+        assert (metrics / "retrieval_metrics.parquet").exists()
