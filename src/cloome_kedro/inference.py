@@ -85,7 +85,7 @@ class Cloome:
         ValueError
             If the fields have another shape, a file is unreadable (named), or the crop is too large.
         TypeError
-            If an array is neither uint8 nor uint16.
+            If fields are neither files nor one array of uint8 or uint16.
         """
         preprocess = self._preprocess if crop is None else dataclasses.replace(self._preprocess, crop=crop)
         read = self._stored(fields)
@@ -128,6 +128,8 @@ class Cloome:
                 return lambda rows: fields[rows]
             array = fields
             return self._convert(lambda row: array[row], len(array), array.shape[-2:])
+        if any(isinstance(group, str | Path | np.ndarray) for group in fields):
+            raise TypeError("fields must be one array (N, 5, H, W), or N sequences of five image files each")
         groups = [[str(path) for path in group] for group in fields]
         if wrong := [i for i, group in enumerate(groups) if len(group) != len(CHANNELS)]:
             raise ValueError(f"field {wrong[0]}: {len(groups[wrong[0]])} files; needed are {', '.join(CHANNELS)}")
