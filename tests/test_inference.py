@@ -194,7 +194,7 @@ def test_bad_fields_are_named(published, tmp_path):
             published.embed_fields(np.zeros(shape, np.uint8))
     groups = write_files(tmp_path, raw_fields(3, (40, 40)))
     for one_field in (groups[0], [str(path) for path in groups[0]], list(raw_fields(2))):
-        with pytest.raises(TypeError, match="one array .* or N sequences of five image files each"):
+        with pytest.raises(TypeError, match=r"one array .* or N sequences of five image files each"):
             published.embed_fields(one_field)
     with pytest.raises(ValueError, match="field 1: 4 files; needed are Mito, ER, RNA, AGP, DNA"):
         published.embed_fields([groups[0], groups[1][:4]])
