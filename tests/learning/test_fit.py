@@ -75,6 +75,13 @@ def test_learns_what_is_planted_in_held_out_compounds(learned):
     assert history[-1]["validation_loss"] < history[0]["validation_loss"]
 
 
+def test_the_decay_rule_reaches_the_optimiser():
+    config = replace(CONFIG, epochs=1, weight_decay=1.0)
+    corrected, published = (Planted().fit(replace(config, decay_rule=rule))[0] for rule in ("corrected", "published"))
+    assert published["logit_inv_tau"] < corrected["logit_inv_tau"]
+    assert published["transformer.layers.0.1.weight"].mean() < corrected["transformer.layers.0.1.weight"].mean()
+
+
 def test_learns_nothing_from_shuffled_structures():
     data = Planted()
     data.fingerprints = np.random.default_rng(1).permutation(data.fingerprints)

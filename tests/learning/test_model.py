@@ -52,6 +52,24 @@ def test_only_weights_decay():
             assert decays[id(parameter)] == (0.1 if is_weight else 0)
 
 
+def test_the_published_rule_lets_nine_more_decay():
+    with torch.device("meta"):
+        model = PairModel(ImageEncoderConfig(), StructureEncoderConfig(), 1024)
+    names = {id(p): name for name, p in model.named_parameters()}
+    decaying = {
+        rule: {names[id(p)] for p in parameter_groups(model, 0.1, rule)[0]["params"]}
+        for rule in ("corrected", "published")
+    }
+    assert decaying["published"] - decaying["corrected"] == {
+        "logit_inv_tau",
+        *(f"visual.layer{stage}.0.downsample.1.weight" for stage in (1, 2, 3, 4)),
+        *(f"transformer.layers.{i}.1.weight" for i in range(4)),
+    }
+    assert decaying["corrected"] < decaying["published"]
+    for rule in decaying:
+        assert sum(len(g["params"]) for g in parameter_groups(model, 0.1, rule)) == len(names)
+
+
 def test_initialisation_follows_its_seed_and_leaves_the_global_state_alone():
     state = torch.get_rng_state()
     first, second = small().state_dict(), small().state_dict()

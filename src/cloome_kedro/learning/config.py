@@ -1,7 +1,8 @@
 """Settings of the encoders, the objective and the fit, as plain dataclasses.
 
 ``__pydantic_config__`` makes pydantic refuse unknown keys where these are read from configuration, while this module
-needs the standard library only. Defaults are the publication's, but for ``unique_compounds`` and ``precision``.
+needs the standard library only. Defaults are the publication's, but for ``decay_rule``, ``unique_compounds`` and
+``precision``.
 """
 
 from dataclasses import dataclass
@@ -52,8 +53,9 @@ class StructureEncoderConfig:
 class FitConfig:
     """Objective, optimiser, schedule and the length of a training.
 
-    ``hopfield_beta`` belongs to ``info_loob``. ``unique_compounds``: a batch holds no compound twice (no treatment
-    twice, where pairs are counted by treatment); what an epoch is then, is told in
+    ``hopfield_beta`` belongs to ``info_loob``. ``decay_rule`` says which parameters decay
+    (:func:`cloome_kedro.learning.model.parameter_groups`). ``unique_compounds``: a batch holds no compound twice (no
+    treatment twice, where pairs are counted by treatment); what an epoch is then, is told in
     :func:`cloome_kedro.learning.batches.epoch_batches`.
     """
 
@@ -66,6 +68,7 @@ class FitConfig:
     learnable_temperature: bool = True
     learning_rate: float = 1e-3
     weight_decay: float = 0.1
+    decay_rule: Literal["corrected", "published"] = "corrected"
     warmup_steps: int = 20_000
     cycles: int = 1
     batch_size: int = 256

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -83,10 +84,20 @@ def _unit(x: torch.Tensor) -> torch.Tensor:
     return F.normalize(x.to(torch.promote_types(x.dtype, torch.float32)), dim=-1)
 
 
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
-    """Groups for AdamW: weight matrices and kernels decay; biases, normalisation gains and the temperature do not."""
-    trained = [p for p in model.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
-    ]
+def parameter_groups(
+    model: nn.Module, weight_decay: float, rule: Literal["corrected", "published"] = "corrected"
+) -> list[dict]:
+    """Groups for AdamW, of the parameters that are trained.
+
+    By the ``corrected`` rule weight matrices and kernels decay; biases, normalisation gains and the temperature do not.
+    The ``published`` rule goes by name and spares what is called ``bn`` or ``bias``, so that the temperature and the
+    gains of normalisations called otherwise (in shortcuts, in the structure encoder) decay as well.
+    """
+    decaying: list[nn.Parameter] = []
+    spared: list[nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        decays = parameter.ndim > 1 if rule == "corrected" else not ("bn" in name or "bias" in name)
+        (decaying if decays else spared).append(parameter)
+    return [{"params": decaying, "weight_decay": weight_decay}, {"params": spared, "weight_decay": 0.0}]
