@@ -1,5 +1,6 @@
 # make run     the whole study on the virtual screen; ends with the report's place
 # make test    the fast test suite, with coverage
+# make parity  the published model against closed forms: a table of the largest deviations
 # make check   lint, fast suite, slow suite: what CI runs
 # The first of them makes .venv and installs the project; Python 3.11 or newer is all that has to be there.
 
@@ -10,7 +11,7 @@ REPORT := data/08_reporting/virtual_screen/default/seed_0/report.html
 # no telemetry, from Kedro or its plugins
 export DO_NOT_TRACK := 1
 
-.PHONY: run test lint slow check viz clean
+.PHONY: run test parity lint slow check viz clean
 
 $(BIN)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -26,6 +27,9 @@ run: $(BIN)/.installed
 
 test: $(BIN)/.installed
 	$(BIN)/pytest -m "not slow" --cov
+
+parity: $(BIN)/.installed
+	$(BIN)/pytest -q tests/test_parity.py
 
 slow: $(BIN)/.installed
 	$(BIN)/pytest -m slow

@@ -79,6 +79,13 @@ def one_thread():
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Say how many tests had no data to run on, so that a green run cannot hide it."""
+    """Say how many tests had no data to run on, so that a green run cannot hide it; then the table of parity checks."""
     skipped = [report for report in terminalreporter.stats.get("skipped", []) if "CLOOME_DATA" in str(report.longrepr)]
     terminalreporter.write_line(f"skipped for want of CLOOME_DATA: {len(skipped)}")
+    reports = [r for kind in ("passed", "failed") for r in terminalreporter.stats.get(kind, []) if r.when == "call"]
+    rows = dict.fromkeys(value for r in reports for key, value in r.user_properties if key == "parity")
+    if rows:
+        terminalreporter.section("parity with the published model")
+        terminalreporter.write_line(f"{'check':<48}{'largest deviation':>18}{'limit':>9}")
+        for check, deviation, limit in rows:
+            terminalreporter.write_line(f"{check:<48}{deviation:>18.2g}{limit:>9.2g}")

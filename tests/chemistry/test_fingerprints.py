@@ -3,26 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from rdkit import Chem
-from rdkit.Chem import rdMolDescriptors
 
 from cloome_kedro.chemistry.fingerprints import morgan, pack, unpack
-
-SMILES = ["CC(=O)Oc1ccccc1C(=O)O", "C[C@H](N)C(=O)O", "CN1C=NC2=C1C(=O)N(C)C(=O)N2C"]
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("bits", [1024, 8192])
-@pytest.mark.parametrize("chirality", [True, False])
-def test_equals_the_publications_call(bits, chirality):
-    """The published code calls RDKit's older function, which is independent of the generator."""
-    expected = [
-        list(rdMolDescriptors.GetMorganFingerprintAsBitVect(Chem.MolFromSmiles(s), 3, bits, useChirality=chirality))
-        for s in SMILES
-    ]
-    fingerprints = morgan(SMILES, bits, chirality=chirality)
-    assert fingerprints.dtype == np.uint8
-    np.testing.assert_array_equal(fingerprints, expected)
 
 
 def test_enantiomers_differ_only_with_chirality():
