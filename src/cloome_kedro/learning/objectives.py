@@ -4,6 +4,8 @@ Embeddings are (N, d) with L2-normalised rows, row i of both being a pair, N >= 
 float64 where that is what comes in, also under autocast.
 """
 
+from abc import ABC, abstractmethod
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -11,7 +13,7 @@ from torch import nn
 from cloome_kedro.learning.config import FitConfig
 
 
-class _Objective(nn.Module):
+class _Objective(nn.Module, ABC):
     def forward(
         self,
         image_embeddings: torch.Tensor,
@@ -33,8 +35,9 @@ class _Objective(nn.Module):
             scale = torch.as_tensor(inverse_temperature, dtype=dtype, device=x.device)
             return self.loss(x.to(dtype), z.to(dtype), scale)
 
+    @abstractmethod
     def loss(self, x: torch.Tensor, z: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-        raise NotImplementedError
+        """Loss of checked embeddings of one dtype."""
 
 
 class InfoNCE(_Objective):
