@@ -6,6 +6,7 @@ from typing import get_type_hints
 
 import pydantic
 import pytest
+import yaml
 from kedro.config import OmegaConfigLoader
 from pydantic import BaseModel, TypeAdapter
 
@@ -83,6 +84,45 @@ def test_an_environment_changes_single_parameters_only():
     assert (
         parameters("test")["training"]["fit"]["learning_rate"] == parameters("base")["training"]["fit"]["learning_rate"]
     )
+
+
+TRAINING, INFERENCE, OWN = "published_training", "published_inference", {"outlier_percent": 0.3, "scale": 256}
+
+
+@pytest.mark.parametrize(
+    ("base", "env", "run", "expected"),
+    [
+        (OWN, None, None, (0.3, 256)),
+        (OWN, TRAINING, None, (0.0028, 256)),
+        (TRAINING, INFERENCE, None, (0.01, 255)),
+        (INFERENCE, OWN, None, (0.3, 256)),
+        (OWN, {"outlier_percent": 1}, None, (1, 256)),
+        (OWN, TRAINING, INFERENCE, (0.01, 255)),
+        (OWN, TRAINING, OWN, (0.3, 256)),
+    ],
+)
+def test_intensities_by_name_or_number_survive_the_merge_of_environments(tmp_path, base, env, run, expected):
+    """Values of conf/base, of the environment and of ``--params``; the last that is given counts."""
+    for name, value in (("base", base), ("mine", env)):
+        (tmp_path / name).mkdir()
+        group = {"ingestion": {"screen": "s"} if value is None else {"intensity": value}}
+        (tmp_path / name / "parameters.yml").write_text(yaml.safe_dump(group))
+    given = {"ingestion": {"intensity": run}} if run else {}
+    loader = OmegaConfigLoader(str(tmp_path), env="mine", runtime_params=given, **CONFIG_LOADER_ARGS)
+    source = parameters("base")["ingestion"]["sources"][0]
+    ingestion = IngestionParameters(**{"screen": "s", "sources": [source], **loader["parameters"]["ingestion"]})
+    assert (ingestion.intensity.outlier_percent, ingestion.intensity.scale) == expected
+    stored = ingestion.model_dump(mode="json", include={"outlier_percent", "scale"})
+    assert stored == dict(zip(("outlier_percent", "scale"), expected, strict=True)), "what a checkpoint keeps"
+
+
+def test_intensities_that_say_too_little_are_refused():
+    source = parameters("base")["ingestion"]["sources"][0]
+    with pytest.raises(pydantic.ValidationError, match="published_training, published_inference, or give"):
+        IngestionParameters(screen="mine", sources=[source], intensity="published")
+    with pytest.raises(pydantic.ValidationError, match=r"intensity\.scale"):
+        IngestionParameters(screen="mine", sources=[source], intensity={"outlier_percent": 0.1})
+    assert IngestionParameters(screen="mine", sources=[source]).outlier_percent == 0.0028
 
 
 def test_errors_name_the_key():

@@ -10,10 +10,11 @@ from rdkit import Chem
 from rdkit.Chem import rdMolDescriptors
 
 from cloome_kedro.chemistry.fingerprints import morgan
-from cloome_kedro.imaging.intensity import to_uint8
+from cloome_kedro.imaging.intensity import PRESETS, to_uint8
 from cloome_kedro.learning.config import ImageEncoderConfig, StructureEncoderConfig
 from cloome_kedro.learning.model import PairModel
 from cloome_kedro.learning.objectives import InfoLOOB, InfoNCE
+from cloome_kedro.learning.published import PUBLISHED_INTENSITY
 from cloome_kedro.learning.schedules import warmup_cosine_restarts
 
 SHAPES = Path(__file__).parent / "data" / "published_checkpoint_shapes.json"
@@ -141,11 +142,11 @@ def eight_bits(raw, t, scale):
     return np.trunc(np.minimum(raw.astype(np.float64) * scale / t, 255))
 
 
-@pytest.mark.parametrize(("name", "percent", "scale", "n"), [("training", 0.0028, 256, 10), ("example", 0.01, 255, 36)])
-def test_intensity(name, percent, scale, n, compare):
+@pytest.mark.parametrize(("name", "scale", "n"), [("published_training", 256, 10), ("published_inference", 255, 36)])
+def test_intensity(name, scale, n, compare):
     """A field of the published size under its own thresholds; every value of 12 and of 16 bits under given ones."""
     field = np.random.default_rng(0).gamma(2, 300, (5, 520, 696)).clip(0, 4095).astype(np.uint16)
-    images, thresholds = to_uint8(field, percent, scale)
+    images, thresholds = to_uint8(field, **PRESETS[name])
     expected = np.sort(field.reshape(5, -1), axis=1)[:, -n]
     compare(f"intensity, {name}: thresholds", np.abs(thresholds - expected).max(), 0)
     deviations = [np.abs(images - eight_bits(field, expected[:, None, None], scale)).max()]
@@ -153,9 +154,13 @@ def test_intensity(name, percent, scale, n, compare):
     sixteen = np.arange(65536, dtype=np.uint16)[None]
     for values, ts in [(twelve, range(1, 4096)), (sixteen, [1, 2, 3, 7, 255, 256, 257, 1000, 4097, 40961, 65535])]:
         for t in ts:
-            images, _ = to_uint8(values, scale=scale, threshold=t)
+            images, _ = to_uint8(values, **PRESETS[name], threshold=t)
             deviations.append(np.abs(images - eight_bits(values, t, scale)).max())
     compare(f"intensity, {name}: 8-bit values", np.max(deviations), 0)
+
+
+def test_a_published_checkpoint_expects_the_intensities_of_training():
+    assert PRESETS["published_training"].items() <= PUBLISHED_INTENSITY.items()
 
 
 @pytest.mark.parametrize(("bits", "structure_parameters"), [(1024, 4_731_392), (8192, 12_071_424)])

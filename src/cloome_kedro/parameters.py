@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, computed_field, model_validator
 
 from cloome_kedro.learning.config import FitConfig, ImageEncoderConfig, StructureEncoderConfig
 from cloome_kedro.simulation.config import ScreenConfig
@@ -68,13 +68,33 @@ class SourceParameters(Parameters):
     platemap: PlatemapSource
 
 
+class IntensityParameters(Parameters):
+    """From 12 or 16 bits to 8 (`cloome_kedro.imaging.intensity`)."""
+
+    outlier_percent: float = Field(ge=0, lt=100, description="share of brightest pixels clipped, in %")
+    scale: Literal[255, 256] = Field(description="what the threshold becomes, before the cut at 255")
+
+
+def _named_intensity(value: object) -> object:
+    from cloome_kedro.imaging.intensity import PRESETS
+
+    if not isinstance(value, str):
+        return value
+    if value not in PRESETS:
+        raise ValueError(f"no preset {value!r}: there are {', '.join(PRESETS)}, or give outlier_percent and scale")
+    return PRESETS[value]
+
+
 class IngestionParameters(Parameters):
     """Raw images to plate files (pipeline ``ingestion``)."""
 
     screen: str
     sources: list[SourceParameters] = Field(min_length=1)
-    outlier_percent: float = Field(default=0.0028, ge=0, lt=100, description="share of brightest pixels clipped, in %")
-    scale: Literal[255, 256] = 256
+    intensity: Annotated[IntensityParameters, BeforeValidator(_named_intensity)] = Field(
+        default="published_training",
+        validate_default=True,
+        description="a preset's name (published_training, published_inference), or outlier_percent and scale",
+    )
     scope: Literal["field", "plate"] = "field"
     crop: Positive | None = Field(default=None, description="side of a central square, in pixels, before resizing")
     size: tuple[Positive, Positive] | None = Field(
@@ -82,6 +102,17 @@ class IngestionParameters(Parameters):
     )
     max_rejected_fraction: Fraction = 0.05
     n_jobs: int = -1
+
+    # What a checkpoint keeps of this group are the numbers, whatever names them here.
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def outlier_percent(self) -> float:
+        return self.intensity.outlier_percent
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def scale(self) -> int:
+        return self.intensity.scale
 
     @model_validator(mode="after")
     def _sources_have_names_of_their_own(self):

@@ -9,6 +9,12 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+#: by name: what published training did, and what the published example of inference does instead
+PRESETS = {
+    "published_training": {"outlier_percent": 0.0028, "scale": 256},
+    "published_inference": {"outlier_percent": 0.01, "scale": 255},
+}
+
 
 def outliers(pixels: int, outlier_percent: float) -> int:
     """Count the brightest pixels that are clipped: never none, or t would become the minimum of a small image."""

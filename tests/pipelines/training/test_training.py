@@ -78,7 +78,8 @@ def screen(tmp_path):
 
 
 def run(screen, training=None, seed=0):
-    ingestion = IngestionParameters(screen="s", sources=[SOURCE], outlier_percent=0.3, size=(36, 36))
+    intensity = {"outlier_percent": 0.3, "scale": 256}
+    ingestion = IngestionParameters(screen="s", sources=[SOURCE], intensity=intensity, size=(36, 36))
     parameters = [training or settings(), FingerprintParameters(bits=16), ingestion, seed]
     return train(*screen.values(), *parameters)
 
