@@ -124,6 +124,7 @@ def make_study(split="random", noise=1.5, seed=0, store=None):
             task = {"split": split, "direction": direction, "candidates": size, "pool": name}
             ranks.append(pd.DataFrame({**task, "method": "CLOOME", "query": queries, "match": matches, "rank": found}))
             metrics += _metrics(task, "CLOOME", found)
+            metrics += _metrics(task, "Bilinear", np.minimum(size, 2 * found))
             metrics += _metrics(task, "Oracle (phenotype)", np.maximum(1, found // 2))
             nothing = {"successes": None, "low": None, "high": None}
             metrics += [{**row, **nothing, "value": row["chance"]} for row in _metrics(task, "Random", found)]

@@ -8,6 +8,7 @@ from cloome_kedro.evaluation.retrieval import (
     IMAGE_RETRIEVAL,
     STRUCTURE_RETRIEVAL,
     draw_fields,
+    draw_queries,
     rank_both_ways,
     sampled_ranks,
     summarise_ranks,
@@ -138,3 +139,12 @@ def test_summary_counts_successes_and_states_chance():
         "median rank": 20.5,
     }
     assert rows.loc["Random", ["successes", "low", "high"]].isna().all(axis=None)
+
+
+def test_queries_are_drawn_fields_of_the_fold():
+    pairs = pd.DataFrame({"inchikey": list("AABBCC"), "field_id": [f"f{i}" for i in range(6)]})
+    folds = pd.DataFrame({"inchikey": list("ABCD"), "fold": ["test", "train", "test", "test"]})
+    queries = draw_queries(pairs, folds, "test", 3, "random")
+    pd.testing.assert_frame_equal(queries, draw_fields(pairs, ["A", "C"], 3))
+    with pytest.raises(ValueError, match=r"random\.folds: no compound of the validation fold"):
+        draw_queries(pairs, folds, "validation", 3, "random")

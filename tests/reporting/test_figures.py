@@ -73,7 +73,7 @@ def test_bars_have_values_intervals_and_chance(study):
         middle = bar.get_x() + bar.get_width() / 2
         assert any(np.allclose(line.get_xdata(), middle) and line.get_ydata()[0] == value for line in axis.lines)
     assert [c.get_segments()[0][0][1] for c in axis.collections] == pytest.approx([0.05, 0.25, 0.5])
-    assert [t.get_text() for t in figure.legends[0].texts] == ["CLOOME", "Oracle (phenotype)", "chance"]
+    assert [t.get_text() for t in figure.legends[0].texts] == ["CLOOME", "Bilinear", "Oracle (phenotype)", "chance"]
 
 
 def test_styles_leave_the_global_settings_alone(study):

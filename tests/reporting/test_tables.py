@@ -25,6 +25,7 @@ def metrics():
     return pd.DataFrame(
         [
             _row("Random", "top-1", 0.01),
+            _row("Bilinear", "top-1", 0.08, 0.05, 0.12),
             _row("Oracle (phenotype)", "top-1", 0.5, 0.4371, 0.5629),
             _row("CLOOME", "top-10", 0.5, 0.4371, 0.5629),
             _row("CLOOME", "top-1", 0.123, 0.091, 0.16),
@@ -39,8 +40,8 @@ def test_cells_read_as_percent_with_interval(metrics):
     assert list(table.columns)[5:] == ["top-1", "top-10", "median rank", "n"]
     first = table.iloc[0]
     assert (first["method"], first["top-1"], first["median rank"]) == ("CLOOME", "12.3 % (9.1–16.0)", "7.5")
-    assert list(table["method"]) == ["CLOOME", "Oracle (phenotype)", "Random", "CLOOME"]
-    assert list(table["pool"]) == ["sampled"] * 3 + ["full"]
+    assert list(table["method"]) == ["CLOOME", "Bilinear", "Random", "Oracle (phenotype)", "CLOOME"]
+    assert list(table["pool"]) == ["sampled"] * 4 + ["full"]
     assert table.iloc[2][["top-1", "top-10", "median rank"]].tolist() == ["1.0 %", "–", "–"]
 
 
@@ -48,7 +49,7 @@ def test_text_is_aligned_and_says_that_data_are_simulated(metrics):
     lines = tables.format_retrieval(metrics, simulated=True).splitlines()
     assert lines[0] == "Retrieval, with exact 95 % intervals — SIMULATED DATA"
     assert lines[2] == "random split, 100 candidates (sampled pool)"
-    assert len({len(line) for line in lines[3:7]}) == 1
+    assert len({len(line) for line in lines[3:8]}) == 1
     assert lines[4].split("  ")[1:3] == ["structure retrieval", "CLOOME"]
     assert "SIMULATED" not in tables.format_retrieval(metrics, simulated=False, confidence=0.9)
     assert "90 %" in tables.format_retrieval(metrics, simulated=False, confidence=0.9)
@@ -63,7 +64,7 @@ def test_every_split_is_printed(metrics):
 def test_headline_is_top_1_of_the_sampled_pool(metrics):
     (entry,) = tables.headline(metrics)
     assert (entry["value"], entry["low"], entry["high"], entry["chance"]) == (0.123, 0.091, 0.16, 0.01)
-    assert entry["oracles"] == {"Oracle (phenotype)": 0.5}
+    assert list(entry["others"].items()) == [("Bilinear", 0.08), ("Oracle (phenotype)", 0.5)]
     assert entry["label"] == "image → compound"
 
 

@@ -4,6 +4,7 @@ One field stands for each compound, so that field i and compound i match. A *spa
 of the queries and of the candidates, (N, d) each, whose dot products rank the candidates.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import ArrayLike
 
 from cloome_kedro.evaluation.intervals import exact_interval
 from cloome_kedro.evaluation.ranks import Ties, check_pool, match_ranks, pair_scores, resolve_ties
+
+logger = logging.getLogger(__name__)
 
 STRUCTURE_RETRIEVAL = "structure retrieval"  # a field is the query, structures are ranked
 IMAGE_RETRIEVAL = "image retrieval"  # a structure is the query, fields are ranked
@@ -40,6 +43,34 @@ def draw_fields(pairs: pd.DataFrame, inchikeys: Sequence[str], seed: int) -> pd.
     counts = pairs.groupby("inchikey", sort=True).size().to_numpy()
     drawn = np.random.default_rng(seed).integers(0, counts)
     return pairs.iloc[np.cumsum(counts) - counts + drawn].reset_index(drop=True)
+
+
+def draw_queries(pairs: pd.DataFrame, folds: pd.DataFrame, fold: str, seed: int, split: str) -> pd.DataFrame:
+    """One field of each compound of a fold, the same for every method that is compared.
+
+    Parameters
+    ----------
+    pairs, folds
+        Tables of these names.
+    fold
+        Whose compounds are queries.
+    seed
+        Of the draw (see :func:`draw_fields`).
+    split
+        Named in messages.
+
+    Raises
+    ------
+    ValueError
+        If no compound of the fold has a field.
+    """
+    compounds = folds.loc[folds["fold"] == fold, "inchikey"]
+    queries = draw_fields(pairs, compounds, seed)
+    if queries.empty:
+        raise ValueError(f"{split}.folds: no compound of the {fold} fold has a field in pairs")
+    missing = f" ({len(compounds) - len(queries)} have none)" if len(queries) < len(compounds) else ""
+    logger.info("%s split, %s fold: one field for each of %d compounds%s", split, fold, len(queries), missing)
+    return queries
 
 
 def sampled_ranks(

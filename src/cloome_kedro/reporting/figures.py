@@ -1,5 +1,6 @@
-"""Figures of a study, in seaborn: training curves, ranks, and top-k accuracies beside oracle and chance."""
+"""Figures of a study, in seaborn: training curves, ranks, and top-k accuracies beside baselines."""
 
+from collections.abc import Iterable
 from functools import wraps
 
 import numpy as np
@@ -10,7 +11,13 @@ from matplotlib.ticker import PercentFormatter
 
 #: directions as the tables name them -> as figures and reports explain them
 DIRECTIONS = {"structure retrieval": "image → compound", "image retrieval": "compound → image"}
-MODEL, CHANCE = "CLOOME", "Random"
+MODEL, BASELINE, CHANCE = "CLOOME", "Bilinear", "Random"
+
+
+def in_order(methods: Iterable[str]) -> list[str]:
+    """Methods as every table and figure shows them: the model, the bilinear baseline, chance, then oracles by name."""
+    first = [MODEL, BASELINE, CHANCE]
+    return sorted(set(methods), key=lambda method: (first.index(method) if method in first else len(first), method))
 
 
 def _styled(draw):
@@ -101,7 +108,7 @@ def rank_distribution(ranks: pd.DataFrame, title: str = "", note: str = "") -> F
 
 @_styled
 def top_k_bars(metrics: pd.DataFrame, title: str = "", note: str = "") -> Figure:
-    """Top-k accuracies with their exact intervals, model beside oracles, chance as dashed lines; one panel a direction.
+    """Top-k accuracies with exact intervals, model beside baseline and oracles, chance dashed; one panel a direction.
 
     Parameters
     ----------
@@ -109,7 +116,7 @@ def top_k_bars(metrics: pd.DataFrame, title: str = "", note: str = "") -> Figure
     """
     rows = metrics[(metrics["pool"] == "sampled") & metrics["metric"].str.startswith("top-")]
     ks = sorted(rows["metric"].unique(), key=lambda metric: int(metric.removeprefix("top-")))
-    methods = [m for m in sorted(rows["method"].unique(), key=lambda m: (m != MODEL, m)) if m != CHANCE]
+    methods = [method for method in in_order(rows["method"]) if method != CHANCE]
     colours = dict(zip(methods, sns.color_palette("colorblind"), strict=False))
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     for axis, (direction, label) in zip(figure.subplots(1, 2, sharey=True), DIRECTIONS.items(), strict=True):

@@ -4,7 +4,7 @@ from itertools import product
 
 import pandas as pd
 
-from cloome_kedro.reporting.figures import DIRECTIONS, MODEL
+from cloome_kedro.reporting.figures import CHANCE, DIRECTIONS, MODEL, in_order
 
 SIMULATED = "SIMULATED DATA"
 
@@ -21,8 +21,9 @@ def _top_k(names: pd.Series) -> list[str]:
 def retrieval_table(metrics: pd.DataFrame) -> pd.DataFrame:
     """One row a split, pool, direction and method, all cells as text, e.g. top-1 as ``12.3 % (9.1–16.0)``.
 
-    Rows follow the metrics' order of splits; within a split the sampled pool comes first, then the full one, and the
-    model before the other methods. A metric that a method does not have is shown as ``–``.
+    Rows follow the metrics' order of splits; within a split the sampled pool comes first, then the full one, and
+    methods as :func:`~cloome_kedro.reporting.figures.in_order` has them. A metric that a method does not have is shown
+    as ``–``.
 
     Parameters
     ----------
@@ -30,7 +31,7 @@ def retrieval_table(metrics: pd.DataFrame) -> pd.DataFrame:
     """
     top = _top_k(metrics["metric"])
     present = {tuple(key): group for key, group in metrics.groupby(["split", "pool", "direction", "method"])}
-    methods = sorted(metrics["method"].unique(), key=lambda method: (method != MODEL, method))
+    methods = in_order(metrics["method"])
     rows = []
     for key in product(metrics["split"].unique(), ("sampled", "full"), DIRECTIONS, methods):
         if key not in present:
@@ -152,16 +153,16 @@ def headline(metrics: pd.DataFrame) -> list[dict]:
     Returns
     -------
     dicts with ``split``, ``direction``, ``label``, ``value``, ``low``, ``high``, ``chance`` (proportions), ``n``,
-    ``candidates``, and ``oracles`` (method -> proportion).
+    ``candidates``, and ``others`` (baseline and oracles: method -> proportion).
     """
     top1 = metrics[(metrics["metric"] == "top-1") & (metrics["pool"] == "sampled")]
     entries = []
     for row in top1[top1["method"] == MODEL].to_dict("records"):
         same = top1[(top1["split"] == row["split"]) & (top1["direction"] == row["direction"])]
-        oracles = same[same["method"].str.startswith("Oracle")]
+        values = dict(zip(same["method"], same["value"], strict=True))
         entries.append(
             {key: row[key] for key in ("split", "direction", "value", "low", "high", "chance", "n", "candidates")}
             | {"label": DIRECTIONS[row["direction"]]}
-            | {"oracles": dict(zip(oracles["method"], oracles["value"], strict=True))}
+            | {"others": {method: values[method] for method in in_order(values) if method not in (MODEL, CHANCE)}}
         )
     return entries

@@ -85,6 +85,7 @@ def test_report_says_what_was_found(catalog):
     top1 = metrics.query("method == 'CLOOME' and metric == 'top-1' and pool == 'sampled'")
     for value in top1["value"]:
         assert f'<div class="value">{100 * value:.1f} %</div>' in html
+    assert html.count("<em>Bilinear</em> is the baseline") == 2
     assert "unreadable TIFF: not a &lt;TIFF&gt; file" in html
     assert "BRD-x" in html
     assert "0123456789abcdef" in html

@@ -58,6 +58,7 @@ def screen():
         "folds": folds,
         "truth": schemas.truth.validate(truth),
         "compound_keys": pd.DataFrame({"compound_id": [f"c{i}" for i in range(N)], "inchikey": keys}),
+        "bilinear_ranks": pd.DataFrame(columns=list(schemas.retrieval_ranks.columns)),
         "params:retrieval": RetrievalParameters(),
         "params:seed": 0,
     }
@@ -119,6 +120,28 @@ def test_metrics_find_what_was_planted(screen, outputs):
         mechanism = metrics.loc[("Oracle (mechanism)", direction, "sampled", "top-1")]
         assert mechanism["low"] < 0.1 < mechanism["high"]
         assert metrics.loc[("Random", direction, "sampled", "top-1"), "value"] == 0.01
+
+
+def test_the_baseline_stands_beside_the_model_on_the_same_queries(screen, outputs):
+    baseline = outputs["retrieval_ranks"].assign(method="Bilinear", rank=1)
+    metrics = run({**screen, "bilinear_ranks": baseline})["retrieval_metrics"]
+    assert set(metrics["method"]) == {*outputs["retrieval_metrics"]["method"], "Bilinear"}
+    assert (metrics.query("method == 'Bilinear' and metric == 'top-1'")["value"] == 1).all()
+
+    unprofiled = baseline["match"].iloc[0]
+    fewer = baseline[(baseline[["query", "match"]] != unprofiled).all(axis=1)]
+    some = run({**screen, "bilinear_ranks": fewer})["retrieval_metrics"].query("method == 'Bilinear'")
+    assert set(some["n"]) == {149}
+
+    others = baseline.replace(baseline["query"].iloc[0], "s/P9/A01/0")
+    with pytest.raises(ValueError, match=r"scaffold\.bilinear_ranks are of other queries than"):
+        run({**screen, "bilinear_ranks": others})
+
+
+def test_a_study_without_the_baseline_says_so(screen, outputs, caplog):
+    run(screen)
+    assert "scaffold: the bilinear baseline has not been run" in caplog.text
+    assert "Bilinear" not in set(outputs["retrieval_metrics"]["method"])
 
 
 def test_shuffled_embeddings_are_at_chance(screen):

@@ -54,6 +54,7 @@ def describe_split(
         fold=retrieval.fold,
         confidence=f"{100 * retrieval.confidence:g} %",
         metrics=tables.retrieval_tables(retrieval_metrics),
+        has_baseline=bool((retrieval_metrics["method"] == figures.BASELINE).any()),
         has_oracle=bool(retrieval_metrics["method"].str.startswith("Oracle").any()),
         curves=data_uri(curves),
         bars=data_uri(figures.top_k_bars(retrieval_metrics, **text)),

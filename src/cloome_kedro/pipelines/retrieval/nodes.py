@@ -22,7 +22,7 @@ def rank_matches(
         If a field or a compound has no embedding.
     """
     from cloome_kedro.chemistry.splits import split_hash
-    from cloome_kedro.evaluation.retrieval import IMAGE_RETRIEVAL, STRUCTURE_RETRIEVAL, rank_both_ways
+    from cloome_kedro.evaluation.retrieval import IMAGE_RETRIEVAL, STRUCTURE_RETRIEVAL, draw_queries, rank_both_ways
     from cloome_kedro.learning.published import UNKNOWN_SPLIT
 
     expected = split_hash(folds)
@@ -47,7 +47,7 @@ def rank_matches(
             f"{split}.image_embeddings are of the model {of_images}, {split}.structure_embeddings of {of_compounds}: "
             "run the embedding pipeline of this split again"
         )
-    queries = _queries(pairs, folds, parameters, seed, split)
+    queries = draw_queries(pairs, folds, parameters.fold, seed, split)
     images = image_embeddings.of(queries["field_id"])
     structures = structure_embeddings.of(queries["inchikey"])
     spaces = {STRUCTURE_RETRIEVAL: (images, structures), IMAGE_RETRIEVAL: (structures, images)}
@@ -63,12 +63,12 @@ def rank_by_oracle(truth, pairs, compound_keys, folds, parameters: RetrievalPara
     import pandas as pd
 
     from cloome_kedro.evaluation.oracles import oracle_spaces
-    from cloome_kedro.evaluation.retrieval import rank_both_ways
+    from cloome_kedro.evaluation.retrieval import draw_queries, rank_both_ways
     from cloome_kedro.schemas import retrieval_ranks
 
     if truth.empty:
         return retrieval_ranks.coerce_dtype(pd.DataFrame(columns=list(retrieval_ranks.columns)))
-    queries = _queries(pairs, folds, parameters, seed, split)
+    queries = draw_queries(pairs, folds, parameters.fold, seed, split)
     oracles = oracle_spaces(truth, compound_keys, queries, queries["inchikey"])
     tables = [
         rank_both_ways(
@@ -79,31 +79,38 @@ def rank_by_oracle(truth, pairs, compound_keys, folds, parameters: RetrievalPara
     return pd.concat(tables, ignore_index=True)
 
 
-def summarise_retrieval(retrieval_ranks, oracle_ranks, folds, parameters: RetrievalParameters):
-    """Top-k accuracies with exact intervals, mean and median ranks, chance: ``retrieval_metrics``."""
+def summarise_retrieval(
+    retrieval_ranks, bilinear_ranks, oracle_ranks, folds, parameters: RetrievalParameters, *, split: str
+):
+    """Top-k accuracies with exact intervals, mean and median ranks, chance: ``retrieval_metrics``.
+
+    ``bilinear_ranks`` are empty where the baseline has not been run: it is then left out, with a warning.
+
+    Raises
+    ------
+    ValueError
+        If the baseline has ranked other queries than the model.
+    """
     import pandas as pd
 
     from cloome_kedro.chemistry.splits import split_hash
     from cloome_kedro.evaluation.retrieval import summarise_ranks
 
-    ranks = pd.concat([table for table in (retrieval_ranks, oracle_ranks) if len(table)], ignore_index=True)
+    ours, theirs = (
+        pd.MultiIndex.from_frame(ranks[["direction", "query", "match"]]) for ranks in (bilinear_ranks, retrieval_ranks)
+    )
+    if ours.empty:
+        logger.warning(
+            "%s: the bilinear baseline has not been run with this variant and seed and is left out; the pipelines "
+            "profiles,bilinear make it",
+            split,
+        )
+    elif not ours.isin(theirs).all():
+        raise ValueError(
+            f"{split}.bilinear_ranks are of other queries than {split}.retrieval_ranks (other folds, other pairs or "
+            "another params:retrieval.fold): run the pipeline bilinear again"
+        )
+    tables = (retrieval_ranks, bilinear_ranks, oracle_ranks)
+    ranks = pd.concat([table for table in tables if len(table)], ignore_index=True)
     metrics = summarise_ranks(ranks, parameters.top_k, parameters.confidence)
     return metrics.assign(split_hash=split_hash(folds))
-
-
-def _queries(pairs, folds, parameters: RetrievalParameters, seed: int, split: str):
-    """One field of each compound of the fold, the same for every method."""
-    from cloome_kedro.evaluation.retrieval import draw_fields
-
-    compounds = folds.loc[folds["fold"] == parameters.fold, "inchikey"]
-    queries = draw_fields(pairs, compounds, seed)
-    if queries.empty:
-        raise ValueError(f"{split}.folds: no compound of the {parameters.fold} fold has a field in pairs")
-    logger.info(
-        "%s split, %s fold: one field for each of %d compounds%s",
-        split,
-        parameters.fold,
-        len(queries),
-        f" ({len(compounds) - len(queries)} have none)" if len(queries) < len(compounds) else "",
-    )
-    return queries

@@ -28,8 +28,8 @@ def create_pipeline(split: str) -> Pipeline:
                 name="rank_by_oracle",
             ),
             node(
-                nodes.summarise_retrieval,
-                ["retrieval_ranks", "oracle_ranks", "folds", "params:retrieval"],
+                of_split(nodes.summarise_retrieval),
+                ["retrieval_ranks", "bilinear_ranks", "oracle_ranks", "folds", "params:retrieval"],
                 "retrieval_metrics",
                 name="summarise_retrieval",
             ),
