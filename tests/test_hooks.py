@@ -2,11 +2,12 @@
 
 from types import SimpleNamespace
 
+import pytest
 from kedro.framework.project import pipelines
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
 
-from cloome_kedro.hooks import EnvironmentPipelines, ResultsLast
+from cloome_kedro.hooks import EnvironmentPipelines, KnownPreset, ResultsLast
 
 
 def test_the_environment_chooses_the_pipelines(monkeypatch):
@@ -16,6 +17,25 @@ def test_the_environment_chooses_the_pipelines(monkeypatch):
     EnvironmentPipelines().after_context_created(context)
     assert {name.split(".")[0] for name in pipelines["study"].outputs() if "." in name} == {"provided"}
     assert "truth" in pipelines["__default__"].inputs(), "nothing simulates it"
+
+
+class Loader(dict):
+    def __init__(self, presets, **runtime_params):
+        super().__init__(globals={"presets": dict.fromkeys(presets)})
+        self.runtime_params = runtime_params
+
+
+def test_an_unknown_preset_stops_the_run_and_names_those_that_are_there():
+    def check(*presets, **params):
+        KnownPreset().after_context_created(SimpleNamespace(config_loader=Loader(presets, **params), env="mine"))
+
+    check("one", "two", preset="two")
+    check("one", seed=1)
+    check()
+    with pytest.raises(ValueError, match="preset=three: there is no such preset; the environment mine has one, two"):
+        check("one", "two", preset="three")
+    with pytest.raises(ValueError, match=r"the environment mine has none; .* --env paper"):
+        check(preset="one")
 
 
 def repeat(table):

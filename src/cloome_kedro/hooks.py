@@ -21,6 +21,23 @@ class EnvironmentPipelines:
             pipelines[name] = pipeline
 
 
+class KnownPreset:
+    """Stops a run that asks for a preset which its environment's ``globals.yml`` does not have, before it begins.
+
+    Without presets the name would only become that of a folder, and the default settings would pass for the preset's.
+    """
+
+    @hook_impl
+    def after_context_created(self, context) -> None:
+        presets = context.config_loader["globals"]["presets"]
+        chosen = (context.config_loader.runtime_params or {}).get("preset")
+        if chosen is None or chosen in presets:
+            return
+        has = f"has {', '.join(presets)}" if presets else "has none; those of the publication need --env paper"
+        env = context.env or "base"
+        raise ValueError(f"--params preset={chosen}: there is no such preset; the environment {env} {has}")
+
+
 class ResultsLast:
     """Prints the retrieval table when a run that wrote it has ended, so that it is not lost among the log's lines."""
 

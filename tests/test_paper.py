@@ -1,0 +1,208 @@
+"""The publication's presets: what they say, where it comes from, that they reach the nodes, and that each trains."""
+
+import math
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from kedro.config import OmegaConfigLoader
+from pydantic import TypeAdapter
+from safetensors.numpy import load_file
+
+from cloome_kedro.parameters import FingerprintParameters, TrainingParameters
+from cloome_kedro.settings import CONFIG_LOADER_ARGS
+from small_screens import edit_csv, write_load_data_screen
+
+ROOT = Path(__file__).parents[1]
+SOURCES = {True: "read", False: "not legible, default taken"}
+
+# The supplement's tables 2 to 5, by hand: a star where the selection can be read. R = retrieval, B = bioactivity,
+# C = zero-shot compound, M = zero-shot MoA; s = scaffold split.
+TABLE = """
+                       R          Rs        B          C          Cs         M          Ms
+optimizer              adamw*     adamw*    adamw*     adamw*     adamw*     adamw*     adamw*
+learning_rate          0.001*     0.001     0.001*     0.001*     0.001      0.001*     0.001
+weight_decay           0.1*       0.1*      0.1*       0.1*       0.1*       0.1*       0.1*
+schedule               cosine_restarts* cosine_restarts* cosine_restarts* cosine_restarts* cosine_restarts* cosine_restarts* cosine_restarts*
+cycles                 1          1         1          1          1          1          1
+warmup_steps           20000*     20000     20000*     20000*     20000      20000*     20000
+batch_size             256*       256       256*       256*       256        256*       256
+epochs                 70*        60*       32         63*        57*        70*        69*
+objective              info_nce*  info_nce  info_loob* info_loob  info_loob  info_loob  info_loob
+hopfield_beta          None*      None      22.0*      14.3       14.3       14.3       14.3
+inverse_temperature    14.3*      14.3      14.3       14.3*      14.3       14.3*      14.3
+learnable_temperature  False      False     False*     False      False      False      False
+crop                   320        520*      320*       320        520*       520*       520
+bits                   8192*      8192      1024*      1024*      1024       1024*      1024
+batch_norm             True       True      True       True       True       True       True
+"""  # noqa: E501
+NAMES = [
+    "retrieval",
+    "retrieval_scaffold",
+    "bioactivity",
+    "zero_shot_compound",
+    "zero_shot_compound_scaffold",
+    "zero_shot_moa",
+    "zero_shot_moa_scaffold",
+]
+
+
+def configuration(env: str = "paper", **params) -> OmegaConfigLoader:
+    return OmegaConfigLoader(str(ROOT / "conf"), env=env, runtime_params=params, **CONFIG_LOADER_ARGS)
+
+
+def checkpoint_path(env: str = "paper", **params) -> str:
+    return configuration(env, **params)["catalog"]["{split}.checkpoint"]["filepath"]
+
+
+def test_presets_are_those_of_the_supplement():
+    lines = [line.split() for line in TABLE.strip().splitlines()[1:]]
+    expected = {
+        name: {field: (cells[i].rstrip("*"), SOURCES[cells[i].endswith("*")]) for field, *cells in lines}
+        for i, name in enumerate(NAMES)
+    }
+    found = {
+        name: {field: (str(entry["value"]), entry["source"]) for field, entry in preset.items()}
+        for name, preset in configuration()["globals"]["presets"].items()
+    }
+    assert found == expected
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("_scaffold")])
+def test_a_scaffold_preset_differs_only_where_the_supplement_can_be_read(name):
+    presets = configuration()["globals"]["presets"]
+    of_random = presets[name.removesuffix("_scaffold")]
+    differ = {field for field, entry in presets[name].items() if entry["value"] != of_random[field]["value"]}
+    assert differ
+    assert {presets[name][field]["source"] for field in differ} == {"read"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_value_of_a_preset_reaches_training(name):
+    loader = configuration(preset=name)
+    values = loader["parameters"]
+    training = TypeAdapter(TrainingParameters).validate_python(values["training"])
+    elsewhere = {
+        "crop": training.augmentation.crop,
+        "bits": FingerprintParameters(**values["fingerprints"]).bits,
+        "batch_norm": training.structure_encoder.batch_norm,
+    }
+    for field, entry in loader["globals"]["presets"][name].items():
+        reached = elsewhere[field] if field in elsewhere else getattr(training.fit, field)
+        assert reached == entry["value"], field
+    assert training.augmentation.normalisation == "published"
+    assert not training.fit.unique_compounds
+    assert training.image_encoder.layers == (3, 4, 6, 3)
+
+
+def test_a_run_changes_single_values_of_a_preset():
+    values = configuration(preset="bioactivity", training={"fit": {"epochs": 2}})["parameters"]
+    assert values["training"]["fit"]["epochs"] == 2
+    assert values["training"]["fit"]["hopfield_beta"] == 22
+
+
+@pytest.mark.parametrize(
+    ("env", "params", "variant"),
+    [
+        ("base", {}, "default"),
+        ("base", {"variant": "mine"}, "mine"),
+        ("paper", {}, "retrieval"),
+        ("paper", {"preset": "bioactivity"}, "bioactivity"),
+        ("paper", {"preset": "bioactivity", "variant": "mine"}, "mine"),
+        ("paper", {"variant": "mine"}, "mine"),
+    ],
+)
+def test_a_preset_has_a_variant_of_its_own(env, params, variant):
+    assert f"/{{split}}/{variant}/seed_0/" in checkpoint_path(env, **params)
+    assert f"/{variant}/seed_0/" in configuration(env, **params)["catalog"]["report"]["filepath"]
+
+
+def test_without_a_preset_paper_is_retrieval():
+    assert configuration()["parameters"] == {
+        key: value for key, value in configuration(preset="retrieval")["parameters"].items() if key != "preset"
+    }
+
+
+# ---- every preset trains, on an invented screen in the publication's layout
+
+STRUCTURES = ["CCO", "CCN", "CCCC", "CCOC", "CC(=O)O", "c1ccccc1", "C1CCCCC1", "c1ccncc1", "c1ccsc1", "C1CCOC1"]
+CUT = {
+    "ingestion": {"n_jobs": 1},
+    "training": {
+        "augmentation": {"crop": 224},
+        "fit": {"batch_size": 3, "epochs": 1, "precision": "32-true", "accelerator": "cpu"},
+    },
+}
+
+
+def write_cpg0012(folder: Path) -> None:
+    """Ten compounds and a control of 224 x 232 pixels, with the files where ``conf/paper`` looks for them."""
+    write_load_data_screen(folder, plates=1, wells=len(STRUCTURES) + 1, sites=1, size=(224, 232), compression=None)
+    edit_csv(folder / "compounds.csv", lambda table: table.assign(smiles=STRUCTURES))
+    workspace = folder / "workspace"
+    for source, target in (
+        ("platemaps/map1.tsv", "metadata/platemaps/CDRP/platemap/map1.txt"),
+        ("barcode_platemap.csv", "metadata/platemaps/CDRP/barcode_platemap.csv"),
+        ("load_data_csv/P1/load_data.csv", "load_data_csv/CDRP/P1/load_data.csv"),
+    ):
+        (workspace / target).parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(folder / source, workspace / target)
+    target = workspace / "metadata/external_metadata/external_metadata.tsv"
+    target.parent.mkdir()
+    pd.read_csv(folder / "compounds.csv").to_csv(target, sep="\t", index=False)
+
+
+@pytest.fixture(scope="module")
+def run(project):
+    """Run pipelines of the environment ``paper`` in the copy, in this process: a preset costs its training alone."""
+    from kedro.framework.project import pipelines
+    from kedro.framework.session import KedroSession
+    from kedro.framework.startup import bootstrap_project
+
+    write_cpg0012(project.folder / "data/01_raw/cpg0012")
+    registered = dict(pipelines)
+    before = Path.cwd()
+    os.chdir(project.folder)
+    bootstrap_project(project.folder)
+
+    def run(*names, namespace=None, **params):
+        given = CUT | params
+        with KedroSession.create(project_path=project.folder, env="paper", runtime_params=given) as session:
+            session.run(pipeline_names=list(names), namespaces=[namespace] if namespace else None)
+
+    yield run
+    os.chdir(before)
+    pipelines.update(registered)
+
+
+@pytest.mark.slow
+def test_every_preset_trains(run, project):
+    """Two steps each, the encoders whole: names, sizes and settings of what is written below the preset's own name."""
+    run("ingestion")
+    bits = None
+    for name in sorted(NAMES, key=lambda name: configuration(preset=name)["parameters"]["fingerprints"]["bits"]):
+        parameters = configuration(preset=name)["parameters"]
+        if bits != (bits := parameters["fingerprints"]["bits"]):
+            run("featurization", preset=name)
+        split = "scaffold" if name.endswith("_scaffold") else "random"
+        run("training", namespace=split, preset=name)
+
+        folder = project.folder / "data/06_models/cpg0012" / split / name / "seed_0"
+        history = pd.read_parquet(folder / "history.parquet")
+        assert history["step"].tolist() == [2], name
+        assert np.isfinite(history["train_loss"]).all(), name
+        tensors = load_file(next(folder.rglob("*.safetensors")))
+        visual = [tensor for key, tensor in tensors.items() if key.startswith("visual.")]
+        counted = sum(
+            math.prod(tensor.shape)
+            for key, tensor in tensors.items()
+            if key.startswith("visual.") and not key.endswith(("running_mean", "running_var", "num_batches_tracked"))
+        )
+        assert counted == 24_563_392, name
+        assert all(np.isfinite(tensor).all() for tensor in visual), name
+        assert tensors["transformer.layers.0.0.weight"].shape == (1024, bits)
+    written = {path.name for split in ("random", "scaffold") for path in folder.parents[2].joinpath(split).iterdir()}
+    assert written == set(NAMES)
