@@ -1,7 +1,6 @@
 """The publication's presets: what they say, where it comes from, that they reach the nodes, and that each trains."""
 
 import math
-import os
 import shutil
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from kedro.config import OmegaConfigLoader
 from pydantic import TypeAdapter
 from safetensors.numpy import load_file
 
-from cloome_kedro.parameters import FingerprintParameters, TrainingParameters
+from cloome_kedro.parameters import BilinearParameters, FingerprintParameters, TrainingParameters
 from cloome_kedro.settings import CONFIG_LOADER_ARGS
 from small_screens import edit_csv, write_load_data_screen
 
@@ -98,6 +97,17 @@ def test_every_value_of_a_preset_reaches_training(name):
     assert training.image_encoder.layers == (3, 4, 6, 3)
 
 
+def test_the_bilinear_model_has_searched_values():
+    fit = BilinearParameters(**configuration()["parameters"]["bilinear"]).fit
+    assert (fit.objective, fit.weight_decay, fit.epochs, fit.cycles) == ("info_nce", 0.1, 52, 1)
+    assert fit.optimizer in {"sgd", "adamw"}
+    assert fit.learning_rate in {5e-4, 1e-3}
+    assert fit.schedule in {"constant", "cosine_restarts"}
+    assert fit.batch_size in {256, 512, 1024}
+    assert fit.warmup_steps in {5_000, 10_000, 20_000}
+    assert not fit.unique_compounds
+
+
 def test_a_run_changes_single_values_of_a_preset():
     values = configuration(preset="bioactivity", training={"fit": {"epochs": 2}})["parameters"]
     assert values["training"]["fit"]["epochs"] == 2
@@ -158,14 +168,10 @@ def write_cpg0012(folder: Path) -> None:
 @pytest.fixture(scope="module")
 def run(project):
     """Run pipelines of the environment ``paper`` in the copy, in this process: a preset costs its training alone."""
-    from kedro.framework.project import pipelines
     from kedro.framework.session import KedroSession
     from kedro.framework.startup import bootstrap_project
 
     write_cpg0012(project.folder / "data/01_raw/cpg0012")
-    registered = dict(pipelines)
-    before = Path.cwd()
-    os.chdir(project.folder)
     bootstrap_project(project.folder)
 
     def run(*names, namespace=None, **params):
@@ -173,9 +179,7 @@ def run(project):
         with KedroSession.create(project_path=project.folder, env="paper", runtime_params=given) as session:
             session.run(pipeline_names=list(names), namespaces=[namespace] if namespace else None)
 
-    yield run
-    os.chdir(before)
-    pipelines.update(registered)
+    return run
 
 
 @pytest.mark.slow
