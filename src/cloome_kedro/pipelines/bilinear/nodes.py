@@ -1,0 +1,189 @@
+"""Nodes of the bilinear baseline. Tables are those of :mod:`cloome_kedro.schemas` of the same name.
+
+``field_profiles`` is any table with ``field_id`` and numeric columns; columns called ``Metadata_...`` are no features.
+"""
+
+import logging
+from typing import Any, NamedTuple
+
+from cloome_kedro.parameters import BilinearParameters, FingerprintParameters, RetrievalParameters
+
+logger = logging.getLogger(__name__)
+
+
+def train_bilinear(
+    bilinear_state,
+    field_profiles,
+    pairs,
+    compounds,
+    fingerprints,
+    folds,
+    parameters: BilinearParameters,
+    fingerprint_settings: FingerprintParameters,
+    seed: int,
+    *,
+    split: str,
+):
+    """Train on the training fold, choose the epoch on the validation fold; profiles of the test fold are never read.
+
+    Features are standardised by the training fold. Fields without a profile are left out, with a warning.
+
+    Returns
+    -------
+    cloome_kedro.learning.checkpoint.Checkpoint, pandas.DataFrame
+        The best epoch's model by the first metric of ``fit.keep``, and ``history``.
+
+    Raises
+    ------
+    ValueError
+        If tables do not fit one another, a profile is not finite, or no field of the training fold has one.
+    """
+    import hashlib
+
+    import numpy as np
+    import pandas as pd
+
+    from cloome_kedro import __version__
+    from cloome_kedro.chemistry.splits import split_hash
+    from cloome_kedro.evaluation.retrieval import retrieval_accuracies
+    from cloome_kedro.learning.batches import as_tensor
+    from cloome_kedro.learning.bilinear import BilinearModel, Standardise, describe_bilinear
+    from cloome_kedro.learning.checkpoint import Checkpoint
+    from cloome_kedro.learning.data import PairData
+    from cloome_kedro.learning.fit import fit
+    from cloome_kedro.schemas import history as history_table
+
+    if (found := fingerprints.shape[1] * 8) != (bits := fingerprint_settings.bits):
+        raise ValueError(
+            f"fingerprints have {found} bits, params:fingerprints say {bits}: run the featurization pipeline again"
+        )
+    # Only these fields go on: what belongs to the test fold cannot be read.
+    seen = pairs.merge(folds[folds["fold"] != "test"], on="inchikey", validate="many_to_one")
+    seen, profiles = _profiled(seen, field_profiles, split)
+    data = PairData.by_fold(
+        profiles.values.__getitem__,
+        _structures(seen, compounds, fingerprints),
+        fingerprints,
+        seen["fold"].to_numpy(),
+        seed,
+        keys=seen["field_id"].to_numpy(),
+    )
+    preprocess = Standardise.of(as_tensor(profiles.values[data.train]))
+    identity = hashlib.sha256(np.ascontiguousarray(profiles.values).data).hexdigest()
+    model = BilinearModel(len(profiles.columns), bits)
+    result = fit(model, data, preprocess, parameters.fit, seed, retrieval_accuracies, bilinear_state, identity)
+
+    metric = parameters.fit.keep[0]
+    best = result.best[metric]
+    measured = {k: v for k, v in result.history[best.epoch].items() if k.startswith("validation_") and np.isfinite(v)}
+    config = describe_bilinear(profiles.columns, bits, parameters.fit, preprocess) | {
+        "fingerprints": fingerprint_settings.model_dump(mode="json"),
+        "split_hash": split_hash(folds),
+        "seed": seed,
+        "selected_by": metric,
+        "epoch": best.epoch,
+        "validation": measured,
+        "version": __version__,
+    }
+    # Without validation compounds there are no validation columns; the table has them all the same.
+    history = pd.DataFrame(result.history, columns=list(history_table.columns))
+    return Checkpoint(config, best.tensors), history.assign(best=history["epoch"] == best.epoch)
+
+
+def rank_by_bilinear(
+    bilinear_checkpoint,
+    field_profiles,
+    pairs,
+    compounds,
+    fingerprints,
+    folds,
+    parameters: RetrievalParameters,
+    seed: int,
+    *,
+    split: str,
+):
+    """Rank the queries of CLOOME by the bilinear score: ``bilinear_ranks``.
+
+    A compound whose drawn field has no profile is left out, as query and as candidate, with a warning.
+
+    Raises
+    ------
+    ValueError
+        If the baseline was trained on other folds, columns or fingerprints, or no query has a profile.
+    """
+    from cloome_kedro.chemistry.splits import split_hash
+    from cloome_kedro.evaluation.retrieval import IMAGE_RETRIEVAL, STRUCTURE_RETRIEVAL, draw_queries, rank_both_ways
+    from cloome_kedro.learning.batches import as_tensor
+    from cloome_kedro.learning.bilinear import build_bilinear, standardise_of
+    from cloome_kedro.learning.embed import embed_structures
+
+    if (found := bilinear_checkpoint.config["split_hash"]) != (expected := split_hash(folds)):
+        raise ValueError(
+            f"{split}.bilinear_checkpoint is of folds {found}, not of {split}.folds {expected}: it may have been "
+            "trained on test compounds. Run the pipeline bilinear of this split again."
+        )
+    model = build_bilinear(bilinear_checkpoint)
+    if (bits := fingerprints.shape[1] * 8) != (trained_on := model.weight.shape[1]):
+        raise ValueError(
+            f"fingerprints have {bits} bits, {split}.bilinear_checkpoint was trained on {trained_on}: "
+            "run the pipeline bilinear again"
+        )
+    queries, profiles = _profiled(draw_queries(pairs, folds, parameters.fold, seed, split), field_profiles, split)
+    if queries.empty:
+        raise ValueError(f"{split}: no field drawn from the {parameters.fold} fold has a row in field_profiles")
+    standardise = standardise_of(bilinear_checkpoint, profiles.columns)
+    fields = model.encode_images(standardise(as_tensor(profiles.values))).numpy()
+    structures = embed_structures(model, fingerprints[_structures(queries, compounds, fingerprints)], progress=False)
+    spaces = {STRUCTURE_RETRIEVAL: (fields, structures), IMAGE_RETRIEVAL: (structures, fields)}
+    ranks = rank_both_ways(spaces, queries["field_id"], queries["inchikey"], parameters.candidates, seed)
+    return ranks.assign(split=split, method="Bilinear")
+
+
+class _Profiles(NamedTuple):
+    columns: list[str]
+    values: Any  # (fields, columns) float32
+
+
+def _profiled(fields, field_profiles, split: str):
+    """The rows of ``fields`` that have a profile, and their profiles, in the same order."""
+    import numpy as np
+    import pandas as pd
+
+    columns = [name for name in field_profiles if name != "field_id" and not name.startswith("Metadata_")]
+    if not columns:
+        raise ValueError("field_profiles has no feature: every column but field_id starts with Metadata_")
+    if text := [name for name in columns if field_profiles[name].dtype.kind not in "fiu"]:
+        raise ValueError(f"field_profiles: column {text[0]} is not numeric; if it is no feature, name it Metadata_…")
+    rows = pd.Index(field_profiles["field_id"]).get_indexer(fields["field_id"])
+    if len(missing := fields["field_id"][rows < 0]):
+        logger.warning(
+            "%s: %d of %d fields have no profile and are left out of the bilinear baseline, the first is %s",
+            split,
+            len(missing),
+            len(fields),
+            missing.iloc[0],
+        )
+    fields = fields[rows >= 0].reset_index(drop=True)
+    values = field_profiles[columns].iloc[rows[rows >= 0]].to_numpy(np.float32)
+    if not (finite := np.isfinite(values)).all():
+        row, column = np.argwhere(~finite)[0]
+        raise ValueError(
+            f"field_profiles: {columns[column]} of field {fields['field_id'][row]} is {values[row, column]}: "
+            "give it a finite value or leave the row out"
+        )
+    return fields, _Profiles(columns, values)
+
+
+def _structures(fields, compounds, fingerprints):
+    """Row of ``fingerprints`` of every field: (fields,) int."""
+    import pandas as pd
+
+    if len(fingerprints) != len(compounds):
+        raise ValueError(
+            f"there are {len(fingerprints)} fingerprints of {len(compounds)} compounds: "
+            "run the featurization pipeline again"
+        )
+    rows = pd.Index(compounds["inchikey"]).get_indexer(fields["inchikey"])
+    if (rows < 0).any():
+        raise ValueError(f"pairs: compound {fields['inchikey'][rows < 0].iloc[0]} is not in the table compounds")
+    return rows
