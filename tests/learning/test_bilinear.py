@@ -12,7 +12,7 @@ from cloome_kedro.learning.bilinear import (
     describe_bilinear,
     standardise_of,
 )
-from cloome_kedro.learning.checkpoint import Checkpoint, describe, load, save
+from cloome_kedro.learning.checkpoint import Checkpoint, build, describe, load, save
 from cloome_kedro.learning.config import FitConfig, ImageEncoderConfig, StructureEncoderConfig
 from cloome_kedro.learning.model import parameter_groups
 from cloome_kedro.learning.objectives import InfoLOOB, InfoNCE
@@ -129,3 +129,5 @@ def test_other_checkpoints_are_refused():
     pair_model = describe(ImageEncoderConfig(), StructureEncoderConfig(), 8, FitConfig(), Preprocess())
     with pytest.raises(ValueError, match="not of a bilinear model"):
         build_bilinear(Checkpoint(pair_model, {}))
+    with pytest.raises(ValueError, match="of a bilinear model, which has no encoders"):
+        build(Checkpoint(config, trained().state_dict()))

@@ -61,6 +61,8 @@ def describe(
 def build(checkpoint: Checkpoint) -> PairModel:
     """The checkpoint's model, in evaluation mode on the CPU; ValueError where tensors and architecture disagree."""
     architecture = checkpoint.config["architecture"]
+    if "image_encoder" not in architecture:
+        raise ValueError(f"the checkpoint is of a {architecture.get('name', 'nameless')} model, which has no encoders")
     with torch.device("meta"):
         model = PairModel(
             _settings(ImageEncoderConfig, architecture["image_encoder"]),
