@@ -165,6 +165,33 @@ class TrainingParameters(Parameters):
         description="what an epoch shows equally often, and a batch once where fit.unique_compounds; with treatment "
         "(compound at a concentration) a batch can hold a compound at several concentrations",
     )
+    selected_by: str = Field(default="top1", description="one of fit.keep: the study's checkpoint is the best by it")
+
+    @model_validator(mode="after")
+    def _is_kept(self):
+        if self.selected_by not in self.fit.keep:
+            raise ValueError(
+                f"training.selected_by: {self.selected_by} is not in training.fit.keep, {', '.join(self.fit.keep)}"
+            )
+        return self
+
+
+class BilinearParameters(Parameters):
+    """The bilinear baseline x^T W z (pipeline ``bilinear``)."""
+
+    fit: FitConfig
+
+    @model_validator(mode="before")
+    @classmethod
+    def _settings_of_other_models_are_refused(cls, values):
+        fit = values.get("fit") if isinstance(values, dict) else None
+        others = ("embedding_size", "inverse_temperature", "learnable_temperature", "hopfield_beta")
+        if isinstance(fit, dict) and (found := [name for name in others if fit.get(name) is not None]):
+            raise ValueError(
+                f"bilinear.fit.{found[0]} has no meaning for x^T W z, whose scores are neither of unit vectors nor "
+                "scaled: leave it out"
+            )
+        return values
 
 
 class ImportParameters(Parameters):

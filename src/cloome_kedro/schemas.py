@@ -132,14 +132,18 @@ history = _table(
         "step": _column(int),
         "train_loss": _column(float),
         "validation_loss": _column(float, nullable=True),
-        "validation_top1": _column(float, nullable=True),
-        "validation_top1_structure_retrieval": _column(float, nullable=True),  # image query
-        "validation_top1_image_retrieval": _column(float, nullable=True),  # structure query
+        # top-k accuracy in the full pool: mean of both directions, image query, structure query
+        **{
+            f"validation_top{k}{direction}": _column(float, nullable=True)
+            for k in (1, 5, 10)
+            for direction in ("", "_structure_retrieval", "_image_retrieval")
+        },
         "inverse_temperature": _column(float),
         "learning_rate": _column(float),
+        "gradient_norm": _column(float, nullable=True),  # mean, before clipping
         "fields_per_second": _column(float),
         "waiting_fraction": _column(float),  # share of the time of training spent waiting for data
-        "best": _column(bool),
+        "best": _column(bool),  # by the metric that the study selects by
     },
     unique=["epoch"],
 )

@@ -1,4 +1,4 @@
-"""The fit on a planted correlation: five structure bits decide how bright each channel is, five how coarse it is."""
+"""The fit on a planted correlation, see planted.py."""
 
 import logging
 import math
@@ -8,146 +8,182 @@ import numpy as np
 import pytest
 import torch
 
-from cloome_kedro.learning.config import FitConfig, ImageEncoderConfig, StructureEncoderConfig
-from cloome_kedro.learning.fit import fit
-from cloome_kedro.learning.model import PairModel, seeded
-from cloome_kedro.learning.preprocess import Preprocess
+from cloome_kedro.learning.model import PairModel
+from cloome_kedro.learning.state import FitState
+from planted import BITS, CONFIG, FIELDS, IMAGE, PREPROCESS, STRUCTURE, TRAINING, Planted
 
-IMAGE, STRUCTURE, BITS = ImageEncoderConfig(layers=(1, 1, 1, 1), width=8), StructureEncoderConfig(1, 64), 32
-COMPOUNDS, TRAINING, FIELDS = 320, 256, 2
-CONFIG = FitConfig(embedding_size=32, warmup_steps=10, batch_size=64, epochs=12, learning_rate=3e-3, accelerator="cpu")
 pytestmark = pytest.mark.usefixtures("one_thread")
-PREPROCESS = Preprocess(mean=(80.0,) * 5, std=(50.0,) * 5)
 
 
-class Planted:
-    """Fields of compounds in memory; keeps count of the fields that were read."""
-
-    def __init__(self, seed=0):
-        rng = np.random.default_rng(seed)
-        bits = rng.integers(0, 2, (COMPOUNDS, BITS), dtype=np.uint8)
-        self.fingerprints = np.packbits(bits, axis=1)
-        self.structures = np.tile(np.arange(COMPOUNDS), FIELDS)
-        bright, coarse = bits[self.structures, :5], bits[self.structures, 5:10]
-        noise = rng.normal(size=(len(self.structures), 5, 32, 32))
-        blocks = noise[..., ::4, ::4].repeat(4, axis=-2).repeat(4, axis=-1)
-        texture = np.where(coarse[..., None, None], blocks, noise)
-        level = 60 + 60 * bright[..., None, None]
-        self.fields = np.clip(level + 25 * texture, 0, 255).astype(np.uint8)
-        self.train = np.flatnonzero(self.structures < TRAINING)
-        self.validation = np.flatnonzero(self.structures >= TRAINING)
-        self.seen: set[int] = set()
-
-    def read(self, indices):
-        self.seen.update(indices.tolist())
-        return self.fields[indices]
-
-    def fit(self, config=CONFIG, seed=0, **changes):
-        with seeded(seed):
-            model = PairModel(IMAGE, STRUCTURE, BITS, config.embedding_size)
-        data = {
-            "structures": self.structures,
-            "fingerprints": self.fingerprints,
-            "train": self.train,
-            "validation": self.validation,
-        } | changes
-        return fit(model, self.read, preprocess=PREPROCESS, config=config, seed=seed, validate=top1, **data)
-
-
-def top1(images, structures):
-    scores = images @ structures.T
-    own = scores.diagonal()
-    both = [np.mean((scores >= own[:, None]).sum(1) == 1), np.mean((scores >= own[None]).sum(0) == 1)]
-    return {"top1": float(np.mean(both))}
+@pytest.fixture
+def state(tmp_path):
+    return FitState(tmp_path / "state")
 
 
 @pytest.fixture(scope="module")
-def learned(one_thread):
-    data = Planted()
-    return data, *data.fit()
+def learned(one_thread, tmp_path_factory):
+    return Planted().fit(FitState(tmp_path_factory.mktemp("state")), replace(CONFIG, keep=("top1", "loss")))
 
 
 def test_learns_what_is_planted_in_held_out_compounds(learned):
-    _, _, history = learned
+    history = learned.history
     best = max(row["validation_top1"] for row in history)
     assert best > 0.25  # chance is 1 / 64
     assert history[-1]["train_loss"] < history[0]["train_loss"] - 0.5
     assert history[-1]["validation_loss"] < history[0]["validation_loss"]
 
 
-def test_the_decay_rule_reaches_the_optimiser():
+def test_the_decay_rule_reaches_the_optimiser(tmp_path):
     config = replace(CONFIG, epochs=1, weight_decay=1.0)
-    corrected, published = (Planted().fit(replace(config, decay_rule=rule))[0] for rule in ("corrected", "published"))
+    corrected, published = (
+        Planted().fit(FitState(tmp_path / rule), replace(config, decay_rule=rule)).best["top1"].tensors
+        for rule in ("corrected", "published")
+    )
     assert published["logit_inv_tau"] < corrected["logit_inv_tau"]
     assert published["transformer.layers.0.1.weight"].mean() < corrected["transformer.layers.0.1.weight"].mean()
 
 
-def test_learns_nothing_from_shuffled_structures():
+def test_learns_nothing_from_shuffled_structures(state):
     data = Planted()
     data.fingerprints = np.random.default_rng(1).permutation(data.fingerprints)
-    _, history = data.fit(replace(CONFIG, epochs=6))
+    history = data.fit(state, replace(CONFIG, epochs=6)).history
     # 128 queries at 1 / 64: more than 8 hits happen with a probability below 1e-3.
     assert history[-1]["validation_top1"] <= 8 / 128
 
 
-def test_history_and_best_epoch(learned):
-    _, state, history = learned
-    steps = TRAINING * FIELDS // 64
+def test_history(learned):
+    history, steps = learned.history, TRAINING * FIELDS // 64
+    assert [row["epoch"] for row in history] == list(range(CONFIG.epochs))
     assert [row["step"] for row in history] == [steps * (i + 1) for i in range(CONFIG.epochs)]
-    (best,) = [row for row in history if row["best"]]
-    assert best["validation_top1"] == max(row["validation_top1"] for row in history)
     assert history[-1]["learning_rate"] < 1e-4 < max(row["learning_rate"] for row in history)
     assert all(row["fields_per_second"] > 0 and 0 <= row["waiting_fraction"] < 1 for row in history)
-    # The state is the best epoch's: its temperature is.
-    assert state["logit_inv_tau"].exp().item() == pytest.approx(best["inverse_temperature"])
-    assert set(state) == set(PairModel(IMAGE, STRUCTURE, BITS, 32).state_dict())
+    assert all(0 < row["gradient_norm"] < 1000 for row in history)
 
 
-def test_equal_seeds_give_equal_bits_and_others_do_not():
+def test_the_best_epoch_is_kept_by_each_metric(learned):
+    history = learned.history
+    assert set(learned.best) == {"top1", "loss"}
+    by_top1, by_loss = learned.best["top1"], learned.best["loss"]
+    assert history[by_top1.epoch]["validation_top1"] == max(row["validation_top1"] for row in history)
+    assert history[by_loss.epoch]["validation_loss"] == min(row["validation_loss"] for row in history)
+    for best in (by_top1, by_loss):
+        # The state is that epoch's: its temperature is.
+        assert best.tensors["logit_inv_tau"].exp().item() == pytest.approx(history[best.epoch]["inverse_temperature"])
+        assert set(best.tensors) == set(PairModel(IMAGE, STRUCTURE, BITS, 32).state_dict())
+
+
+def test_an_unknown_metric_is_refused_with_those_there_are(state):
+    with pytest.raises(ValueError, match="no validation metric 'top5', only loss, top1"):
+        Planted().fit(state, replace(CONFIG, epochs=1, keep=("top1", "top5")))
+
+
+def test_training_ends_when_patience_does(state):
+    values = iter([0.1, 0.4, 0.3, 0.2, 0.1, 0.9])
+    result = Planted().fit(state, replace(CONFIG, epochs=6, patience=3), validate=lambda *_: {"top1": next(values)})
+    assert len(result.history) == 5
+    assert result.best["top1"].epoch == 1
+
+
+def test_equal_seeds_give_equal_bits_and_others_do_not(tmp_path):
     config = replace(CONFIG, epochs=1)
-    (first, _), (again, _), (other, _) = Planted().fit(config), Planted().fit(config), Planted().fit(config, seed=1)
+    first, again, other = (
+        Planted().fit(FitState(tmp_path / str(i)), config, seed=seed).best["top1"].tensors
+        for i, seed in enumerate((0, 0, 1))
+    )
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["visual.fc.weight"], other["visual.fc.weight"])
 
 
-def test_reads_training_and_validation_fields_only():
-    data = Planted()
-    data.fit(replace(CONFIG, epochs=1), train=data.train[:200], validation=data.validation[:20])
-    assert data.seen <= set(data.train[:200]) | set(data.validation[:20])
-    assert len(data.seen & set(data.validation)) == 20
+def test_reads_training_and_validation_fields_only(state):
+    planted = Planted()
+    data = planted.data()
+    planted.fit(state, replace(CONFIG, epochs=1), train=data.train[:200], validation=data.validation[:20])
+    assert planted.seen <= set(data.train[:200]) | set(data.validation[:20])
+    assert len(planted.seen & set(data.validation)) == 20
 
 
 @pytest.mark.parametrize("objective", [{"objective": "info_loob"}, {"objective": "info_loob", "hopfield_beta": 8.0}])
-def test_other_objectives_train(objective):
-    _, history = Planted().fit(replace(CONFIG, epochs=2, precision="bf16-mixed", **objective))
+def test_other_objectives_train(objective, state):
+    history = Planted().fit(state, replace(CONFIG, epochs=2, precision="bf16-mixed", **objective)).history
     assert history[1]["train_loss"] < history[0]["train_loss"]
 
 
-def test_the_last_epoch_is_taken_where_there_is_nothing_to_validate_on():
-    data = Planted()
-    _, history = data.fit(replace(CONFIG, epochs=2), validation=data.validation[:1])
-    assert [row["best"] for row in history] == [False, True]
-    assert math.isnan(history[0]["validation_top1"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"optimizer": "sgd", "momentum": 0.9, "learning_rate": 0.1, "schedule": "constant"},
+        {"clip_norm": 0.5},
+        pytest.param({"compile": True}, marks=pytest.mark.slow),
+    ],
+    ids=["sgd", "clip", "compile"],
+)
+def test_other_ways_to_train(settings, state):
+    history = Planted().fit(state, replace(CONFIG, epochs=2, **settings)).history
+    assert history[1]["train_loss"] < history[0]["train_loss"]
+    if settings.get("schedule") == "constant":
+        assert [row["learning_rate"] for row in history] == [pytest.approx(0.07), pytest.approx(0.1)]
 
 
-def test_a_loss_that_is_not_finite_stops_with_step_and_learning_rate():
-    with pytest.raises(FloatingPointError, match=r"step \d+ \(epoch \d+\), learning rate"):
-        Planted().fit(replace(CONFIG, learning_rate=1e30, warmup_steps=0))
+def test_clipping_bounds_the_step(tmp_path):
+    # One step of plain SGD is the learning rate times the clipped gradient.
+    config = replace(CONFIG, optimizer="sgd", weight_decay=0.0, epochs=1, warmup_steps=0, batch_size=256)
+    steps = {}
+    for norm in (None, 1e-3):
+        planted = Planted()
+        result = planted.fit(
+            FitState(tmp_path / str(norm)),
+            replace(config, clip_norm=norm, learning_rate=1.0 if norm else 0.0, schedule="constant"),
+            train=planted.data().train[:256],
+        )
+        steps[norm] = {name: t for name, t in result.best["top1"].tensors.items() if "running" not in name}
+    moved = math.sqrt(
+        sum(
+            (steps[None][name] - steps[1e-3][name]).square().sum().item()
+            for name in steps[None]
+            if "num_batches" not in name
+        )
+    )
+    assert moved == pytest.approx(1e-3, rel=1e-3)
 
 
-def test_embeddings_that_are_not_finite_after_the_last_step_stop_too():
-    data = Planted()
-    with pytest.raises(FloatingPointError, match="validation"):  # one step: its loss is of the weights before it
-        data.fit(replace(CONFIG, learning_rate=1e37, warmup_steps=0, batch_size=256, epochs=1), train=data.train[:256])
+def test_micro_batches_train_as_one_batch_does_but_for_batch_statistics(tmp_path):
+    whole, cached = (
+        Planted().fit(FitState(tmp_path / str(size)), replace(CONFIG, epochs=3, micro_batch_size=size)).history
+        for size in (None, 24)
+    )
+    assert cached[0]["train_loss"] == pytest.approx(whole[0]["train_loss"], rel=0.1)
+    assert cached[-1]["train_loss"] < cached[0]["train_loss"] - 0.3
 
 
-def test_one_compound_is_no_training():
-    data = Planted()
-    with pytest.raises(ValueError, match="two compounds"):
-        data.fit(train=data.train[data.structures[data.train] == 3])
+def test_the_last_epoch_is_taken_where_there_is_nothing_to_validate_on(state):
+    result = Planted().fit(state, replace(CONFIG, epochs=2), validation=Planted().data().validation[:1])
+    assert result.best["top1"].epoch == 1
+    assert math.isnan(result.history[0]["validation_loss"])
+    assert "validation_top1" not in result.history[0]
 
 
-def test_a_warm_up_that_never_ends_is_told(caplog):
+def test_one_compound_is_no_training(state):
+    data = Planted().data()
+    with pytest.raises(ValueError, match="needs 2 compounds"):
+        Planted().fit(state, train=data.train[data.structures[data.train] == 3])
+
+
+def test_a_warm_up_that_never_ends_is_told(state, caplog):
     with caplog.at_level(logging.WARNING):
-        Planted().fit(replace(CONFIG, epochs=1, warmup_steps=20_000))
+        Planted().fit(state, replace(CONFIG, epochs=1, warmup_steps=20_000))
     assert "warm-up of 20000 steps" in caplog.text
+
+
+def test_collapsed_embeddings_are_told(state, caplog):
+    planted = Planted()
+    planted.fields[:] = 7  # every field is alike
+    with caplog.at_level(logging.WARNING):
+        planted.fit(state, replace(CONFIG, epochs=1))
+    assert "image embeddings have collapsed" in caplog.text
+    assert "structure embeddings have collapsed" not in caplog.text
+
+
+def test_crops_are_drawn_anew_in_every_step(state):
+    crop = replace(PREPROCESS, crop=30)
+    history = Planted().fit(state, replace(CONFIG, epochs=2), preprocess=crop).history
+    assert history[1]["train_loss"] < history[0]["train_loss"]

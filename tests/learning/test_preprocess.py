@@ -30,7 +30,7 @@ def test_per_image_normalisation(images):
 def test_random_crops_are_windows_of_their_own(images):
     # A pixel's value tells its place, so a crop tells its corner.
     place = torch.arange(12 * 14, dtype=torch.uint8).view(1, 1, 12, 14).expand(60, 5, 12, 14)
-    crops = Preprocess(crop=8, mean=(0,) * 5, std=(1,) * 5).augment(place, seed=3)
+    crops = Preprocess(crop=8, mean=(0,) * 5, std=(1,) * 5).augment(place, range(60))
     corners = crops[:, 0, 0, 0].long()
     top, left = corners // 14, corners % 14
     for crop, y, x in zip(crops, top, left, strict=True):
@@ -43,15 +43,16 @@ def test_random_crops_are_windows_of_their_own(images):
 def test_augmentation_follows_its_seed_and_leaves_the_global_state_alone(images, scale):
     preprocess = Preprocess(crop=8, resized_crop_scale=scale)
     state = torch.get_rng_state()
-    first, again, other = (preprocess.augment(images, seed) for seed in (1, 1, 2))
+    first, again, other = (preprocess.augment(images, seeds) for seeds in (range(6), range(6), range(6, 12)))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+    torch.testing.assert_close(preprocess.augment(images[2:4], range(2, 4)), first[2:4])
     assert first.shape == (6, 5, 8, 8)
     assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_whole_fields_are_not_augmented(images):
-    assert torch.equal(Preprocess().augment(images, 0), Preprocess()(images))
+    assert torch.equal(Preprocess().augment(images, range(6)), Preprocess()(images))
 
 
 def test_a_crop_larger_than_the_field_is_refused(images):

@@ -6,6 +6,8 @@ from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 
+from cloome_kedro.atomic import replace_folder
+
 
 class CheckpointDataset(AbstractDataset):
     """A trained model with all that inference needs (see `cloome_kedro.learning.checkpoint`).
@@ -37,6 +39,32 @@ class CheckpointDataset(AbstractDataset):
 
     def _exists(self) -> bool:
         return (self._filepath / "config.json").exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+
+class CheckpointsDataset(AbstractDataset):
+    """A folder of checkpoints, each in a folder of its own that is named by its key."""
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> dict[str, Any]:
+        from cloome_kedro.learning.checkpoint import load
+
+        return {folder.name: load(folder) for folder in sorted(self._filepath.iterdir())}
+
+    def save(self, data: dict[str, Any]) -> None:
+        from cloome_kedro.learning.checkpoint import save
+
+        with replace_folder(self._filepath) as part:
+            for name, checkpoint in data.items():
+                save(checkpoint, part / name)
+
+    def _exists(self) -> bool:
+        return self._filepath.is_dir()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}

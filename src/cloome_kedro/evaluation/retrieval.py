@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from cloome_kedro.evaluation.intervals import exact_interval
-from cloome_kedro.evaluation.ranks import Ties, check_pool, match_ranks, pair_scores, resolve_ties
+from cloome_kedro.evaluation.ranks import Ties, check_pool, match_ranks, pair_scores, resolve_ties, top_k
 
 logger = logging.getLogger(__name__)
 
@@ -161,6 +161,29 @@ def rank_both_ways(
             query, matched = keys[direction]
             tables.append(pd.DataFrame({**columns, "query": query, "match": matched, "rank": ranks}))
     return pd.concat(tables, ignore_index=True)
+
+
+def retrieval_accuracies(
+    images: np.ndarray, structures: np.ndarray, ks: Sequence[int] = (1, 5, 10)
+) -> dict[str, float]:
+    """Top-k accuracies in the full pool of N pairs, (N, d) each; ties count against the match.
+
+    Returns
+    -------
+    dict
+        ``top<k>_structure_retrieval``, ``top<k>_image_retrieval``, and ``top<k>``, the mean of both.
+    """
+    match = np.arange(len(images))
+    of_structures, of_images = (
+        top_k(match_ranks(queries, candidates, match), ks)
+        for queries, candidates in ((images, structures), (structures, images))
+    )
+    metrics = {}
+    for k, by_image, by_structure in zip(ks, of_structures, of_images, strict=True):
+        metrics[f"top{k}"] = float(by_image + by_structure) / 2
+        metrics[f"top{k}_structure_retrieval"] = float(by_image)
+        metrics[f"top{k}_image_retrieval"] = float(by_structure)
+    return metrics
 
 
 def summarise_ranks(ranks: pd.DataFrame, top_k: Sequence[int], confidence: float) -> pd.DataFrame:

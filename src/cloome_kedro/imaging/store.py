@@ -52,6 +52,10 @@ class PlateStore:
         except (FileNotFoundError, ValueError):
             return False
 
+    def digest(self, plate_file: str) -> str:
+        """Digest of what the plate was made from: another one says that its fields may have changed."""
+        return (pq.read_schema(self._record(plate_file)).metadata or {}).get(_DIGEST, b"").decode()
+
     def record(self, plate_file: str) -> pd.DataFrame:
         """One row a field: field_id, row (-1 = rejected), reason and the statistics."""
         return pq.read_table(self._record(plate_file)).to_pandas()

@@ -1,5 +1,6 @@
 """Batches of pairs: which fields meet in a batch, and reading them ahead of the training step."""
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -99,6 +100,17 @@ def as_tensor(array: np.ndarray, pin: bool = False) -> torch.Tensor:
     """Tensor that shares the array's memory where it can."""
     tensor = torch.from_numpy(np.require(array, requirements=["C", "W"]))
     return tensor.pin_memory() if pin else tensor
+
+
+def timed(batches: Iterator[T]) -> Iterator[tuple[float, T]]:
+    """Pairs of the seconds waited for a batch, and the batch."""
+    while True:
+        begin = time.perf_counter()
+        try:
+            batch = next(batches)
+        except StopIteration:
+            return
+        yield time.perf_counter() - begin, batch
 
 
 def prefetch(load: Callable[[np.ndarray], T], batches: Iterable[np.ndarray], ahead: int = 2) -> Iterator[T]:

@@ -1,8 +1,8 @@
 """Settings of the encoders, the objective and the fit, as plain dataclasses.
 
 ``__pydantic_config__`` makes pydantic refuse unknown keys where these are read from configuration, while this module
-needs the standard library only. Defaults are the publication's, but for ``decay_rule``, ``unique_compounds`` and
-``precision``.
+needs the standard library only. Defaults of the science are the publication's, but for ``decay_rule``,
+``unique_compounds`` and ``precision``.
 """
 
 from dataclasses import dataclass
@@ -51,12 +51,40 @@ class StructureEncoderConfig:
 
 @dataclass(frozen=True)
 class FitConfig:
-    """Objective, optimiser, schedule and the length of a training.
+    """Objective, optimiser, schedule and length of a training, and what it runs on.
 
-    ``hopfield_beta`` belongs to ``info_loob``. ``decay_rule`` says which parameters decay
-    (:func:`cloome_kedro.learning.model.parameter_groups`). ``unique_compounds``: a batch holds no compound twice (no
-    treatment twice, where pairs are counted by treatment); what an epoch is then, is told in
-    :func:`cloome_kedro.learning.batches.epoch_batches`.
+    Attributes
+    ----------
+    objective, hopfield_beta
+        ``hopfield_beta`` belongs to ``info_loob``.
+    optimizer, momentum
+        ``momentum`` belongs to ``sgd``.
+    schedule
+        What follows the warm-up: cosine annealing with hard restarts, or a constant learning rate.
+    decay_rule
+        Which parameters decay, see :func:`cloome_kedro.learning.model.parameter_groups`.
+    clip_norm
+        Gradients are scaled down to this norm at most.
+    batch_size
+        Pairs that are contrasted with one another, over all devices together.
+    micro_batch_size
+        Pairs that a device holds activations of at a time; the loss is that of the whole batch all the same. Batch
+        normalisation takes its statistics from these.
+    unique_compounds
+        A batch holds no compound twice (no treatment twice, where pairs are counted by treatment); what an epoch is
+        then, is told in :func:`cloome_kedro.learning.batches.epoch_batches`.
+    keep
+        Validation metrics (or ``loss``) whose best epoch is kept, each its own.
+    patience
+        Epochs without a better value of the first of ``keep`` after which training ends.
+    precision, accelerator, devices, strategy
+        As lightning-fabric names them; several devices are driven by processes that the training itself starts.
+    sync_batchnorm
+        Whether batch normalisation takes its statistics over all devices (GPUs only).
+    compile
+        Whether the model goes through ``torch.compile``.
+    checkpoint_minutes, checkpoint_steps
+        How often the state is written from which a killed training goes on.
     """
 
     __pydantic_config__: ClassVar[dict] = {"extra": "forbid"}
@@ -66,21 +94,48 @@ class FitConfig:
     hopfield_beta: float | None = None
     inverse_temperature: float = 14.3
     learnable_temperature: bool = True
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    momentum: float = 0.0
     learning_rate: float = 1e-3
     weight_decay: float = 0.1
     decay_rule: Literal["corrected", "published"] = "corrected"
+    schedule: Literal["cosine_restarts", "constant"] = "cosine_restarts"
     warmup_steps: int = 20_000
     cycles: int = 1
+    clip_norm: float | None = None
     batch_size: int = 256
+    micro_batch_size: int | None = None
     unique_compounds: bool = True
     epochs: int = 70
+    keep: tuple[str, ...] = ("top1",)
+    patience: int | None = None
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     accelerator: str = "auto"
+    devices: int = 1
+    strategy: Literal["auto", "ddp_spawn"] = "auto"
+    sync_batchnorm: bool = False
+    compile: bool = False
+    checkpoint_minutes: float | None = 10.0
+    checkpoint_steps: int | None = None
 
     def __post_init__(self):
-        _at_least(self, 0, "learning_rate", "weight_decay", "warmup_steps")
-        _at_least(self, 1, "embedding_size", "cycles", "epochs")
+        _at_least(self, 0, "learning_rate", "weight_decay", "warmup_steps", "momentum")
+        _at_least(self, 1, "embedding_size", "cycles", "epochs", "devices")
         _at_least(self, 2, "batch_size")
+        for name, minimum in (("micro_batch_size", 2), ("patience", 1), ("checkpoint_steps", 1)):
+            if getattr(self, name) is not None:
+                _at_least(self, minimum, name)
+        for name in ("clip_norm", "checkpoint_minutes"):
+            if getattr(self, name) is not None and getattr(self, name) <= 0:
+                raise ValueError(f"FitConfig: {name} must be positive, is {getattr(self, name)}")
+        if self.batch_size % self.devices:
+            raise ValueError(
+                f"FitConfig: batch_size must be a multiple of devices, {self.batch_size} is not of {self.devices}"
+            )
+        if not self.keep or len(set(self.keep)) < len(self.keep):
+            raise ValueError(f"FitConfig: keep must name metrics, each once, is {self.keep}")
+        if self.momentum and self.optimizer != "sgd":
+            raise ValueError("FitConfig: momentum needs optimizer: sgd")
         if not 1 <= self.inverse_temperature <= 100:
             raise ValueError(f"FitConfig: inverse_temperature must be in 1 to 100, is {self.inverse_temperature}")
         if self.hopfield_beta is not None and (self.objective != "info_loob" or self.hopfield_beta <= 0):

@@ -8,7 +8,7 @@ from lightning_fabric import Fabric
 from tqdm import tqdm
 
 from cloome_kedro.learning.batches import ReadFields, as_tensor, prefetch, unpack
-from cloome_kedro.learning.model import PairModel
+from cloome_kedro.learning.model import ContrastiveModel
 
 
 def find_device(accelerator: str = "auto") -> torch.device:
@@ -17,7 +17,7 @@ def find_device(accelerator: str = "auto") -> torch.device:
 
 
 def embed_images(
-    model: PairModel,
+    model: ContrastiveModel,
     read: ReadFields,
     fields: int | np.ndarray,
     preprocess: Callable[[torch.Tensor], torch.Tensor],
@@ -39,7 +39,7 @@ def embed_images(
 
 
 def embed_structures(
-    model: PairModel,
+    model: ContrastiveModel,
     fingerprints: np.ndarray,
     batch_size: int = 4096,
     device: torch.device | str = "cpu",

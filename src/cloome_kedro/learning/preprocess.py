@@ -1,5 +1,6 @@
 """From stored uint8 fields to the encoder's input, on the batch's device: crop, then normalise floats of 0 to 255."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,8 +42,11 @@ class Preprocess:
         """uint8 (N, C, H, W) -> float32 (N, C, crop, crop), from the centre."""
         return self.normalise(v2.functional.center_crop(images, self._size(images)))
 
-    def augment(self, images: torch.Tensor, seed: int) -> torch.Tensor:
-        """uint8 (N, C, H, W) -> float32 (N, C, crop, crop), every image with a crop of its own drawn from ``seed``."""
+    def augment(self, images: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor:
+        """uint8 (N, C, H, W) -> float32 (N, C, crop, crop), every image with a crop drawn from the seed of its own.
+
+        So a crop does not depend on which other images are in the batch.
+        """
         size = self._size(images)
         if self.resized_crop_scale is not None:
             crop = v2.RandomResizedCrop(size, self.resized_crop_scale, interpolation=InterpolationMode.BICUBIC)
@@ -50,8 +54,11 @@ class Preprocess:
             crop = v2.RandomCrop(size)
         else:
             return self.normalise(images)
-        with seeded(seed):
-            return self.normalise(torch.stack([crop(image) for image in images]))
+        crops = []
+        for image, seed in zip(images, seeds, strict=True):
+            with seeded(int(seed)):
+                crops.append(crop(image))
+        return self.normalise(torch.stack(crops))
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:
         """uint8 (N, C, H, W) -> float32, normalised, channels last in memory."""

@@ -1,6 +1,8 @@
 """The training pipeline on a small store on disk."""
 
 import dataclasses
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -14,9 +16,10 @@ from cloome_kedro import schemas
 from cloome_kedro.chemistry.splits import split_hash
 from cloome_kedro.imaging.store import PlateStore
 from cloome_kedro.learning.checkpoint import build, preprocess_of
+from cloome_kedro.learning.state import FitState
 from cloome_kedro.parameters import FingerprintParameters, IngestionParameters, TrainingParameters
 from cloome_kedro.pipelines.training import create_pipeline
-from cloome_kedro.pipelines.training.nodes import train
+from cloome_kedro.pipelines.training.nodes import select_checkpoint, train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SOURCE = {"name": "s", "layout": "load_data_csv", "platemap": {"platemaps": "p.tsv"}}
@@ -42,12 +45,20 @@ def settings(normalisation="dataset", pair_key="compound", **fit):
     )
 
 
+def write_plate(store, images, digest="first"):
+    with store.writer("P1", digest) as writer:
+        for image in images:
+            writer.append(image)
+        writer.commit(pd.DataFrame({"field_id": "f", "row": np.arange(len(images))}))
+
+
 @pytest.fixture
 def screen(tmp_path):
     """Inputs of `train`: compounds 0-7 for training, 8-9 for validation, 10-11 for test, three fields each."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 200, (COMPOUNDS * FIELDS, 5, 36, 36), dtype=np.uint8)
-    np.save(tmp_path / "P1.npy", images)
+    store = PlateStore(tmp_path)
+    write_plate(store, images)
     letters = [chr(ord("A") + i) * 14 for i in range(COMPOUNDS)]
     keys = [f"{block}-UHFFFAOYSA-N" for block in letters]
     compounds = pd.DataFrame(
@@ -69,7 +80,7 @@ def screen(tmp_path):
     )
     folds = pd.DataFrame({"inchikey": keys, "fold": ["train"] * 8 + ["validation"] * 2 + ["test"] * 2})
     return {
-        "plate_store": PlateStore(tmp_path),
+        "plate_store": store,
         "pairs": schemas.pairs.validate(pairs),
         "compounds": schemas.compounds.validate(compounds),
         "fingerprints": rng.integers(0, 256, (COMPOUNDS, 2), dtype=np.uint8),
@@ -81,17 +92,21 @@ def run(screen, training=None, seed=0):
     intensity = {"outlier_percent": 0.3, "scale": 256}
     ingestion = IngestionParameters(screen="s", sources=[SOURCE], intensity=intensity, size=(36, 36))
     parameters = [training or settings(), FingerprintParameters(bits=16), ingestion, seed]
-    return train(*screen.values(), *parameters)
+    with TemporaryDirectory() as folder:
+        state = FitState(Path(folder))
+        checkpoints, history = train(state, *screen.values(), *parameters)
+    return select_checkpoint(checkpoints, training or settings()), history
 
 
-def test_pipeline(screen):
+def test_pipeline(screen, tmp_path):
     parameters = {
         "params:training": settings(),
         "params:fingerprints": FingerprintParameters(bits=16),
         "params:ingestion": IngestionParameters(screen="s", sources=[SOURCE]),
         "params:seed": 0,
     }
-    catalog = DataCatalog({name: MemoryDataset(data, "assign") for name, data in {**screen, **parameters}.items()})
+    inputs = {"fit_state": FitState(tmp_path / "state"), **screen, **parameters}
+    catalog = DataCatalog({name: MemoryDataset(data, "assign") for name, data in inputs.items()})
     outputs = SequentialRunner().run(create_pipeline(), catalog)
     assert set(outputs) == {"checkpoint", "history"}
     schemas.history.validate(outputs["history"].load())
@@ -137,15 +152,39 @@ def test_without_validation_compounds_the_history_is_still_a_whole_table(screen)
 
 def test_the_test_fold_changes_nothing(screen):
     checkpoint, history = run(screen)
-    path = screen["plate_store"].folder / "P1.npy"
-    images = np.load(path)
+    images = np.load(screen["plate_store"].images("P1"))
     images[np.arange(len(images)) % COMPOUNDS >= 10] = 255
-    np.save(path, images)
+    write_plate(screen["plate_store"], images)
     screen["fingerprints"][10:] = 0
     again, history_again = run(screen)
     assert all(torch.equal(checkpoint.tensors[name], again.tensors[name]) for name in again.tensors)
     timing = ["fields_per_second", "waiting_fraction"]
     pd.testing.assert_frame_equal(history.drop(columns=timing), history_again.drop(columns=timing))
+
+
+def test_the_best_by_each_metric_is_kept_and_one_selected(screen, tmp_path):
+    training = settings(keep=["loss", "top1"], epochs=3)
+    ingestion = IngestionParameters(screen="s", sources=[SOURCE])
+    parameters = [training, FingerprintParameters(bits=16), ingestion, 0]
+    checkpoints, history = train(FitState(tmp_path / "state"), *screen.values(), *parameters)
+    assert {name: checkpoint.config["selected_by"] for name, checkpoint in checkpoints.items()} == {
+        "loss": "loss",
+        "top1": "top1",
+    }
+    assert checkpoints["loss"].config["epoch"] == history["validation_loss"].idxmin()
+    assert history.index[history["best"]].tolist() == [checkpoints["top1"].config["epoch"]]
+    assert select_checkpoint(checkpoints, training) is checkpoints["top1"]
+
+
+def test_images_made_anew_are_trained_on_anew(screen, tmp_path):
+    state = FitState(tmp_path / "state")
+    ingestion = IngestionParameters(screen="s", sources=[SOURCE])
+    parameters = [settings(), FingerprintParameters(bits=16), ingestion, 0]
+    first, _ = train(state, *screen.values(), *parameters)
+    images = np.load(screen["plate_store"].images("P1"))
+    write_plate(screen["plate_store"], images[:, ::-1], "second")
+    second, _ = train(state, *screen.values(), *parameters)
+    assert not torch.equal(first["top1"].tensors["visual.fc.weight"], second["top1"].tensors["visual.fc.weight"])
 
 
 def test_treatments_count_one_by_one(screen):
@@ -188,3 +227,9 @@ def test_settings_are_checked():
         settings(inverse_temperature=300)
     with pytest.raises(ValidationError, match="batchsize"):
         settings(batchsize=8)
+    with pytest.raises(ValidationError, match="multiple of devices"):
+        settings(devices=3)
+    with pytest.raises(ValidationError, match="clip_norm must be positive"):
+        settings(clip_norm=0.0)
+    with pytest.raises(ValidationError, match="top1 is not in"):
+        settings(keep=["loss"])

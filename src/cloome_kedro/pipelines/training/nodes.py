@@ -11,6 +11,7 @@ from cloome_kedro.parameters import (
 
 
 def train(
+    fit_state,
     plate_store,
     pairs,
     compounds,
@@ -21,10 +22,14 @@ def train(
     ingestion: IngestionParameters,
     seed: int,
 ):
-    """Train on the training fold, choose the epoch on the validation fold; the test fold's fields are never read.
+    """Train on the training fold, choose epochs on the validation fold; the test fold's fields are never read.
+
+    A training that was stopped goes on; one that has ended with equal inputs is not repeated.
 
     Parameters
     ----------
+    fit_state : cloome_kedro.learning.state.FitState
+        Where the training keeps its state.
     plate_store : cloome_kedro.imaging.store.PlateStore
         Where the fields are.
     pairs, compounds, folds : pandas.DataFrame
@@ -34,16 +39,18 @@ def train(
 
     Returns
     -------
-    cloome_kedro.learning.checkpoint.Checkpoint, pandas.DataFrame
-        The best epoch's model, and ``history``.
+    dict of str to cloome_kedro.learning.checkpoint.Checkpoint, pandas.DataFrame
+        The best epoch's model by each metric that is kept, and ``history``.
     """
     import numpy as np
     import pandas as pd
 
     from cloome_kedro import __version__
     from cloome_kedro.chemistry.splits import split_hash
+    from cloome_kedro.evaluation.retrieval import retrieval_accuracies
     from cloome_kedro.imaging.channels import CHANNELS
     from cloome_kedro.learning.checkpoint import Checkpoint, describe
+    from cloome_kedro.learning.data import PairData
     from cloome_kedro.learning.fit import fit
     from cloome_kedro.learning.model import PairModel, seeded
     from cloome_kedro.schemas import history as history_table
@@ -55,16 +62,19 @@ def train(
         )
     # Only these fields are in the reader's list: what belongs to the test fold cannot be read.
     seen = pairs.merge(folds[folds["fold"] != "test"], on="inchikey", validate="many_to_one")
-    read = plate_store.reader(seen["plate_file"].to_numpy(), seen["row"].to_numpy())
     structures = pd.Index(compounds["inchikey"]).get_indexer(seen["inchikey"])
     if (structures < 0).any():
         raise ValueError(f"pairs: compound {seen['inchikey'][structures < 0].iloc[0]} is not in the table compounds")
-    units = structures if training.pair_key == "compound" else pd.factorize(seen["treatment"])[0]
-    train_fields = np.flatnonzero(seen["fold"] == "train")
-    if not len(train_fields):
-        raise ValueError("no field of a compound of the training fold is in pairs: see folds and pairs")
-
-    preprocess = _preprocess(training.augmentation, read, train_fields, seed)
+    data = PairData.by_fold(
+        plate_store.reader(seen["plate_file"].to_numpy(), seen["row"].to_numpy()),
+        structures,
+        fingerprints,
+        seen["fold"].to_numpy(),
+        seed,
+        units=structures if training.pair_key == "compound" else pd.factorize(seen["treatment"])[0],
+        keys=seen["field_id"].to_numpy(),
+    )
+    preprocess = _preprocess(training.augmentation, data.read, data.train, seed)
     with seeded(seed):
         model = PairModel(
             training.image_encoder,
@@ -74,20 +84,10 @@ def train(
             training.fit.inverse_temperature,
             training.fit.learnable_temperature,
         )
-    state, history = fit(
-        model,
-        read,
-        structures,
-        fingerprints,
-        train_fields,
-        np.flatnonzero(seen["fold"] == "validation"),
-        preprocess,
-        training.fit,
-        seed,
-        _top1,
-        units,
-    )
-    best = next(row for row in history if row["best"])
+    plates = {plate: plate_store.digest(plate) for plate in seen["plate_file"].unique()}
+    identity = f"{plates} {pd.util.hash_pandas_object(seen[['field_id', 'plate_file', 'row']]).sum()}"
+    result = fit(model, data, preprocess, training.fit, seed, retrieval_accuracies, fit_state, identity)
+
     config = describe(
         training.image_encoder, training.structure_encoder, fingerprint_settings.bits, training.fit, preprocess
     ) | {
@@ -97,28 +97,22 @@ def train(
         "augmentation": training.augmentation.model_dump(mode="json"),
         "split_hash": split_hash(folds),
         "seed": seed,
-        "epoch": best["epoch"],
-        "validation": {k: v for k, v in best.items() if k.startswith("validation_") and np.isfinite(v)},
         "version": __version__,
     }
+    checkpoints = {}
+    for metric, best in result.best.items():
+        row = result.history[best.epoch]
+        measured = {k: v for k, v in row.items() if k.startswith("validation_") and np.isfinite(v)}
+        own = {"selected_by": metric, "epoch": best.epoch, "validation": measured}
+        checkpoints[metric] = Checkpoint(config | own, best.tensors)
     # Without validation compounds there are no validation columns; the table has them all the same.
-    return Checkpoint(config, state), pd.DataFrame(history, columns=list(history_table.columns))
+    history = pd.DataFrame(result.history, columns=list(history_table.columns))
+    return checkpoints, history.assign(best=history["epoch"] == result.best[training.selected_by].epoch)
 
 
-def _top1(images, structures) -> dict[str, float]:
-    """Share of first ranks in the full pool, both ways and their mean; ties count against the match."""
-    import numpy as np
-
-    from cloome_kedro.evaluation.ranks import match_ranks, top_k
-
-    match = np.arange(len(images))
-    of_structures = float(top_k(match_ranks(images, structures, match), 1))
-    of_images = float(top_k(match_ranks(structures, images, match), 1))
-    return {
-        "top1": (of_structures + of_images) / 2,
-        "top1_structure_retrieval": of_structures,
-        "top1_image_retrieval": of_images,
-    }
+def select_checkpoint(checkpoints, training: TrainingParameters):
+    """Pass on the best epoch's model by the metric that the study selects by."""
+    return checkpoints[training.selected_by]
 
 
 def _preprocess(augmentation: AugmentationParameters, read, fields, seed: int):

@@ -1,0 +1,202 @@
+"""A training that is stopped, and goes on: by an error, by signals, by SIGKILL."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cloome_kedro.learning.state import FitState
+from planted import CONFIG, Planted
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+TESTS = Path(__file__).parents[1]
+SHORT = replace(CONFIG, epochs=3, checkpoint_steps=3, keep=("top1", "loss"))
+
+
+@pytest.fixture
+def state(tmp_path):
+    return FitState(tmp_path / "state")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(one_thread, tmp_path_factory):
+    return Planted().fit(FitState(tmp_path_factory.mktemp("state")), SHORT)
+
+
+def assert_equal(result, expected):
+    timing = {"fields_per_second", "waiting_fraction"}
+    for row, other in zip(result.history, expected.history, strict=True):
+        assert {k: v for k, v in row.items() if k not in timing} == {k: v for k, v in other.items() if k not in timing}
+    assert set(result.best) == set(expected.best)
+    for metric, best in expected.best.items():
+        assert result.best[metric].epoch == best.epoch
+        assert all(torch.equal(result.best[metric].tensors[name], tensor) for name, tensor in best.tensors.items())
+
+
+class Stopped(Exception):
+    pass
+
+
+@pytest.mark.parametrize("step", [0, 4, 8, 15, 23])
+def test_goes_on_bit_by_bit_from_wherever_it_broke_off(step, state, undisturbed):
+    """Broken off while the batch of a step is read: the state is up to two steps older, or there is none yet."""
+    planted, batches = Planted(), []
+    read = planted.read
+
+    def fails(indices):
+        batches.append(indices)
+        if len(indices) == CONFIG.batch_size and len(batches) > step:
+            raise Stopped
+        return read(indices)
+
+    planted.read = fails
+    with pytest.raises(Stopped):
+        planted.fit(state, SHORT)
+    again = Planted()
+    assert_equal(again.fit(state, SHORT), undisturbed)
+
+
+def test_an_ended_training_is_not_repeated(state, undisturbed):
+    Planted().fit(state, SHORT)
+    planted = Planted()
+    assert_equal(planted.fit(state, SHORT), undisturbed)
+    assert not planted.seen
+
+
+@pytest.mark.parametrize("change", ["config", "seed", "images", "fingerprints"])
+def test_other_arguments_begin_anew(change, state):
+    Planted().fit(state, SHORT)
+    planted = Planted()
+    if change == "fingerprints":
+        planted.fingerprints = planted.fingerprints[::-1].copy()
+    planted.fit(
+        state,
+        replace(SHORT, weight_decay=0.2) if change == "config" else SHORT,
+        seed=int(change == "seed"),
+        identity="others" if change == "images" else "",
+    )
+    assert planted.seen
+    assert len(list(state.folder.iterdir())) == 1  # results of the training before are gone
+
+
+def test_housekeeping_does_not_begin_anew(state):
+    Planted().fit(state, SHORT)
+    planted = Planted()
+    planted.fit(state, replace(SHORT, checkpoint_steps=1, checkpoint_minutes=1.0))
+    assert not planted.seen
+
+
+def test_a_state_that_cannot_be_read_begins_anew(state, undisturbed, caplog):
+    Planted().fit(state, SHORT)
+    (path,) = state.folder.iterdir()
+    path.write_bytes(path.read_bytes()[:1000])
+    assert_equal(Planted().fit(state, SHORT), undisturbed)
+    assert "cannot be read" in caplog.text
+
+
+def test_a_state_that_would_execute_code_is_not_read(state, caplog):
+    class Evil:
+        def __reduce__(self):
+            return os.mkdir, (str(state.folder / "executed"),)
+
+    state.folder.mkdir()
+    torch.save({"model": Evil()}, state.folder / "abc.pt")
+    assert state.unfinished("abc") is None
+    assert not (state.folder / "executed").exists()
+
+
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)])
+def test_signals_save_first(number, expected, state, undisturbed):
+    config = replace(SHORT, checkpoint_steps=None, checkpoint_minutes=None)
+    planted, reads = Planted(), []
+    read = planted.read
+
+    def signals(indices):
+        reads.append(indices)
+        if len(reads) == 12:
+            os.kill(os.getpid(), number)
+        return read(indices)
+
+    planted.read = signals
+    before = signal.getsignal(number)
+    with pytest.raises(expected):
+        planted.fit(state, config)
+    assert signal.getsignal(number) is before
+    (path,) = state.folder.iterdir()
+    step = torch.load(path, weights_only=True)["progress"]["step"]
+    assert 8 <= step <= 12
+    assert_equal(Planted().fit(state, config), undisturbed)
+
+
+def test_trains_in_a_thread_where_no_signal_can_be_caught(state):
+    thread = threading.Thread(target=Planted().fit, args=(state, replace(SHORT, epochs=1)))
+    thread.start()
+    thread.join()
+    assert list(state.folder.glob("*.done.pt"))
+
+
+def test_a_loss_that_is_not_finite_stops_with_its_batch_and_keeps_the_last_state(state):
+    planted = Planted()
+    config = replace(SHORT, learning_rate=1e30, warmup_steps=2, checkpoint_steps=1)
+    with pytest.raises(FloatingPointError, match=r"at step \d+ \(epoch 0\), learning rate .*failure.json"):
+        planted.fit(state, config, keys=np.array([f"field {i}" for i in range(len(planted.structures))]))
+    failure = json.loads((state.folder / "failure.json").read_text())
+    assert failure["epoch"] == 0
+    assert failure["learning_rate"] == pytest.approx(1e30 * min(failure["step"], 2) / 2, rel=0.01)
+    assert len(failure["batch"]) == CONFIG.batch_size
+    assert failure["batch"][0].startswith("field ")
+    (kept,) = state.folder.glob("*.pt")
+    saved = torch.load(kept, weights_only=True)
+    assert saved["progress"]["step"] == failure["step"]  # the state before the step that failed
+
+
+def test_embeddings_that_are_not_finite_after_the_last_step_stop_too(state):
+    planted = Planted()
+    config = replace(CONFIG, learning_rate=1e37, warmup_steps=0, batch_size=256, epochs=1)
+    with pytest.raises(
+        FloatingPointError, match="embeddings of validation fields"
+    ):  # its loss is of the weights before
+        planted.fit(state, config, train=planted.data().train[:256])
+
+
+@pytest.mark.slow
+def test_goes_on_bit_by_bit_after_sigkill(state, undisturbed, tmp_path):
+    """Killed again and again, at whatever moment, until it ends."""
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import sys, torch\n"
+        "from dataclasses import replace\n"
+        "from pathlib import Path\n"
+        f"sys.path.insert(0, {str(TESTS)!r})\n"
+        "from planted import CONFIG, Planted\n"
+        "from cloome_kedro.learning.state import FitState\n"
+        "torch.set_num_threads(1)\n"
+        "config = replace(CONFIG, epochs=3, checkpoint_steps=3, keep=('top1', 'loss'))\n"
+        "planted = Planted()\n"
+        "print('ready', flush=True)\n"
+        f"planted.fit(FitState(Path({str(state.folder)!r})), config)\n"
+    )
+    kills, delays = 0, [0.0, 0.35, 0.5, 0.7, 0.9]
+    for delay in [*delays, None]:
+        process = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        process.stdout.readline()
+        if delay is not None:
+            time.sleep(delay)
+            if process.poll() is None:
+                process.kill()
+                kills += 1
+        process.wait()
+    assert process.returncode == 0
+    assert kills >= 2
+    planted = Planted()
+    assert_equal(planted.fit(state, SHORT), undisturbed)
+    assert not planted.seen  # the results were there
