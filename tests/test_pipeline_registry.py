@@ -17,14 +17,14 @@ def namespaces(pipeline) -> set[str]:
 def test_default_is_the_virtual_screen_and_its_study():
     pipelines = register_pipelines()
     assert namespaces(pipelines["__default__"]) == {
-        "simulation", "ingestion", "featurization", "reporting", "random", "scaffold"
+        "simulation", "ingestion", "profiles", "featurization", "reporting", "random", "scaffold"
     }  # fmt: skip
     assert namespaces(pipelines["__default__"]) - namespaces(pipelines["study"]) == {"simulation"}
 
 
 def test_an_environment_chooses_splits_and_simulation():
     pipelines = register_pipelines(splits=["provided"], simulate=False)
-    assert namespaces(pipelines["__default__"]) == {"ingestion", "featurization", "reporting", "provided"}
+    assert namespaces(pipelines["__default__"]) == {"ingestion", "profiles", "featurization", "reporting", "provided"}
     assert namespaces(pipelines["training"]) == {"provided"}
 
 

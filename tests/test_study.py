@@ -9,7 +9,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-CAPABILITIES = ["ingestion", "featurization", "training", "embedding", "retrieval", "reporting"]
+CAPABILITIES = ["ingestion", "profiles", "featurization", "training", "embedding", "retrieval", "reporting"]
 
 
 def test_one_command_runs_the_study(study):

@@ -128,6 +128,58 @@ class FingerprintParameters(Parameters):
     chirality: bool = True
 
 
+class ProfileParameters(Parameters):
+    """Classical features of every field (pipeline ``profiles``)."""
+
+    families: list[
+        Literal[
+            "intensity",
+            "sizeshape",
+            "pearson",
+            "texture",
+            "granularity",
+            "radial_distribution",
+            "radial_zernikes",
+            "zernike",
+            "feret",
+            "costes",
+            "manders_fold",
+            "rwc",
+        ]
+    ] = Field(min_length=1, description="cp-measure's functions")
+    compartments: list[Literal["nuclei", "field"]] = Field(min_length=1, description="field: the image as one object")
+    nucleus_diameter: float = Field(ge=3, description="of a usual nucleus, in pixels of the stored fields")
+    minimum_contrast: float = Field(
+        default=10, ge=0, description="grey levels between nuclei and background; with less, a field has no nuclei"
+    )
+    normalisation: Literal["mad_robustize", "standardize"] = Field(
+        default="mad_robustize", description="pycytominer's method, against the plate's control fields"
+    )
+    minimum_controls: Positive = Field(
+        default=8, description="a plate with fewer control fields is normalised against all of its fields"
+    )
+    clip: float = Field(default=20, gt=0, description="largest absolute value of a normalised feature")
+    selection: list[
+        Literal["drop_na_columns", "variance_threshold", "frequency_threshold", "correlation_threshold"]
+    ] = Field(
+        default=["drop_na_columns", "variance_threshold", "correlation_threshold"],
+        description="pycytominer's operations of feature_select, in turn",
+    )
+    na_cutoff: Fraction = Field(default=0.05, description="share of missing values above which a feature is dropped")
+    correlation_threshold: Fraction = 0.9
+    selection_fields: Positive = Field(default=20_000, description="fields that features are selected on, at most")
+    seed: int = Field(default=0, description="of the fields drawn for selection; not the run's seed")
+    n_jobs: int = -1
+
+    @model_validator(mode="after")
+    def _something_is_measured(self):
+        if "nuclei" not in self.compartments and not set(self.families) - {"sizeshape", "zernike", "feret"}:
+            raise ValueError(
+                f"profiles: {', '.join(self.families)} are of nuclei's outlines; add nuclei to profiles.compartments"
+            )
+        return self
+
+
 class SplitParameters(Parameters):
     """Folds by compound. ``seed`` is not the run's seed: the folds are part of the data."""
 

@@ -2,8 +2,8 @@
 
 - ``__default__``: the virtual screen and its study
 - ``study``: everything after the raw screen
-- ``simulation``, ``ingestion``, ``featurization``, ``training``, ``embedding``, ``retrieval``, ``reporting``: one
-  capability, for every split of the environment
+- ``simulation``, ``ingestion``, ``profiles``, ``featurization``, ``training``, ``embedding``, ``retrieval``,
+  ``reporting``: one capability, for every split of the environment
 - ``import_checkpoint``: a published checkpoint in place of ``training``, for every split; part of no other pipeline
 - ``random``, ``scaffold``, ``provided``: what belongs to one split
 """
@@ -17,6 +17,7 @@ from cloome_kedro.pipelines import (
     featurization,
     import_checkpoint,
     ingestion,
+    profiles,
     reporting,
     retrieval,
     simulation,
@@ -30,6 +31,7 @@ SHARED = {
     "assay_labels",
     "compound_keys",
     "compounds",
+    "field_profiles",
     "fields",
     "fingerprints",
     "pairs",
@@ -79,6 +81,7 @@ def register_pipelines(splits: Sequence[str] = ("random", "scaffold"), simulate:
         raise ValueError(f"globals.yml: unknown splits {sorted(unknown)}; there are {', '.join(SPLITS)}")
     shared = {
         "ingestion": ingestion.create_pipeline(),
+        "profiles": profiles.create_pipeline(),
         "featurization": featurization.create_pipeline(),
         "reporting": reporting.create_pipeline(splits),
     }

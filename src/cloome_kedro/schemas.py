@@ -98,6 +98,33 @@ rejected_compounds = _table(
     {"compound_id": _column(str), "smiles": _column(str, nullable=True), "reason": _column(str)}
 )
 
+#: one row a plate whose fields were measured
+profile_index = _table(
+    {
+        "plate_file": _column(str),
+        "fields": _column(int, pa.Check.ge(1)),
+        "without_nuclei": _column(int, pa.Check.ge(0)),
+        "features": _column(int, pa.Check.ge(1)),
+        "digest": _column(str),
+    },
+    unique=["plate_file"],
+)
+
+
+def _all_numbers(table) -> bool:
+    return all(
+        table[name].dtype.kind in "fiu" for name in table if name != "field_id" and not name.startswith("Metadata_")
+    )
+
+
+#: one row a field: features of any number and name, a user's too; columns named Metadata_... are carried along unread
+field_profiles = pa.DataFrameSchema(
+    {"field_id": _column(str)},
+    checks=pa.Check(_all_numbers, error="columns other than field_id and Metadata_... are features, and so numbers"),
+    coerce=True,
+    unique=["field_id"],
+)
+
 #: one row a treated field with a known structure: what contrastive learning pairs (never a control)
 pairs = _table(
     {

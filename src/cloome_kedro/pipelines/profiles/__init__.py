@@ -1,0 +1,5 @@
+"""Classical features of every field."""
+
+from cloome_kedro.pipelines.profiles.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]
