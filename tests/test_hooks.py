@@ -13,9 +13,12 @@ from cloome_kedro.hooks import EnvironmentPipelines, KnownPreset, ResultsLast
 def test_the_environment_chooses_the_pipelines(monkeypatch):
     monkeypatch.setattr(pipelines, "_content", {})
     monkeypatch.setattr(pipelines, "_is_data_loaded", True)
-    context = SimpleNamespace(config_loader={"globals": {"splits": ["provided"], "simulate": False}})
+    context = SimpleNamespace(
+        config_loader={"globals": {"splits": ["provided"], "simulate": False, "measure_profiles": False}}
+    )
     EnvironmentPipelines().after_context_created(context)
     assert {name.split(".")[0] for name in pipelines["study"].outputs() if "." in name} == {"provided"}
+    assert "profile_index" not in pipelines["__default__"].datasets(), "field_profiles is the user's"
     assert "truth" in pipelines["__default__"].inputs(), "nothing simulates it"
 
 

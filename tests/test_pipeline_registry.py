@@ -28,6 +28,12 @@ def test_an_environment_chooses_splits_and_simulation():
     assert namespaces(pipelines["training"]) == {"provided"}
 
 
+def test_nothing_writes_to_a_users_profiles():
+    pipelines = register_pipelines(measure_profiles=False)
+    assert not pipelines["profiles"].nodes
+    assert all("field_profiles" not in pipeline.all_outputs() for pipeline in pipelines.values())
+
+
 def test_unknown_split_is_refused():
     with pytest.raises(ValueError, match=r"unknown splits \['temporal'\]"):
         register_pipelines(splits=["temporal"])

@@ -9,7 +9,8 @@ class EnvironmentPipelines:
 
     The registry cannot see configuration, but what ``kedro run`` should do differs between screens: a real screen is
     not simulated, and a published split replaces the random and the scaffold split. An environment's ``globals.yml``
-    therefore names ``simulate`` and ``splits``, and this hook registers the pipelines anew with them.
+    therefore names ``simulate``, ``measure_profiles`` and ``splits``, and this hook registers the pipelines anew with
+    them.
     """
 
     @hook_impl
@@ -17,7 +18,10 @@ class EnvironmentPipelines:
         from cloome_kedro.pipeline_registry import register_pipelines
 
         chosen = context.config_loader["globals"]
-        for name, pipeline in register_pipelines(splits=chosen["splits"], simulate=chosen["simulate"]).items():
+        fitted = register_pipelines(
+            splits=chosen["splits"], simulate=chosen["simulate"], measure_profiles=chosen["measure_profiles"]
+        )
+        for name, pipeline in fitted.items():
             pipelines[name] = pipeline
 
 

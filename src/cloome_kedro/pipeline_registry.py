@@ -62,7 +62,9 @@ def in_split(pipeline: Pipeline, split: str) -> Pipeline:
     )
 
 
-def register_pipelines(splits: Sequence[str] = ("random", "scaffold"), simulate: bool = True) -> dict[str, Pipeline]:
+def register_pipelines(
+    splits: Sequence[str] = ("random", "scaffold"), simulate: bool = True, measure_profiles: bool = True
+) -> dict[str, Pipeline]:
     """Register the pipelines.
 
     Parameters
@@ -71,6 +73,9 @@ def register_pipelines(splits: Sequence[str] = ("random", "scaffold"), simulate:
         Splits that the study runs over; an environment sets them in its ``globals.yml``.
     simulate
         Whether ``__default__`` starts with the virtual screen.
+    measure_profiles
+        Whether ``field_profiles`` is made here. Where it is a table of the user's, nothing must write to it, and
+        ``profiles`` has no nodes.
 
     Raises
     ------
@@ -81,7 +86,7 @@ def register_pipelines(splits: Sequence[str] = ("random", "scaffold"), simulate:
         raise ValueError(f"globals.yml: unknown splits {sorted(unknown)}; there are {', '.join(SPLITS)}")
     shared = {
         "ingestion": ingestion.create_pipeline(),
-        "profiles": profiles.create_pipeline(),
+        "profiles": profiles.create_pipeline() if measure_profiles else Pipeline([]),
         "featurization": featurization.create_pipeline(),
         "reporting": reporting.create_pipeline(splits),
     }
