@@ -41,12 +41,14 @@ def test_unknown_split_is_refused():
 
 def test_namespaces_fold_by_split_then_capability():
     folded = {node.namespace for node in register_pipelines()["random"].nodes}
-    assert folded == {f"random.{name}" for name in ("featurization", "training", "embedding", "retrieval", "reporting")}
+    assert folded == {
+        f"random.{name}" for name in ("featurization", "training", "bilinear", "embedding", "retrieval", "reporting")
+    }
 
 
 def test_gpu_nodes_are_tagged():
     tagged = register_pipelines()["study"].only_nodes_with_tags("gpu").nodes
-    assert {node.namespace.split(".")[1] for node in tagged} == {"training", "embedding"}
+    assert {node.namespace.split(".")[1] for node in tagged} == {"training", "bilinear", "embedding"}
 
 
 def test_registering_imports_nothing_heavy():

@@ -9,7 +9,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-CAPABILITIES = ["ingestion", "profiles", "featurization", "training", "embedding", "retrieval", "reporting"]
+CAPABILITIES = ["ingestion", "profiles", "featurization", "training", "bilinear", "embedding", "retrieval", "reporting"]
 
 
 def test_one_command_runs_the_study(study):
@@ -21,7 +21,7 @@ def test_one_command_runs_the_study(study):
     assert study.run.stdout.rstrip().endswith(study.load("retrieval_summary").rstrip().splitlines()[-1].strip())
     for split in ("random", "scaffold"):
         metrics = study.load(f"{split}.retrieval_metrics")
-        assert set(metrics["method"]) == {"CLOOME", "Random", "Oracle (phenotype)", "Oracle (mechanism)"}
+        assert set(metrics["method"]) == {"CLOOME", "Bilinear", "Random", "Oracle (phenotype)", "Oracle (mechanism)"}
         assert set(metrics["direction"]) == {"structure retrieval", "image retrieval"}
         folds = study.load(f"{split}.folds")
         assert metrics.query("metric == 'top-1'")["n"].eq((folds["fold"] == "test").sum()).all()
@@ -57,7 +57,7 @@ def test_seeds_and_variants_are_written_beside(study):
 
 def test_gpu_nodes_run_by_tag(study):
     done = study.kedro("run", "--env", "test", "--tags", "gpu")
-    assert "Completed 6 out of 6 tasks" in done.stdout + done.stderr
+    assert "Completed 12 out of 12 tasks" in done.stdout + done.stderr
 
 
 def test_the_console_script_is_kedro_run(study):

@@ -2,8 +2,8 @@
 
 - ``__default__``: the virtual screen and its study
 - ``study``: everything after the raw screen
-- ``simulation``, ``ingestion``, ``profiles``, ``featurization``, ``training``, ``embedding``, ``retrieval``,
-  ``reporting``: one capability, for every split of the environment
+- ``simulation``, ``ingestion``, ``profiles``, ``featurization``, ``training``, ``bilinear``, ``embedding``,
+  ``retrieval``, ``reporting``: one capability, for every split of the environment
 - ``import_checkpoint``: a published checkpoint in place of ``training``, for every split; part of no other pipeline
 - ``random``, ``scaffold``, ``provided``: what belongs to one split
 """
@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from kedro.pipeline import Pipeline
 
 from cloome_kedro.pipelines import (
+    bilinear,
     embedding,
     featurization,
     import_checkpoint,
@@ -45,6 +46,7 @@ SHARED = {
 SPLIT_PIPELINES: dict[str, Callable[[str], Pipeline]] = {
     "featurization": featurization.create_split_pipeline,
     "training": training.create_pipeline,
+    "bilinear": bilinear.create_pipeline,
     "embedding": embedding.create_pipeline,
     "retrieval": retrieval.create_pipeline,
     "reporting": reporting.create_section_pipeline,

@@ -10,7 +10,13 @@ def create_pipeline(split: str = "random") -> Pipeline:
     return Pipeline(
         [
             node(train, inputs + parameters, ["checkpoints", "history"], name="train", tags=["gpu"]),
-            node(select_checkpoint, ["checkpoints", "params:training"], "checkpoint", name="select_checkpoint"),
+            node(
+                select_checkpoint,
+                ["checkpoints", "params:training"],
+                "checkpoint",
+                name="select_checkpoint",
+                tags=["gpu"],  # embedding, which comes next there, reads what it chooses
+            ),
         ],
         namespace="training",
         prefix_datasets_with_namespace=False,
