@@ -1,10 +1,12 @@
 """Raw profiles to normalised ones: against a plate's controls, without features that say nothing new (pycytominer)."""
 
 import logging
+import math
 import warnings
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from cloome_kedro.imaging.profiles import ProfileStore
@@ -64,57 +66,66 @@ def normalise_profiles(
     Raises
     ------
     ValueError
-        If the store does not hold what the index says, a field has no profile, or no feature is left.
+        If the store does not hold what the index says, a field has no profile, no field has a nucleus, or no feature is
+        left.
     """
-    plates = {str(name): table[["field_id", "control"]] for name, table in fields.groupby("plate_file", sort=True)}
+    plates = {
+        str(name): (table["field_id"], _reference(str(name), table["control"].to_numpy(), settings.minimum_controls))
+        for name, table in fields.groupby("plate_file", sort=True)
+    }
     digests = dict(zip(index["plate_file"], index["digest"], strict=True))
     for name in plates:
         if store.digest(name) is None or store.digest(name) != digests.get(name):
             raise ValueError(f"{store.path(name)} is not what profile_index says; run the pipeline profiles again")
 
-    few = {name: n for name, table in plates.items() if (n := table["control"].sum()) < settings.minimum_controls}
-    for name, controls in few.items():
-        logger.warning(
-            "plate %s: %d control fields, fewer than profiles.minimum_controls, %d: normalised against all its fields",
-            *(name, controls, settings.minimum_controls),
-        )
     rng = np.random.default_rng(settings.seed)
     share = min(1.0, settings.selection_fields / len(fields))
     sample = []
-    for name, table in plates.items():
-        raw = _read(store, name, table)
+    for name, (field_ids, reference) in plates.items():
+        raw = _read(store, name, field_ids)
         rows = np.flatnonzero(raw["Nuclei_Count"] > 0) if "Nuclei_Count" in raw else np.arange(len(raw))
-        rows = np.sort(rng.choice(rows, round(share * len(rows)), replace=False))
-        sample.append(_normalise(raw, table["control"], settings).iloc[rows])
+        rows = np.sort(rng.choice(rows, math.ceil(share * len(rows)), replace=False))
+        sample.append(_normalise(raw, reference, settings).iloc[rows])
     features = _select(pd.concat(sample, ignore_index=True), settings)
 
-    filled, tables = 0, []
-    for name, table in plates.items():
-        profiles = _normalise(_read(store, name, table), table["control"], settings)[features]
-        filled += int(profiles.isna().to_numpy().sum())
+    missing, tables = 0, []
+    for name, (field_ids, reference) in plates.items():
+        profiles = _normalise(_read(store, name, field_ids), reference, settings)[features]
+        missing += int(profiles.isna().to_numpy().sum())
         tables.append(profiles.fillna(0).reset_index(names="field_id"))
     values = len(fields) * len(features)
-    logger.info("profiles: %d of %d values (%.2f %%) were missing and set to 0", filled, values, 100 * filled / values)
+    logger.info(
+        "profiles: %d of %d values (%.2f %%) were missing and set to 0", missing, values, 100 * missing / values
+    )
     return pd.concat(tables, ignore_index=True)
 
 
-def _read(store: ProfileStore, plate_file: str, fields: pd.DataFrame) -> pd.DataFrame:
+def _reference(plate_file: str, control: npt.NDArray[np.bool_], minimum_controls: int) -> npt.NDArray[np.bool_]:
+    """Which fields the plate is normalised against."""
+    if control.sum() >= minimum_controls:
+        return control
+    logger.warning(
+        "plate %s has %d control fields, fewer than profiles.minimum_controls, %d: normalised against all its fields",
+        *(plate_file, control.sum(), minimum_controls),
+    )
+    return np.ones_like(control)
+
+
+def _read(store: ProfileStore, plate_file: str, field_ids: pd.Series) -> pd.DataFrame:
     """Raw profiles of these fields, field_id as the index."""
     raw = store.read(plate_file).set_index("field_id")
-    if missing := sorted(set(fields["field_id"]) - set(raw.index)):
+    if missing := sorted(set(field_ids) - set(raw.index)):
         raise ValueError(f"{store.path(plate_file)} has no field {missing[0]}; run the pipeline profiles again")
-    return raw.loc[fields["field_id"]]
+    return raw.loc[field_ids]
 
 
-def _normalise(raw: pd.DataFrame, control: pd.Series, settings: NormalisationSettings) -> pd.DataFrame:
+def _normalise(raw: pd.DataFrame, reference: npt.NDArray[np.bool_], settings: NormalisationSettings) -> pd.DataFrame:
     """One plate in the spread of its reference fields; NaN where the feature is missing or has no spread in them."""
     with warnings.catch_warnings():
         # pycytominer 1.7 sets what pandas 3 does anyway
         warnings.filterwarnings("ignore", message=".*copy_on_write")
         from pycytominer import normalize
 
-    few = control.sum() < settings.minimum_controls
-    reference = np.ones(len(raw), bool) if few else control.to_numpy()
     features = list(raw.columns)
     with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
         # features that no reference field has: they stay NaN
@@ -137,20 +148,19 @@ def _select(profiles: pd.DataFrame, settings: NormalisationSettings) -> list[str
     """Names of the features that are kept, in their order."""
     from pycytominer import feature_select
 
-    if settings.selection:
+    if profiles.empty:
+        raise ValueError("no field has a nucleus: see profiles.nucleus_diameter and profiles.minimum_contrast")
+    features = list(profiles.columns)
+    for operation in settings.selection:
         kept = feature_select(
-            profiles,
-            features=list(profiles.columns),
-            operation=list(settings.selection),
+            profiles[features],
+            features=features,
+            operation=operation,
             na_cutoff=settings.na_cutoff,
             corr_threshold=settings.correlation_threshold,
         )
-    else:
-        kept = profiles
-    if kept.shape[1] == 0:
-        raise ValueError(
-            f"none of the {profiles.shape[1]} features is left by profiles.selection, {', '.join(settings.selection)}; "
-            "see profiles.na_cutoff and profiles.correlation_threshold"
-        )
-    logger.info("profiles: %d of %d features selected on %d fields", kept.shape[1], profiles.shape[1], len(profiles))
-    return list(kept.columns)
+        if kept.shape[1] == 0:
+            raise ValueError(f"profiles.selection: {operation} leaves none of {len(features)} features")
+        features = list(kept.columns)
+    logger.info("profiles: %d of %d features selected on %d fields", len(features), profiles.shape[1], len(profiles))
+    return features

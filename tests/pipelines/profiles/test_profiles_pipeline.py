@@ -1,0 +1,88 @@
+"""The nodes, run by Kedro through the schemas of the catalog."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+from pydantic import ValidationError
+
+from cloome_kedro import schemas
+from cloome_kedro.datasets.profiles import ProfileStoreDataset
+from cloome_kedro.datasets.tables import Table
+from cloome_kedro.parameters import ProfileParameters
+from cloome_kedro.pipelines.profiles import create_pipeline
+from planted_fields import write_screen
+
+TABLES = {"profile_index": schemas.profile_index, "field_profiles": schemas.field_profiles}
+QUICK = {"families": ["intensity"], "compartments": ["nuclei", "field"], "nucleus_diameter": 10, "n_jobs": 1}
+
+
+def run(folder, screen, **parameters):
+    """Run the pipeline; give its tables, validated as the catalog does."""
+    plates, fields = screen
+    catalog = DataCatalog(
+        {
+            "plate_store": MemoryDataset(plates, copy_mode="assign"),
+            "profile_store": ProfileStoreDataset(filepath=str(folder / "profiles")),
+            "fields": MemoryDataset(fields),
+            "params:profiles": MemoryDataset(ProfileParameters(**{**QUICK, **parameters})),
+            **{name: Table(filepath=str(folder / f"{name}.parquet")) for name in TABLES},
+        }
+    )
+    SequentialRunner().run(create_pipeline(), catalog)
+    return {name: schema.validate(catalog[name].load()) for name, schema in TABLES.items()}
+
+
+def test_a_screen(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    screen = write_screen(tmp_path / "plates")
+    tables = run(tmp_path, screen)
+    profiles = tables["field_profiles"]
+    assert profiles["field_id"].tolist() == screen[1]["field_id"].tolist()
+    features = profiles.drop(columns="field_id")
+    assert np.isfinite(features).all(axis=None)
+    assert features.abs().max(axis=None) <= 20
+    assert 3 < features.shape[1] < tables["profile_index"]["features"].iloc[0]
+    assert (features.loc[profiles["field_id"].isin(["s/P1/A20/1", "s/P2/A20/1"]), "Nuclei_Count"] < 0).all()
+    assert "2 of 40 fields have no nucleus" in caplog.text
+
+    # what is only about normalisation measures nothing anew
+    stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "profiles").iterdir()}
+    other = run(tmp_path, screen, normalisation="standardize", selection=[], clip=3)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "profiles").iterdir()} == stamps
+    assert other["field_profiles"].shape[1] == 1 + other["profile_index"]["features"].iloc[0]
+    assert other["field_profiles"].drop(columns="field_id").abs().max(axis=None) == pytest.approx(3)
+
+
+def test_more_nuclei_show(tmp_path):
+    plates, fields = write_screen(tmp_path / "plates")
+    profiles = run(tmp_path, (plates, fields))["field_profiles"].set_index("field_id")
+    raw = pd.concat([pd.read_parquet(path) for path in (tmp_path / "profiles").iterdir()]).set_index("field_id")
+    assert profiles["Nuclei_Count"].corr(raw["Nuclei_Count"]) > 0.95
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"families": ["colour"]}, "families"),
+        ({"families": []}, "families"),
+        ({"compartments": ["cells"]}, "compartments"),
+        ({"compartments": ["field"], "families": ["sizeshape", "feret"]}, "add nuclei to profiles.compartments"),
+        ({"selection": ["noise_removal"]}, "selection"),
+        ({"nucleus_diameter": 0}, "nucleus_diameter"),
+        ({"nucleus_size": 9}, "nucleus_size"),
+    ],
+)
+def test_wrong_parameters_are_named(wrong, message):
+    with pytest.raises(ValidationError, match=message):
+        ProfileParameters(**{**QUICK, **wrong})
+
+
+def test_wiring():
+    pipeline = create_pipeline()
+    assert pipeline.inputs() == {"profile_store", "plate_store", "fields", "params:profiles"}
+    assert pipeline.outputs() == {"field_profiles"}
+    assert [node.name for node in pipeline.nodes] == ["profiles.measure_profiles", "profiles.normalise_profiles"]
