@@ -3,16 +3,14 @@
 An oracle is a space like an embedding (see :mod:`~cloome_kedro.evaluation.retrieval`): the same code ranks with it.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 
-from cloome_kedro.evaluation.retrieval import IMAGE_RETRIEVAL, STRUCTURE_RETRIEVAL, Spaces
+from cloome_kedro.evaluation.retrieval import IMAGE_RETRIEVAL, STRUCTURE_RETRIEVAL, Keys, Spaces
 
 
 def oracle_spaces(
-    truth: pd.DataFrame, compound_keys: pd.DataFrame, wells: pd.DataFrame, inchikeys: Sequence[str]
+    truth: pd.DataFrame, compound_keys: pd.DataFrame, wells: pd.DataFrame, inchikeys: Keys
 ) -> dict[str, Spaces]:
     """Spaces of the two oracles, by method name.
 

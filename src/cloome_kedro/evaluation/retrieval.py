@@ -20,9 +20,10 @@ STRUCTURE_RETRIEVAL = "structure retrieval"  # a field is the query, structures 
 IMAGE_RETRIEVAL = "image retrieval"  # a structure is the query, fields are ranked
 
 Spaces = Mapping[str, tuple[np.ndarray, np.ndarray]]
+Keys = Sequence[str] | pd.Series
 
 
-def draw_fields(pairs: pd.DataFrame, inchikeys: Sequence[str], seed: int) -> pd.DataFrame:
+def draw_fields(pairs: pd.DataFrame, inchikeys: Keys, seed: int) -> pd.DataFrame:
     """Draw one field for each compound, all its fields equally likely.
 
     Parameters
@@ -122,8 +123,8 @@ def sampled_ranks(
 
 def rank_both_ways(
     spaces: Spaces,
-    field_ids: Sequence[str],
-    inchikeys: Sequence[str],
+    field_ids: Keys,
+    inchikeys: Keys,
     n_candidates: int,
     seed: int,
     ties: Ties = "pessimistic",
