@@ -131,10 +131,14 @@ def make_study(split="random", noise=1.5, seed=0, store=None):
     epochs = np.arange(1, 31)
     history = pd.DataFrame({"epoch": epochs, "step": epochs * 3, "train_loss": 5 * np.exp(-epochs / 15)})
     history["validation_loss"] = history["train_loss"] + 0.4
-    for column in ("validation_top1", "validation_top1_structure_retrieval", "validation_top1_image_retrieval"):
+    for column in (name for name in schemas.history.columns if name.startswith("validation_top")):
         history[column] = np.clip(epochs / 100 + generator.normal(scale=0.01, size=30), 0, 1)
     history = history.assign(
-        inverse_temperature=14.3 + epochs / 20, learning_rate=1e-3, fields_per_second=800.0, waiting_fraction=0.1
+        inverse_temperature=14.3 + epochs / 20,
+        learning_rate=1e-3,
+        gradient_norm=0.5,
+        fields_per_second=800.0,
+        waiting_fraction=0.1,
     )
     history["best"] = history["epoch"] == 27
     rejected = {"screen": "virtual", "plate": "plate1", "site": 1, "stage": "image"}
