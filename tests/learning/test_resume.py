@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -168,26 +169,33 @@ def test_embeddings_that_are_not_finite_after_the_last_step_stop_too(state):
         planted.fit(state, config, train=planted.data().train[:256])
 
 
-@pytest.mark.slow
-def test_goes_on_bit_by_bit_after_sigkill(state, undisturbed, tmp_path):
-    """Killed again and again, at whatever moment, until it ends."""
-    script = tmp_path / "train.py"
-    script.write_text(
-        "import sys, torch\n"
+def script(tmp_path, state, **changes) -> list[str]:
+    """A training in a process of its own; two devices import the script, hence its guard."""
+    path = tmp_path / "train.py"
+    path.write_text(
+        "import sys\n"
         "from dataclasses import replace\n"
         "from pathlib import Path\n"
         f"sys.path.insert(0, {str(TESTS)!r})\n"
-        "from planted import CONFIG, Planted\n"
+        "import torch\n"
         "from cloome_kedro.learning.state import FitState\n"
-        "torch.set_num_threads(1)\n"
-        "config = replace(CONFIG, epochs=3, checkpoint_steps=3, keep=('top1', 'loss'))\n"
-        "planted = Planted()\n"
-        "print('ready', flush=True)\n"
-        f"planted.fit(FitState(Path({str(state.folder)!r})), config)\n"
+        "from planted import CONFIG, Planted\n"
+        "if __name__ == '__main__':\n"
+        "    torch.set_num_threads(1)\n"
+        f"    config = replace(CONFIG, **{changes!r})\n"
+        "    print('ready', flush=True)\n"
+        f"    Planted().fit(FitState(Path({str(state.folder)!r})), config)\n"
     )
+    return [sys.executable, str(path)]
+
+
+@pytest.mark.slow
+def test_goes_on_bit_by_bit_after_sigkill(state, undisturbed, tmp_path):
+    """Killed again and again, at whatever moment, until it ends."""
+    command = script(tmp_path, state, epochs=3, checkpoint_steps=3, keep=("top1", "loss"))
     kills, delays = 0, [0.0, 0.35, 0.5, 0.7, 0.9]
     for delay in [*delays, None]:
-        process = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         process.stdout.readline()
         if delay is not None:
             time.sleep(delay)
@@ -200,3 +208,29 @@ def test_goes_on_bit_by_bit_after_sigkill(state, undisturbed, tmp_path):
     planted = Planted()
     assert_equal(planted.fit(state, SHORT), undisturbed)
     assert not planted.seen  # the results were there
+
+
+@pytest.mark.slow
+def test_two_devices_stop_together_and_go_on(state, tmp_path):
+    command = script(tmp_path, state, devices=2, epochs=30, checkpoint_minutes=None)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.readline()
+    seen = b""
+    while not re.search(rb" [1-9]\d*/240 ", seen) and process.poll() is None:  # the progress bar of rank 0
+        seen += os.read(process.stderr.fileno(), 4096)
+    process.terminate()
+    process.wait()
+    assert process.returncode != 0
+    deadline = time.monotonic() + 60  # the processes of the devices outlive it for the step that they are in
+    while not (found := list(state.folder.glob("[!.]*.pt"))) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert len(found) == 1
+    assert 0 < torch.load(found[0], weights_only=True)["progress"]["step"] < 240
+
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    (path,) = state.folder.iterdir()
+    results = torch.load(path, weights_only=True)
+    assert path.name.endswith(".done.pt")
+    assert [row["epoch"] for row in results["history"]] == list(range(30))
+    assert max(row["validation_top1"] for row in results["history"]) > 0.25  # chance is 1 / 64

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -104,7 +105,18 @@ def fit(
             devices=config.devices,
             precision=config.precision,
         )
-        fabric.launch(_train, model, data, preprocess, config, seed, validate, state, digest)
+        # Fabric goes into what it launches with, to give each process a model of its own; the rest it must not touch.
+        train = partial(
+            _train,
+            data=data,
+            preprocess=preprocess,
+            config=config,
+            seed=seed,
+            validate=validate,
+            state=state,
+            digest=digest,
+        )
+        fabric.launch(train, model)
         results = state.finished(digest)
         if results is None:
             raise RuntimeError("a process of the training was stopped; run it again to go on from its last state")
@@ -114,8 +126,8 @@ def fit(
     return FitResult(best, results["history"])
 
 
-def _train(fabric: Fabric, *arguments) -> None:
-    Training(fabric, *arguments).run()
+def _train(fabric: Fabric, model: ContrastiveModel, **arguments) -> None:
+    Training(fabric, model, **arguments).run()
 
 
 def _digest(

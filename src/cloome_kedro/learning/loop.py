@@ -264,7 +264,7 @@ class Training:
     def _stop(self, caught: list[int]) -> None:
         if self.leads:
             logger.warning("stopped at step %d of %d; run again to go on from there", self.progress.step, self.total)
-        if caught == [signal.SIGINT] and self.fabric.world_size == 1:
+        if caught[:1] == [signal.SIGINT] and self.fabric.world_size == 1:
             raise KeyboardInterrupt
         # A process of several says by its exit status that it has not ended by itself.
         raise SystemExit(128 + (caught[0] if caught else signal.SIGTERM))
