@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -53,6 +54,37 @@ def test_seeds_and_variants_are_written_beside(study):
     assert config["seed"] == 1
     assert (config["fit"]["objective"], config["fit"]["hopfield_beta"]) == ("info_loob", 14.3)
     assert study.load("random.retrieval_metrics").equals(before)
+
+
+def test_a_killed_run_goes_on_and_ends_with_the_same_weights(study):
+    """`--only-missing-outputs` leaves what is there, and training goes on from its state."""
+
+    def arguments(variant):
+        settings = f"variant={variant},training.fit.checkpoint_steps=1,training.fit.epochs=40"
+        command = ["run", "--env", "test", "--pipelines", "featurization,training", "--namespaces", "random"]
+        return [*command, "--only-missing-outputs", "--params", settings]
+
+    def folder(variant):
+        return study.folder / "data" / "06_models" / "test_screen" / "random" / variant / "seed_0"
+
+    study.kedro(*arguments("undisturbed"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kedro", *arguments("killed")],
+        cwd=study.folder,
+        env={**os.environ, "DO_NOT_TRACK": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while not list((folder("killed") / "fit_state").glob("[!.]*.pt")) and process.poll() is None:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not (folder("killed") / "checkpoints").exists()
+    done = study.kedro(*arguments("killed"))
+    assert "training goes on from step" in done.stdout + done.stderr
+    assert "Running 2 out of 3 nodes" in done.stdout + done.stderr  # the folds are there
+    weights = [folder(variant) / "checkpoint" / "model.safetensors" for variant in ("undisturbed", "killed")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
 
 
 def test_gpu_nodes_run_by_tag(study):

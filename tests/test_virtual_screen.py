@@ -37,8 +37,9 @@ def test_retrieval_is_well_above_chance(default_study, split, least):
         assert found["value"] < ceiling
 
 
-def test_shuffled_labels_are_not_learned(default_study):
+def test_shuffled_labels_are_not_learned(default_study, tmp_path):
     """With the training compounds' labels shuffled, accuracy on test compounds is chance: nothing leaks."""
+    from cloome_kedro.learning.state import FitState
     from cloome_kedro.parameters import (
         EmbeddingParameters,
         FingerprintParameters,
@@ -66,12 +67,14 @@ def test_shuffled_labels_are_not_learned(default_study):
     shuffled = pairs.copy()
     shuffled.loc[trained_on, "inchikey"] = np.random.default_rng(0).permutation(pairs.loc[trained_on, "inchikey"])
 
-    checkpoint, history = train(store, shuffled, compounds, fingerprints, folds, few, fingerprint, ingestion, 0)
+    state = FitState(tmp_path / "state")
+    checkpoints, history = train(state, store, shuffled, compounds, fingerprints, folds, few, fingerprint, ingestion, 0)
+    checkpoint = checkpoints["top1"]
     assert history["train_loss"].iloc[-1] < history["train_loss"].iloc[0], "the shuffled labels were trained on"
     images = embed_images(checkpoint, store, fields, EmbeddingParameters(), ingestion)
     structures = embed_structures(checkpoint, compounds, fingerprints, EmbeddingParameters(), fingerprint)
     ranks = rank_matches(images, structures, pairs, folds, retrieval, 0, split="random")
-    metrics = summarise_retrieval(ranks, ranks.iloc[:0], folds, retrieval)
+    metrics = summarise_retrieval(ranks, ranks.iloc[:0], ranks.iloc[:0], folds, retrieval, split="random")
     top1 = metrics.query("method == 'CLOOME' and pool == 'sampled' and metric == 'top-1'")
     assert len(top1) == 2
     assert (top1["low"] <= 0.01).all()
