@@ -1,0 +1,223 @@
+"""Speed and memory of the contrastive fit at the publication's size, on random fields.
+
+PYTHONPATH=src python benchmarks/train_gpu.py [--plain] [--json FILE]
+
+The study's own ``fit`` trains a ResNet-50 and four layers of 1,024 on crops of 320 pixels out of memory-mapped uint8
+plate files. It needs torch, torchvision, lightning-fabric, numpy, safetensors and tqdm, no installation of the project.
+For a card of 24 GB: ``--micro-batch-size 64``. Fields just written are in the system's cache: a disk shows only where
+they are more than the memory holds.
+"""
+
+import argparse
+import json
+import math
+import platform
+import resource
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from tqdm import tqdm
+
+from cloome_kedro.learning.config import FitConfig, ImageEncoderConfig, StructureEncoderConfig
+from cloome_kedro.learning.data import PairData
+from cloome_kedro.learning.fit import fit
+from cloome_kedro.learning.model import PairModel, make_optimizer, seeded
+from cloome_kedro.learning.objectives import make_objective
+from cloome_kedro.learning.preprocess import Preprocess
+from cloome_kedro.learning.state import FitState
+
+BITS, CHANNELS, ROWS = 8192, 5, 384  # rows: fields in a plate file
+
+
+@cache
+def plate(path: Path) -> np.ndarray:
+    """Fields of a file, mapped once a process."""
+    return np.asarray(np.load(path, mmap_mode="r"))
+
+
+@dataclass(frozen=True)
+class Store:
+    """Plate files of ``ROWS`` random fields each; ``store(positions)`` reads as the study's reader does."""
+
+    folder: Path
+
+    def write(self, fields: int, height: int, width: int) -> None:
+        rng = np.random.default_rng(0)
+        for number, start in enumerate(tqdm(range(0, fields, ROWS), desc="writing random fields", unit="plate")):
+            shape = min(ROWS, fields - start), CHANNELS, height, width
+            np.save(self._path(number), rng.integers(0, 256, shape, dtype=np.uint8))
+
+    def __call__(self, positions: np.ndarray) -> np.ndarray:
+        images = np.empty((len(positions), *plate(self._path(0)).shape[1:]), dtype=np.uint8)
+        for i in np.argsort(positions):
+            number, row = divmod(int(positions[i]), ROWS)
+            images[i] = plate(self._path(number))[row]
+        return images
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"plate{number}.npy"
+
+
+def validate(images: np.ndarray, structures: np.ndarray) -> dict[str, float]:
+    """Top-1, and the peak memory so far: this runs where the first device's process can tell it."""
+    top1 = np.mean((images @ structures.T).argmax(axis=1) == np.arange(len(images)))
+    if torch.cuda.is_initialized():
+        peak = torch.cuda.max_memory_allocated()
+    else:
+        unit = 1 if sys.platform == "darwin" else 1024
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return {"top1": float(top1), "peak_gib": peak / 2**30}
+
+
+def make_model(width: int, config: FitConfig) -> PairModel:
+    with seeded(0):
+        return PairModel(ImageEncoderConfig(width=width), StructureEncoderConfig(), BITS, config.embedding_size)
+
+
+def measure_fit(folder: Path, options: argparse.Namespace, config: FitConfig) -> dict[str, float]:
+    """Train, and tell the epochs after the first, which compiles and warms up."""
+    rng = np.random.default_rng(1)
+    store, fields = Store(folder), np.arange(options.fields)
+    held_out = max(2, options.fields // 8)
+    data = PairData(
+        store,
+        structures=fields,
+        fingerprints=rng.integers(0, 256, (options.fields, BITS // 8), dtype=np.uint8),
+        train=np.resize(
+            fields[held_out:], options.steps * config.batch_size
+        ),  # again and again: an epoch of any length
+        validation=fields[:held_out],
+    )
+    state = FitState(folder / "fit_state")
+    begin = time.perf_counter()
+    history = fit(make_model(options.width, config), data, Preprocess(options.crop), config, 0, validate, state).history
+    wall = time.perf_counter() - begin
+    speeds = np.array([row["fields_per_second"] for row in history])
+    seconds = options.steps * config.batch_size / speeds
+    waiting = np.array([row["waiting_fraction"] for row in history])
+    return {
+        "images_per_second": float((options.epochs - 1) * options.steps * config.batch_size / seconds[1:].sum()),
+        "waiting_fraction": float((waiting * seconds)[1:].sum() / seconds[1:].sum()),
+        "first_epoch_images_per_second": float(speeds[0]),
+        "peak_memory_gib": history[-1]["validation_peak_gib"],
+        "train_loss": history[-1]["train_loss"],
+        "validation_loss": history[-1]["validation_loss"],
+        "wall_seconds": wall,
+    }
+
+
+def measure_plain(options: argparse.Namespace, config: FitConfig) -> float:
+    """Images/s of model and optimiser alone on one device, on a batch that lies there ready: what is left to gain.
+
+    With micro-batches each is contrasted within itself, so none runs twice.
+    """
+    fabric = Fabric(accelerator=config.accelerator, devices=1, precision=config.precision)
+    torch.compiler.reset()
+    model = make_model(options.width, config).to(memory_format=torch.channels_last)
+    compiled = torch.compile(model) if config.compile else model
+    network, optimizer = fabric.setup(compiled, make_optimizer(model, config))
+    objective = make_objective(config)
+    share = config.batch_size // config.devices
+    pieces = -(-share // (config.micro_batch_size or share))
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(share, CHANNELS, options.crop, options.crop, generator=generator)
+    images = images.to(fabric.device, memory_format=torch.channels_last)
+    bits = torch.randint(0, 2, (share, BITS), generator=generator).float().to(fabric.device)
+    parts = list(zip(images.tensor_split(pieces), bits.tensor_split(pieces), strict=True))
+
+    def step() -> None:
+        optimizer.zero_grad()
+        for part in parts:
+            fabric.backward(objective(*network(*part)) / pieces)
+        optimizer.step()
+
+    def run(steps: int) -> float:
+        begin = time.perf_counter()
+        for _ in tqdm(range(steps), desc="plain", unit="step"):
+            step()
+        if fabric.device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - begin
+
+    network.train()
+    run(3)
+    return options.steps * share / run(options.steps)
+
+
+def device_name(accelerator: str) -> str:
+    device = Fabric(accelerator=accelerator, devices=1).device
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type} ({platform.machine()}, {torch.get_num_threads()} threads)"
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--accelerator", default="auto", help="as lightning-fabric names it")
+    parser.add_argument("--devices", type=int, default=1)
+    parser.add_argument("--precision", default="bf16-mixed", choices=["32-true", "bf16-mixed", "16-mixed"])
+    parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True, help="torch.compile")
+    parser.add_argument("--batch-size", type=int, default=256)
+    parser.add_argument("--micro-batch-size", type=int, help="pairs that a device holds activations of at a time")
+    parser.add_argument("--crop", type=int, default=320)
+    parser.add_argument("--width", type=int, default=64, help="of the ResNet-50")
+    parser.add_argument("--fields", type=int, default=4 * ROWS, help="on disk, 1.8 MB each; an eighth validates")
+    parser.add_argument("--field-size", type=int, nargs=2, default=(520, 696), metavar=("HEIGHT", "WIDTH"))
+    parser.add_argument("--steps", type=int, default=30, help="an epoch")
+    parser.add_argument("--epochs", type=int, default=3, help="the first is not counted")
+    parser.add_argument(
+        "--folder", type=Path, help="where the fields are written for the time of the run: a disk to test"
+    )
+    parser.add_argument("--plain", action="store_true", help="also measure the step alone, on a batch on the device")
+    parser.add_argument("--json", type=Path, help="write settings and figures there")
+    options = parser.parse_args(arguments)
+    if options.epochs < 2:
+        parser.error("--epochs: the first is not counted, so two are needed")
+    if options.fields < 4:
+        parser.error("--fields: four are needed, two of them to validate")
+    return options
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure, print a table, write the JSON file."""
+    options = parse(arguments)
+    config = FitConfig(
+        warmup_steps=options.steps,
+        batch_size=options.batch_size,
+        micro_batch_size=options.micro_batch_size,
+        unique_compounds=False,
+        epochs=options.epochs,
+        precision=options.precision,
+        accelerator=options.accelerator,
+        devices=options.devices,
+        compile=options.compile,
+    )
+    with tempfile.TemporaryDirectory(prefix="cloome_benchmark_", dir=options.folder) as name:
+        folder = Path(name)
+        Store(folder).write(options.fields, *options.field_size)
+        figures = measure_fit(folder, options, config)
+    if options.plain:
+        figures["plain_images_per_second"] = options.devices * measure_plain(options, config)
+        figures["ratio_to_plain"] = figures["images_per_second"] / figures["plain_images_per_second"]
+    settings = {key: str(value) if isinstance(value, Path) else value for key, value in vars(options).items()}
+    report = {"device": device_name(options.accelerator), "torch": torch.__version__, **settings, **figures}
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1) + "\n")
+    print(f"\n{'device':<32}{report['device']}, torch {torch.__version__}")
+    for key, value in figures.items():
+        print(f"{key:<32}{value:.3f}")
+    if not all(map(math.isfinite, figures.values())):
+        raise SystemExit("a figure is not finite")
+
+
+if __name__ == "__main__":
+    main()
