@@ -45,6 +45,27 @@ def test_cells_read_as_percent_with_interval(metrics):
     assert table.iloc[2][["top-1", "top-10", "median rank"]].tolist() == ["1.0 %", "–", "–"]
 
 
+def test_every_size_of_pool_has_its_chance(metrics):
+    """A baseline that lacks the profile of a query ranks fewer candidates; the model's rows keep theirs."""
+    full = [
+        _row(method, "top-1", value, pool="full", candidates=candidates)
+        for candidates, method, value in (
+            (256, "CLOOME", 0.05),
+            (255, "Bilinear", 0.04),
+            (256, "Random", 1 / 256),
+            (255, "Random", 1 / 255),
+        )
+    ]
+    table = tables.retrieval_table(pd.DataFrame(full))
+    assert table[["candidates", "method"]].to_numpy().tolist() == [
+        ["256", "CLOOME"], ["256", "Random"], ["255", "Bilinear"], ["255", "Random"]
+    ]  # fmt: skip
+    assert list(tables.retrieval_tables(pd.DataFrame(full))) == [
+        "256 candidates (full pool)",
+        "255 candidates (full pool)",
+    ]
+
+
 def test_text_is_aligned_and_says_that_data_are_simulated(metrics):
     lines = tables.format_retrieval(metrics, simulated=True).splitlines()
     assert lines[0] == "Retrieval, with exact 95 % intervals — SIMULATED DATA"

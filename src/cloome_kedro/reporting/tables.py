@@ -7,6 +7,7 @@ import pandas as pd
 from cloome_kedro.reporting.figures import CHANCE, DIRECTIONS, MODEL, in_order
 
 SIMULATED = "SIMULATED DATA"
+_KEY = ["split", "pool", "candidates", "direction", "method"]
 
 
 def _percent(row: dict) -> str:
@@ -21,31 +22,30 @@ def _top_k(names: pd.Series) -> list[str]:
 def retrieval_table(metrics: pd.DataFrame) -> pd.DataFrame:
     """One row a split, pool, direction and method, all cells as text, e.g. top-1 as ``12.3 % (9.1–16.0)``.
 
-    Rows follow the metrics' order of splits; within a split the sampled pool comes first, then the full one, and
-    methods as :func:`~cloome_kedro.reporting.figures.in_order` has them. A metric that a method does not have is shown
-    as ``–``.
+    Rows follow the metrics' order of splits; within a split the sampled pool comes first, then the full one, and methods
+    as :func:`~cloome_kedro.reporting.figures.in_order` has them. Where methods ranked pools of different sizes, the
+    larger comes first: only rows of one size can be compared. A metric that a method does not have is shown as ``–``.
 
     Parameters
     ----------
     metrics : table ``retrieval_metrics``, of one split or of several joined
     """
     top = _top_k(metrics["metric"])
-    present = {tuple(key): group for key, group in metrics.groupby(["split", "pool", "direction", "method"])}
+    present = {tuple(key): group for key, group in metrics.groupby(_KEY)}
+    sizes = sorted(metrics["candidates"].unique(), reverse=True)
     methods = in_order(metrics["method"])
     rows = []
-    for key in product(metrics["split"].unique(), ("sampled", "full"), DIRECTIONS, methods):
+    for key in product(metrics["split"].unique(), ("sampled", "full"), sizes, DIRECTIONS, methods):
         if key not in present:
             continue
         cells = {row["metric"]: row for row in present[key].to_dict("records")}
-        first = next(iter(cells.values()))
         median = cells.get("median rank", {"value": None})["value"]
         rows.append(
-            dict(zip(("split", "pool", "direction", "method"), key, strict=True))
-            | {"candidates": str(first["candidates"])}
+            dict(zip(_KEY, map(str, key), strict=True))
             | {metric: _percent(cells[metric]) if metric in cells else "–" for metric in top}
-            | {"median rank": "–" if pd.isna(median) else f"{median:g}", "n": str(first["n"])}
+            | {"median rank": "–" if pd.isna(median) else f"{median:g}", "n": str(present[key]["n"].iloc[0])}
         )
-    return pd.DataFrame(rows, columns=["split", "pool", "candidates", "direction", "method", *top, "median rank", "n"])
+    return pd.DataFrame(rows, columns=[*_KEY, *top, "median rank", "n"])
 
 
 def retrieval_tables(metrics: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -137,6 +137,10 @@ def test_the_baseline_stands_beside_the_model_on_the_same_queries(screen, output
     with pytest.raises(ValueError, match=r"scaffold\.bilinear_ranks are of other queries than"):
         run({**screen, "bilinear_ranks": others})
 
+    fewer_candidates = baseline.replace({"candidates": {100: 20}})
+    with pytest.raises(ValueError, match=r"bilinear_ranks are among 20 sampled candidates, .*candidates say 100"):
+        run({**screen, "bilinear_ranks": fewer_candidates})
+
 
 def test_a_study_without_the_baseline_says_so(screen, outputs, caplog):
     run(screen)

@@ -89,7 +89,7 @@ def summarise_retrieval(
     Raises
     ------
     ValueError
-        If the baseline has ranked other queries than the model.
+        If the baseline has ranked other queries than the model, or among another number of sampled candidates.
     """
     import pandas as pd
 
@@ -109,6 +109,12 @@ def summarise_retrieval(
         raise ValueError(
             f"{split}.bilinear_ranks are of other queries than {split}.retrieval_ranks (other folds, other pairs or "
             "another params:retrieval.fold): run the pipeline bilinear again"
+        )
+    sampled = bilinear_ranks.loc[bilinear_ranks["pool"] == "sampled", "candidates"]
+    if len(wrong := sampled[sampled != min(parameters.candidates, bilinear_ranks["candidates"].max())]):
+        raise ValueError(
+            f"{split}.bilinear_ranks are among {wrong.iloc[0]} sampled candidates, params:retrieval.candidates say "
+            f"{parameters.candidates}: run the pipeline bilinear again"
         )
     tables = (retrieval_ranks, bilinear_ranks, oracle_ranks)
     ranks = pd.concat([table for table in tables if len(table)], ignore_index=True)
