@@ -34,6 +34,15 @@ def test_nothing_writes_to_a_users_profiles():
     assert all("field_profiles" not in pipeline.all_outputs() for pipeline in pipelines.values())
 
 
+def test_a_splits_pipeline_needs_what_the_shared_ones_write():
+    """As the documentation has it: ``--pipelines ingestion,profiles,featurization``, then ``--pipeline random``."""
+    pipelines = register_pipelines()
+    written = set().union(*(pipelines[name].all_outputs() for name in ("ingestion", "profiles", "featurization")))
+    handles = {"plate_store", "truth", "random.fit_state", "random.bilinear_state"}
+    inputs = {name for name in pipelines["random"].inputs() if not name.startswith("param")}
+    assert inputs <= written | handles
+
+
 def test_unknown_split_is_refused():
     with pytest.raises(ValueError, match=r"unknown splits \['temporal'\]"):
         register_pipelines(splits=["temporal"])

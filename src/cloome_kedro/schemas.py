@@ -177,7 +177,7 @@ history = _table(
 
 _task = {
     "split": _column(str),
-    "method": _column(str),  # CLOOME, Random, Oracle (phenotype), Oracle (mechanism)
+    "method": _column(str),  # CLOOME, Bilinear, Random, Oracle (phenotype), Oracle (mechanism)
     "direction": _column(str, pa.Check.isin(["structure retrieval", "image retrieval"])),
     "candidates": _column(int, pa.Check.ge(1)),  # size of the pool, the match included
 }
