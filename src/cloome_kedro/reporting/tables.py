@@ -22,9 +22,10 @@ def _top_k(names: pd.Series) -> list[str]:
 def retrieval_table(metrics: pd.DataFrame) -> pd.DataFrame:
     """One row a split, pool, direction and method, all cells as text, e.g. top-1 as ``12.3 % (9.1–16.0)``.
 
-    Rows follow the metrics' order of splits; within a split the sampled pool comes first, then the full one, and methods
-    as :func:`~cloome_kedro.reporting.figures.in_order` has them. Where methods ranked pools of different sizes, the
-    larger comes first: only rows of one size can be compared. A metric that a method does not have is shown as ``–``.
+    Rows follow the metrics' order of splits; within a split the sampled pool comes first, then the full one, and
+    methods as :func:`~cloome_kedro.reporting.figures.in_order` has them. Where methods ranked pools of different sizes,
+    the larger comes first: only rows of one size can be compared. A metric that a method does not have is shown as
+    ``–``.
 
     Parameters
     ----------
