@@ -111,16 +111,20 @@ profile_index = _table(
 )
 
 
-def _all_numbers(table) -> bool:
-    return all(
-        table[name].dtype.kind in "fiu" for name in table if name != "field_id" and not name.startswith("Metadata_")
-    )
-
-
 #: one row a field: features of any number and name, a user's too; columns named Metadata_... are carried along unread
 field_profiles = pa.DataFrameSchema(
-    {"field_id": _column(str)},
-    checks=pa.Check(_all_numbers, error="columns other than field_id and Metadata_... are features, and so numbers"),
+    {
+        "field_id": _column(str),
+        r"^(?!field_id$|Metadata_)": pa.Column(
+            checks=pa.Check(
+                lambda feature: feature.dtype.kind in "fiu",
+                error="a column that is neither field_id nor Metadata_... is a feature, and must be numeric",
+            ),
+            nullable=True,  # the baseline, which needs a value, names the field
+            regex=True,
+            required=False,
+        ),
+    },
     coerce=True,
     unique=["field_id"],
 )
