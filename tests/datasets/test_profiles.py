@@ -37,7 +37,7 @@ def test_a_users_table_is_taken_as_it_is(own_table):
 
 
 def test_what_is_no_profile_is_refused(own_table):
-    with pytest.raises(pandera.errors.SchemaError, match="Cells_Name.* must be numeric"):
+    with pytest.raises(pandera.errors.SchemaError, match=r"Cells_Name.* must be numeric"):
         schemas.field_profiles.validate(own_table.assign(Cells_Name="round"))
     with pytest.raises(pandera.errors.SchemaError, match="field_id"):
         schemas.field_profiles.validate(pd.concat([own_table, own_table], ignore_index=True))
