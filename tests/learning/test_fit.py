@@ -7,10 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
 
-from cloome_kedro.learning.model import PairModel
+from cloome_kedro.learning.loop import Training
+from cloome_kedro.learning.model import PairModel, seeded
 from cloome_kedro.learning.state import FitState
-from planted import BITS, CONFIG, FIELDS, IMAGE, PREPROCESS, STRUCTURE, TRAINING, Planted
+from planted import BITS, CONFIG, FIELDS, IMAGE, PREPROCESS, STRUCTURE, TRAINING, Planted, top1
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -73,15 +76,41 @@ def test_the_best_epoch_is_kept_by_each_metric(learned):
 
 
 def test_an_unknown_metric_is_refused_with_those_there_are(state):
+    planted = Planted()
     with pytest.raises(ValueError, match="no validation metric 'top5', only loss, top1"):
-        Planted().fit(state, replace(CONFIG, epochs=1, keep=("top1", "top5")))
+        planted.fit(state, replace(CONFIG, epochs=1, keep=("top1", "top5")))
+    assert not planted.seen  # before anything is read
 
 
 def test_training_ends_when_patience_does(state):
-    values = iter([0.1, 0.4, 0.3, 0.2, 0.1, 0.9])
+    values = iter([0.0, 0.1, 0.4, 0.3, 0.2, 0.1, 0.9])  # the first answers which metrics there are
     result = Planted().fit(state, replace(CONFIG, epochs=6, patience=3), validate=lambda *_: {"top1": next(values)})
     assert len(result.history) == 5
     assert result.best["top1"].epoch == 1
+
+
+def test_patience_counts_on_where_a_training_was_stopped(state):
+    config = replace(CONFIG, epochs=6, patience=3, batch_size=256, checkpoint_steps=1)
+    values = iter([0.0, 0.1, 0.4, 0.3])
+    with pytest.raises(StopIteration):  # in the validation of epoch 3, with its last step saved
+        Planted().fit(state, config, validate=lambda *_: {"top1": next(values)})
+    values = iter([0.0, 0.2, 0.1, 0.9])
+    result = Planted().fit(state, config, validate=lambda *_: {"top1": next(values)})
+    assert [row["validation_top1"] for row in result.history] == [0.1, 0.4, 0.3, 0.2, 0.1]
+    assert result.best["top1"].epoch == 1
+
+
+def test_steps_without_end_that_16_bit_scaling_skips_are_told_however_short_epochs_are(state):
+    scaler = torch.amp.GradScaler("cpu", init_scale=math.inf)  # every gradient overflows
+    fabric = Fabric(accelerator="cpu", devices=1, plugins=MixedPrecision("16-mixed", "cpu", scaler))
+    with seeded(0):
+        model = PairModel(IMAGE, STRUCTURE, BITS, 32)
+    data = Planted().data()
+    data = replace(data, train=data.train[:8], validation=data.validation[:4])
+    config = replace(CONFIG, batch_size=4, epochs=15, warmup_steps=0)  # two steps an epoch
+    training = Training(fabric, model, data, PREPROCESS, config, 0, top1, state, "digest")
+    with pytest.raises(FloatingPointError, match="at step 20 "):
+        training.run()
 
 
 def test_equal_seeds_give_equal_bits_and_others_do_not(tmp_path):
@@ -153,6 +182,11 @@ def test_micro_batches_train_as_one_batch_does_but_for_batch_statistics(tmp_path
     )
     assert cached[0]["train_loss"] == pytest.approx(whole[0]["train_loss"], rel=0.1)
     assert cached[-1]["train_loss"] < cached[0]["train_loss"] - 0.3
+
+
+def test_no_micro_batch_is_of_one_pair(state):
+    config = replace(CONFIG, epochs=1, batch_size=63, micro_batch_size=2, warmup_steps=0)
+    assert Planted().fit(state, config, train=Planted().data().train[:63]).history[0]["step"] == 1
 
 
 def test_the_last_epoch_is_taken_where_there_is_nothing_to_validate_on(state):

@@ -15,8 +15,11 @@ import numpy as np
 import pytest
 import torch
 
+from cloome_kedro.learning.config import ImageEncoderConfig
+from cloome_kedro.learning.fit import _digest
+from cloome_kedro.learning.model import PairModel
 from cloome_kedro.learning.state import FitState
-from planted import CONFIG, Planted
+from planted import BITS, CONFIG, PREPROCESS, STRUCTURE, Planted
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 TESTS = Path(__file__).parents[1]
@@ -87,6 +90,45 @@ def test_other_arguments_begin_anew(change, state):
     )
     assert planted.seen
     assert len(list(state.folder.iterdir())) == 1  # results of the training before are gone
+
+
+def test_architectures_of_equal_tensors_are_told_apart():
+    with torch.device("meta"):
+        published, torchvisions = (
+            PairModel(ImageEncoderConfig(name), STRUCTURE, BITS, 32) for name in ("resnet", "resnet50")
+        )
+    tensors = {name: torch.zeros(tensor.shape) for name, tensor in published.state_dict().items()}
+    digests = set()
+    for model in (published, torchvisions):
+        model.load_state_dict(tensors, assign=True)
+        digests.add(_digest(model, Planted().data(), PREPROCESS, CONFIG, 0, ""))
+    assert len(digests) == 2
+
+
+def test_what_a_killed_or_a_failed_run_left_goes_with_the_end(state):
+    state.save("abc", {"step": 3})
+    state.fail({"step": 3})
+    of_others = {state.folder / ".def.pt.1.part", state.folder / "def.pt"}
+    for path in {state.folder / ".abc.pt.1.part", *of_others}:
+        path.write_bytes(b"half")
+    state.finish("abc", {"history": []})
+    assert set(state.folder.iterdir()) == {state.folder / "abc.done.pt", *of_others}
+
+
+def test_processes_that_save_at_once_leave_a_whole_state(state):
+    """One that outlives a killed run, and the next."""
+    saves = (
+        "import sys, pathlib, torch; from cloome_kedro.learning.state import FitState; "
+        "state = FitState(pathlib.Path(sys.argv[1])); "
+        "[state.save('abc', {'tensor': torch.full((300_000,), float(i))}) for i in range(60)]"
+    )
+    processes = [
+        subprocess.Popen([sys.executable, "-c", saves, str(state.folder)], stderr=subprocess.PIPE) for _ in range(2)
+    ]
+    errors = [process.communicate()[1].decode() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], errors
+    assert state.unfinished("abc")["tensor"].unique().tolist() == [59.0]
+    assert [path.name for path in state.folder.iterdir()] == ["abc.pt"]
 
 
 def test_housekeeping_does_not_begin_anew(state):

@@ -54,7 +54,7 @@ class CheckpointsDataset(AbstractDataset):
     def load(self) -> dict[str, Any]:
         from cloome_kedro.learning.checkpoint import load
 
-        return {folder.name: load(folder) for folder in sorted(self._filepath.iterdir())}
+        return {folder.name: load(folder) for folder in sorted(self._filepath.iterdir()) if folder.is_dir()}
 
     def save(self, data: dict[str, Any]) -> None:
         from cloome_kedro.learning.checkpoint import save

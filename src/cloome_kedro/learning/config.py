@@ -66,10 +66,10 @@ class FitConfig:
     clip_norm
         Gradients are scaled down to this norm at most.
     batch_size
-        Pairs that are contrasted with one another, over all devices together.
+        Pairs that are contrasted with one another, over all devices together; two or more on each.
     micro_batch_size
-        Pairs that a device holds activations of at a time; the loss is that of the whole batch all the same. Batch
-        normalisation takes its statistics from these.
+        Pairs that a device holds activations of at a time (3 in place of 2 where one would be left over); the loss is
+        that of the whole batch all the same. Batch normalisation takes its statistics from these.
     unique_compounds
         A batch holds no compound twice (no treatment twice, where pairs are counted by treatment); what an epoch is
         then, is told in :func:`cloome_kedro.learning.batches.epoch_batches`.
@@ -121,7 +121,7 @@ class FitConfig:
     def __post_init__(self):
         _at_least(self, 0, "learning_rate", "weight_decay", "warmup_steps", "momentum")
         _at_least(self, 1, "embedding_size", "cycles", "epochs", "devices")
-        _at_least(self, 2, "batch_size")
+        _at_least(self, 2 * self.devices, "batch_size")
         for name, minimum in (("micro_batch_size", 2), ("patience", 1), ("checkpoint_steps", 1)):
             if getattr(self, name) is not None:
                 _at_least(self, minimum, name)

@@ -85,13 +85,13 @@ def fit(
     Raises
     ------
     ValueError
-        Where fewer than two units are there to train on, or a metric to keep by is unknown.
+        Where fewer than two units a device are there to train on, or a metric to keep by is unknown.
     FloatingPointError
         At the first loss or gradient that is not finite; step, learning rate and the batch's fields are in the state's
         ``failure.json``, its last saved state stays. Also where validation embeddings are not finite.
     """
     found = len(np.unique(data.trained_units)) if config.unique_compounds else len(data.train)
-    if found < (needed := max(2, config.devices)):
+    if found < (needed := 2 * config.devices):
         raise ValueError(
             f"contrastive training on {config.devices} device(s) needs {needed} compounds with fields in the training "
             f"fold, found {found}"
@@ -99,6 +99,7 @@ def fit(
     digest = _digest(model, data, preprocess, config, seed, identity)
     results = state.finished(digest)
     if results is None:
+        _check_metrics(validate, config.keep, model.embedding_size)
         fabric = Fabric(
             accelerator=config.accelerator,
             strategy="ddp_spawn" if config.devices > 1 else config.strategy,
@@ -130,12 +131,22 @@ def _train(fabric: Fabric, model: ContrastiveModel, **arguments) -> None:
     Training(fabric, model, **arguments).run()
 
 
+def _check_metrics(validate: Validate, keep: tuple[str, ...], size: int) -> None:
+    """Find an unknown metric before the first epoch rather than after it: ask for those of two pairs."""
+    known = ["loss", *validate(*[np.eye(2, size, dtype=np.float32)] * 2)]
+    for metric in keep:
+        if metric not in known:
+            raise ValueError(f"fit.keep: there is no validation metric {metric!r}, only {', '.join(known)}")
+
+
 def _digest(
     model: ContrastiveModel, data: PairData, preprocess: Any, config: FitConfig, seed: int, identity: str
 ) -> str:
     """Of all that the result depends on, the first 16 hex digits."""
     settings = {key: value for key, value in asdict(config).items() if key not in _HOUSEKEEPING}
-    text = json.dumps([_FORMAT, torch.__version__, settings, repr(preprocess), seed, identity], sort_keys=True)
+    # Two architectures can have tensors of the same names and shapes.
+    described = [_FORMAT, torch.__version__, settings, repr(model), repr(preprocess), seed, identity]
+    text = json.dumps(described, sort_keys=True)
     digest = hashlib.sha256(text.encode())
     units = data.structures if data.units is None else data.units
     for array in (data.structures, data.fingerprints, data.train, data.validation, units):

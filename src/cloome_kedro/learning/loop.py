@@ -30,7 +30,7 @@ from cloome_kedro.learning.validation import Validate, validation_row
 
 logger = logging.getLogger(__name__)
 
-_SKIPPED_STEPS = 20  # in a row; the scale is then a millionth of what it was
+_SKIPPED_STEPS = 20  # in a row; the scale of 16-bit gradients is then a millionth of what it was
 
 
 @dataclass
@@ -41,6 +41,7 @@ class Progress:
     epoch: int = 0  # epochs ended
     losses: list[float] = field(default_factory=list)  # of the running epoch, as are norms and seconds
     norms: list[float] = field(default_factory=list)
+    skipped: int = 0  # steps in a row
     waiting: float = 0.0
     elapsed: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -137,7 +138,8 @@ class Training:
             group["lr"] = self._learning_rate(progress.step)
         # One a pair: which device or micro-batch a pair is in does not change its crop.
         seeds = self._own(np.random.SeedSequence([self.seed, 3, progress.step]).generate_state(len(batch)))
-        pieces = -(-self.share // (config.micro_batch_size or self.share))
+        # No piece is of one pair, which has no batch statistics.
+        pieces = min(-(-self.share // (config.micro_batch_size or self.share)), self.share // 2)
         images, bits = images.to(device, non_blocking=True), bits.to(device, non_blocking=True)
         parts = zip(images.tensor_split(pieces), bits.tensor_split(pieces), np.array_split(seeds, pieces), strict=True)
 
@@ -163,10 +165,10 @@ class Training:
 
     def _check_finite(self, batch: np.ndarray) -> None:
         progress = self.progress
+        progress.skipped = 0 if math.isfinite(progress.norms[-1]) else progress.skipped + 1
         # Until it has found its scale, the scaling of 16-bit gradients skips steps whose gradient overflows.
-        allowed = _SKIPPED_STEPS if self.config.precision == "16-mixed" else 0
-        overflows = not any(map(math.isfinite, progress.norms[-1 - allowed :])) and len(progress.norms) > allowed
-        if math.isfinite(progress.losses[-1]) and not overflows:
+        scaled = getattr(self.fabric.strategy.precision, "scaler", None) is not None
+        if math.isfinite(progress.losses[-1]) and progress.skipped <= (_SKIPPED_STEPS if scaled else 0):
             return
         record = {
             "step": progress.step,
@@ -217,29 +219,30 @@ class Training:
         return self.fabric.broadcast(over)
 
     def _keep_best(self, row: dict[str, Any]) -> None:
+        tensors: dict[str, torch.Tensor] = {}  # one copy an epoch, for all metrics that it is the best by
         for metric in self.config.keep:
             if len(self.data.validation) < 2:
                 score = [float(row["epoch"])]
             elif metric == "loss":
                 score = [-row["validation_loss"]]
-            elif f"validation_{metric}" in row:
-                score = [row[f"validation_{metric}"], -row["validation_loss"]]
             else:
-                known = [name.removeprefix("validation_") for name in row if name.startswith("validation_")]
-                raise ValueError(f"fit.keep: there is no validation metric {metric!r}, only {', '.join(known)}")
+                score = [row[f"validation_{metric}"], -row["validation_loss"]]
             best = self.progress.best.get(metric)
             if best is None or score > best["score"]:
-                tensors = {name: tensor.to("cpu", copy=True) for name, tensor in self.model.state_dict().items()}
+                tensors = tensors or {k: tensor.to("cpu", copy=True) for k, tensor in self.model.state_dict().items()}
                 self.progress.best[metric] = {"score": score, "epoch": row["epoch"], "tensors": tensors}
 
     def _resume(self) -> None:
         self.saved = time.monotonic()
-        if (found := self.state.unfinished(self.digest)) is not None:
+        # One reads for all: what a process of a killed run may still save does not come between them.
+        found = self.fabric.broadcast(self.state.unfinished(self.digest) if self.leads else None)
+        if found is not None:
             self.model.load_state_dict(found["model"])
             self.optimizer.load_state_dict(found["optimizer"])
             self.fabric.strategy.precision.load_state_dict(found["precision"])
             self.progress = Progress(**found["progress"])
-            logger.info("training goes on from step %d of %d", self.progress.step, self.total)
+            if self.leads:
+                logger.info("training goes on from step %d of %d", self.progress.step, self.total)
 
     def _save(self) -> None:
         if self.leads:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,19 +37,25 @@ class FitState:
         _save(self._state(digest), state)
 
     def finish(self, digest: str, results: dict[str, Any]) -> None:
-        """Keep the results; the state that led to them, and results of other trainings, go."""
+        """Keep the results; the state that led to them, and what other trainings left but their states, go."""
         _save(self._done(digest), results)
         self._state(digest).unlink(missing_ok=True)
+        self._failure.unlink(missing_ok=True)
+        for left in self.folder.glob(f".{digest}.*.part"):  # by a process that was killed while it saved
+            left.unlink(missing_ok=True)
         for other in self.folder.glob("*.done.pt"):
             if other != self._done(digest):
                 other.unlink()
 
     def fail(self, record: dict[str, Any]) -> Path:
         """Write down where a training broke off."""
-        path = self.folder / "failure.json"
-        with replace_file(path) as part:
+        with replace_file(self._failure) as part:
             part.write_text(json.dumps(record, indent=1) + "\n")
-        return path
+        return self._failure
+
+    @property
+    def _failure(self) -> Path:
+        return self.folder / "failure.json"
 
     def _state(self, digest: str) -> Path:
         return self.folder / f"{digest}.pt"
@@ -58,8 +65,14 @@ class FitState:
 
 
 def _save(path: Path, content: dict[str, Any]) -> None:
-    with replace_file(path) as part:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # By process: one that outlives a killed run must not write into the file of the next.
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
         torch.save(content, part)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _load(path: Path) -> dict[str, Any] | None:

@@ -174,6 +174,8 @@ def test_the_best_by_each_metric_is_kept_and_one_selected(screen, tmp_path):
     assert checkpoints["loss"].config["epoch"] == history["validation_loss"].idxmin()
     assert history.index[history["best"]].tolist() == [checkpoints["top1"].config["epoch"]]
     assert select_checkpoint(checkpoints, training) is checkpoints["top1"]
+    with pytest.raises(ValueError, match="no checkpoint was kept by top5, only by loss, top1"):
+        select_checkpoint(checkpoints, training.model_copy(update={"selected_by": "top5"}))
 
 
 def test_images_made_anew_are_trained_on_anew(screen, tmp_path):
@@ -228,8 +230,19 @@ def test_settings_are_checked():
     with pytest.raises(ValidationError, match="batchsize"):
         settings(batchsize=8)
     with pytest.raises(ValidationError, match="multiple of devices"):
-        settings(devices=3)
+        settings(batch_size=8, devices=3)
+    with pytest.raises(ValidationError, match="batch_size must be at least 8"):
+        settings(devices=4)
     with pytest.raises(ValidationError, match="clip_norm must be positive"):
         settings(clip_norm=0.0)
     with pytest.raises(ValidationError, match="top1 is not in"):
         settings(keep=["loss"])
+
+
+@pytest.mark.slow
+def test_two_devices_read_the_store_from_processes_of_their_own(screen):
+    (one, history), (two, of_two) = (run(screen, settings(batch_size=8, devices=devices)) for devices in (1, 2))
+    assert set(one.tensors) == set(two.tensors)
+    # Statistics of batch normalisation are those of each device's half of a batch: near, not equal.
+    assert of_two["step"].tolist() == history["step"].tolist()
+    np.testing.assert_allclose(of_two["train_loss"], history["train_loss"], rtol=0.2)

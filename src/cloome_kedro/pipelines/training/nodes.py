@@ -112,6 +112,11 @@ def train(
 
 def select_checkpoint(checkpoints, training: TrainingParameters):
     """Pass on the best epoch's model by the metric that the study selects by."""
+    if training.selected_by not in checkpoints:
+        raise ValueError(
+            f"training.selected_by: no checkpoint was kept by {training.selected_by}, only by "
+            f"{', '.join(checkpoints)}: run the node train again"
+        )
     return checkpoints[training.selected_by]
 
 
