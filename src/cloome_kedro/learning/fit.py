@@ -1,5 +1,6 @@
 """The contrastive fit: what a training takes and leaves; the loop is in :mod:`cloome_kedro.learning.loop`."""
 
+import gc
 import hashlib
 import json
 import logging
@@ -129,6 +130,10 @@ def fit(
 
 def _train(fabric: Fabric, model: ContrastiveModel, **arguments) -> None:
     Training(fabric, model, **arguments).run()
+    if fabric.world_size > 1:
+        # Left to the end of the interpreter, threads of the process group now and then abort the process.
+        gc.collect()
+        torch.distributed.destroy_process_group()
 
 
 def _check_metrics(validate: Validate, keep: tuple[str, ...], size: int) -> None:
