@@ -200,7 +200,7 @@ class Training:
                     self.model,
                     self.data,
                     self.preprocess,
-                    self.config.batch_size,
+                    self.config,
                     self.objective,
                     self.validate,
                 ),

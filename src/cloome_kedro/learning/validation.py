@@ -10,6 +10,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+from cloome_kedro.learning.config import FitConfig
 from cloome_kedro.learning.data import PairData
 from cloome_kedro.learning.embed import embed_images, embed_structures
 from cloome_kedro.learning.model import ContrastiveModel
@@ -27,7 +28,7 @@ def validation_row(
     model: ContrastiveModel,
     data: PairData,
     preprocess: Any,
-    batch_size: int,
+    config: FitConfig,
     objective: nn.Module,
     validate: Validate,
 ) -> dict[str, float]:
@@ -39,9 +40,10 @@ def validation_row(
     if len(fields) < 2:
         return {"validation_loss": math.nan}
     codes = data.fingerprints[data.structures[fields]]
+    held = config.micro_batch_size or config.batch_size // config.devices  # what training holds at a time fits
     with fabric.autocast():
-        images = embed_images(model, data.read, fields, preprocess, batch_size, fabric.device, progress=False)
-        structures = embed_structures(model, codes, batch_size, fabric.device, progress=False)
+        images = embed_images(model, data.read, fields, preprocess, held, fabric.device, progress=False)
+        structures = embed_structures(model, codes, held, fabric.device, progress=False)
     for side, vectors in (("image", images), ("structure", structures)):
         if not np.isfinite(vectors).all():
             raise FloatingPointError(
@@ -57,7 +59,7 @@ def validation_row(
     scale = model.logit_inv_tau.exp().item()
     losses = [
         objective(torch.from_numpy(images[chunk]), torch.from_numpy(structures[chunk]), scale).item()
-        for chunk in np.array_split(np.arange(len(fields)), max(1, len(fields) // batch_size))
+        for chunk in np.array_split(np.arange(len(fields)), max(1, len(fields) // config.batch_size))
     ]
     metrics = validate(images, structures)
     return {"validation_loss": float(np.mean(losses)), **{f"validation_{k}": float(v) for k, v in metrics.items()}}
