@@ -60,6 +60,37 @@ def test_collapsed_embeddings_are_the_worst_or_the_best():
     assert (match_ranks(vectors, vectors, match, ties="expected") == 350.5).all()
 
 
+def exact_ranks(queries, candidates, match):
+    """Pessimistic ranks from all scores, each summed on its own."""
+    rows, columns = np.divmod(np.arange(len(queries) * len(candidates)), len(candidates))
+    scores = pair_scores(queries, candidates, rows, columns).reshape(len(queries), len(candidates))
+    return (scores >= scores[np.arange(len(queries)), match][:, None]).sum(axis=1)
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-9, 1e-7, 1e-5, 1e-3])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_nearly_collapsed_embeddings_are_ranked_exactly_with_few_single_products(noise, dtype, monkeypatch):
+    centre = unit_vectors(1, 40).astype(dtype)
+    candidates = (centre + noise * unit_vectors(300, 40, seed=1).astype(dtype)).astype(dtype)
+    candidates = np.concatenate([candidates, candidates[:50]])
+    queries = (centre + noise * unit_vectors(200, 40, seed=2).astype(dtype)).astype(dtype)
+    match = np.random.default_rng(3).integers(0, 350, 200)
+    expected = exact_ranks(queries, candidates, match)
+    summed, plain = [], module.pair_scores
+    monkeypatch.setattr(module, "_CANDIDATE_BLOCK", 128)
+    monkeypatch.setattr(module, "pair_scores", lambda *pairs: summed.append(len(pairs[2])) or plain(*pairs))
+    np.testing.assert_array_equal(match_ranks(queries, candidates, match), expected)
+    assert sum(summed) < 0.1 * 200 * 350
+
+
+def test_rows_that_only_project_alike_are_told_apart(monkeypatch):
+    monkeypatch.setattr(module, "pair_scores", lambda vectors, *_: np.zeros(len(vectors)))
+    vectors = np.array([[1.0, 2.0], [3.0, 1.0], [1.0, 2.0], [0.0, 0.0]])
+    classes = module._equal_rows(vectors)
+    assert classes[0] == classes[2]
+    assert len(set(classes.tolist())) == 3
+
+
 def test_equal_vectors_tie_across_blocks(monkeypatch):
     """Copies of the match lie in other blocks, where BLAS may sum in another order."""
     monkeypatch.setattr(module, "_QUERY_BLOCK", 7)

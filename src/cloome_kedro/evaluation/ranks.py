@@ -3,7 +3,8 @@
 Scores are dot products: cosines where rows are L2-normalised. Blocks of scores are screened in float32 by a matrix
 multiplication; whatever float32 cannot tell from the match's score, by the standard error bound of a dot product, is
 decided on float64 scores summed pair by pair in one fixed order. So a rank depends on no block size, thread count or
-BLAS, and candidates with equal vectors tie exactly.
+BLAS, and candidates with equal vectors tie exactly. Where embeddings have collapsed and float32 tells little, equal
+vectors are recognised as such and a float64 matrix product screens again, so that few pairs are summed one by one.
 """
 
 from typing import Literal
@@ -15,8 +16,7 @@ Ties = Literal["pessimistic", "optimistic", "expected", "random"]
 
 _QUERY_BLOCK, _CANDIDATE_BLOCK = 512, 4096  # a block of scores is 8 MiB
 _PAIR_VALUES = 1 << 20  # float64 values gathered at a time: 8 MiB
-_UNIT_ROUNDOFF = 2.0**-24
-_TINY = float(np.finfo(np.float32).tiny)
+_OPEN_PAIRS = 8  # a query in a block, on average, from which on a float64 product is the quicker way to decide them
 
 
 def match_ranks(
@@ -50,8 +50,7 @@ def match_ranks(
 
     Notes
     -----
-    Time is that of the matrix product, memory does not grow with N x M. The exception is a collapsed embedding: near
-    ties are decided one by one, so that all-equal vectors take N x M single dot products.
+    Time is that of a matrix product, in float64 where embeddings have collapsed; memory does not grow with N x M.
     """
     queries, candidates, match = check_pool(queries, candidates, match)
     return resolve_ties(*_count(queries, candidates, match), ties, seed)
@@ -129,10 +128,12 @@ def _count(queries: np.ndarray, candidates: np.ndarray, match: np.ndarray) -> tu
     screened = queries.astype(np.float32, copy=False)
     query_norms = _norms(screened)
     buffer = np.empty(_QUERY_BLOCK * _CANDIDATE_BLOCK, np.float32)
+    classes: np.ndarray | None = None
 
     for left in range(0, len(candidates), _CANDIDATE_BLOCK):
         block = candidates[left : left + _CANDIDATE_BLOCK].astype(np.float32, copy=False)
-        slack = _slack(query_norms, _norms(block).max(), size)
+        candidate_norm = _norms(block).max()
+        slack = _slack(query_norms, candidate_norm, size, np.float32)
         low, high = (own - slack).astype(np.float32), (own + slack).astype(np.float32)
         for top in range(0, n, _QUERY_BLOCK):
             rows = slice(top, min(top + _QUERY_BLOCK, n))
@@ -144,20 +145,49 @@ def _count(queries: np.ndarray, candidates: np.ndarray, match: np.ndarray) -> tu
             open_rows = np.flatnonzero(np.count_nonzero(maybe, axis=1) > n_surely)
             if not len(open_rows):
                 continue
-            row, column = np.nonzero(maybe[open_rows] & ~surely[open_rows])
-            row = top + open_rows[row]
+            maybe = maybe[open_rows] & ~surely[open_rows]
+            open_rows += top
+            if np.count_nonzero(maybe) > _OPEN_PAIRS * len(open_rows):
+                classes = _equal_rows(candidates) if classes is None else classes
+                equal = maybe & (classes[None, left : left + len(block)] == classes[match[open_rows], None])
+                tied[open_rows] += np.count_nonzero(equal, axis=1)
+                maybe &= ~equal
+            if np.count_nonzero(maybe) > _OPEN_PAIRS * len(open_rows):
+                in_full = candidates[left : left + len(block)].astype(np.float64)
+                scores = np.matmul(queries[open_rows].astype(np.float64), in_full.T)
+                # Both this product and the sum that decides are off by at most the bound.
+                slack = 2 * _slack(query_norms[open_rows], candidate_norm, size, np.float64)
+                surely = maybe & (scores > (own[open_rows] + slack)[:, None])
+                above[open_rows] += np.count_nonzero(surely, axis=1)
+                maybe &= ~surely & (scores >= (own[open_rows] - slack)[:, None])
+            row, column = np.nonzero(maybe)
+            row = open_rows[row]
             exact = pair_scores(queries, candidates, row, left + column)
             above += np.bincount(row[exact > own[row]], minlength=n)
             tied += np.bincount(row[exact == own[row]], minlength=n)
     return above, tied
 
 
+def _equal_rows(vectors: np.ndarray) -> np.ndarray:
+    """The same number for rows that are equal, (N,) int64; rows with one number are always equal."""
+    n, size = vectors.shape
+    direction = np.cos(np.arange(size))[None]
+    projection = pair_scores(vectors, direction, np.arange(n), np.zeros(n, np.int64))
+    _, first, classes = np.unique(projection, return_index=True, return_inverse=True)
+    for start in range(0, n, _CANDIDATE_BLOCK):
+        part = slice(start, start + _CANDIDATE_BLOCK)
+        alike = (vectors[part] == vectors[first[classes[part]]]).all(axis=1)
+        # Different rows that project alike are told apart from all others.
+        classes[part] = np.where(alike, classes[part], -1 - np.arange(start, start + len(alike)))
+    return classes
+
+
 def _norms(vectors: np.ndarray) -> np.ndarray:
     return np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
 
 
-def _slack(query_norms: np.ndarray, candidate_norm: float, size: int) -> np.ndarray:
-    """Bound on what float32 does to a score, in any order of summation: (N,) float64.
+def _slack(query_norms: np.ndarray, candidate_norm: float, size: int, dtype: type) -> np.ndarray:
+    """Bound on what rounding to a type does to a score, in any order of summation: (N,) float64.
 
     ``size`` roundings of a dot product (Higham, Accuracy and Stability of Numerical Algorithms, 2002, eq. 3.5), a few
     more for casting vectors and bounds, and what underflow can take.
@@ -165,4 +195,5 @@ def _slack(query_norms: np.ndarray, candidate_norm: float, size: int) -> np.ndar
     bound = query_norms * candidate_norm
     if len(bound) and not bound.max() < 1e38:
         raise ValueError("vectors are too long for float32 dot products: scale them")
-    return 1.01 * (size + 8) * _UNIT_ROUNDOFF * bound + size * _TINY * (1 + query_norms + candidate_norm)
+    unit_roundoff, tiny = float(np.finfo(dtype).eps) / 2, float(np.finfo(dtype).tiny)
+    return 1.01 * (size + 8) * unit_roundoff * bound + size * tiny * (1 + query_norms + candidate_norm)
