@@ -1,32 +1,14 @@
 """The plate store as a handle."""
 
 from pathlib import Path
-from typing import Any
 
-from kedro.io import AbstractDataset, DatasetError
+from cloome_kedro.datasets.handle import HandleDataset
 
 
-class PlateStoreDataset(AbstractDataset):
-    """Folder of plate files; loading gives its `cloome_kedro.imaging.store.PlateStore`.
+class PlateStoreDataset(HandleDataset):
+    """Folder of plate files: a `cloome_kedro.imaging.store.PlateStore`; what follows depends on ``fields``."""
 
-    Nodes write through the handle and return tables; what follows depends on those tables (see ``fields``).
-    """
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):
-        self._filepath = Path(filepath)
-        self.metadata = metadata
-
-    def load(self):
+    def handle(self, folder: Path):
         from cloome_kedro.imaging.store import PlateStore
 
-        self._filepath.mkdir(parents=True, exist_ok=True)
-        return PlateStore(self._filepath)
-
-    def save(self, data) -> None:
-        raise DatasetError("the plate store is written through its handle")
-
-    def _exists(self) -> bool:
-        return self._filepath.is_dir()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
+        return PlateStore(folder)

@@ -1,4 +1,4 @@
-"""The profile store as a handle, and which tables may stand for field_profiles."""
+"""Which tables may stand for field_profiles."""
 
 import numpy as np
 import pandas as pd
@@ -6,20 +6,6 @@ import pandera.errors
 import pytest
 
 from cloome_kedro import schemas
-from cloome_kedro.datasets.profiles import ProfileStoreDataset
-from cloome_kedro.imaging.profiles import ProfileStore
-
-
-def test_loading_makes_the_store(tmp_path):
-    dataset = ProfileStoreDataset(filepath=str(tmp_path / "profiles"))
-    assert not dataset.exists()
-    assert isinstance(dataset.load(), ProfileStore)
-    assert dataset.exists()
-
-
-def test_it_is_written_through_its_handle_only(tmp_path):
-    with pytest.raises(Exception, match="written through its handle"):
-        ProfileStoreDataset(filepath=str(tmp_path / "profiles")).save("plate")
 
 
 @pytest.fixture
