@@ -5,6 +5,7 @@ import torch
 from lightning_fabric import Fabric
 
 from cloome_kedro.learning.config import FitConfig, ImageEncoderConfig, StructureEncoderConfig
+from cloome_kedro.learning.fit import end_process_group
 from cloome_kedro.learning.model import PairModel, make_optimizer, seeded
 from cloome_kedro.learning.objectives import make_objective
 from cloome_kedro.learning.preprocess import Preprocess
@@ -50,6 +51,9 @@ def _run(fabric, path, pieces, objective, batch_norm):
     if fabric.global_rank == 0:
         gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
         torch.save({"loss": loss, **gradients}, path)
+        del gradients
+    del network, model, loss, micro_batches
+    end_process_group(fabric)
 
 
 def deviation(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> float:

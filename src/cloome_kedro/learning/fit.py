@@ -130,8 +130,12 @@ def fit(
 
 def _train(fabric: Fabric, model: ContrastiveModel, **arguments) -> None:
     Training(fabric, model, **arguments).run()
+    end_process_group(fabric)
+
+
+def end_process_group(fabric: Fabric) -> None:
+    """Last call in a launched process: left to the interpreter's end, threads of the group now and then abort it."""
     if fabric.world_size > 1:
-        # Left to the end of the interpreter, threads of the process group now and then abort the process.
         gc.collect()
         torch.distributed.destroy_process_group()
 
