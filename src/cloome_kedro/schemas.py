@@ -213,6 +213,124 @@ retrieval_metrics = _table(
     }
 )
 
+#: what ranks, metrics and differences are of; a column that says nothing about a task is empty
+_setting = {
+    "split": _column(str),
+    "task": _column(str, pa.Check.isin(["retrieval", "zero-shot compound", "zero-shot MoA", "probing"])),
+    "method": _column(str),  # CLOOME, Bilinear, Profiles, Untrained, Plate only, ..., Random (chance), Oracle (...)
+    "images": _column(str),  # clean, or the name of a corruption
+    "direction": _column(str, pa.Check.isin(["structure retrieval", "image retrieval"]), nullable=True),
+    "pool": _column(str, pa.Check.isin(["full", "sampled", "same plate"]), nullable=True),
+    "shown_by": _column(str, pa.Check.isin(["field", "mean"])),  # what stands for a compound or class: a field, or the
+    # mean over its fields; of probing: whether a sample is a field or a compound
+    "excluded": _column(
+        str, nullable=True
+    ),  # none, or which of a query's keys its candidates do not share: plate+compound
+}
+
+#: one row a query: the rank of its match among the candidates
+ranks = _table(
+    {
+        **_setting,
+        "draw": _column(int, pa.Check.ge(0)),  # of fields and candidates; 0 is the one that a publication would give
+        "candidates": _column(int, pa.Check.ge(1)),  # size of the query's pool, the match included
+        "query": _column(str),  # field_id or InChIKey
+        "match": _column(str),  # InChIKey, field_id, or the name of a class
+        "compound": _column(str, INCHIKEY),  # of the query: what intervals resample
+        "rank": _column(int, pa.Check.ge(1)),
+    }
+)
+
+#: one row a metric of any task, with what it rests on and its interval
+metrics = _table(
+    {
+        **_setting,
+        "draws": _column(int, pa.Check.ge(1)),  # 1: the publication's single draw; more: the mean over so many
+        "candidates": _column(float, nullable=True),  # mean size of a query's pool
+        "metric": _column(str),  # top-1, ..., mean rank, median rank; mean AUC, SD AUC, AUC > 0.9, ...
+        "value": _column(float),
+        "low": _column(float, nullable=True),
+        "high": _column(float, nullable=True),
+        "interval": _column(str, pa.Check.isin(["exact", "bootstrap", "none"])),  # bootstrap: over compounds
+        "n": _column(int, pa.Check.ge(1)),  # queries of a draw, or assays
+        "compounds": _column(int, pa.Check.ge(1)),  # that the queries are of, or that were tested
+        "successes": _column("Int64", nullable=True),
+        "spread": _column(float, nullable=True),  # standard deviation over draws
+        "chance": _column(float, nullable=True),
+        "split_hash": _column(str),
+    }
+)
+
+#: one row a paired difference: the value of the row's setting minus that of the same with one thing otherwise
+differences = _table(
+    {
+        **_setting,
+        "against": _column(str),  # clean; excluded none; method Untrained; ...
+        "metric": _column(str),
+        "difference": _column(float),
+        "low": _column(float),  # bootstrap over compounds
+        "high": _column(float),
+        "n": _column(int, pa.Check.ge(1)),  # queries (or assays) that both have
+        "compounds": _column(int, pa.Check.ge(1)),
+        "split_hash": _column(str),
+    }
+)
+
+#: one row an assay and method: the probe's scores on the test fold, or why there are none
+probing_scores = _table(
+    {
+        "split": _column(str),
+        "method": _column(str),
+        "images": _column(str),
+        "shown_by": _column(str, pa.Check.isin(["field", "mean"])),
+        "assay": _column(str),
+        "scored": _column(bool),
+        "reason": _column(str, nullable=True),  # of an assay that cannot be scored
+        "c": _column(float, nullable=True),  # chosen by validation AUC
+        "validation_auc": _column(float, nullable=True),
+        **{name: _column(float, nullable=True) for name in ("auc", "f1", "average_precision", "mcc")},
+        **{
+            f"{fold}_{kind}": _column(int, pa.Check.ge(0))
+            for fold in FOLDS
+            for kind in ("actives", "inactives")  # samples, as fitted
+        },
+        "split_hash": _column(str),
+    },
+    unique=["method", "images", "shown_by", "assay"],
+)
+
+#: one row a corrupted field: how its image was changed, so that the row can be made again alone
+corrupted_fields = _table(
+    {
+        "field_id": _column(str),
+        "corruption": _column(str),
+        "stage": _column(str, pa.Check.isin(["field", "crop"])),
+        "seed": _column("Int64"),  # the field's own
+        "settings": _column(str),  # JSON: what was drawn, e.g. {"flip_horizontal": true, "angle": -3.2}
+        "black": _column(float, pa.Check.in_range(0, 1)),  # share of the encoder's input that was filled with black
+        "augmentation": _column(bool),  # whether training had shown such images
+        "digest": _column(str),  # of the embeddings that were made from it
+    },
+    unique=["corruption", "field_id"],
+)
+
+#: one row a field: nuclei found in it
+cell_counts = _table({"field_id": _column(str), "nuclei": _column(float, pa.Check.ge(0))}, unique=["field_id"])
+
+#: one row a pair of folds and kind of leak; examples of the worst pairs
+leaks = _table(
+    {
+        "kind": _column(str, pa.Check.isin(["structure", "scaffold", "near-duplicate"])),
+        "fold": _column(str, pa.Check.isin(FOLDS)),
+        "other_fold": _column(str, pa.Check.isin(FOLDS)),
+        "compounds": _column(int, pa.Check.ge(0)),  # of `fold` that have such a relative in `other_fold`
+        "of": _column(int, pa.Check.ge(0)),  # compounds of `fold`
+        "example": _column(str, nullable=True),
+        "split_hash": _column(str),
+    },
+    unique=["kind", "fold", "other_fold"],
+)
+
 #: the virtual screen's truth, read by the oracle rows and by tests only: one row a well
 truth = pa.DataFrameSchema(
     {
