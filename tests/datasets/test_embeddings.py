@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from cloome_kedro.datasets.embeddings import Embeddings, EmbeddingsDataset
+from cloome_kedro.datasets.embeddings import Embeddings, EmbeddingsDataset, check_split
+from cloome_kedro.learning.published import UNKNOWN_SPLIT
 
 EMBEDDINGS = Embeddings(np.array(["b", "a", "c"], object), np.eye(3, dtype=np.float32), {"split_hash": "0123"})
 
@@ -39,3 +40,15 @@ def test_a_damaged_folder_is_named(tmp_path):
     np.save(tmp_path / "image_embeddings" / "vectors.npy", np.eye(2, dtype=np.float32))
     with pytest.raises(Exception, match="3 keys but 2 vectors"):
         dataset.load()
+
+
+def test_embeddings_of_other_folds_are_refused_and_those_of_unknown_ones_warned_of(caplog):
+    of_folds = Embeddings(np.array(["a"]), np.ones((1, 2), np.float32), {"split_hash": "0123"})
+    check_split(of_folds, "image_embeddings", "0123", "random", "test")
+    assert not caplog.records
+    with pytest.raises(ValueError, match=r"random\.image_embeddings are of folds 0123, not of random\.folds 4567"):
+        check_split(of_folds, "image_embeddings", "4567", "random", "test")
+    published = Embeddings(of_folds.keys, of_folds.vectors, {"split_hash": UNKNOWN_SPLIT})
+    check_split(published, "image_embeddings", "4567", "random", "validation")
+    assert "random.image_embeddings ARE OF A PUBLISHED MODEL" in caplog.text
+    assert "validation fold" in caplog.text

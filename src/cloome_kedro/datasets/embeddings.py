@@ -1,6 +1,7 @@
 """Embeddings with their keys."""
 
 import json
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
 from cloome_kedro.atomic import replace_folder
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -79,3 +82,39 @@ class EmbeddingsDataset(AbstractDataset[Embeddings, Embeddings]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}
+
+
+def check_split(embeddings: Embeddings, name: str, folds_hash: str, split: str, fold: str) -> None:
+    """Refuse embeddings of a model that may have been trained on the compounds it is asked about.
+
+    A published model, whose training compounds are not known, is let through with a warning.
+
+    Parameters
+    ----------
+    embeddings, name
+        The embeddings and the dataset they are, without its split; named in messages.
+    folds_hash
+        Of the split's folds.
+    split, fold
+        Named in messages.
+
+    Raises
+    ------
+    ValueError
+        If the model was trained on other folds.
+    """
+    from cloome_kedro.learning.published import UNKNOWN_SPLIT
+
+    if (found := embeddings.meta.get("split_hash")) == UNKNOWN_SPLIT:
+        logger.warning(
+            "%s.%s ARE OF A PUBLISHED MODEL WHOSE TRAINING COMPOUNDS ARE NOT KNOWN: it may have been trained on "
+            "compounds of the %s fold, and then these ranks are too good",
+            split,
+            name,
+            fold,
+        )
+    elif found != folds_hash:
+        raise ValueError(
+            f"{split}.{name} are of folds {found}, not of {split}.folds {folds_hash}: their model may have been "
+            "trained on test compounds. Run training and embedding of this split again."
+        )
