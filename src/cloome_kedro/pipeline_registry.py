@@ -30,6 +30,7 @@ SPLITS = ("random", "scaffold", "provided")
 #: what the pipelines of a split share with those of the other splits
 SHARED = {
     "assay_labels",
+    "cell_counts",
     "compound_keys",
     "compounds",
     "field_profiles",

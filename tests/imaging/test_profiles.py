@@ -13,7 +13,7 @@ import pytest
 from cloome_kedro import schemas
 from cloome_kedro.imaging import profiles
 from cloome_kedro.imaging.features import ProfileSettings, feature_names, measure_field
-from cloome_kedro.imaging.profiles import ProfileStore, measure_profiles
+from cloome_kedro.imaging.profiles import ProfileStore, count_nuclei, measure_profiles
 from cloome_kedro.imaging.store import PlateStore
 from planted_fields import grid, planted_field, write_plate, write_screen
 
@@ -131,6 +131,17 @@ def test_a_missing_plate_file_is_named(store, screen):
 def test_the_whole_field_alone_has_no_nuclei_to_count(store, screen):
     index = measure(store, screen, ProfileSettings(families=("intensity",), compartments=("field",)))
     assert index["without_nuclei"].tolist() == [0, 0]
+    counts = count_nuclei(store, index)
+    assert counts.empty
+    assert list(counts) == ["field_id", "nuclei"]
+
+
+def test_nuclei_are_counted_field_by_field(store, screen):
+    counts = count_nuclei(store, measure(store, screen))
+    expected = pd.concat([store.read("P1"), store.read("P2")], ignore_index=True)
+    assert counts["field_id"].tolist() == expected["field_id"].tolist()
+    assert counts["nuclei"].tolist() == expected["Nuclei_Count"].tolist()
+    assert counts["nuclei"].max() > 1
 
 
 # ---- killed in the middle

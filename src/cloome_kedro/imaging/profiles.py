@@ -111,6 +111,26 @@ def measure_profiles(
     return index
 
 
+def count_nuclei(store: ProfileStore, index: pd.DataFrame) -> pd.DataFrame:
+    """Nuclei found in every field.
+
+    Parameters
+    ----------
+    index
+        Table ``profile_index``.
+
+    Returns
+    -------
+    counts
+        Table ``cell_counts``: field_id, nuclei; no rows where nuclei were not measured.
+    """
+    columns = ["field_id", "Nuclei_Count"]
+    counted = [name for name in index["plate_file"] if columns[1] in pq.read_schema(store.path(name)).names]
+    tables = [pq.read_table(store.path(name), columns=columns).to_pandas() for name in counted]
+    counts = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
+    return counts.rename(columns={"Nuclei_Count": "nuclei"})
+
+
 def _measure_fields(
     plates: PlateStore, plate_file: str, field_ids: list[str], rows: list[int], settings: ProfileSettings
 ) -> npt.NDArray[np.float32]:

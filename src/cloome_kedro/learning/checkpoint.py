@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from cloome_kedro.atomic import replace_folder
 from cloome_kedro.learning.config import FitConfig, ImageEncoderConfig, StructureEncoderConfig
-from cloome_kedro.learning.model import PairModel
+from cloome_kedro.learning.model import PairModel, seeded
 from cloome_kedro.learning.preprocess import Preprocess
 
 FORMAT = 1
@@ -60,21 +60,32 @@ def describe(
 
 def build(checkpoint: Checkpoint) -> PairModel:
     """The checkpoint's model, in evaluation mode on the CPU; ValueError where tensors and architecture disagree."""
-    architecture = checkpoint.config["architecture"]
-    if "image_encoder" not in architecture:
-        raise ValueError(f"the checkpoint is of a {architecture.get('name', 'nameless')} model, which has no encoders")
     with torch.device("meta"):
-        model = PairModel(
-            _settings(ImageEncoderConfig, architecture["image_encoder"]),
-            _settings(StructureEncoderConfig, architecture["structure_encoder"]),
-            architecture["bits"],
-            architecture["embedding_size"],
-        )
+        model = _fresh(checkpoint)
     try:
         model.load_state_dict(checkpoint.tensors, assign=True)
     except RuntimeError as error:
         raise ValueError(f"the checkpoint's tensors do not fit the architecture in its config: {error}") from error
     return model.requires_grad_(False).eval()
+
+
+def build_untrained(checkpoint: Checkpoint, seed: int) -> PairModel:
+    """A model of the checkpoint's architecture with fresh weights: those that a training with this seed begins with."""
+    with seeded(seed):
+        model = _fresh(checkpoint)
+    return model.requires_grad_(False).eval()
+
+
+def _fresh(checkpoint: Checkpoint) -> PairModel:
+    architecture = checkpoint.config["architecture"]
+    if "image_encoder" not in architecture:
+        raise ValueError(f"the checkpoint is of a {architecture.get('name', 'nameless')} model, which has no encoders")
+    return PairModel(
+        _settings(ImageEncoderConfig, architecture["image_encoder"]),
+        _settings(StructureEncoderConfig, architecture["structure_encoder"]),
+        architecture["bits"],
+        architecture["embedding_size"],
+    )
 
 
 def preprocess_of(checkpoint: Checkpoint) -> Preprocess:

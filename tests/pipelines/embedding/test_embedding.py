@@ -7,6 +7,7 @@ import torch
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
+from cloome_kedro.chemistry.splits import split_hash
 from cloome_kedro.imaging.store import PlateStore
 from cloome_kedro.learning.checkpoint import Checkpoint, build, describe, weights_hash
 from cloome_kedro.learning.config import FitConfig, ImageEncoderConfig, StructureEncoderConfig
@@ -14,12 +15,13 @@ from cloome_kedro.learning.model import PairModel, seeded
 from cloome_kedro.learning.preprocess import Preprocess
 from cloome_kedro.parameters import EmbeddingParameters, FingerprintParameters, IngestionParameters
 from cloome_kedro.pipelines.embedding import create_pipeline
-from cloome_kedro.pipelines.embedding.nodes import embed_images, embed_structures
+from cloome_kedro.pipelines.embedding.nodes import embed_images, embed_structures, embed_untrained
 
 IMAGE, STRUCTURE = ImageEncoderConfig(layers=(1, 1, 1, 1), width=4), StructureEncoderConfig(layers=1, width=8)
 FINGERPRINTS = FingerprintParameters(bits=16)
 SOURCE = {"name": "s", "layout": "load_data_csv", "platemap": {"platemaps": "p.tsv"}}
 INGESTION = IngestionParameters(screen="s", sources=[SOURCE], size=(34, 34))
+FOLDS = pd.DataFrame({"inchikey": ["X", "Y", "Z"], "fold": ["train", "validation", "test"]})
 PREPROCESS = Preprocess(crop=32, mean=(100.0,) * 5, std=(60.0,) * 5)
 
 
@@ -51,11 +53,14 @@ def test_pipeline(checkpoint, tmp_path, caplog):
         "checkpoint": checkpoint,
         "plate_store": PlateStore(tmp_path),
         "fields": fields,
+        "pairs": fields.iloc[1:].assign(inchikey=["X", "X", "Y", "Z"]),
+        "folds": FOLDS,
         "compounds": pd.DataFrame({"inchikey": ["X", "Y", "Z"]}),
         "fingerprints": np.packbits(bits, axis=1),
         "params:embedding": EmbeddingParameters(batch_size=2, accelerator="cpu"),
         "params:ingestion": INGESTION,
         "params:fingerprints": FINGERPRINTS,
+        "params:seed": 3,
     }
     catalog = DataCatalog({name: MemoryDataset(data, "assign") for name, data in inputs.items()})
     outputs = {name: data.load() for name, data in SequentialRunner().run(create_pipeline(), catalog).items()}
@@ -72,6 +77,33 @@ def test_pipeline(checkpoint, tmp_path, caplog):
         facts = {"split_hash": "0123456789abcdef", "seed": 3, "epoch": 1, "weights": weights_hash(checkpoint)}
         assert outputs[name].meta == facts
     assert "stored in another way" not in caplog.text
+
+    untrained = outputs["untrained_embeddings"]
+    assert untrained.keys.tolist() == list("bcde")
+    assert untrained.vectors.shape == (4, 6)
+    assert untrained.meta == {"split_hash": split_hash(FOLDS), "seed": 3, "epoch": None, "weights": "untrained"}
+
+
+def test_untrained_embeddings_know_no_weights_and_no_test_fields(checkpoint, tmp_path):
+    images = np.random.default_rng(1).integers(0, 256, (6, 5, 34, 34), dtype=np.uint8)
+    pairs = pd.DataFrame({"field_id": list("abcdef"), "plate_file": "P1", "row": range(6), "inchikey": list("XXXYZZ")})
+
+    def embed(checkpoint=checkpoint, images=images, folds=FOLDS, seed=3):
+        np.save(tmp_path / "P1.npy", images)
+        parameters = EmbeddingParameters(accelerator="cpu")
+        return embed_untrained(checkpoint, PlateStore(tmp_path), pairs, folds, parameters, seed).vectors
+
+    vectors = embed()
+    with seeded(8):
+        others = Checkpoint(checkpoint.config, PairModel(IMAGE, STRUCTURE, 16, 6).state_dict())
+    np.testing.assert_array_equal(embed(others), vectors)
+    assert not np.allclose(embed(seed=4), vectors, atol=0.01)
+    changed = images.copy()
+    changed[4:] = 255 - changed[4:]  # Z is in the test fold
+    np.testing.assert_allclose(embed(images=changed)[:4], vectors[:4], atol=1e-6)
+    assert not np.allclose(embed(images=changed)[4:], vectors[4:], atol=0.01)
+    with pytest.raises(ValueError, match="no field of a compound of the training fold"):
+        embed(folds=FOLDS.replace("train", "test"))
 
 
 def test_fields_stored_in_another_way_are_warned_of(checkpoint, tmp_path, caplog):

@@ -16,7 +16,7 @@ from cloome_kedro.parameters import ProfileParameters
 from cloome_kedro.pipelines.profiles import create_pipeline
 from planted_fields import write_screen
 
-TABLES = {"profile_index": schemas.profile_index, "field_profiles": schemas.field_profiles}
+TABLES = {name: getattr(schemas, name) for name in ("profile_index", "field_profiles", "cell_counts")}
 QUICK = {"families": ["intensity"], "compartments": ["nuclei", "field"], "nucleus_diameter": 10, "n_jobs": 1}
 
 
@@ -48,6 +48,9 @@ def test_a_screen(tmp_path, caplog):
     assert 3 < features.shape[1] < tables["profile_index"]["features"].iloc[0]
     assert (features.loc[profiles["field_id"].isin(["s/P1/A20/1", "s/P2/A20/1"]), "Nuclei_Count"] < 0).all()
     assert "2 of 40 fields have no nucleus" in caplog.text
+    counts = tables["cell_counts"].set_index("field_id")["nuclei"]
+    assert set(counts.index) == set(screen[1]["field_id"])
+    assert counts.index[counts == 0].tolist() == ["s/P1/A20/1", "s/P2/A20/1"]
 
     # what is only about normalisation measures nothing anew
     stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "profiles").iterdir()}
@@ -84,5 +87,7 @@ def test_wrong_parameters_are_named(wrong, message):
 def test_wiring():
     pipeline = create_pipeline()
     assert pipeline.inputs() == {"profile_store", "plate_store", "fields", "params:profiles"}
-    assert pipeline.outputs() == {"field_profiles"}
-    assert [node.name for node in pipeline.nodes] == ["profiles.measure_profiles", "profiles.normalise_profiles"]
+    assert pipeline.outputs() == {"field_profiles", "cell_counts"}
+    assert [node.name for node in pipeline.nodes] == [
+        "profiles.measure_profiles", "profiles.count_nuclei", "profiles.normalise_profiles"
+    ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Embeddings of all fields and compounds by one split's checkpoint."""
+"""Embeddings of all fields and compounds by one split's checkpoint, and of fields by an untrained encoder."""
 
 from cloome_kedro.pipelines.embedding.pipeline import create_pipeline
 

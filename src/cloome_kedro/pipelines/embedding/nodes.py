@@ -1,4 +1,4 @@
-"""Embedding: a checkpoint and all fields or compounds in, keyed vectors out."""
+"""Embedding: a checkpoint and fields or compounds in, keyed vectors out."""
 
 import logging
 
@@ -26,6 +26,38 @@ def embed_images(checkpoint, plate_store, fields, parameters: EmbeddingParameter
         find_device(parameters.accelerator),
     )
     return Embeddings(fields["field_id"].to_numpy(), vectors, _meta(checkpoint))
+
+
+def embed_untrained(checkpoint, plate_store, pairs, folds, parameters: EmbeddingParameters, seed: int):
+    """Embed every field of ``pairs`` by the checkpoint's architecture with fresh weights of this seed.
+
+    What is found with them is what the architecture and the images give without any training. Batch normalisation takes
+    its statistics from fields of the training fold, as the first steps of a training would.
+
+    Raises
+    ------
+    ValueError
+        If no field is of a compound of the training fold.
+    """
+    import numpy as np
+
+    from cloome_kedro.chemistry.splits import split_hash
+    from cloome_kedro.datasets.embeddings import Embeddings
+    from cloome_kedro.learning.checkpoint import build_untrained, preprocess_of
+    from cloome_kedro.learning.embed import embed_images, find_device
+    from cloome_kedro.learning.untrained import calibrate_image_statistics
+
+    training = folds.loc[folds["fold"] == "train", "inchikey"]
+    fields = np.flatnonzero(pairs["inchikey"].isin(training))
+    if not len(fields):
+        raise ValueError("no field of a compound of the training fold is in pairs: see folds and pairs")
+    model, preprocess = build_untrained(checkpoint, seed), preprocess_of(checkpoint)
+    read = plate_store.reader(pairs["plate_file"].to_numpy(), pairs["row"].to_numpy())
+    device = find_device(parameters.accelerator)
+    calibrate_image_statistics(model, read, fields, preprocess, seed, parameters.batch_size, device=device)
+    vectors = embed_images(model, read, len(pairs), preprocess, parameters.batch_size, device)
+    meta = {"split_hash": split_hash(folds), "seed": seed, "epoch": None, "weights": "untrained"}
+    return Embeddings(pairs["field_id"].to_numpy(), vectors, meta)
 
 
 def embed_structures(

@@ -1,6 +1,6 @@
 from kedro.pipeline import Pipeline, node
 
-from cloome_kedro.pipelines.embedding.nodes import embed_images, embed_structures
+from cloome_kedro.pipelines.embedding.nodes import embed_images, embed_structures, embed_untrained
 
 
 def create_pipeline(split: str = "random") -> Pipeline:
@@ -19,6 +19,13 @@ def create_pipeline(split: str = "random") -> Pipeline:
                 ["checkpoint", "compounds", "fingerprints", "params:embedding", "params:fingerprints"],
                 "structure_embeddings",
                 name="embed_structures",
+                tags=["gpu"],
+            ),
+            node(
+                embed_untrained,
+                ["checkpoint", "plate_store", "pairs", "folds", "params:embedding", "params:seed"],
+                "untrained_embeddings",
+                name="embed_untrained",
                 tags=["gpu"],
             ),
         ],

@@ -22,6 +22,18 @@ def measure_profiles(profile_store, plate_store, fields, parameters: ProfilePara
     return profiles.measure_profiles(profile_store, plate_store, fields, settings, n_jobs=parameters.n_jobs)
 
 
+def count_nuclei(profile_store, profile_index):
+    """Nuclei in every field.
+
+    Returns
+    -------
+    cell_counts : empty where nuclei are not among ``params:profiles.compartments``
+    """
+    from cloome_kedro.imaging import profiles
+
+    return profiles.count_nuclei(profile_store, profile_index)
+
+
 def normalise_profiles(profile_store, profile_index, fields, parameters: ProfileParameters):
     """Normalise each plate against its controls and select features.
 

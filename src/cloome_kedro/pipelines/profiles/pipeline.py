@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Pipeline, node
 
-from cloome_kedro.pipelines.profiles.nodes import measure_profiles, normalise_profiles
+from cloome_kedro.pipelines.profiles.nodes import count_nuclei, measure_profiles, normalise_profiles
 
 
 def create_pipeline() -> Pipeline:
@@ -15,6 +15,7 @@ def create_pipeline() -> Pipeline:
                 "profile_index",
                 name="measure_profiles",
             ),
+            node(count_nuclei, ["profile_store", "profile_index"], "cell_counts", name="count_nuclei"),
             node(
                 normalise_profiles,
                 ["profile_store", "profile_index", "fields", "params:profiles"],
