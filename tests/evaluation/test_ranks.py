@@ -6,7 +6,7 @@ from hypothesis.extra.numpy import arrays
 from sklearn.metrics import top_k_accuracy_score
 
 from cloome_kedro.evaluation import ranks as module
-from cloome_kedro.evaluation.ranks import match_ranks, pair_scores, top_k
+from cloome_kedro.evaluation.ranks import Pools, match_ranks, pair_scores, top_k
 
 
 def unit_vectors(n, size, seed=0):
@@ -165,6 +165,85 @@ def test_a_score_depends_on_its_pair_alone(size, monkeypatch):
     np.testing.assert_array_equal(together, pair_scores(vectors, vectors, rows, columns))
     dots = np.einsum("ij,ij->i", vectors[rows], vectors[columns], dtype=np.float64)
     np.testing.assert_allclose(together, dots, atol=1e-14)
+
+
+def draw_pools(n_queries, n_candidates, match, generator, n_pools=5):
+    """Pools at random that hold the matches of their queries."""
+    of_query = generator.integers(0, n_pools, n_queries)
+    members = generator.random((n_pools, n_candidates)) < 0.5
+    members[of_query, match] = True
+    return Pools(of_query, members)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    vectors=arrays(
+        np.float64, st.tuples(st.integers(1, 40), st.just(3)), elements=st.sampled_from([-2, -1, 0, 0.5, 1])
+    ),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_within_pools_every_tie_rule_is_the_count_it_claims(vectors, seed):
+    generator = np.random.default_rng(seed)
+    n, m = generator.integers(1, 60), len(vectors)
+    queries, match = generator.choice(vectors, n), generator.integers(0, m, n)
+    pools = draw_pools(n, m, match, generator)
+    scores = queries @ vectors.T  # exact in these numbers
+    own, inside = scores[np.arange(n), match][:, None], pools.members[pools.of_query]
+    above, tied = ((scores > own) & inside).sum(axis=1), ((scores == own) & inside).sum(axis=1) - 1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_QUERY_BLOCK", 16)
+        patch.setattr(module, "_CANDIDATE_BLOCK", 8)
+        for ties, expected in (("pessimistic", above + tied), ("optimistic", above), ("expected", above + tied / 2)):
+            np.testing.assert_array_equal(
+                match_ranks(queries, vectors, match, ties=ties, allowed=pools), 1 + expected, ties
+            )
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-9, 1e-7, 1e-5, 1e-2])
+def test_pools_hold_in_collapsed_embeddings_too(noise, monkeypatch):
+    monkeypatch.setattr(module, "_CANDIDATE_BLOCK", 128)
+    centre = unit_vectors(1, 40)
+    candidates, queries = centre + noise * unit_vectors(300, 40, seed=1), centre + noise * unit_vectors(200, 40, seed=2)
+    generator = np.random.default_rng(3)
+    match = generator.integers(0, 300, 200)
+    pools = draw_pools(200, 300, match, generator)
+    alone = [
+        match_ranks(queries[[i]], candidates[inside], [np.count_nonzero(inside[: match[i]])])[0]
+        for i, inside in enumerate(pools.members[pools.of_query])
+    ]
+    np.testing.assert_array_equal(match_ranks(queries, candidates, match, allowed=pools), alone)
+
+
+def test_blockwise_equals_dense_within_pools():
+    n = 3000
+    candidates = unit_vectors(n, 64)
+    generator = np.random.default_rng(1)
+    match = generator.permutation(n)
+    queries = candidates[match] + 0.3 * unit_vectors(n, 64, seed=2)
+    pools = draw_pools(n, n, match, generator, n_pools=40)
+    scores = queries.astype(np.float64) @ candidates.astype(np.float64).T
+    dense = ((scores >= scores[np.arange(n), match][:, None]) & pools.members[pools.of_query]).sum(axis=1)
+    np.testing.assert_array_equal(match_ranks(queries, candidates, match, allowed=pools), dense)
+    everyone = Pools(np.zeros(n, int), np.ones((1, n), bool))
+    np.testing.assert_array_equal(
+        match_ranks(queries, candidates, match, allowed=everyone), match_ranks(queries, candidates, match)
+    )
+
+
+def test_pools_that_do_not_fit_are_refused():
+    vectors = unit_vectors(4, 3)
+
+    def rank(of_query, members):
+        return match_ranks(vectors, vectors, np.arange(4), allowed=Pools(np.asarray(of_query), np.asarray(members)))
+
+    with pytest.raises(ValueError, match="match of query 2 is not in the query's pool"):
+        rank([0, 0, 1, 0], [[True] * 4, [True, True, False, True]])
+    with pytest.raises(ValueError, match="query 3 has pool 1, but there are 1"):
+        rank([0, 0, 0, 1], [[True] * 4])
+    with pytest.raises(ValueError, match=r"members must be bool \(pools, 4\), not bool \(1, 3\)"):
+        rank([0] * 4, [[True] * 3])
+    with pytest.raises(ValueError, match="of_query must be 4 integers"):
+        rank([0.0] * 4, [[True] * 4])
 
 
 def test_bad_input_is_named():
