@@ -1,0 +1,41 @@
+"""Captioned tables of the catalog: a CSV with the Markdown of the same beside it."""
+
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+from kedro_datasets._typing import TablePreview
+
+from cloome_kedro.atomic import replace_file
+from cloome_kedro.reporting.captioned import CaptionedTable
+
+
+class CaptionedTableDataset(AbstractDataset[CaptionedTable, CaptionedTable]):
+    """``filepath`` is the CSV, which is read back; the Markdown is written beside it, and first.
+
+    kedro-viz previews the table; ``metadata: kedro-viz: preview_args: nrows`` says how much of it.
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def save(self, data: CaptionedTable) -> None:
+        for path, text in (
+            (self._filepath.with_suffix(".md"), data.to_markdown()),
+            (self._filepath, data.to_csv()),
+        ):
+            with replace_file(path) as part:
+                part.write_text(text, encoding="utf-8")
+
+    def load(self) -> CaptionedTable:
+        return CaptionedTable.from_csv(self._filepath.read_text(encoding="utf-8"))
+
+    def preview(self, nrows: int = 5) -> TablePreview:
+        return TablePreview(self.load().table.head(nrows).to_dict(orient="split"))
+
+    def _exists(self) -> bool:
+        return self._filepath.exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
