@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from cloome_kedro import schemas
+from cloome_kedro.evaluation.summary import compare_ranks, summarise_ranks
 
 STEMS = ["CC(=O)Nc1ccc({})cc1", "O=C(O)c1ccc({})nc1", "c1ccc2c(c1)cc({})[nH]2", "O=C1CCC(c2ccc({})cc2)N1"]
 TAILS = [
@@ -114,20 +115,30 @@ def make_study(split="random", noise=1.5, seed=0, store=None):
     test = folds.index[folds["fold"] == "test"]
     pool = fields.set_index("row").loc[test].groupby(level=0).first()["field_id"]
     similarity = Vectors(fields["field_id"].to_numpy(), images).of(pool) @ structures[test].T
-    ranks, metrics = [], []
+    keys = compounds["inchikey"].to_numpy()[test]
+    ranks = []
     for direction, scores in (("structure retrieval", similarity), ("image retrieval", similarity.T)):
-        queries, matches = pool.to_numpy(), compounds["inchikey"].to_numpy()[test]
+        queries, matches = pool.to_numpy(), keys
         if direction == "image retrieval":
             queries, matches = matches, queries
         rank = 1 + (scores > np.diag(scores)[:, None]).sum(1)
         for name, size, found in (("full", len(test), rank), ("sampled", 20, 1 + (rank - 1) * 19 // (len(test) - 1))):
-            task = {"split": split, "direction": direction, "candidates": size, "pool": name}
-            ranks.append(pd.DataFrame({**task, "method": "CLOOME", "query": queries, "match": matches, "rank": found}))
-            metrics += _metrics(task, "CLOOME", found)
-            metrics += _metrics(task, "Bilinear", np.minimum(size, 2 * found))
-            metrics += _metrics(task, "Oracle (phenotype)", np.maximum(1, found // 2))
-            nothing = {"successes": None, "low": None, "high": None}
-            metrics += [{**row, **nothing, "value": row["chance"]} for row in _metrics(task, "Random", found)]
+            task = {"split": split, "task": "retrieval", "images": "clean", "direction": direction, "pool": name}
+            task |= {"excluded": None, "candidates": size, "query": queries, "match": matches, "compound": keys}
+            for draw, shown_by in ((0, "field"), (1, "field"), (0, "mean")):
+                better = np.maximum(1, found - 2 * draw) if shown_by == "field" else 1 + found // 3
+                task |= {"draw": draw, "shown_by": shown_by}
+                ranks += [
+                    pd.DataFrame({**task, "method": "CLOOME", "rank": better}),
+                    pd.DataFrame({**task, "method": "Bilinear", "rank": np.minimum(size, 2 * better)}),
+                    pd.DataFrame({**task, "method": "Oracle (phenotype)", "rank": np.maximum(1, better // 2)}),
+                ]
+    ranks = schemas.ranks.validate(pd.concat(ranks, ignore_index=True))
+    identity = {"split_hash": "0123456789abcdef"}
+    metrics = summarise_ranks(ranks, (1, 5, 10), 0.95).assign(**identity)
+    ours = ranks[ranks["method"] == "CLOOME"].reset_index(drop=True)
+    bilinear = ranks[ranks["method"] == "Bilinear"]
+    differences = compare_ranks(ours, bilinear, "Bilinear", (1, 5, 10), 0.95).assign(**identity)
     epochs = np.arange(1, 31)
     history = pd.DataFrame({"epoch": epochs, "step": epochs * 3, "train_loss": 5 * np.exp(-epochs / 15)})
     history["validation_loss"] = history["train_loss"] + 0.4
@@ -150,8 +161,9 @@ def make_study(split="random", noise=1.5, seed=0, store=None):
     )
     return {
         "history": schemas.history.validate(history),
-        "retrieval_ranks": schemas.retrieval_ranks.validate(pd.concat(ranks, ignore_index=True)),
-        "retrieval_metrics": schemas.retrieval_metrics.validate(pd.DataFrame(metrics)),
+        "retrieval_ranks": ours,
+        "retrieval_metrics": schemas.metrics.validate(metrics),
+        "retrieval_differences": schemas.differences.validate(differences),
         "image_embeddings": Vectors(fields["field_id"].to_numpy(), images),
         "structure_embeddings": Vectors(compounds["inchikey"].to_numpy(), structures),
         "plate_store": store or Store(),
@@ -164,24 +176,3 @@ def make_study(split="random", noise=1.5, seed=0, store=None):
         ),
         "folds": schemas.folds.validate(folds),
     }
-
-
-def _metrics(task, method, rank):
-    from scipy.stats import binomtest
-
-    n, size = len(rank), task["candidates"]
-    common = {**task, "method": method, "n": n, "split_hash": "0123456789abcdef"}
-    rows = []
-    for k in (1, 5, 10):
-        hits = int((rank <= k).sum())
-        interval = binomtest(hits, n).proportion_ci(method="exact")
-        rows.append(
-            {**common, "metric": f"top-{k}", "value": hits / n, "successes": hits, "low": interval.low,
-             "high": interval.high, "chance": min(k / size, 1)}
-        )  # fmt: skip
-    for name, value in (("mean rank", rank.mean()), ("median rank", np.median(rank))):
-        rows.append(
-            {**common, "metric": name, "value": float(value), "successes": None, "low": None, "high": None,
-             "chance": (size + 1) / 2}
-        )  # fmt: skip
-    return rows

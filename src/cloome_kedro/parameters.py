@@ -258,12 +258,28 @@ class EmbeddingParameters(Parameters):
 
 
 class RetrievalParameters(Parameters):
-    """Cross-modal retrieval: one seeded field per compound, full pool and sampled candidates."""
+    """Cross-modal retrieval: compounds shown by one seeded field and by all, full pool and sampled candidates."""
 
     fold: Literal["validation", "test"] = "test"
-    candidates: Positive = Field(default=100, description="size of the sampled pool, the match included")
+    candidates: Positive | None = Field(default=100, description="size of the sampled pool, the match included")
+    sampling_rate: float | None = Field(default=None, gt=0, le=1, description="instead: matches among candidates")
+    draws: Positive = Field(default=10, description="of fields and candidates; the first alone is reported too")
     top_k: list[Positive] = [1, 5, 10]
     confidence: float = Field(default=0.95, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _candidates_are_said_once(self):
+        if (self.candidates is None) == (self.sampling_rate is None):
+            raise ValueError(
+                "retrieval: give candidates or sampling_rate, and make the other null (a rate of 0.01 is one match "
+                "among 100 candidates)"
+            )
+        return self
+
+    @property
+    def pool_size(self) -> int:
+        """Candidates of a sampled pool, the match included."""
+        return self.candidates or round(1 / (self.sampling_rate or 1))
 
 
 class ReportingParameters(Parameters):

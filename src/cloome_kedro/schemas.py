@@ -179,40 +179,6 @@ history = _table(
     unique=["epoch"],
 )
 
-_task = {
-    "split": _column(str),
-    "method": _column(str),  # CLOOME, Bilinear, Random, Oracle (phenotype), Oracle (mechanism)
-    "direction": _column(str, pa.Check.isin(["structure retrieval", "image retrieval"])),
-    "candidates": _column(int, pa.Check.ge(1)),  # size of the pool, the match included
-}
-
-#: one row a query: the rank of its match among the candidates
-retrieval_ranks = _table(
-    {
-        **_task,
-        "pool": _column(str, pa.Check.isin(["full", "sampled"])),
-        "query": _column(str),  # field_id (structure retrieval) or InChIKey (image retrieval)
-        "match": _column(str),
-        "rank": _column(int, pa.Check.ge(1)),
-    }
-)
-
-#: one row a metric, with the number of queries it rests on and its exact interval (proportions only)
-retrieval_metrics = _table(
-    {
-        **_task,
-        "pool": _column(str, pa.Check.isin(["full", "sampled"])),
-        "metric": _column(str),  # top-1, top-5, top-10, mean rank, median rank
-        "value": _column(float),
-        "n": _column(int, pa.Check.ge(1)),
-        "successes": _column("Int64", nullable=True),
-        "low": _column(float, nullable=True),
-        "high": _column(float, nullable=True),
-        "chance": _column(float),
-        "split_hash": _column(str),
-    }
-)
-
 #: what ranks, metrics and differences are of; a column that says nothing about a task is empty
 _setting = {
     "split": _column(str),

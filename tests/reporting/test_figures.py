@@ -39,8 +39,8 @@ def test_training_without_validation_is_drawn(study):
 
 
 def test_rank_distribution_is_the_share_within_k(study):
-    ranks = study["retrieval_ranks"]
-    figure = figures.rank_distribution(ranks)
+    ranks = figures.single_draw(study["retrieval_ranks"])
+    figure = figures.rank_distribution(study["retrieval_ranks"])
     assert [axis.get_title() for axis in figure.axes] == ["20 candidates (sampled pool)", "28 candidates (full pool)"]
     axis = figure.axes[1]
     curves = [line for line in axis.lines if line.get_linestyle() == "-"]
@@ -62,7 +62,8 @@ def test_bars_have_values_intervals_and_chance(study):
     metrics = study["retrieval_metrics"]
     figure = figures.top_k_bars(metrics)
     axis = figure.axes[0]
-    rows = metrics[(metrics["pool"] == "sampled") & (metrics["direction"] == "structure retrieval")]
+    rows = figures.single_draw(metrics)
+    rows = rows[(rows["pool"] == "sampled") & (rows["direction"] == "structure retrieval")]
     model = rows[rows["method"] == "CLOOME"].set_index("metric").loc[["top-1", "top-5", "top-10"]]
     np.testing.assert_allclose([bar.get_height() for bar in axis.containers[0]], model["value"])
     intervals = [line.get_ydata() for line in axis.lines]

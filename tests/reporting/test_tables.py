@@ -4,7 +4,8 @@ import pytest
 from cloome_kedro.reporting import tables
 from synthetic_study import make_study
 
-COMMON = {"split": "random", "direction": "structure retrieval", "pool": "sampled", "candidates": 100, "n": 256}
+COMMON = {"split": "random", "direction": "structure retrieval", "pool": "sampled", "candidates": 100.0, "n": 256}
+COMMON |= {"draws": 1, "shown_by": "field", "images": "clean"}
 
 
 def _row(method, metric, value, low=None, high=None, **more):

@@ -6,7 +6,7 @@ An oracle is a space like an embedding (see :mod:`~cloome_kedro.evaluation.retri
 import numpy as np
 import pandas as pd
 
-from cloome_kedro.evaluation.retrieval import IMAGE_RETRIEVAL, STRUCTURE_RETRIEVAL, Keys, Spaces
+from cloome_kedro.evaluation.retrieval import IMAGE_RETRIEVAL, STRUCTURE_RETRIEVAL, Keys, Spaces, both_ways
 
 
 def oracle_spaces(
@@ -66,10 +66,7 @@ def oracle_spaces(
             STRUCTURE_RETRIEVAL: _by_distance(drawn, average),
             IMAGE_RETRIEVAL: _by_distance(average, drawn),
         },
-        "Oracle (mechanism)": {
-            STRUCTURE_RETRIEVAL: (of_wells, of_compounds),
-            IMAGE_RETRIEVAL: (of_compounds, of_wells),
-        },
+        "Oracle (mechanism)": both_ways(of_wells, of_compounds),
     }
 
 

@@ -1,62 +1,47 @@
 """Cross-modal retrieval: which compound made this image, and which image does this compound make.
 
-One field stands for each compound, so that field i and compound i match. A *space* gives, for a direction, the vectors
-of the queries and of the candidates, (N, d) each, whose dot products rank the candidates.
+A compound is shown by one field drawn from its own, or by the mean over all of them, so that image i and compound i
+match. A *space* gives, for a direction, the vectors of the queries and of the candidates, (N, d) each, whose dot
+products rank the candidates.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from cloome_kedro.evaluation.intervals import exact_interval
-from cloome_kedro.evaluation.ranks import Ties, check_pool, match_ranks, pair_scores, resolve_ties, top_k
+from cloome_kedro.evaluation.ranks import Pools, Ties, check_pool, match_ranks, pair_scores, resolve_ties, top_k
 
 logger = logging.getLogger(__name__)
 
-STRUCTURE_RETRIEVAL = "structure retrieval"  # a field is the query, structures are ranked
-IMAGE_RETRIEVAL = "image retrieval"  # a structure is the query, fields are ranked
+STRUCTURE_RETRIEVAL = "structure retrieval"  # an image is the query, structures are ranked
+IMAGE_RETRIEVAL = "image retrieval"  # a structure is the query, images are ranked
 
 Spaces = Mapping[str, tuple[np.ndarray, np.ndarray]]
-Keys = Sequence[str] | pd.Series
+Keys = Sequence[str] | pd.Series | np.ndarray
 
 
-def draw_fields(pairs: pd.DataFrame, inchikeys: Keys, seed: int) -> pd.DataFrame:
-    """Draw one field for each compound, all its fields equally likely.
-
-    Parameters
-    ----------
-    pairs
-        Table ``pairs``; the order of its rows does not matter.
-    inchikeys
-        Compounds; those without a field are left out.
-    seed
-        Of the draw.
-
-    Returns
-    -------
-    pd.DataFrame
-        Rows of ``pairs``, one a compound, sorted by InChIKey.
-    """
-    pairs = pairs[pairs["inchikey"].isin(inchikeys)].sort_values(["inchikey", "field_id"], ignore_index=True)
-    counts = pairs.groupby("inchikey", sort=True).size().to_numpy()
-    drawn = np.random.default_rng(seed).integers(0, counts)
-    return pairs.iloc[np.cumsum(counts) - counts + drawn].reset_index(drop=True)
+def both_ways(images: np.ndarray, structures: np.ndarray) -> Spaces:
+    """The space of N images and the structures that they show, (N, d) each."""
+    return {STRUCTURE_RETRIEVAL: (images, structures), IMAGE_RETRIEVAL: (structures, images)}
 
 
-def draw_queries(pairs: pd.DataFrame, folds: pd.DataFrame, fold: str, seed: int, split: str) -> pd.DataFrame:
-    """One field of each compound of a fold, the same for every method that is compared.
+def draw_seed(seed: int, draw: int) -> int:
+    """Seed of a draw: draw 0 is that of the seed itself."""
+    return seed if draw == 0 else int(np.random.SeedSequence([seed, draw]).generate_state(1)[0])
+
+
+def fold_fields(pairs: pd.DataFrame, folds: pd.DataFrame, fold: str, split: str) -> pd.DataFrame:
+    """All fields of the compounds of a fold, sorted by compound and field; the order of rows does not matter.
 
     Parameters
     ----------
     pairs, folds
         Tables of these names.
     fold
-        Whose compounds are queries.
-    seed
-        Of the draw (see :func:`draw_fields`).
+        Whose compounds are meant.
     split
         Named in messages.
 
@@ -66,12 +51,57 @@ def draw_queries(pairs: pd.DataFrame, folds: pd.DataFrame, fold: str, seed: int,
         If no compound of the fold has a field.
     """
     compounds = folds.loc[folds["fold"] == fold, "inchikey"]
-    queries = draw_fields(pairs, compounds, seed)
-    if queries.empty:
+    fields = pairs[pairs["inchikey"].isin(compounds)].sort_values(["inchikey", "field_id"], ignore_index=True)
+    if fields.empty:
         raise ValueError(f"{split}.folds: no compound of the {fold} fold has a field in pairs")
-    missing = f" ({len(compounds) - len(queries)} have none)" if len(queries) < len(compounds) else ""
-    logger.info("%s split, %s fold: one field for each of %d compounds%s", split, fold, len(queries), missing)
-    return queries
+    shown = fields["inchikey"].nunique()
+    missing = f" ({len(compounds) - shown} have none)" if shown < len(compounds) else ""
+    logger.info("%s split, %s fold: %d fields of %d compounds%s", split, fold, len(fields), shown, missing)
+    return fields
+
+
+def draw_fields(fields: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Draw one field for each compound, all its fields equally likely.
+
+    Parameters
+    ----------
+    fields
+        Columns field_id, inchikey and any others; the order of rows does not matter.
+    seed
+        Of the draw.
+
+    Returns
+    -------
+    pd.DataFrame
+        Rows of ``fields``, one a compound, sorted by InChIKey.
+    """
+    fields = fields.sort_values(["inchikey", "field_id"], ignore_index=True)
+    counts = fields.groupby("inchikey", sort=True).size().to_numpy()
+    drawn = np.random.default_rng(seed).integers(0, counts)
+    return fields.iloc[np.cumsum(counts) - counts + drawn].reset_index(drop=True)
+
+
+def draw_queries(fields: pd.DataFrame, seed: int, draws: int = 1) -> list[pd.DataFrame]:
+    """Draw fields several times, the same for all methods that are compared: draw k by :func:`draw_seed`."""
+    return [draw_fields(fields, draw_seed(seed, draw)) for draw in range(draws)]
+
+
+def mean_by_compound(vectors: np.ndarray, fields: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of each compound's vectors, before any normalisation.
+
+    Parameters
+    ----------
+    vectors
+        (F, d), one a row of ``fields``.
+    fields
+        As :func:`fold_fields` gives them.
+
+    Returns
+    -------
+    InChIKeys (N,), sorted, and means (N, d) float64.
+    """
+    keys, first, counts = np.unique(fields["inchikey"].to_numpy(), return_index=True, return_counts=True)
+    return keys, np.add.reduceat(np.asarray(vectors, np.float64), first, axis=0) / counts[:, None]
 
 
 def sampled_ranks(
@@ -121,46 +151,113 @@ def sampled_ranks(
     return resolve_ties((scores > own_scores).sum(axis=1), (scores == own_scores).sum(axis=1), ties, seed)
 
 
-def rank_both_ways(
-    spaces: Spaces,
-    field_ids: Keys,
-    inchikeys: Keys,
+def field_ranks(
+    queries: Sequence[pd.DataFrame],
+    spaces: Iterable[Spaces],
     n_candidates: int,
     seed: int,
     ties: Ties = "pessimistic",
 ) -> pd.DataFrame:
-    """Rank every match, in both directions, in the full and in the sampled pool.
+    """Rank every match where one drawn field shows a compound, in both directions.
+
+    Pools are full and sampled; in draw 0 also those whose field is on the plate of the query's (``same plate``): there,
+    what a plate's fields have in common is no help.
 
     Parameters
     ----------
+    queries
+        As :func:`draw_queries` gives them; compounds that a method cannot rank may be left out.
     spaces
-        Direction -> vectors of queries and candidates. Queries of structure retrieval and candidates of image retrieval
-        are in the order of ``field_ids``, the others in that of ``inchikeys``.
-    field_ids, inchikeys
-        (N,) keys: field i shows compound i.
-    n_candidates, seed, ties
+        One a draw: images and structures in the order of the draw's rows.
+    n_candidates, ties
         As in :func:`sampled_ranks`.
+    seed
+        Candidates of draw k are drawn by :func:`draw_seed`.
 
     Returns
     -------
     pd.DataFrame
-        Columns direction, pool, candidates (size of the pool, the match included), query, match, rank.
+        Table ``ranks`` but for split, method and images.
     """
-    keys = {STRUCTURE_RETRIEVAL: (field_ids, inchikeys), IMAGE_RETRIEVAL: (inchikeys, field_ids)}
-    match = np.arange(len(field_ids))
+    tables = []
+    for draw, (drawn, space) in enumerate(zip(queries, spaces, strict=True)):
+        found = _rank(
+            space,
+            drawn["field_id"],
+            drawn["inchikey"],
+            {"full": None, "sampled": n_candidates},
+            draw_seed(seed, draw),
+            ties,
+            plates=drawn["plate"] if draw == 0 else None,
+        )
+        tables.append(found.assign(shown_by="field", draw=draw))
+    return pd.concat(tables, ignore_index=True)
+
+
+def mean_ranks(
+    spaces: Spaces, inchikeys: Keys, n_candidates: int, seed: int, draws: int, ties: Ties = "pessimistic"
+) -> pd.DataFrame:
+    """Rank every match where the mean over its fields shows a compound: the full pool once, sampled ones over draws.
+
+    Parameters
+    ----------
+    spaces
+        Of compounds' means and structures, in the order of ``inchikeys``.
+    inchikeys
+        (N,) compounds.
+    n_candidates, seed, ties
+        As in :func:`field_ranks`.
+    draws
+        Of sampled candidates.
+
+    Returns
+    -------
+    pd.DataFrame
+        As :func:`field_ranks` does.
+    """
+    tables = []
+    for draw in range(draws):
+        pools = {"full": None, "sampled": n_candidates} if draw == 0 else {"sampled": n_candidates}
+        found = _rank(spaces, inchikeys, inchikeys, pools, draw_seed(seed, draw), ties)
+        tables.append(found.assign(shown_by="mean", draw=draw))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _rank(spaces: Spaces, images: Keys, inchikeys: Keys, pools, seed: int, ties: Ties, plates=None) -> pd.DataFrame:
+    """Ranks in both directions and each pool: name -> size of the sample, or none for the full pool."""
+    keys = {STRUCTURE_RETRIEVAL: (images, inchikeys), IMAGE_RETRIEVAL: (inchikeys, images)}
+    n = len(inchikeys)
+    match = np.arange(n)
     tables = []
     for direction, (queries, candidates) in spaces.items():
-        for pool, size, ranks in (
-            ("full", len(match), match_ranks(queries, candidates, match, ties, seed)),
-            (
-                "sampled",
-                min(n_candidates, len(match)),
-                sampled_ranks(queries, candidates, match, n_candidates, seed, ties),
-            ),
-        ):
-            columns = {"direction": direction, "pool": pool, "candidates": size}
-            query, matched = keys[direction]
-            tables.append(pd.DataFrame({**columns, "query": query, "match": matched, "rank": ranks}))
+        found: dict[str, tuple] = {}
+        for pool, size in pools.items():
+            if size is None:
+                found[pool] = n, match_ranks(queries, candidates, match, ties, seed)
+            else:
+                found[pool] = min(size, n), sampled_ranks(queries, candidates, match, size, seed, ties)
+        if plates is not None:
+            codes, names = pd.factorize(plates)
+            allowed = Pools(codes, codes == np.arange(len(names))[:, None])
+            ranks = match_ranks(queries, candidates, match, ties, seed, allowed)
+            found["same plate"] = np.bincount(codes)[codes], ranks
+        query, matched = keys[direction]
+        tables += [
+            pd.DataFrame(
+                {
+                    "task": "retrieval",
+                    "direction": direction,
+                    "pool": pool,
+                    "excluded": None,
+                    "candidates": size,
+                    "query": query,
+                    "match": matched,
+                    "compound": inchikeys,
+                    "rank": ranks,
+                }
+            )
+            for pool, (size, ranks) in found.items()
+        ]
     return pd.concat(tables, ignore_index=True)
 
 
@@ -185,39 +282,3 @@ def retrieval_accuracies(
         metrics[f"top{k}_structure_retrieval"] = float(by_image)
         metrics[f"top{k}_image_retrieval"] = float(by_structure)
     return metrics
-
-
-def summarise_ranks(ranks: pd.DataFrame, top_k: Sequence[int], confidence: float) -> pd.DataFrame:
-    """Top-k accuracies with exact intervals, mean and median ranks, and what chance gives.
-
-    Parameters
-    ----------
-    ranks
-        Table ``retrieval_ranks`` of one method or several.
-    top_k
-        The k of top-k accuracy.
-    confidence
-        Of the exact (Clopper-Pearson) intervals.
-
-    Returns
-    -------
-    pd.DataFrame
-        Table ``retrieval_metrics`` without its split hash. Rows of the method ``Random`` hold the exact expectation of
-        a ranking at random, k / candidates or (candidates + 1) / 2, not a draw: without successes or interval.
-    """
-    keys = ["split", "method", "direction", "pool", "candidates"]
-    rows = []
-    for values, group in ranks.groupby(keys, sort=False):
-        task = dict(zip(keys, values, strict=True))
-        rank, size = group["rank"].to_numpy(), int(group["candidates"].iloc[0])
-        for k in top_k:
-            successes = int((rank <= k).sum())
-            low, high = exact_interval(successes, len(rank), confidence)
-            accuracy = {"value": successes / len(rank), "successes": successes, "low": low, "high": high}
-            rows.append({**task, "metric": f"top-{k}", "n": len(rank), **accuracy, "chance": min(k, size) / size})
-        for name, value in (("mean rank", rank.mean()), ("median rank", np.median(rank))):
-            rows.append({**task, "metric": name, "n": len(rank), "value": float(value), "chance": (size + 1) / 2})
-    metrics = pd.DataFrame(rows, columns=[*keys, "metric", "value", "n", "successes", "low", "high", "chance"])
-    random = metrics.assign(method="Random", value=metrics["chance"], successes=None, low=np.nan, high=np.nan)
-    metrics = pd.concat([metrics, random.drop_duplicates([*keys, "metric"])], ignore_index=True)
-    return metrics.astype({"successes": "Int64", "low": float, "high": float})

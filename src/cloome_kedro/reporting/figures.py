@@ -20,6 +20,13 @@ def in_order(methods: Iterable[str]) -> list[str]:
     return sorted(set(methods), key=lambda method: (first.index(method) if method in first else len(first), method))
 
 
+def single_draw(table: pd.DataFrame) -> pd.DataFrame:
+    """Of retrieval ranks or metrics: the single draw of one field a compound, clean images, full and sampled pool."""
+    first = table["draw"] == 0 if "draw" in table else table["draws"] == 1
+    clean = (table["shown_by"] == "field") & (table["images"] == "clean") & table["pool"].isin(["full", "sampled"])
+    return table[first & clean]
+
+
 def _styled(draw):
     """Draw in one style without touching matplotlib's global settings."""
 
@@ -85,8 +92,9 @@ def rank_distribution(ranks: pd.DataFrame, title: str = "", note: str = "") -> F
 
     Parameters
     ----------
-    ranks : table ``retrieval_ranks`` (of one method)
+    ranks : table ``ranks`` of retrieval (of one method); the single draw of fields is drawn
     """
+    ranks = single_draw(ranks)
     pools = sorted(ranks["pool"].unique(), reverse=True)  # sampled, full
     figure = Figure(figsize=(5.5 * max(len(pools), 1), 3.8), layout="constrained")
     for axis, pool in zip(figure.subplots(1, max(len(pools), 1), squeeze=False)[0], pools, strict=False):
@@ -112,8 +120,9 @@ def top_k_bars(metrics: pd.DataFrame, title: str = "", note: str = "") -> Figure
 
     Parameters
     ----------
-    metrics : table ``retrieval_metrics`` of one split; the sampled pool is drawn
+    metrics : table ``metrics`` of retrieval, of one split; the single draw of fields and the sampled pool are drawn
     """
+    metrics = single_draw(metrics)
     rows = metrics[(metrics["pool"] == "sampled") & metrics["metric"].str.startswith("top-")]
     ks = sorted(rows["metric"].unique(), key=lambda metric: int(metric.removeprefix("top-")))
     methods = [method for method in in_order(rows["method"]) if method != CHANCE]

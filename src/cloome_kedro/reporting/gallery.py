@@ -11,6 +11,7 @@ from matplotlib.figure import Figure, SubFigure
 from rdkit import Chem
 from rdkit.Chem.Draw import rdMolDraw2D
 
+from cloome_kedro.reporting.figures import single_draw
 from cloome_kedro.reporting.montage import composite, shrink
 
 MATCH, MECHANISM = "#d55e00", "#0072b2"  # vermillion and blue, told apart by colour-blind readers too
@@ -91,7 +92,7 @@ def retrieval_gallery(
 
     Parameters
     ----------
-    ranks : table ``retrieval_ranks``, the model's rows
+    ranks : table ``ranks`` of retrieval, the model's rows; the single draw of fields is shown
     image_embeddings, structure_embeddings : keyed by field id and by InChIKey
     compounds : table ``compounds``
     read_fields : function from field ids to uint8 (N, 5, H, W), see :func:`.montage.field_reader`
@@ -106,6 +107,7 @@ def retrieval_gallery(
     KeyError
         If a field or compound has no embedding.
     """
+    ranks = single_draw(ranks)
     full = ranks[ranks["pool"] == "full"]
     to_structure = full[full["direction"] == "structure retrieval"].set_index("match")
     to_image = full[full["direction"] == "image retrieval"].set_index("query")

@@ -4,7 +4,7 @@ from itertools import product
 
 import pandas as pd
 
-from cloome_kedro.reporting.figures import CHANCE, DIRECTIONS, MODEL, in_order
+from cloome_kedro.reporting.figures import CHANCE, DIRECTIONS, MODEL, in_order, single_draw
 
 SIMULATED = "SIMULATED DATA"
 _KEY = ["split", "pool", "candidates", "direction", "method"]
@@ -29,8 +29,9 @@ def retrieval_table(metrics: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    metrics : table ``retrieval_metrics``, of one split or of several joined
+    metrics : table ``metrics`` of retrieval, of one split or of several joined; the single draw of fields is shown
     """
+    metrics = single_draw(metrics).astype({"candidates": int})
     top = _top_k(metrics["metric"])
     present = {tuple(key): group for key, group in metrics.groupby(_KEY)}
     sizes = sorted(metrics["candidates"].unique(), reverse=True)
@@ -156,6 +157,7 @@ def headline(metrics: pd.DataFrame) -> list[dict]:
     dicts with ``split``, ``direction``, ``label``, ``value``, ``low``, ``high``, ``chance`` (proportions), ``n``,
     ``candidates``, and ``others`` (baseline and oracles: method -> proportion).
     """
+    metrics = single_draw(metrics).astype({"candidates": int})
     top1 = metrics[(metrics["metric"] == "top-1") & (metrics["pool"] == "sampled")]
     entries = []
     for row in top1[top1["method"] == MODEL].to_dict("records"):

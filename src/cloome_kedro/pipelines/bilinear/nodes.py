@@ -102,17 +102,27 @@ def rank_by_bilinear(
     *,
     split: str,
 ):
-    """Rank the queries of CLOOME by the bilinear score: ``bilinear_ranks``.
+    """Rank the queries of CLOOME by the bilinear score: ``ranks``.
 
-    A compound whose drawn field has no profile is left out, as query and as candidate, with a warning.
+    A compound whose drawn field has no profile is left out of that draw, as query and as candidate, with a warning. The
+    score of a compound that all its fields show is the mean over those with a profile.
 
     Raises
     ------
     ValueError
-        If the baseline was trained on other folds, columns or fingerprints, or no query has a profile.
+        If the baseline was trained on other folds, columns or fingerprints, or no query of a draw has a profile.
     """
+    import pandas as pd
+
     from cloome_kedro.chemistry.splits import split_hash
-    from cloome_kedro.evaluation.retrieval import IMAGE_RETRIEVAL, STRUCTURE_RETRIEVAL, draw_queries, rank_both_ways
+    from cloome_kedro.evaluation.retrieval import (
+        both_ways,
+        draw_queries,
+        field_ranks,
+        fold_fields,
+        mean_by_compound,
+        mean_ranks,
+    )
     from cloome_kedro.learning.batches import as_tensor
     from cloome_kedro.learning.bilinear import build_bilinear, standardise_of
     from cloome_kedro.learning.embed import embed_structures
@@ -128,15 +138,30 @@ def rank_by_bilinear(
             f"fingerprints have {bits} bits, {split}.bilinear_checkpoint was trained on {trained_on}: "
             "run the pipeline bilinear again"
         )
-    queries, profiles = _profiled(draw_queries(pairs, folds, parameters.fold, seed, split), field_profiles, split)
-    if queries.empty:
+    fields = fold_fields(pairs, folds, parameters.fold, split)
+    drawn = draw_queries(fields, seed, parameters.draws)
+    profiled, profiles = _profiled(fields, field_profiles, split)
+    queries = [table[table["field_id"].isin(profiled["field_id"])].reset_index(drop=True) for table in drawn]
+    if any(table.empty for table in queries):
         raise ValueError(f"{split}: no field drawn from the {parameters.fold} fold has a row in field_profiles")
     standardise = standardise_of(bilinear_checkpoint, profiles.columns)
-    fields = model.encode_images(standardise(as_tensor(profiles.values))).numpy()
-    structures = embed_structures(model, fingerprints[_structures(queries, compounds, fingerprints)], progress=False)
-    spaces = {STRUCTURE_RETRIEVAL: (fields, structures), IMAGE_RETRIEVAL: (structures, fields)}
-    ranks = rank_both_ways(spaces, queries["field_id"], queries["inchikey"], parameters.candidates, seed)
-    return ranks.assign(split=split, method="Bilinear")
+    images = model.encode_images(standardise(as_tensor(profiles.values))).numpy()
+    keys, means = mean_by_compound(images, profiled)
+    structures = embed_structures(
+        model, fingerprints[_structures(pd.DataFrame({"inchikey": keys}), compounds, fingerprints)], progress=False
+    )
+    row_of_field, row_of_compound = pd.Index(profiled["field_id"]), pd.Index(keys)
+    spaces = (
+        both_ways(
+            images[row_of_field.get_indexer(table["field_id"])],
+            structures[row_of_compound.get_indexer(table["inchikey"])],
+        )
+        for table in queries
+    )
+    by_field = field_ranks(queries, spaces, parameters.pool_size, seed)
+    # The score is linear in the profile: that of the mean is the mean of scores.
+    by_mean = mean_ranks(both_ways(means, structures), keys, parameters.pool_size, seed, parameters.draws)
+    return pd.concat([by_field, by_mean], ignore_index=True).assign(split=split, method="Bilinear", images="clean")
 
 
 class _Profiles(NamedTuple):

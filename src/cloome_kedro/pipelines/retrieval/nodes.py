@@ -10,8 +10,9 @@ logger = logging.getLogger(__name__)
 def rank_matches(
     image_embeddings, structure_embeddings, pairs, folds, parameters: RetrievalParameters, seed: int, *, split: str
 ):
-    """Rank the match of every compound of the fold, shown by one seeded field, in both directions: ``retrieval_ranks``.
+    """Rank the match of every compound of the fold in both directions: ``ranks``.
 
+    A compound is shown by one field, in several seeded draws, and by the mean of the embeddings of all its fields.
     Embeddings of a published model, whose training compounds are not known, are ranked with a warning.
 
     Raises
@@ -21,25 +22,23 @@ def rank_matches(
     KeyError
         If a field or a compound has no embedding.
     """
+    import numpy as np
+    import pandas as pd
+
     from cloome_kedro.chemistry.splits import split_hash
-    from cloome_kedro.evaluation.retrieval import IMAGE_RETRIEVAL, STRUCTURE_RETRIEVAL, draw_queries, rank_both_ways
-    from cloome_kedro.learning.published import UNKNOWN_SPLIT
+    from cloome_kedro.datasets.embeddings import check_split
+    from cloome_kedro.evaluation.retrieval import (
+        both_ways,
+        draw_queries,
+        field_ranks,
+        fold_fields,
+        mean_by_compound,
+        mean_ranks,
+    )
 
     expected = split_hash(folds)
-    for name, embeddings in (("image_embeddings", image_embeddings), ("structure_embeddings", structure_embeddings)):
-        if (found := embeddings.meta.get("split_hash")) == UNKNOWN_SPLIT:
-            logger.warning(
-                "%s.%s ARE OF A PUBLISHED MODEL WHOSE TRAINING COMPOUNDS ARE NOT KNOWN: it may have been trained on "
-                "compounds of the %s fold, and then these ranks are too good",
-                split,
-                name,
-                parameters.fold,
-            )
-        elif found != expected:
-            raise ValueError(
-                f"{split}.{name} are of folds {found}, not of {split}.folds {expected}: their model may have been "
-                "trained on test compounds. Run training and embedding of this split again."
-            )
+    check_split(image_embeddings, "image_embeddings", expected, split, parameters.fold)
+    check_split(structure_embeddings, "structure_embeddings", expected, split, parameters.fold)
     if (of_images := image_embeddings.meta.get("weights")) != (
         of_compounds := structure_embeddings.meta.get("weights")
     ):
@@ -47,44 +46,55 @@ def rank_matches(
             f"{split}.image_embeddings are of the model {of_images}, {split}.structure_embeddings of {of_compounds}: "
             "run the embedding pipeline of this split again"
         )
-    queries = draw_queries(pairs, folds, parameters.fold, seed, split)
-    images = image_embeddings.of(queries["field_id"])
-    structures = structure_embeddings.of(queries["inchikey"])
-    spaces = {STRUCTURE_RETRIEVAL: (images, structures), IMAGE_RETRIEVAL: (structures, images)}
-    ranks = rank_both_ways(spaces, queries["field_id"], queries["inchikey"], parameters.candidates, seed)
-    return ranks.assign(split=split, method="CLOOME")
+
+    fields = fold_fields(pairs, folds, parameters.fold, split)
+    queries = draw_queries(fields, seed, parameters.draws)
+    spaces = (
+        both_ways(image_embeddings.of(drawn["field_id"]), structure_embeddings.of(drawn["inchikey"]))
+        for drawn in queries
+    )
+    by_field = field_ranks(queries, spaces, parameters.pool_size, seed)
+    keys, means = mean_by_compound(image_embeddings.of(fields["field_id"]), fields)
+    means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), np.finfo(float).tiny)
+    of_means = both_ways(means, structure_embeddings.of(keys))
+    by_mean = mean_ranks(of_means, keys, parameters.pool_size, seed, parameters.draws)
+    return pd.concat([by_field, by_mean], ignore_index=True).assign(split=split, method="CLOOME", images="clean")
 
 
 def rank_by_oracle(truth, pairs, compound_keys, folds, parameters: RetrievalParameters, seed: int, *, split: str):
-    """Rank the same queries by the virtual screen's truth: ``oracle_ranks``; no rows for a screen without a truth.
+    """Rank the same drawn fields by the virtual screen's truth: ``ranks``; no rows for a screen without a truth.
 
     Ties are broken at random: all compounds of a mechanism tie for the oracle that knows the mechanism only.
     """
     import pandas as pd
 
     from cloome_kedro.evaluation.oracles import oracle_spaces
-    from cloome_kedro.evaluation.retrieval import draw_queries, rank_both_ways
-    from cloome_kedro.schemas import retrieval_ranks
+    from cloome_kedro.evaluation.retrieval import draw_queries, field_ranks, fold_fields
+    from cloome_kedro.schemas import ranks as ranks_table
 
     if truth.empty:
-        return retrieval_ranks.coerce_dtype(pd.DataFrame(columns=list(retrieval_ranks.columns)))
-    queries = draw_queries(pairs, folds, parameters.fold, seed, split)
-    oracles = oracle_spaces(truth, compound_keys, queries, queries["inchikey"])
+        return ranks_table.coerce_dtype(pd.DataFrame(columns=list(ranks_table.columns)))
+    queries = draw_queries(fold_fields(pairs, folds, parameters.fold, split), seed, parameters.draws)
+    spaces = [oracle_spaces(truth, compound_keys, drawn, drawn["inchikey"]) for drawn in queries]
     tables = [
-        rank_both_ways(
-            spaces, queries["field_id"], queries["inchikey"], parameters.candidates, seed, ties="random"
-        ).assign(split=split, method=method)
-        for method, spaces in oracles.items()
+        field_ranks(queries, [of_draw[oracle] for of_draw in spaces], parameters.pool_size, seed, ties="random").assign(
+            method=oracle
+        )
+        for oracle in spaces[0]
     ]
-    return pd.concat(tables, ignore_index=True)
+    return pd.concat(tables, ignore_index=True).assign(split=split, images="clean")
 
 
 def summarise_retrieval(
-    retrieval_ranks, bilinear_ranks, oracle_ranks, folds, parameters: RetrievalParameters, *, split: str
+    retrieval_ranks, bilinear_ranks, oracle_ranks, folds, parameters: RetrievalParameters, seed: int, *, split: str
 ):
-    """Top-k accuracies with exact intervals, mean and median ranks, chance: ``retrieval_metrics``.
+    """Metrics with intervals and chance, and the model's paired differences to the other methods.
 
     ``bilinear_ranks`` are empty where the baseline has not been run: it is then left out, with a warning.
+
+    Returns
+    -------
+    metrics, differences
 
     Raises
     ------
@@ -94,29 +104,46 @@ def summarise_retrieval(
     import pandas as pd
 
     from cloome_kedro.chemistry.splits import split_hash
-    from cloome_kedro.evaluation.retrieval import summarise_ranks
+    from cloome_kedro.evaluation.summary import compare_ranks, summarise_ranks
 
-    ours, theirs = (
-        pd.MultiIndex.from_frame(ranks[["direction", "query", "match"]]) for ranks in (bilinear_ranks, retrieval_ranks)
+    _check_baseline(retrieval_ranks, bilinear_ranks, parameters, split)
+    tables = (retrieval_ranks, bilinear_ranks, oracle_ranks)
+    ranks = pd.concat([table for table in tables if len(table)], ignore_index=True)
+    metrics = summarise_ranks(ranks, parameters.top_k, parameters.confidence, seed)
+    others = {method: table for method, table in ranks.groupby("method", sort=False) if method != "CLOOME"}
+    # Without any other method: the empty table.
+    differences = pd.concat(
+        [
+            compare_ranks(retrieval_ranks, table, method, parameters.top_k, parameters.confidence, seed)
+            for method, table in (others or {"nothing": ranks.iloc[:0]}).items()
+        ],
+        ignore_index=True,
     )
-    if ours.empty:
+    identity = split_hash(folds)
+    return metrics.assign(split_hash=identity), differences.assign(split_hash=identity)
+
+
+def _check_baseline(ranks, bilinear_ranks, parameters: RetrievalParameters, split: str) -> None:
+    """Refuse ranks of the baseline that are not comparable; warn if there are none."""
+    import pandas as pd
+
+    if bilinear_ranks.empty:
         logger.warning(
             "%s: the bilinear baseline has not been run with this variant and seed and is left out; the pipelines "
             "profiles,bilinear make it",
             split,
         )
-    elif not ours.isin(theirs).all():
+        return
+    keys = ["direction", "pool", "shown_by", "draw", "query", "match"]
+    theirs, ours = (pd.MultiIndex.from_frame(table[keys]) for table in (bilinear_ranks, ranks))
+    if not theirs.isin(ours).all() or bilinear_ranks["draw"].max() != ranks["draw"].max():
         raise ValueError(
             f"{split}.bilinear_ranks are of other queries than {split}.retrieval_ranks (other folds, other pairs or "
-            "another params:retrieval.fold): run the pipeline bilinear again"
+            "another params:retrieval.fold or .draws): run the pipeline bilinear again"
         )
-    sampled = bilinear_ranks.loc[bilinear_ranks["pool"] == "sampled", "candidates"]
-    if len(wrong := sampled[sampled != min(parameters.candidates, bilinear_ranks["candidates"].max())]):
+    largest = bilinear_ranks.groupby("pool")["candidates"].max()
+    if (found := largest["sampled"]) != min(parameters.pool_size, largest["full"]):
         raise ValueError(
-            f"{split}.bilinear_ranks are among {wrong.iloc[0]} sampled candidates, params:retrieval.candidates say "
-            f"{parameters.candidates}: run the pipeline bilinear again"
+            f"{split}.bilinear_ranks are among {found} sampled candidates, params:retrieval say "
+            f"{parameters.pool_size}: run the pipeline bilinear again"
         )
-    tables = (retrieval_ranks, bilinear_ranks, oracle_ranks)
-    ranks = pd.concat([table for table in tables if len(table)], ignore_index=True)
-    metrics = summarise_ranks(ranks, parameters.top_k, parameters.confidence)
-    return metrics.assign(split_hash=split_hash(folds))

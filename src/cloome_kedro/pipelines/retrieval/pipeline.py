@@ -29,8 +29,8 @@ def create_pipeline(split: str) -> Pipeline:
             ),
             node(
                 of_split(nodes.summarise_retrieval),
-                ["retrieval_ranks", "bilinear_ranks", "oracle_ranks", "folds", "params:retrieval"],
-                "retrieval_metrics",
+                ["retrieval_ranks", "bilinear_ranks", "oracle_ranks", "folds", "params:retrieval", "params:seed"],
+                ["retrieval_metrics", "retrieval_differences"],
                 name="summarise_retrieval",
             ),
         ],
