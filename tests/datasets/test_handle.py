@@ -2,14 +2,21 @@
 
 import pytest
 
+from cloome_kedro.datasets.corruptions import CorruptionStoreDataset
 from cloome_kedro.datasets.fit_state import FitStateDataset
 from cloome_kedro.datasets.plates import PlateStoreDataset
 from cloome_kedro.datasets.profiles import ProfileStoreDataset
+from cloome_kedro.imaging.corruption_store import CorruptionStore
 from cloome_kedro.imaging.profiles import ProfileStore
 from cloome_kedro.imaging.store import PlateStore
 from cloome_kedro.learning.state import FitState
 
-KINDS = [(PlateStoreDataset, PlateStore), (ProfileStoreDataset, ProfileStore), (FitStateDataset, FitState)]
+KINDS = [
+    (PlateStoreDataset, PlateStore),
+    (ProfileStoreDataset, ProfileStore),
+    (FitStateDataset, FitState),
+    (CorruptionStoreDataset, CorruptionStore),
+]
 
 
 @pytest.mark.parametrize(("kind", "handle"), KINDS)

@@ -37,3 +37,17 @@ def test_structures(model):
 
 def test_device_by_name():
     assert find_device("cpu").type == "cpu"
+
+
+def test_fields_are_changed_by_their_positions_before_preprocessing(model):
+    fields = np.random.default_rng(0).integers(0, 256, (5, 5, 32, 32), dtype=np.uint8)
+
+    def darken(images, positions):
+        assert images.dtype == torch.uint8
+        return images // torch.from_numpy(1 + positions).view(-1, 1, 1, 1).to(torch.uint8)
+
+    positions = np.array([4, 1, 3])
+    vectors = embed_images(model, lambda i: fields[i], positions, Preprocess(), 2, progress=False, change=darken)
+    darkened = fields // (1 + np.arange(5, dtype=np.uint8)).reshape(-1, 1, 1, 1)
+    expected = embed_images(model, lambda i: darkened[i], positions, Preprocess(), 2, progress=False)
+    np.testing.assert_array_equal(vectors, expected)

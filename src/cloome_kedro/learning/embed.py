@@ -24,15 +24,18 @@ def embed_images(
     batch_size: int = 512,
     device: torch.device | str = "cpu",
     progress: bool = True,
+    change: Callable[[torch.Tensor, np.ndarray], torch.Tensor] | None = None,
 ) -> np.ndarray:
     """Embed as many fields from the first on, or those at these positions: (fields, d) float32, rows L2-normalised.
 
-    The model is taken to the device and to evaluation mode and stays so.
+    The model is taken to the device and to evaluation mode and stays so. ``change(images, positions)``, uint8 to uint8
+    on the device, is what happens to the fields at these positions before ``preprocess``.
     """
     positions = np.arange(fields) if isinstance(fields, int | np.integer) else fields
 
-    def encode(images: torch.Tensor) -> torch.Tensor:
-        return model.encode_images(preprocess(images.to(device)))
+    def encode(images: torch.Tensor, batch: np.ndarray) -> torch.Tensor:
+        images = images.to(device)
+        return model.encode_images(preprocess(images if change is None else change(images, batch)))
 
     load = lambda batch: as_tensor(read(batch))  # noqa: E731
     return _embed(model, load, encode, positions, batch_size, device, "fields", progress)
@@ -47,7 +50,7 @@ def embed_structures(
 ) -> np.ndarray:
     """Embed packed fingerprints (N, bits / 8): (N, d) float32, rows L2-normalised (model: as in ``embed_images``)."""
 
-    def encode(bits: torch.Tensor) -> torch.Tensor:
+    def encode(bits: torch.Tensor, _: np.ndarray) -> torch.Tensor:
         return model.encode_structures(bits.to(device).float())
 
     rows = np.arange(len(fingerprints))
@@ -61,8 +64,8 @@ def _embed(model, load, encode, rows, batch_size, device, unit, progress) -> np.
     batches = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
     done = 0
     with torch.inference_mode(), tqdm(total=len(rows), desc="embedding", unit=f" {unit}", disable=not progress) as bar:
-        for batch in prefetch(load, batches):
-            found = encode(batch).cpu().numpy()
+        for batch, loaded in zip(batches, prefetch(load, batches), strict=True):
+            found = encode(loaded, batch).cpu().numpy()
             vectors[done : done + len(found)] = found
             done += len(found)
             bar.update(len(found))

@@ -40,7 +40,11 @@ class Preprocess:
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         """uint8 (N, C, H, W) -> float32 (N, C, crop, crop), from the centre."""
-        return self.normalise(v2.functional.center_crop(images, self._size(images)))
+        return self.normalise(self.centre(images))
+
+    def centre(self, images: torch.Tensor) -> torch.Tensor:
+        """uint8 (N, C, H, W) -> uint8 (N, C, crop, crop), from the centre."""
+        return v2.functional.center_crop(images, self._size(images))
 
     def augment(self, images: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor:
         """uint8 (N, C, H, W) -> float32 (N, C, crop, crop), every image with a crop drawn from the seed of its own.

@@ -1,0 +1,212 @@
+"""Corruptions: test images as training never showed them, flipped or rotated, each field from a seed of its own.
+
+A corruption is a function of one field and of settings that are drawn for it. `corruption` registers one by its name:
+
+>>> @corruption(draw=lambda generator: {"gain": generator.uniform(0.5, 1)})
+... def dimmer(image, gain):
+...     return (image * gain).to(image.dtype)
+"""
+
+import difflib
+import hashlib
+import importlib
+import inspect
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torchvision.transforms.v2 import functional
+
+Stage = Literal["field", "crop"]
+Draw = Callable[[np.random.Generator], dict[str, Any]]
+#: ``(image, **settings) -> image``, uint8 (C, H, W), on the image's device
+Change = Callable[..., torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """A way to change a field.
+
+    Attributes
+    ----------
+    draw : callable
+        Generator -> the settings of one field, JSON values.
+    change : callable
+        ``(image, **settings) -> image``: uint8 (C, H, W), the same shape, on the image's device.
+    fills : bool
+        Whether pixels can be left without an image, which are black then.
+    augments : tuple of str
+        Augmentations of training that show such images: keys of ``training.augmentation``.
+    """
+
+    name: str
+    draw: Draw
+    change: Change
+    fills: bool = False
+    augments: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """The change's source code: with another one, results are others."""
+        try:
+            return inspect.getsource(self.change)
+        except OSError:  # typed in at a prompt
+            return self.change.__code__.co_code.hex()
+
+    def is_augmentation(self, augmentation: dict[str, Any]) -> bool:
+        """Whether a training with these settings (a checkpoint's ``augmentation``) showed such images."""
+        return any(augmentation.get(key) for key in self.augments)
+
+
+_REGISTRY: dict[str, Corruption] = {}
+
+
+def corruption(draw: Draw, *, fills: bool = False, augments: Sequence[str] = ()) -> Callable[[Change], Change]:
+    """Register the decorated function as the corruption of its name; arguments are those of `Corruption`.
+
+    With ``fills`` the function is also called on a mask, uint8 (1, H, W), to find what it leaves black.
+    """
+
+    def register(change: Change) -> Change:
+        name = change.__name__
+        if (known := _REGISTRY.get(name)) and known.change.__module__ != change.__module__:
+            raise ValueError(
+                f"the corruption {name} of {change.__module__} is there already, of {known.change.__module__}: "
+                "give it another name"
+            )
+        _REGISTRY[name] = Corruption(name, draw, change, fills, tuple(augments))
+        return change
+
+    return register
+
+
+def find_corruptions(names: Sequence[str], modules: Sequence[str] = ()) -> list[Corruption]:
+    """The corruptions of these names; ``modules`` are imported first, so that they can register theirs.
+
+    Raises
+    ------
+    ValueError
+        If a module cannot be imported, or a name is unknown: with the names that come nearest.
+    """
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise ValueError(
+                f"corruption.modules: {module} cannot be imported ({error}); it must be in src/ or installed"
+            ) from error
+    for name in names:
+        if name not in _REGISTRY:
+            near = difflib.get_close_matches(name, _REGISTRY) or list(_REGISTRY)
+            raise ValueError(f"corruption {name!r} is unknown; the nearest there are: {', '.join(near)}")
+    return [_REGISTRY[name] for name in names]
+
+
+def field_seed(seed: int, name: str, field_id: str) -> int:
+    """The field's own seed for the corruption of this name: 63 bits, whatever other fields there are."""
+    entropy = hashlib.sha256(f"{name}\n{field_id}".encode()).digest()
+    sequence = np.random.SeedSequence([seed, int.from_bytes(entropy, "big")])
+    return int(sequence.generate_state(1, np.uint64)[0] >> 1)
+
+
+def draw_settings(corruption: Corruption, own_seed: int) -> dict[str, Any]:
+    """Draw the settings for the field with this seed of its own, as JSON keeps them."""
+    settings = corruption.draw(np.random.default_rng(own_seed))
+    try:
+        return json.loads(json.dumps(settings))
+    except TypeError as error:
+        raise TypeError(f"corruption {corruption.name}: it draws {settings}, which are not JSON: {error}") from error
+
+
+def corrupt(
+    corruption: Corruption,
+    images: torch.Tensor,
+    settings: Sequence[dict[str, Any]],
+    stage: Stage = "field",
+    view: Callable[[torch.Tensor], torch.Tensor] = lambda images: images,
+) -> tuple[torch.Tensor, np.ndarray]:
+    """Corrupt stored fields and give what an encoder sees of them.
+
+    Parameters
+    ----------
+    images
+        uint8 (N, C, H, W), on any device.
+    settings
+        N of `draw_settings`.
+    stage
+        ``field``: the whole field is corrupted, then cut; ``crop``: it is cut, then corrupted.
+    view
+        The encoder's cut of uint8 images, such as a central crop.
+
+    Returns
+    -------
+    images, black
+        uint8 (N, C, h, w) on the same device; share of each image's pixels that were filled with black, (N,) float64.
+    """
+    if stage == "crop":
+        images = view(images)
+    changed = torch.stack([corruption.change(image, **own) for image, own in zip(images, settings, strict=True)])
+    if changed.shape != images.shape or changed.dtype != images.dtype:
+        raise ValueError(
+            f"corruption {corruption.name} makes {changed.dtype} {tuple(changed.shape[1:])} of "
+            f"{images.dtype} {tuple(images.shape[1:])}: it must keep both"
+        )
+    if stage == "field":
+        changed = view(changed)
+    if not corruption.fills:
+        return changed, np.zeros(len(images))
+    mask = torch.ones_like(images[0, :1])
+    masks = torch.stack([corruption.change(mask, **own) for own in settings])
+    if stage == "field":
+        masks = view(masks)
+    return changed, (masks == 0).float().mean(dim=(1, 2, 3)).cpu().numpy().astype(np.float64)
+
+
+def _flips(generator: np.random.Generator) -> dict[str, Any]:
+    return {"flip_horizontal": bool(generator.random() < 0.5), "flip_vertical": bool(generator.random() < 0.5)}
+
+
+def _within(degrees: float) -> Draw:
+    return lambda generator: {"angle": generator.uniform(-degrees, degrees)}
+
+
+def _flips_within(degrees: float) -> Draw:
+    return lambda generator: _flips(generator) | _within(degrees)(generator)
+
+
+@corruption(draw=_flips, augments=["flips"])
+def random_flip(image: torch.Tensor, flip_horizontal: bool, flip_vertical: bool) -> torch.Tensor:
+    """Mirror left and right, and top and bottom, each for every second field."""
+    if flip_horizontal:
+        image = functional.horizontal_flip(image)
+    return functional.vertical_flip(image) if flip_vertical else image
+
+
+@corruption(draw=_within(10), fills=True, augments=["rotation"])
+def small_rotation(image: torch.Tensor, angle: float) -> torch.Tensor:
+    """Turn about the centre by up to 10 degrees, counter-clockwise where positive, as published: to the nearest pixel
+    (torchvision's default), corners filled with black."""
+    return functional.rotate(image, angle, fill=[0.0])
+
+
+@corruption(draw=_flips_within(10), fills=True, augments=["flips", "rotation"])
+def random_flip_small_rotation(
+    image: torch.Tensor, flip_horizontal: bool, flip_vertical: bool, angle: float
+) -> torch.Tensor:
+    """Mirror as `random_flip`, then turn as `small_rotation`."""
+    return small_rotation(random_flip(image, flip_horizontal, flip_vertical), angle)
+
+
+@corruption(draw=_within(180), fills=True, augments=["rotation"])
+def large_rotation(image: torch.Tensor, angle: float) -> torch.Tensor:
+    """Turn as `small_rotation`, by any angle."""
+    return small_rotation(image, angle)
+
+
+@corruption(draw=lambda generator: {"sigma": generator.uniform(0.5, 2)})
+def gaussian_blur(image: torch.Tensor, sigma: float) -> torch.Tensor:
+    """Blur by a Gaussian of 0.5 to 2 pixels, as a field slightly out of focus; not of the publication."""
+    return functional.gaussian_blur(image, [13, 13], [sigma, sigma])  # 6 pixels a side: three of the largest sigma
