@@ -187,6 +187,9 @@ class SplitParameters(Parameters):
     validation: Share = 0.2
     test: Share = 0.2
     seed: int = 0
+    near_duplicate: float = Field(
+        default=0.95, gt=0, le=1, description="least Tanimoto coefficient of compounds that the leak check reports"
+    )
 
     @model_validator(mode="after")
     def _fractions_sum_to_one(self):

@@ -10,11 +10,11 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from cloome_kedro import schemas
-from cloome_kedro.chemistry.fingerprints import morgan, unpack
-from cloome_kedro.chemistry.splits import SplitError
+from cloome_kedro.chemistry.fingerprints import morgan, pack, unpack
+from cloome_kedro.chemistry.splits import SplitError, split_hash
 from cloome_kedro.parameters import FingerprintParameters, SplitParameters
 from cloome_kedro.pipelines.featurization import create_pipeline, create_split_pipeline
-from cloome_kedro.pipelines.featurization.nodes import pair_fields
+from cloome_kedro.pipelines.featurization.nodes import check_leaks, pair_fields
 
 SMILES = ["C" * n + tail for n in range(1, 11) for tail in ("O", "N", "c1ccccc1")]
 
@@ -38,10 +38,19 @@ def fields():
     return table.assign(screen="s", plate="p", well="A01", plate_file="p")
 
 
+class Kept(MemoryDataset):
+    """Stays when no node needs it any more, as a table on disk would."""
+
+    def _release(self):
+        pass
+
+
 def run(pipeline, **inputs):
     catalog = DataCatalog({name.replace("params_", "params:"): MemoryDataset(data) for name, data in inputs.items()})
-    outputs = SequentialRunner().run(pipeline, catalog)
-    return {name: dataset.load() for name, dataset in outputs.items()}
+    for name in pipeline.all_outputs():
+        catalog[name] = Kept()
+    SequentialRunner().run(pipeline, catalog)
+    return {name: catalog[name].load() for name in pipeline.all_outputs()}
 
 
 @pytest.fixture
@@ -92,14 +101,19 @@ def split_inputs(compound_table, fields):
     from cloome_kedro.pipelines.featurization.nodes import standardise_compounds
 
     compounds, compound_keys, _ = standardise_compounds(compound_table)
-    return {"compounds": compounds, "pairs": pair_fields(fields, compound_keys)}
+    return {
+        "compounds": compounds,
+        "pairs": pair_fields(fields, compound_keys),
+        "fingerprints": pack(morgan(compounds["smiles"], 256)),
+        "params_splits": SplitParameters(),
+    }
 
 
 @pytest.mark.parametrize("split", ["random", "scaffold"])
 def test_split(split, split_inputs, caplog):
     caplog.set_level(logging.INFO, logger="cloome_kedro")
-    folds = run(create_split_pipeline(split), **split_inputs, params_splits=SplitParameters())["folds"]
-    schemas.folds.validate(folds)
+    outputs = run(create_split_pipeline(split), **split_inputs)
+    folds = schemas.folds.validate(outputs["folds"])
     # neither the compound without a field nor DMSO
     assert set(folds["inchikey"]) == set(split_inputs["pairs"]["inchikey"])
     assert folds["fold"].value_counts().to_dict() == {"train": 18, "validation": 6, "test": 6}
@@ -107,6 +121,13 @@ def test_split(split, split_inputs, caplog):
     benzenes = split_inputs["compounds"].query("scaffold == 'c1ccccc1'")["inchikey"]
     if split == "scaffold":
         assert folds[folds["inchikey"].isin(benzenes)]["fold"].nunique() == 1
+    leaks = schemas.leaks.validate(outputs["leaks"])
+    found = leaks.groupby("kind")["compounds"].sum()
+    assert found["structure"] == 0
+    assert (found["scaffold"] > 0) == (split == "random")
+    assert set(leaks["split_hash"]) == {split_hash(folds)}
+    assert "of 6 test compounds" in caplog.text
+    assert "LEAKS" not in caplog.text
 
 
 def provided_table(text):
@@ -130,4 +151,16 @@ def test_provided_stereoisomers_in_two_folds_stop_the_run(split_inputs):
     pairs = keys.assign(plate="p", well=["A01", "A02", "A03"], site=1)
     table = provided_table("plate,well,fold\np,A01,train\np,A02,test\np,A03,validation\n")
     with pytest.raises(SplitError, match="provided split: 1 blocks cross folds"):
-        run(create_split_pipeline("provided"), compounds=compounds, pairs=pairs, provided_folds=table)
+        run(
+            create_split_pipeline("provided"),
+            **{**split_inputs, "compounds": compounds, "pairs": pairs},
+            provided_folds=table,
+        )
+
+
+def test_structures_in_two_folds_are_warned_of(split_inputs, caplog):
+    compounds = split_inputs["compounds"].assign(block="A" * 14)
+    folds = compounds[["inchikey"]].assign(fold=["train", "test"] * (len(compounds) // 2))
+    leaks = check_leaks(folds, compounds, split_inputs["fingerprints"], SplitParameters())
+    assert leaks.query("kind == 'structure' and fold == 'test'")["compounds"].tolist() == [len(compounds) // 2, 0]
+    assert "THE SPLIT LEAKS: 16 of 16 compounds of the fold test" in caplog.text

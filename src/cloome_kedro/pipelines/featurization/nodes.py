@@ -87,6 +87,29 @@ def split_provided(compounds, pairs, provided_folds):
     return _checked(folds, compounds, pairs, "provided")
 
 
+def check_leaks(folds, compounds, fingerprints, parameters: SplitParameters):
+    """Return `leaks`: structures, scaffolds and near-duplicates that folds share. Only structures are warned of."""
+    from cloome_kedro.chemistry.leaks import find_leaks
+    from cloome_kedro.chemistry.splits import split_hash
+
+    leaks = find_leaks(folds, compounds, fingerprints, parameters.near_duplicate)
+    of_test = leaks[(leaks["fold"] == "test") & (leaks["other_fold"] == "train")].set_index("kind")["compounds"]
+    logger.info(
+        "of %d test compounds %d have a scaffold of the training fold, %d a near-duplicate in it (Tanimoto >= %g)",
+        (folds["fold"] == "test").sum(),
+        of_test["scaffold"],
+        of_test["near-duplicate"],
+        parameters.near_duplicate,
+    )
+    for leak in leaks[(leaks["kind"] == "structure") & (leaks["compounds"] > 0)].to_dict("records"):
+        logger.warning(
+            "THE SPLIT LEAKS: %(compounds)d of %(of)d compounds of the fold %(fold)s have their structure in the fold "
+            "%(other_fold)s, e.g. %(example)s",
+            leak,
+        )
+    return leaks.assign(split_hash=split_hash(folds))
+
+
 def _fractions(parameters: SplitParameters) -> dict[str, float]:
     return {"train": parameters.train, "validation": parameters.validation, "test": parameters.test}
 

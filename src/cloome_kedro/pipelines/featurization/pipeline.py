@@ -3,6 +3,7 @@
 from kedro.pipeline import Node, Pipeline, node
 
 from cloome_kedro.pipelines.featurization.nodes import (
+    check_leaks,
     fingerprint_compounds,
     pair_fields,
     split_provided,
@@ -40,9 +41,14 @@ def create_pipeline() -> Pipeline:
 
 
 def create_split_pipeline(split: str) -> Pipeline:
-    """The folds of one split: ``random``, ``scaffold`` or ``provided``."""
+    """The folds of one split, ``random``, ``scaffold`` or ``provided``, and what they share."""
     function, inputs = SPLIT_NODES[split]
-    return _featurization([node(function, inputs, "folds", name=function.__name__)])
+    return _featurization(
+        [
+            node(function, inputs, "folds", name=function.__name__),
+            node(check_leaks, ["folds", "compounds", "fingerprints", "params:splits"], "leaks", name="check_leaks"),
+        ]
+    )
 
 
 def _featurization(nodes: list[Node]) -> Pipeline:
