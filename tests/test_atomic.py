@@ -1,5 +1,9 @@
 """Replacing files and folders: all or nothing."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from cloome_kedro.atomic import replace_file, replace_folder
@@ -23,6 +27,24 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     write("new")
     assert path.read_text() == "new"
     assert [left.name for left in path.parent.iterdir()] == ["table.csv"]
+
+
+def test_what_dead_processes_left_is_removed_and_what_others_write_stays(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    names = {
+        "dead": f".a[1].{dead.pid}.part.csv",
+        "living": f".a[1].{os.getppid()}.part.csv",
+        "another file's": f".a1.{dead.pid}.part.csv",
+        "another kind's": f".a[1].{dead.pid}.part.txt",
+        "no process's": ".a[1].old.part.csv",
+    }
+    for name in names.values():
+        (tmp_path / name).touch()
+    with replace_file(tmp_path / "a[1].csv") as part:
+        assert str(os.getpid()) in part.name
+        part.touch()
+    assert {path.name for path in tmp_path.iterdir()} == {*names.values(), "a[1].csv"} - {names["dead"]}
 
 
 def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):

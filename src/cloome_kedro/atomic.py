@@ -4,19 +4,40 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 
 
 @contextmanager
 def replace_file(path: Path) -> Iterator[Path]:
-    """Give a path beside ``path``, with its suffix, whose file takes the place of ``path`` when the block ends well."""
+    """Give a path beside ``path``, with its suffix, whose file takes the place of ``path`` when the block ends well.
+
+    The temporary name has the process's number: one that outlives a killed run does not write into the next one's file.
+    Files left by processes that no longer run on this machine are removed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
+    for left in path.parent.glob(f".{escape(path.stem)}.*.part{escape(path.suffix)}"):
+        process = left.name.removesuffix(f".part{path.suffix}").rpartition(".")[2]
+        if process.isdecimal() and not _runs(int(process)):
+            left.unlink(missing_ok=True)
+    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         yield part
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    if os.name != "posix":  # elsewhere signal 0 is no mere question
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
 
 
 @contextmanager

@@ -108,8 +108,8 @@ def test_architectures_of_equal_tensors_are_told_apart():
 def test_what_a_killed_or_a_failed_run_left_goes_with_the_end(state):
     state.save("abc", {"step": 3})
     state.fail({"step": 3})
-    of_others = {state.folder / ".def.pt.1.part", state.folder / "def.pt"}
-    for path in {state.folder / ".abc.pt.1.part", *of_others}:
+    of_others = {state.folder / ".def.1.part.pt", state.folder / "def.pt"}
+    for path in {state.folder / ".abc.1.part.pt", *of_others}:
         path.write_bytes(b"half")
     state.finish("abc", {"history": []})
     assert set(state.folder.iterdir()) == {state.folder / "abc.done.pt", *of_others}

@@ -76,7 +76,7 @@ def find_leaks(
             if found.similarity.any():
                 best = int(found.similarity.argmax())
                 example = f"{keys[best]} and {others[found.row[best]]}, {found.similarity[best]:.3f}"
-            rows.append(("near-duplicate", one, two, np.count_nonzero(found.similarity), len(keys), example))
+            rows.append(("near-duplicate", one, two, int((found.similarity > 0).sum()), len(keys), example))
     return pd.DataFrame(rows, columns=["kind", "fold", "other_fold", "compounds", "of", "example"])
 
 

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,7 +40,7 @@ class FitState:
         _save(self._done(digest), results)
         self._state(digest).unlink(missing_ok=True)
         self._failure.unlink(missing_ok=True)
-        for left in self.folder.glob(f".{digest}.*.part"):  # by a process that was killed while it saved
+        for left in self.folder.glob(f".{digest}.*.part.pt"):  # by a process that was killed while it saved
             left.unlink(missing_ok=True)
         for other in self.folder.glob("*.done.pt"):
             if other != self._done(digest):
@@ -65,14 +64,8 @@ class FitState:
 
 
 def _save(path: Path, content: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # By process: one that outlives a killed run must not write into the file of the next.
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with replace_file(path) as part:
         torch.save(content, part)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _load(path: Path) -> dict[str, Any] | None:
