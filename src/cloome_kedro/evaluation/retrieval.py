@@ -6,7 +6,7 @@ products rank the candidates.
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -221,6 +221,28 @@ def mean_ranks(
         found = _rank(spaces, inchikeys, inchikeys, pools, draw_seed(seed, draw), ties)
         tables.append(found.assign(shown_by="mean", draw=draw))
     return pd.concat(tables, ignore_index=True)
+
+
+def embedding_ranks(
+    images: Callable[[Keys], np.ndarray],
+    structures: Callable[[Keys], np.ndarray],
+    fields: pd.DataFrame,
+    n_candidates: int,
+    seed: int,
+    draws: int,
+) -> pd.DataFrame:
+    """Rank by embeddings: :func:`field_ranks` and, of L2-normalised means over fields, :func:`mean_ranks`.
+
+    ``images`` and ``structures`` give the embeddings, (N, d) with unit rows, of field_ids and of InChIKeys; ``fields``
+    are those of :func:`fold_fields`; the rest is as in the two functions.
+    """
+    queries = draw_queries(fields, seed, draws)
+    spaces = (both_ways(images(drawn["field_id"]), structures(drawn["inchikey"])) for drawn in queries)
+    by_field = field_ranks(queries, spaces, n_candidates, seed)
+    keys, means = mean_by_compound(images(fields["field_id"]), fields)
+    means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), np.finfo(float).tiny)
+    by_mean = mean_ranks(both_ways(means, structures(keys)), keys, n_candidates, seed, draws)
+    return pd.concat([by_field, by_mean], ignore_index=True)
 
 
 def _rank(spaces: Spaces, images: Keys, inchikeys: Keys, pools, seed: int, ties: Ties, plates=None) -> pd.DataFrame:

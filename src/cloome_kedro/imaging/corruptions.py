@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import torch
 from torchvision.transforms.v2 import functional
 
@@ -119,6 +120,13 @@ def draw_settings(corruption: Corruption, own_seed: int) -> dict[str, Any]:
         return json.loads(json.dumps(settings))
     except TypeError as error:
         raise TypeError(f"corruption {corruption.name}: it draws {settings}, which are not JSON: {error}") from error
+
+
+def draw_table(corruption: Corruption, field_ids: Sequence[str], seed: int) -> pd.DataFrame:
+    """How each field is to be corrupted: columns field_id, corruption, seed (its own), settings (JSON)."""
+    seeds = [field_seed(seed, corruption.name, field_id) for field_id in field_ids]
+    settings = [json.dumps(draw_settings(corruption, own)) for own in seeds]
+    return pd.DataFrame({"field_id": field_ids, "corruption": corruption.name, "seed": seeds, "settings": settings})
 
 
 def corrupt(

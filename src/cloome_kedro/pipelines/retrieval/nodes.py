@@ -22,19 +22,9 @@ def rank_matches(
     KeyError
         If a field or a compound has no embedding.
     """
-    import numpy as np
-    import pandas as pd
-
     from cloome_kedro.chemistry.splits import split_hash
     from cloome_kedro.datasets.embeddings import check_split
-    from cloome_kedro.evaluation.retrieval import (
-        both_ways,
-        draw_queries,
-        field_ranks,
-        fold_fields,
-        mean_by_compound,
-        mean_ranks,
-    )
+    from cloome_kedro.evaluation.retrieval import embedding_ranks, fold_fields
 
     expected = split_hash(folds)
     check_split(image_embeddings, "image_embeddings", expected, split, parameters.fold)
@@ -48,17 +38,10 @@ def rank_matches(
         )
 
     fields = fold_fields(pairs, folds, parameters.fold, split)
-    queries = draw_queries(fields, seed, parameters.draws)
-    spaces = (
-        both_ways(image_embeddings.of(drawn["field_id"]), structure_embeddings.of(drawn["inchikey"]))
-        for drawn in queries
+    ranks = embedding_ranks(
+        image_embeddings.of, structure_embeddings.of, fields, parameters.pool_size, seed, parameters.draws
     )
-    by_field = field_ranks(queries, spaces, parameters.pool_size, seed)
-    keys, means = mean_by_compound(image_embeddings.of(fields["field_id"]), fields)
-    means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), np.finfo(float).tiny)
-    of_means = both_ways(means, structure_embeddings.of(keys))
-    by_mean = mean_ranks(of_means, keys, parameters.pool_size, seed, parameters.draws)
-    return pd.concat([by_field, by_mean], ignore_index=True).assign(split=split, method="CLOOME", images="clean")
+    return ranks.assign(split=split, method="CLOOME", images="clean")
 
 
 def rank_by_oracle(truth, pairs, compound_keys, folds, parameters: RetrievalParameters, seed: int, *, split: str):
