@@ -288,5 +288,7 @@ class RetrievalParameters(Parameters):
 class ReportingParameters(Parameters):
     title: str
     simulated: bool
+    screen: str = Field(default="of one's own", description="its name, in the supplement's tables")
+    published_screen: bool = Field(default=False, description="whether that is the publication's own, cpg0012")
     gallery_queries: Positive = 6
     gallery_hits: Positive = 5

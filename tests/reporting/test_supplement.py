@@ -7,8 +7,8 @@ import pytest
 
 from cloome_kedro import schemas
 from cloome_kedro.evaluation.intervals import exact_interval
-from cloome_kedro.reporting.sheets import SHEETS, published_figures
-from cloome_kedro.reporting.supplement import ABSENT, digits, percent, supplement_tables, whose_data
+from cloome_kedro.reporting.sheets import SHEETS
+from cloome_kedro.reporting.supplement import ABSENT, digits, percent, published_figures, supplement_tables, whose_data
 
 CORRUPTIONS = ("random_flip", "random_flip_small_rotation", "small_rotation", "large_rotation")
 WHOSE = whose_data("virtual_screen", simulated=True, published_screen=False)

@@ -1,10 +1,6 @@
-"""Facts of the publication: its figures, and what each of its supplementary tables 7 to 12 is of."""
+"""Facts of the publication: what each of its supplementary tables 7 to 12 is of."""
 
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
-
-import pandas as pd
 
 #: the corruption of tables 9 to 12
 CHOSEN = "random_flip_small_rotation"
@@ -102,10 +98,3 @@ SHEETS = (
         source="article table 4",
     ),
 )
-
-
-@cache
-def published_figures() -> pd.DataFrame:
-    """Every figure of the publication that our tables are set beside, each with its source; all cells as printed."""
-    with resources.files("cloome_kedro.reporting").joinpath("published.csv").open(encoding="utf-8") as file:
-        return pd.read_csv(file, dtype=str, keep_default_na=False)

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib import resources
 
 import pandas as pd
 
 from cloome_kedro.reporting.captioned import CaptionedTable
-from cloome_kedro.reporting.sheets import SHEETS, Sheet, published_figures
+from cloome_kedro.reporting.sheets import SHEETS, Sheet
 
 ABSENT = "–"
 #: how the publication names corruptions and methods -> how our tables do
@@ -33,6 +35,13 @@ _LABEL = re.compile(
     r"(?: \((?P<direction>structure|image) retr\.\)| \(as printed: .*\))?"
 )
 _KEY = ["split", "task", "method", "images", "direction", "pool", "shown_by", "excluded", "metric"]
+
+
+@cache
+def published_figures() -> pd.DataFrame:
+    """Every figure of the publication that our tables are set beside, each with its source; all cells as printed."""
+    with resources.files("cloome_kedro.reporting").joinpath("published.csv").open(encoding="utf-8") as file:
+        return pd.read_csv(file, dtype=str, keep_default_na=False)
 
 
 def whose_data(screen: str, simulated: bool, published_screen: bool) -> str:

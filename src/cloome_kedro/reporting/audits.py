@@ -1,0 +1,115 @@
+"""What the publication does not report: every method and protocol, paired differences, and leaks of the split."""
+
+import pandas as pd
+
+from cloome_kedro.reporting.captioned import CaptionedTable
+from cloome_kedro.reporting.style import CHANCE, MODEL, images_in_order, in_order
+from cloome_kedro.reporting.supplement import ABSENT, digits, percent
+
+_SETTING = ["split", "task", "method", "images", "direction", "pool", "shown_by", "excluded"]
+_TASKS = ["zero-shot MoA", "zero-shot compound", "probing", "retrieval"]
+#: the metric of each task that audits compare
+_METRICS = dict.fromkeys(_TASKS, "top-1") | {"probing": "mean AUC"}
+_COLUMNS = [
+    *("Audit", "Split", "Method", "Images", "Setting", "Metric", "Value", "Chance", "n", "Compounds"),
+    *("Minus clean images", "Minus no exclusion", "CLOOME minus this method"),
+]
+
+
+def audit_table(metrics: pd.DataFrame, differences: pd.DataFrame, leaks: pd.DataFrame, whose: str) -> CaptionedTable:
+    """Top-1 (probing: mean AUC) of every setting, its paired differences, then the leaks of every split.
+
+    Parameters
+    ----------
+    metrics, differences : tables ``metrics`` and ``differences`` of all tasks and splits, joined
+    leaks : tables ``leaks`` of all splits, joined, with a column ``split``
+    whose : from :func:`~cloome_kedro.reporting.supplement.whose_data`
+    """
+    compared = metrics["metric"] == metrics["task"].map(_METRICS)
+    rows = metrics[compared & (metrics["draws"] == 1) & (metrics["method"] != CHANCE)]
+    rows = rows.drop_duplicates(_SETTING, ignore_index=True)  # clean rows may come with the corrupted ones too
+    changes = {
+        (*_key(row), row["against"]): _difference(row)
+        for row in differences[differences["metric"] == differences["task"].map(_METRICS)].to_dict("records")
+    }
+    order = {
+        "task": _TASKS,
+        "split": list(dict.fromkeys(rows["split"])),
+        "images": images_in_order(rows["images"]),
+        "method": in_order(rows["method"]),
+    }
+    places = pd.DataFrame({column: rows[column].map(names.index) for column, names in order.items()})
+    rows = rows.loc[places.sort_values(list(order), kind="stable").index]
+    table = [_row(row, changes) for row in rows.to_dict("records")] + [_leak(row) for row in leaks.to_dict("records")]
+    notes = (
+        whose,
+        "Value: top-1 accuracy in per cent, of the single draw with its exact (Clopper–Pearson) interval; of probing"
+        " the mean AUC over assays, with a bootstrap interval over compounds. Chance: the exact expectation.",
+        "Differences are paired: points of per cent (of probing, of AUC) with a bootstrap interval over compounds."
+        " Minus no exclusion: what is lost when references of the query's own well, plate or compound are left out.",
+        "Plate only, Well position only and Cell count only see nothing of the image but that; Untrained is the same"
+        " architecture with weights that were never trained.",
+        "Split leaks: compounds of a fold that have a relative in another.",
+    )
+    return CaptionedTable(
+        "Audits: other methods, stricter protocols, leaks", notes, pd.DataFrame(table, columns=_COLUMNS)
+    )
+
+
+def _row(row: dict, changes: dict) -> dict[str, str]:
+    probing = row["task"] == "probing"
+    model = {**row, "method": MODEL}
+    return {
+        "Audit": row["task"],
+        "Split": row["split"],
+        "Method": row["method"],
+        "Images": row["images"],
+        "Setting": _setting(row),
+        "Metric": row["metric"] if probing else f"{row['metric']} (%)",
+        "Value": _score(row) if probing else percent(row),
+        "Chance": ABSENT if pd.isna(row["chance"]) else digits(row["chance"] * (1 if probing else 100)),
+        "n": f"{row['n']:,}",
+        "Compounds": f"{row['compounds']:,}",
+        "Minus clean images": changes.get((*_key(row), "clean"), ABSENT),
+        "Minus no exclusion": changes.get((*_key(row), "excluded none"), ABSENT),
+        "CLOOME minus this method": changes.get((*_key(model), f"method {row['method']}"), ABSENT),
+    }
+
+
+def _leak(row: dict) -> dict[str, str]:
+    example = "" if pd.isna(row["example"]) else f", e.g. {row['example']}"
+    return dict.fromkeys(_COLUMNS, ABSENT) | {
+        "Audit": "split leaks",
+        "Split": row["split"],
+        "Setting": f"{row['kind']}: {row['fold']} in {row['other_fold']}{example}",
+        "Metric": "compounds",
+        "Value": f"{row['compounds']:,}",
+        "n": f"{row['of']:,}",
+    }
+
+
+def _setting(row: dict) -> str:
+    """In words, e.g. ``full pool, well excluded``."""
+    if row["task"] == "probing":
+        return "sample: a compound" if row["shown_by"] == "mean" else "sample: a field"
+    shown = {"field": "", "mean": "mean of fields"}[row["shown_by"]]
+    if row["task"] == "retrieval":
+        return ", ".join(part for part in (row["direction"], f"{row['pool']} pool", shown) if part)
+    excluded = "none" if pd.isna(row["excluded"]) else row["excluded"]
+    return ", ".join(part for part in (f"{row['pool']} pool", f"excluded: {excluded}", shown) if part)
+
+
+def _key(row: dict) -> tuple:
+    return tuple("" if pd.isna(row[column]) or row[column] == "none" else row[column] for column in _SETTING)
+
+
+def _score(row: dict) -> str:
+    text = f"{row['value']:.3f}"
+    return text if pd.isna(row["low"]) else f"{text} ({row['low']:.3f}–{row['high']:.3f})"
+
+
+def _difference(row: dict) -> str:
+    """Signed, in points of per cent (probing: of AUC): ``-3.2 (-5.1 to -1.3)``."""
+    scale, form = (1, "+.3f") if row["task"] == "probing" else (100, "+.1f")
+    value, low, high = (format(scale * row[name], form) for name in ("difference", "low", "high"))
+    return f"{value} ({low} to {high})"
