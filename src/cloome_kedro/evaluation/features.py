@@ -1,0 +1,43 @@
+"""Classical profiles as features of fields."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+
+def standardised_profiles(
+    field_profiles: pd.DataFrame, field_ids: Sequence[str], train: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Profiles of fields, each feature with mean 0 and standard deviation 1 over the training fields.
+
+    Parameters
+    ----------
+    field_profiles
+        Table of that name: ``field_id``, features, and ``Metadata_`` columns, which are not read.
+    field_ids
+        (N,) fields.
+    train
+        (N,) bool: which of them are of the training fold.
+
+    Returns
+    -------
+    features : numpy.ndarray
+        (N, d) float32. A field without a profile, and a missing value, gets zeros: the training fold's mean. A feature
+        that does not vary there is only centred.
+    missing : numpy.ndarray
+        (N,) bool: fields without a profile.
+    """
+    columns = [name for name in field_profiles if name != "field_id" and not name.startswith("Metadata_")]
+    rows = pd.Index(field_profiles["field_id"]).get_indexer(pd.Index(field_ids))
+    missing = rows < 0
+    values = field_profiles[columns].iloc[rows].to_numpy(float, copy=True)
+    values[missing] = np.nan
+    values[~np.isfinite(values)] = np.nan
+    measured = ~np.isnan(values)
+    seen = measured & np.asarray(train)[:, None]
+    counts = np.maximum(seen.sum(axis=0), 1)
+    mean = np.where(seen, values, 0).sum(axis=0) / counts
+    std = np.sqrt(np.where(seen, np.square(values - mean), 0).sum(axis=0) / counts)
+    std[std < 1e-12 * np.maximum(1, np.abs(mean))] = 1
+    return np.where(measured, (values - mean) / std, 0).astype(np.float32), missing
