@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 
 from cloome_kedro.evaluation.oracles import oracle_spaces
-from cloome_kedro.evaluation.retrieval import IMAGE_RETRIEVAL, STRUCTURE_RETRIEVAL, rank_both_ways
+from cloome_kedro.evaluation.ranks import match_ranks
+from cloome_kedro.evaluation.retrieval import IMAGE_RETRIEVAL, STRUCTURE_RETRIEVAL
 
 N, REPLICATES = 60, 4
 NOISE = np.array([0.5, 4.0, 0.0])
@@ -32,7 +33,7 @@ def screen():
 
 
 def test_phenotype_oracle_ranks_by_distance_in_units_of_noise(screen):
-    truth, _, wells, inchikeys = screen
+    truth, _, wells, _ = screen
     spaces = oracle_spaces(*screen)["Oracle (phenotype)"]
     treated = truth.dropna(subset="compound_id").set_index(["plate", "well"])
     drawn = treated.loc[list(wells.itertuples(index=False, name=None)), ["realised_a", "realised_b"]].to_numpy()
@@ -40,11 +41,11 @@ def test_phenotype_oracle_ranks_by_distance_in_units_of_noise(screen):
     noise = np.sqrt([((treated[f"realised_{axis}"] - treated[f"phenotype_{axis}"]) ** 2).mean() for axis in "ab"])
     assert noise == pytest.approx(NOISE[:2], rel=0.15)
     distances = np.linalg.norm((drawn[:, None] - average[None]) / noise, axis=2)
-    ranks = rank_both_ways(spaces, wells["well"], inchikeys, 100, seed=0).set_index(["direction", "pool"])["rank"]
+    ranks = {direction: match_ranks(*space, np.arange(N)) for direction, space in spaces.items()}
     own = np.diag(distances)
-    np.testing.assert_array_equal(ranks[STRUCTURE_RETRIEVAL, "full"], (distances <= own[:, None]).sum(axis=1))
-    np.testing.assert_array_equal(ranks[IMAGE_RETRIEVAL, "full"], (distances <= own[None]).sum(axis=0))
-    assert (ranks[STRUCTURE_RETRIEVAL, "full"] <= 5).mean() > 0.4  # chance 0.08
+    np.testing.assert_array_equal(ranks[STRUCTURE_RETRIEVAL], (distances <= own[:, None]).sum(axis=1))
+    np.testing.assert_array_equal(ranks[IMAGE_RETRIEVAL], (distances <= own[None]).sum(axis=0))
+    assert (ranks[STRUCTURE_RETRIEVAL] <= 5).mean() > 0.4  # chance 0.08
 
 
 def test_a_merged_compound_keeps_the_mechanism_of_its_well(screen):
@@ -61,14 +62,13 @@ def test_a_merged_compound_keeps_the_mechanism_of_its_well(screen):
 
 
 def test_mechanism_oracle_ties_within_a_mechanism(screen):
-    _, _, wells, inchikeys = screen
-    spaces = oracle_spaces(*screen)["Oracle (mechanism)"]
-    best = rank_both_ways(spaces, wells["well"], inchikeys, N, 0, "optimistic")["rank"]
-    worst = rank_both_ways(spaces, wells["well"], inchikeys, N, 0, "pessimistic")["rank"]
-    drawn = rank_both_ways(spaces, wells["well"], inchikeys, N, 0, "random")["rank"]
-    assert (best == 1).all()
-    assert (worst == N // 6).all()
-    assert set(drawn) == set(range(1, N // 6 + 1))
+    for space in oracle_spaces(*screen)["Oracle (mechanism)"].values():
+        best, worst, drawn = (
+            match_ranks(*space, np.arange(N), ties) for ties in ("optimistic", "pessimistic", "random")
+        )
+        assert (best == 1).all()
+        assert (worst == N // 6).all()
+        assert set(drawn) == set(range(1, N // 6 + 1))
 
 
 def test_what_is_missing_is_named(screen):

@@ -1,19 +1,24 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binomtest, chisquare, hypergeom
+from scipy.stats import chisquare, hypergeom
+from sklearn.metrics import top_k_accuracy_score
 
-from cloome_kedro.evaluation.ranks import match_ranks, top_k
+from cloome_kedro.evaluation.ranks import match_ranks
 from cloome_kedro.evaluation.retrieval import (
     IMAGE_RETRIEVAL,
     STRUCTURE_RETRIEVAL,
+    both_ways,
     draw_fields,
     draw_queries,
-    rank_both_ways,
+    draw_seed,
+    field_ranks,
+    fold_fields,
+    mean_by_compound,
+    mean_ranks,
+    retrieval_accuracies,
     sampled_ranks,
-    summarise_ranks,
 )
-from cloome_kedro.schemas import retrieval_metrics
 
 
 def planted(full_ranks, n_candidates):
@@ -78,73 +83,149 @@ def test_draws_do_not_depend_on_the_order_of_queries():
 
 
 def pairs_table(counts):
-    rows = [(f"s/p{j}/A{i + 1:02d}/0", f"KEY{i}") for i, count in enumerate(counts) for j in range(count)]
-    return pd.DataFrame(rows, columns=["field_id", "inchikey"])
+    rows = [(f"s/p{j}/A{i + 1:02d}/0", f"p{j}", f"KEY{i:03d}") for i, count in enumerate(counts) for j in range(count)]
+    return pd.DataFrame(rows, columns=["field_id", "plate", "inchikey"])
 
 
 def test_one_field_is_drawn_for_each_compound():
     pairs = pairs_table([1, 4, 3, 2])
-    drawn = draw_fields(pairs, ["KEY3", "KEY1", "KEY9"], seed=0)
-    assert drawn["inchikey"].tolist() == ["KEY1", "KEY3"]
-    pd.testing.assert_frame_equal(drawn, draw_fields(pairs.sample(frac=1, random_state=1), ["KEY1", "KEY3"], seed=0))
-    counts = pd.concat(draw_fields(pairs, ["KEY1"], seed) for seed in range(400))["field_id"].value_counts()
+    drawn = draw_fields(pairs, seed=0)
+    assert drawn["inchikey"].tolist() == [f"KEY00{i}" for i in range(4)]
+    pd.testing.assert_frame_equal(drawn, draw_fields(pairs.sample(frac=1, random_state=1), seed=0))
+    one = pairs[pairs["inchikey"] == "KEY001"]
+    counts = pd.concat(draw_fields(one, seed) for seed in range(400))["field_id"].value_counts()
     assert len(counts) == 4
     assert chisquare(counts).pvalue > 1e-3
-    assert draw_fields(pairs, [], seed=0).empty
 
 
-def test_both_directions_and_pools():
-    images, structures = np.random.default_rng(0).standard_normal((2, 120, 6))
-    fields, keys = [f"f{i}" for i in range(120)], [f"k{i}" for i in range(120)]
-    spaces = {STRUCTURE_RETRIEVAL: (images, structures), IMAGE_RETRIEVAL: (structures, images)}
-    table = rank_both_ways(spaces, fields, keys, 100, seed=0).set_index(["direction", "pool"])
-    assert len(table) == 4 * 120
-    for direction, (queries, candidates) in spaces.items():
-        full, sampled = table.loc[(direction, "full")], table.loc[(direction, "sampled")]
-        np.testing.assert_array_equal(full["rank"], match_ranks(queries, candidates, np.arange(120)))
-        assert set(full["candidates"]) == {120}
-        assert set(sampled["candidates"]) == {100}
-        assert (sampled["rank"] <= full["rank"].to_numpy()).all()
-    assert table.loc[(STRUCTURE_RETRIEVAL, "full"), "query"].tolist() == fields
-    assert table.loc[(IMAGE_RETRIEVAL, "full"), "match"].tolist() == fields
-    few = rank_both_ways(spaces, fields, keys, 500, seed=0)
-    assert set(few["candidates"]) == {120}
+def test_the_first_draw_is_that_of_the_seed():
+    fields = pairs_table([5] * 40)
+    draws = draw_queries(fields, 3, 4)
+    pd.testing.assert_frame_equal(draws[0], draw_fields(fields, 3))
+    assert len({draw_seed(seed, draw) for seed in range(50) for draw in range(50)}) > 2490
+    for a in range(4):
+        for b in range(a):
+            assert (draws[a]["field_id"] != draws[b]["field_id"]).mean() > 0.5
 
 
-def test_summary_counts_successes_and_states_chance():
-    rank = [1, 1, 3, 6, 20, 40]
-    task = {"split": "random", "direction": "structure retrieval", "pool": "sampled", "candidates": 40}
-    ranks = pd.concat(
-        pd.DataFrame({**task, "method": method, "query": list("abcdef"), "match": list("uvwxyz"), "rank": values})
-        for method, values in (("CLOOME", rank), ("Oracle (phenotype)", [1] * 6))
-    )
-    metrics = summarise_ranks(ranks, [1, 5, 50], 0.9)
-    retrieval_metrics.validate(metrics.assign(split_hash="0" * 16))
-    rows = metrics.set_index(["method", "metric"])
-    assert len(rows) == 3 * 5
-    assert (rows["n"] == 6).all()
-    top1 = rows.loc[("CLOOME", "top-1")]
-    assert (top1["value"], top1["successes"], top1["chance"]) == (2 / 6, 2, 1 / 40)
-    interval = binomtest(2, 6).proportion_ci(0.9, method="exact")
-    assert (top1["low"], top1["high"]) == pytest.approx((interval.low, interval.high))
-    for k in (1, 5, 50):
-        assert rows.loc[("CLOOME", f"top-{k}"), "value"] == pytest.approx(top_k(rank, k))
-    assert rows.loc[("CLOOME", "mean rank"), "value"] == pytest.approx(71 / 6)
-    assert rows.loc[("CLOOME", "median rank"), "value"] == 4.5
-    assert rows.loc["Random", "value"].to_dict() == {
-        "top-1": 1 / 40,
-        "top-5": 5 / 40,
-        "top-50": 1,
-        "mean rank": 20.5,
-        "median rank": 20.5,
-    }
-    assert rows.loc["Random", ["successes", "low", "high"]].isna().all(axis=None)
-
-
-def test_queries_are_drawn_fields_of_the_fold():
-    pairs = pd.DataFrame({"inchikey": list("AABBCC"), "field_id": [f"f{i}" for i in range(6)]})
-    folds = pd.DataFrame({"inchikey": list("ABCD"), "fold": ["test", "train", "test", "test"]})
-    queries = draw_queries(pairs, folds, "test", 3, "random")
-    pd.testing.assert_frame_equal(queries, draw_fields(pairs, ["A", "C"], 3))
+def test_fields_of_a_fold():
+    pairs = pairs_table([2, 2, 2])
+    folds = pd.DataFrame({"inchikey": [f"KEY00{i}" for i in range(4)], "fold": ["test", "train", "test", "test"]})
+    fields = fold_fields(pairs.sample(frac=1, random_state=0), folds, "test", "random")
+    pd.testing.assert_frame_equal(fields, pairs[pairs["inchikey"] != "KEY001"].reset_index(drop=True))
     with pytest.raises(ValueError, match=r"random\.folds: no compound of the validation fold"):
-        draw_queries(pairs, folds, "validation", 3, "random")
+        fold_fields(pairs, folds, "validation", "random")
+
+
+def test_means_are_of_all_fields_of_a_compound():
+    fields = pairs_table([1, 4, 3])
+    vectors = np.random.default_rng(0).standard_normal((8, 5)).astype(np.float32)
+    keys, means = mean_by_compound(vectors, fields)
+    expected = pd.DataFrame(vectors.astype(float)).groupby(fields["inchikey"]).mean()
+    assert keys.tolist() == expected.index.tolist()
+    np.testing.assert_allclose(means, expected, rtol=1e-12)
+
+
+@pytest.fixture(scope="module")
+def planted_fold():
+    """120 compounds of six plates, two fields each; vectors of fields by their id, and of compounds."""
+    rng = np.random.default_rng(0)
+    fields = pd.DataFrame(
+        {"field_id": f"f{i:03d}/{j}", "plate": f"p{(i + j) % 6}", "inchikey": f"k{i:03d}"}
+        for i in range(120)
+        for j in range(2)
+    )
+    structures = rng.standard_normal((120, 8))
+    images = np.repeat(structures, 2, axis=0) + rng.standard_normal((240, 8))
+    return fields, pd.DataFrame(images, fields["field_id"]), structures
+
+
+def ranked(planted_fold, **options):
+    fields, images, structures = planted_fold
+    queries = draw_queries(fields, 0, 3)
+    spaces = (both_ways(images.loc[drawn["field_id"]].to_numpy(), structures) for drawn in queries)
+    return queries, field_ranks(queries, spaces, 50, 0, **options)
+
+
+def dense_scores(planted_fold, drawn, direction):
+    _, images, structures = planted_fold
+    scores = images.loc[drawn["field_id"]].to_numpy() @ structures.T
+    return scores if direction == STRUCTURE_RETRIEVAL else scores.T
+
+
+@pytest.mark.parametrize("direction", [STRUCTURE_RETRIEVAL, IMAGE_RETRIEVAL])
+def test_full_pool_accuracies_are_scikit_learns(planted_fold, direction):
+    queries, table = ranked(planted_fold)
+    for draw, drawn in enumerate(queries):
+        rows = table[(table["direction"] == direction) & (table["draw"] == draw) & (table["pool"] == "full")]
+        scores = dense_scores(planted_fold, drawn, direction)
+        for k in (1, 5, 10, 119):
+            expected = top_k_accuracy_score(np.arange(120), scores, k=k)
+            assert (rows["rank"] <= k).mean() == pytest.approx(expected, abs=1e-12)
+        assert set(rows["candidates"]) == {120}
+        names = (drawn["field_id"], drawn["inchikey"])
+        query, match = names if direction == STRUCTURE_RETRIEVAL else names[::-1]
+        assert rows["query"].tolist() == query.tolist()
+        assert rows["match"].tolist() == match.tolist()
+        assert rows["compound"].tolist() == drawn["inchikey"].tolist()
+
+
+def test_accuracies_in_the_fit_are_scikit_learns():
+    images, structures = np.random.default_rng(0).standard_normal((2, 90, 4))
+    found = retrieval_accuracies(images, images + structures, (1, 5))
+    scores = images @ (images + structures).T
+    for k in (1, 5):
+        by_image, by_structure = (top_k_accuracy_score(np.arange(90), s, k=k) for s in (scores, scores.T))
+        assert found[f"top{k}_structure_retrieval"] == pytest.approx(by_image)
+        assert found[f"top{k}_image_retrieval"] == pytest.approx(by_structure)
+        assert found[f"top{k}"] == pytest.approx((by_image + by_structure) / 2)
+
+
+@pytest.mark.parametrize("direction", [STRUCTURE_RETRIEVAL, IMAGE_RETRIEVAL])
+def test_candidates_of_the_same_plate_only(planted_fold, direction):
+    queries, table = ranked(planted_fold)
+    rows = table.query("direction == @direction and pool == 'same plate'")
+    assert set(rows["draw"]) == {0}
+    scores = dense_scores(planted_fold, queries[0], direction)
+    plates = queries[0]["plate"].to_numpy()
+    for i, (rank, size) in enumerate(zip(rows["rank"], rows["candidates"], strict=True)):
+        others = plates == plates[i]
+        assert size == others.sum()
+        assert rank == 1 + (scores[i, others] > scores[i, i]).sum()
+
+
+def test_sampled_pools_are_other_ones_in_every_draw(planted_fold):
+    _, table = ranked(planted_fold)
+    rows = table[(table["direction"] == IMAGE_RETRIEVAL) & (table["pool"] != "same plate")]
+    ranks = rows.pivot(index=["query", "draw"], columns="pool", values="rank")
+    assert (ranks["sampled"] <= ranks["full"]).all()
+    assert set(rows.query("pool == 'sampled'")["candidates"]) == {50}
+    by_draw = ranks["sampled"].unstack()
+    assert all((by_draw[a] != by_draw[b]).any() for a, b in ((0, 1), (0, 2), (1, 2)))
+
+
+def test_compounds_shown_by_their_mean(planted_fold):
+    fields, images, structures = planted_fold
+    keys, means = mean_by_compound(images.to_numpy(), fields)
+    table = mean_ranks(both_ways(means, structures), keys, 50, 0, 3)
+    full = table.query("pool == 'full' and direction == 'structure retrieval'")
+    assert set(full["draw"]) == {0}
+    scores = means @ structures.T
+    np.testing.assert_array_equal(full["rank"], 1 + (scores > np.diag(scores)[:, None]).sum(1))
+    assert (full["query"] == full["match"]).all()
+    assert table.query("pool == 'sampled'").groupby(["direction", "draw"]).size().eq(120).all()
+    assert set(table["shown_by"]) == {"mean"}
+    _, by_field = ranked(planted_fold)
+    single = by_field.query("pool == 'full' and direction == 'structure retrieval'")
+    assert full["rank"].mean() < single["rank"].mean()
+
+
+def test_hand_made_ties_land_on_their_bounds(planted_fold):
+    """Forty compounds have one vector: the match's rank is the worst or the best of its forty."""
+    fields, images, structures = planted_fold
+    alike = np.where(np.arange(120)[:, None] < 40, structures[0], structures)
+    tied = fields, images, alike
+    worst, best = (ranked(tied, ties=ties)[1] for ties in ("pessimistic", "optimistic"))
+    of = (worst["direction"] == STRUCTURE_RETRIEVAL) & (worst["pool"] == "full") & (worst["draw"] == 0)
+    spread = (worst["rank"] - best["rank"])[of].to_numpy()
+    np.testing.assert_array_equal(spread, np.where(np.arange(120) < 40, 39, 0))

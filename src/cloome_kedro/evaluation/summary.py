@@ -127,7 +127,9 @@ def compare_ranks(
 
 def chance_top_k(candidates: np.ndarray, k: int) -> float:
     """Expected top-k accuracy of a ranking at random, in pools of (N,) sizes: mean of min(k, size) / size."""
-    return float((np.minimum(k, candidates) / candidates).mean())
+    sizes, counts = np.unique(candidates, return_counts=True)
+    shares = np.minimum(k, sizes) / sizes
+    return float(shares[0] if len(sizes) == 1 else np.average(shares, weights=counts))
 
 
 def _chance_rank(candidates: np.ndarray) -> tuple[float, float]:
@@ -141,7 +143,7 @@ def _chance_rank(candidates: np.ndarray) -> tuple[float, float]:
     # Rank r is possible in pools of size r and more.
     cumulative = np.cumsum(np.cumsum(weight[::-1])[::-1])
     lower, upper = ranks[cumulative > 0.5 - 1e-9][0], ranks[cumulative > 0.5 + 1e-9][0]
-    return float(((sizes + 1) / 2 * counts).sum() / counts.sum()), float(lower + upper) / 2
+    return float(np.average((sizes + 1) / 2, weights=counts)), float(lower + upper) / 2
 
 
 def _of_one_draw(setting, rank, candidates, compound, top_k, confidence) -> list[dict]:

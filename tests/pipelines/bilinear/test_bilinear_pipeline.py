@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 COMPOUNDS, FIELDS, BITS, FEATURES = 300, 3, 64, 12
 TABLES = ("field_profiles", "pairs", "compounds", "fingerprints", "folds")
 OUTPUTS = ("bilinear_checkpoint", "bilinear_history", "bilinear_ranks")
-EVALUATION = RetrievalParameters(candidates=20)
+EVALUATION = RetrievalParameters(candidates=20, draws=2)
 
 
 def settings(**fit):
@@ -109,7 +109,7 @@ def top1(ranks, **where):
 
 def test_tables_have_their_schemas(outputs):
     schemas.history.validate(outputs["bilinear_history"])
-    ranks = schemas.retrieval_ranks.validate(outputs["bilinear_ranks"])
+    ranks = schemas.ranks.validate(outputs["bilinear_ranks"])
     assert set(ranks["method"]) == {"Bilinear"}
     assert set(ranks["split"]) == {"random"}
 
@@ -132,7 +132,9 @@ def test_ranks_are_those_of_the_bilinear_form(screen, outputs):
     checkpoint, ranks = outputs["bilinear_checkpoint"], outputs["bilinear_ranks"]
     statistics = checkpoint.config["preprocess"]
     w = checkpoint.tensors["weight"].numpy().astype(float)
-    by_image = ranks.query("direction == 'structure retrieval' and pool == 'full'")
+    by_image = ranks.query(
+        "direction == 'structure retrieval' and pool == 'full' and shown_by == 'field' and draw == 0"
+    )
     x = (
         screen["field_profiles"]
         .set_index("field_id")
@@ -145,6 +147,21 @@ def test_ranks_are_those_of_the_bilinear_form(screen, outputs):
     np.testing.assert_array_equal(by_image["rank"], 1 + (scores > np.diag(scores)[:, None]).sum(1))
 
 
+def test_the_score_of_a_compound_is_the_mean_over_its_fields(screen, outputs):
+    """Full-pool ranks of all a compound's fields together, recomputed from the scores of single ones."""
+    checkpoint, ranks = outputs["bilinear_checkpoint"], outputs["bilinear_ranks"]
+    statistics = checkpoint.config["preprocess"]
+    w = checkpoint.tensors["weight"].numpy().astype(float)
+    by_image = ranks.query("direction == 'structure retrieval' and pool == 'full' and shown_by == 'mean'")
+    fields = screen["pairs"][screen["pairs"]["inchikey"].isin(by_image["query"])]
+    x = screen["field_profiles"].set_index("field_id").loc[fields["field_id"]]
+    x = (x[checkpoint.config["architecture"]["features"]].to_numpy() - statistics["mean"]) / statistics["std"]
+    rows = pd.Index(screen["compounds"]["inchikey"]).get_indexer(by_image["match"])
+    of_fields = pd.DataFrame(x @ w @ np.unpackbits(screen["fingerprints"][rows], axis=1).T)
+    scores = of_fields.groupby(fields["inchikey"].to_numpy()).mean().loc[by_image["query"]].to_numpy()
+    np.testing.assert_array_equal(by_image["rank"], 1 + (scores > np.diag(scores)[:, None]).sum(1))
+
+
 def test_queries_are_those_of_cloome(screen, outputs):
     meta = {"split_hash": split_hash(screen["folds"])}
     rng = np.random.default_rng(0)
@@ -153,7 +170,7 @@ def test_queries_are_those_of_cloome(screen, outputs):
         for keys in (screen["pairs"]["field_id"], screen["compounds"]["inchikey"])
     )
     ours = rank_matches(images, structures, screen["pairs"], screen["folds"], EVALUATION, 0, split="random")
-    columns = ["direction", "pool", "candidates", "query", "match"]
+    columns = ["direction", "pool", "shown_by", "draw", "candidates", "query", "match", "compound"]
     pd.testing.assert_frame_equal(outputs["bilinear_ranks"][columns], ours[columns])
 
 
@@ -198,7 +215,7 @@ def test_sgd_without_a_schedule_trains_too(screen, tmp_path):
 
 
 def test_fields_without_a_profile_are_left_out_with_a_warning(screen, outputs, tmp_path, caplog):
-    queries = outputs["bilinear_ranks"].query("direction == 'structure retrieval' and pool == 'full'")
+    queries = outputs["bilinear_ranks"].query("direction == 'structure retrieval' and pool == 'full' and draw == 0")
     in_training = screen["pairs"]["field_id"].iloc[:2].tolist()
     gone = [*in_training, queries["query"].iloc[0]]
     profiles = screen["field_profiles"]
@@ -210,12 +227,17 @@ def test_fields_without_a_profile_are_left_out_with_a_warning(screen, outputs, t
     )
     ranks = rank(fewer, checkpoint)
     assert (
-        f"random: 1 of 60 fields have no profile and are left out of the bilinear baseline, the first is {gone[2]}"
+        f"random: 1 of 180 fields have no profile and are left out of the bilinear baseline, the first is {gone[2]}"
         in caplog.text
     )
-    full = ranks[ranks["pool"] == "full"]
-    assert set(full["candidates"]) == {59}
-    assert set(full["query"]) | {gone[2], queries["match"].iloc[0]} == set(outputs["bilinear_ranks"]["query"])
+    first = ranks.query("pool == 'full' and shown_by == 'field' and draw == 0")
+    assert set(first["candidates"]) == {59}
+    assert not first[["query", "match", "compound"]].isin([gone[2], queries["match"].iloc[0]]).any(axis=None)
+    # Its other fields still show the compound.
+    assert set(ranks.query("pool == 'full' and shown_by == 'mean'")["candidates"]) == {60}
+    other_draw = outputs["bilinear_ranks"].query("draw == 1 and direction == 'structure retrieval'")
+    lost = int(gone[2] in set(other_draw["query"]))
+    assert set(ranks.query("pool == 'full' and draw == 1")["candidates"]) == {60 - lost}
 
 
 def test_no_profile_at_all_is_an_error(screen, outputs, tmp_path):

@@ -12,7 +12,8 @@ from cloome_kedro.datasets.embeddings import Embeddings
 from cloome_kedro.parameters import RetrievalParameters
 from cloome_kedro.pipelines.retrieval import create_pipeline
 
-N, REPLICATES = 400, 3
+N, REPLICATES, DRAWS = 400, 3, 3
+OUTPUTS = ("retrieval_ranks", "oracle_ranks", "retrieval_metrics", "retrieval_differences")
 
 
 def inchikey(number):
@@ -58,8 +59,8 @@ def screen():
         "folds": folds,
         "truth": schemas.truth.validate(truth),
         "compound_keys": pd.DataFrame({"compound_id": [f"c{i}" for i in range(N)], "inchikey": keys}),
-        "bilinear_ranks": pd.DataFrame(columns=list(schemas.retrieval_ranks.columns)),
-        "params:retrieval": RetrievalParameters(),
+        "bilinear_ranks": pd.DataFrame(columns=list(schemas.ranks.columns)),
+        "params:retrieval": RetrievalParameters(draws=DRAWS),
         "params:seed": 0,
     }
 
@@ -76,7 +77,7 @@ class Kept(MemoryDataset):
 
 
 def run(inputs):
-    tables = {name: Kept() for name in ("retrieval_ranks", "oracle_ranks", "retrieval_metrics")}
+    tables = {name: Kept() for name in OUTPUTS}
     catalog = DataCatalog({**{name: MemoryDataset(value) for name, value in inputs.items()}, **tables})
     SequentialRunner().run(create_pipeline("scaffold"), catalog)
     return {name: dataset.load() for name, dataset in tables.items()}
@@ -88,30 +89,53 @@ def outputs(screen):
 
 
 def test_tables_have_their_schemas(outputs):
-    schemas.retrieval_ranks.validate(outputs["retrieval_ranks"])
-    schemas.retrieval_ranks.validate(outputs["oracle_ranks"])
-    schemas.retrieval_metrics.validate(outputs["retrieval_metrics"])
+    schemas.ranks.validate(outputs["retrieval_ranks"])
+    schemas.ranks.validate(outputs["oracle_ranks"])
+    schemas.metrics.validate(outputs["retrieval_metrics"])
+    schemas.differences.validate(outputs["retrieval_differences"])
     assert set(outputs["retrieval_metrics"]["split"]) == {"scaffold"}
 
 
 def test_queries_are_one_field_of_each_test_compound_for_every_method(screen, outputs):
-    ranks = outputs["retrieval_ranks"]
-    assert set(ranks["candidates"]) == {100, 150}
+    ranks = outputs["retrieval_ranks"].query("shown_by == 'field'").reset_index(drop=True)
+    assert set(ranks.query("pool != 'same plate'")["candidates"]) == {100, 150}
     test_keys = set(screen["folds"].query("fold == 'test'")["inchikey"])
-    columns = ["direction", "pool", "query", "match"]
+    columns = ["direction", "pool", "draw", "query", "match", "compound"]
     for method, table in pd.concat([ranks, outputs["oracle_ranks"]]).groupby("method"):
-        assert len(table) == 4 * 150, method
+        assert len(table) == (4 * DRAWS + 2) * 150, method
         pd.testing.assert_frame_equal(table[columns].reset_index(drop=True), ranks[columns])
-    by_image = ranks.query("direction == 'structure retrieval' and pool == 'full'")
-    assert set(by_image["match"]) == test_keys
     own = screen["pairs"].set_index("field_id")["inchikey"]
-    assert (own.loc[by_image["query"]].to_numpy() == by_image["match"].to_numpy()).all()
+    for _, by_image in ranks.query("direction == 'structure retrieval' and pool == 'full'").groupby("draw"):
+        assert set(by_image["match"]) == test_keys
+        assert (own.loc[by_image["query"]].to_numpy() == by_image["match"].to_numpy()).all()
+
+
+def test_the_mean_of_all_fields_is_ranked_beside_single_ones(screen, outputs):
+    """Full-pool ranks of compounds' means, recomputed by pandas."""
+    images, structures = screen["image_embeddings"], screen["structure_embeddings"]
+    rows = outputs["retrieval_ranks"].query("shown_by == 'mean' and pool == 'full'")
+    assert set(rows["draw"]) == {0}
+    by_image = rows[rows["direction"] == "structure retrieval"]
+    fields = screen["pairs"]
+    means = pd.DataFrame(images.of(fields["field_id"])).groupby(fields["inchikey"].to_numpy()).mean()
+    scores = unit(means.loc[by_image["query"]].to_numpy()) @ structures.of(by_image["match"]).T
+    np.testing.assert_array_equal(by_image["rank"], 1 + (scores > np.diag(scores)[:, None]).sum(1))
+    by_structure = rows[rows["direction"] == "image retrieval"]
+    np.testing.assert_array_equal(by_structure["rank"], 1 + (scores > np.diag(scores)).sum(0))
+    single_field = outputs["retrieval_ranks"].query("shown_by == 'field' and pool == 'full'")
+    assert rows["rank"].mean() < single_field["rank"].mean(), "more of a compound's fields tell more"
+    sampled = outputs["retrieval_ranks"].query("shown_by == 'mean' and pool == 'sampled'")
+    assert sampled.groupby("draw").size().tolist() == [300] * DRAWS
+
+
+def single(metrics):
+    return metrics.query("draws == 1 and shown_by == 'field'").set_index(["method", "direction", "pool", "metric"])
 
 
 def test_metrics_find_what_was_planted(screen, outputs):
-    metrics = outputs["retrieval_metrics"].set_index(["method", "direction", "pool", "metric"])
+    metrics = single(outputs["retrieval_metrics"])
     assert metrics.index.is_unique
-    assert (metrics["n"] == 150).all()
+    assert (outputs["retrieval_metrics"]["n"] == 150).all()
     assert set(metrics["split_hash"]) == {split_hash(screen["folds"])}
     for direction in ("structure retrieval", "image retrieval"):
         assert metrics.loc[("CLOOME", direction, "sampled", "top-1"), "low"] > 0.5
@@ -122,23 +146,58 @@ def test_metrics_find_what_was_planted(screen, outputs):
         assert metrics.loc[("Random", direction, "sampled", "top-1"), "value"] == 0.01
 
 
+def test_draws_are_averaged(outputs):
+    metrics = outputs["retrieval_metrics"].query("method == 'CLOOME' and shown_by == 'field' and metric == 'top-1'")
+    ranks = outputs["retrieval_ranks"].query("shown_by == 'field'")
+    keys = ["direction", "pool"]
+    by_draw = ranks.assign(hit=ranks["rank"] == 1).groupby([*keys, "draw"])["hit"].mean().unstack()
+    averaged = metrics[metrics["draws"] == DRAWS].set_index(keys)
+    assert len(averaged) == 4
+    np.testing.assert_allclose(averaged["value"], by_draw.loc[averaged.index].mean(axis=1))
+    np.testing.assert_allclose(averaged["spread"], by_draw.loc[averaged.index].std(axis=1))
+    alone = metrics[metrics["draws"] == 1].set_index(keys)
+    np.testing.assert_allclose(alone["value"], by_draw.loc[alone.index][0])
+
+
+def test_a_sampling_rate_says_how_many_candidates(screen, outputs):
+    rate = RetrievalParameters(candidates=None, sampling_rate=0.01, draws=DRAWS)
+    same = run({**screen, "params:retrieval": rate})
+    pd.testing.assert_frame_equal(same["retrieval_ranks"], outputs["retrieval_ranks"])
+    for wrong in ({"sampling_rate": 0.01}, {"candidates": None}):
+        with pytest.raises(ValueError, match="give candidates or sampling_rate"):
+            RetrievalParameters.model_validate(wrong)
+
+
 def test_the_baseline_stands_beside_the_model_on_the_same_queries(screen, outputs):
     baseline = outputs["retrieval_ranks"].assign(method="Bilinear", rank=1)
-    metrics = run({**screen, "bilinear_ranks": baseline})["retrieval_metrics"]
+    with_baseline = run({**screen, "bilinear_ranks": baseline})
+    metrics, differences = with_baseline["retrieval_metrics"], with_baseline["retrieval_differences"]
     assert set(metrics["method"]) == {*outputs["retrieval_metrics"]["method"], "Bilinear"}
     assert (metrics.query("method == 'Bilinear' and metric == 'top-1'")["value"] == 1).all()
+    to_baseline = differences[differences["against"] == "Bilinear"]
+    assert set(to_baseline["method"]) == {"CLOOME"}
+    keys = ["direction", "pool", "shown_by", "metric"]
+    ours = outputs["retrieval_metrics"].query("method == 'CLOOME'").sort_values("draws", ascending=False)
+    ours = ours.drop_duplicates(keys).set_index(keys)["value"]
+    assert len(to_baseline) == (3 + 2) * 2 * 3
+    np.testing.assert_allclose(
+        to_baseline["difference"], ours.loc[pd.MultiIndex.from_frame(to_baseline[keys])] - 1, atol=1e-12
+    )
+    assert set(differences["against"]) == {"Bilinear", "Oracle (phenotype)", "Oracle (mechanism)"}
 
     unprofiled = baseline["match"].iloc[0]
-    fewer = baseline[(baseline[["query", "match"]] != unprofiled).all(axis=1)]
+    fewer = baseline[baseline["compound"] != unprofiled]
     some = run({**screen, "bilinear_ranks": fewer})["retrieval_metrics"].query("method == 'Bilinear'")
     assert set(some["n"]) == {149}
 
     others = baseline.replace(baseline["query"].iloc[0], "s/P9/A01/0")
     with pytest.raises(ValueError, match=r"scaffold\.bilinear_ranks are of other queries than"):
         run({**screen, "bilinear_ranks": others})
+    with pytest.raises(ValueError, match=r"scaffold\.bilinear_ranks are of other queries than"):
+        run({**screen, "bilinear_ranks": baseline[baseline["draw"] == 0]})
 
     fewer_candidates = baseline.replace({"candidates": {100: 20}})
-    with pytest.raises(ValueError, match=r"bilinear_ranks are among 20 sampled candidates, .*candidates say 100"):
+    with pytest.raises(ValueError, match=r"bilinear_ranks are among 20 sampled candidates, .*retrieval say 100"):
         run({**screen, "bilinear_ranks": fewer_candidates})
 
 
@@ -154,7 +213,9 @@ def test_shuffled_embeddings_are_at_chance(screen):
     metrics = run({**screen, "image_embeddings": Embeddings(shuffled, images.vectors, images.meta)})[
         "retrieval_metrics"
     ]
-    rows = metrics.query("method == 'CLOOME' and metric == 'top-10' and pool == 'sampled'")
+    rows = metrics.query(
+        "method == 'CLOOME' and metric == 'top-10' and pool == 'sampled' and draws == 1 and shown_by == 'field'"
+    )
     assert len(rows) == 2
     assert ((rows["low"] < 0.1) & (rows["high"] > 0.1)).all()
 
@@ -163,8 +224,10 @@ def test_a_real_screen_has_no_oracle(screen):
     empty = pd.DataFrame(columns=["plate", "well", "compound_id", "mechanism", "potency"])
     outputs = run({**screen, "truth": empty})
     assert outputs["oracle_ranks"].empty
-    schemas.retrieval_ranks.validate(outputs["oracle_ranks"])
+    schemas.ranks.validate(outputs["oracle_ranks"])
     assert set(outputs["retrieval_metrics"]["method"]) == {"CLOOME", "Random"}
+    assert outputs["retrieval_differences"].empty
+    schemas.differences.validate(outputs["retrieval_differences"])
 
 
 def test_row_order_of_tables_does_not_matter(screen, outputs):
