@@ -2,11 +2,15 @@
 
 import warnings
 from collections.abc import Sequence
+from functools import partial, update_wrapper
 
 from kedro.pipeline import Pipeline, node
 from kedro.pipeline.node import Node
 
+from cloome_kedro.reporting.sheets import SHEETS
+
 from .nodes import describe_split, write_report
+from .supplement import TABLES, write_supplement
 
 
 def create_section_pipeline(split: str) -> Pipeline:
@@ -70,4 +74,22 @@ def _write_report(splits: Sequence[str]) -> Node:
         ],
         outputs=["report", "retrieval_summary"],
         name="write_report",
+    )
+
+
+def _write_supplement(splits: Sequence[str]) -> Node:
+    return node(
+        update_wrapper(partial(write_supplement, splits=splits), write_supplement),
+        inputs=[
+            "params:reporting",
+            "params:retrieval",
+            *(f"{split}.{table}" for table in TABLES for split in splits),
+        ],
+        outputs=[
+            *(f"supplement_table_{sheet.name}" for sheet in SHEETS),
+            "supplement_audits",
+            "supplement_section",
+            "tasks_summary",
+        ],
+        name="write_supplement",
     )

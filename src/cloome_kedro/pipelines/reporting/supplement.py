@@ -21,8 +21,8 @@ def write_supplement(
 
     Returns
     -------
-    the tables in the order of :data:`cloome_kedro.reporting.sheets.SHEETS`, the audits, the report's section (HTML), and
-    zero-shot classification and probing as text for the terminal
+    the tables in the order of :data:`cloome_kedro.reporting.sheets.SHEETS`, the audits, the report's section (HTML),
+    and zero-shot classification and probing as text for the terminal
     """
     import pandas as pd
 
@@ -30,7 +30,7 @@ def write_supplement(
     from cloome_kedro.reporting.report import render
     from cloome_kedro.reporting.sheets import SHEETS
     from cloome_kedro.reporting.supplement import NOTHING, supplement_tables, whose_data
-    from cloome_kedro.reporting.tables import format_tasks
+    from cloome_kedro.reporting.tasks_text import format_tasks
 
     by_name = {name: tables[i * len(splits) : (i + 1) * len(splits)] for i, name in enumerate(TABLES)}
 

@@ -1,0 +1,52 @@
+"""Zero-shot classification and probing as text for the terminal."""
+
+import textwrap
+
+import pandas as pd
+
+from cloome_kedro.reporting.style import CLEAN, in_order
+
+#: task -> the metric that is shown, and its heading
+TASKS = {
+    "zero-shot compound": ("top-1", "compound, top-1"),
+    "zero-shot MoA": ("top-1", "MoA, top-1"),
+    "probing": ("mean AUC", "assays, mean AUC"),
+}
+
+
+def format_tasks(metrics: pd.DataFrame, simulated: bool, confidence: float = 0.95) -> str:
+    """One block a split, of clean images and the publication's protocol: nothing excluded, a single draw.
+
+    Parameters
+    ----------
+    metrics : tables ``metrics`` of all tasks and splits, joined
+
+    Returns
+    -------
+    The text, empty where the study has neither.
+    """
+    wanted = metrics["metric"] == metrics["task"].map({task: metric for task, (metric, _) in TASKS.items()})
+    published = (metrics["draws"] == 1) & (metrics["images"] == CLEAN) & (metrics["pool"] != "same plate")
+    rows = metrics[wanted & published & metrics["excluded"].fillna("none").eq("none")]
+    if rows.empty:
+        return ""
+    note = " — SIMULATED DATA" if simulated else ""
+    lines = [f"Zero-shot classification and probing, with {100 * confidence:g} % intervals{note}"]
+    for split, group in rows.groupby("split", sort=False):
+        cells = pd.DataFrame(
+            {
+                heading: group[group["task"] == task].drop_duplicates("method").set_index("method").apply(_cell, axis=1)
+                for task, (_, heading) in TASKS.items()
+                if task in set(group["task"])
+            }
+        )
+        table = cells.reindex(in_order(cells.index)).fillna("–").rename_axis(None)
+        lines += ["", f"{split} split", textwrap.indent(table.to_string(), "  ")]
+    return "\n".join(lines)
+
+
+def _cell(row: pd.Series) -> str:
+    """``12.3 % (9.1–16.0)``, of probing ``0.713 (0.690–0.735)``."""
+    scale, form, unit = (1, ".3f", "") if row["task"] == "probing" else (100, ".1f", " %")
+    value, low, high = (format(scale * row[name], form) for name in ("value", "low", "high"))
+    return f"{value}{unit}" if pd.isna(row["low"]) else f"{value}{unit} ({low}–{high})"
