@@ -285,6 +285,22 @@ class RetrievalParameters(Parameters):
         return self.candidates or round(1 / (self.sampling_rate or 1))
 
 
+class ProbingParameters(Parameters):
+    """Linear probes of assays (pipeline ``probing``)."""
+
+    level: Literal["compound", "field"] = Field(
+        default="compound", description="a sample is a compound, by the mean over its fields, or (published) a field"
+    )
+    c_grid: list[Annotated[float, Field(gt=0)]] = Field(
+        min_length=1, description="inverse strengths of regularisation, of which validation AUC chooses"
+    )
+    unscorable: Literal["leave_out", "half"] = Field(
+        default="leave_out", description="an assay without both classes in a fold: left out, or (published) AUC 0.5"
+    )
+    confidence: float = Field(default=0.95, gt=0, lt=1)
+    resamples: Annotated[int, Field(ge=100)] = Field(default=1000, description="of the bootstrap over test compounds")
+
+
 class ReportingParameters(Parameters):
     title: str
     simulated: bool
@@ -292,3 +308,8 @@ class ReportingParameters(Parameters):
     published_screen: bool = Field(default=False, description="whether that is the publication's own, cpg0012")
     gallery_queries: Positive = 6
     gallery_hits: Positive = 5
+
+    @property
+    def note(self) -> str:
+        """What every figure says of its data."""
+        return "simulated data" if self.simulated else ""

@@ -3,8 +3,9 @@
 - ``__default__``: the virtual screen and its study
 - ``study``: everything after the raw screen
 - ``simulation``, ``ingestion``, ``profiles``, ``featurization``, ``training``, ``bilinear``, ``embedding``,
-  ``retrieval``, ``reporting``: one capability, for every split of the environment
+  ``retrieval``, ``probing``, ``reporting``: one capability, for every split of the environment
 - ``import_checkpoint``: a published checkpoint in place of ``training``, for every split; part of no other pipeline
+- ``seeds``: mean and spread of every metric over the seeds that were run; part of no other pipeline
 - ``random``, ``scaffold``, ``provided``: what belongs to one split
 """
 
@@ -18,9 +19,11 @@ from cloome_kedro.pipelines import (
     featurization,
     import_checkpoint,
     ingestion,
+    probing,
     profiles,
     reporting,
     retrieval,
+    seeds,
     simulation,
     training,
 )
@@ -50,6 +53,7 @@ SPLIT_PIPELINES: dict[str, Callable[[str], Pipeline]] = {
     "bilinear": bilinear.create_pipeline,
     "embedding": embedding.create_pipeline,
     "retrieval": retrieval.create_pipeline,
+    "probing": probing.create_pipeline,
     "reporting": reporting.create_section_pipeline,
 }
 
@@ -111,5 +115,6 @@ def register_pipelines(
         "simulation": simulated,
         **capabilities,
         "import_checkpoint": imported,
+        "seeds": seeds.create_pipeline(),
         **{split: sum(pipelines.values(), Pipeline([])) for split, pipelines in by_split.items()},
     }

@@ -227,6 +227,26 @@ metrics = _table(
     }
 )
 
+#: one row a metric over all seeds of a variant
+seeds_metrics = _table(
+    {
+        "table": _column(str),  # which the metric is of, e.g. retrieval_metrics
+        **_setting,
+        "draws": _column(int, pa.Check.ge(1)),
+        "metric": _column(str),
+        "value": _column(float, nullable=True),  # mean over seeds
+        "spread": _column(float, nullable=True),  # standard deviation over seeds; none of a single one
+        "lowest": _column(float, nullable=True),
+        "highest": _column(float, nullable=True),
+        "n_seeds": _column(int, pa.Check.ge(1)),
+        "seeds": _column(str),  # e.g. 0, 1, 2
+        "candidates": _column(float, nullable=True),
+        "chance": _column(float, nullable=True),
+        "split_hash": _column(str),
+    },
+    unique=["table", *_setting, "draws", "metric"],
+)
+
 #: one row a paired difference: the value of the row's setting minus that of the same with one thing otherwise
 differences = _table(
     {
@@ -313,13 +333,20 @@ truth = pa.DataFrameSchema(
     unique=["plate", "well"],
 )
 
-#: one row a compound: what assays found, 1 active, 0 inactive, none where it was not measured
+#: one row a compound, named by the screen's own id or by InChIKey: what assays of any name found, 1 active, 0 inactive,
+#: none where it was not measured
 assay_labels = pa.DataFrameSchema(
     {
-        "compound_id": _column(str),
-        "assay_.*": _column(float, pa.Check.isin([0.0, 1.0]), nullable=True, regex=True, required=False),
+        "compound_id": pa.Column(str, unique=True, required=False),
+        "inchikey": pa.Column(str, INCHIKEY, unique=True, required=False),
+        r"^(?!(compound_id|inchikey)$)": _column(
+            float, pa.Check.isin([0.0, 1.0]), nullable=True, regex=True, required=False
+        ),
     },
+    checks=pa.Check(
+        lambda table: ("compound_id" in table) != ("inchikey" in table),
+        error="assay_labels needs one of the columns compound_id and inchikey, not both",
+    ),
     strict=True,
     coerce=True,
-    unique=["compound_id"],
 )

@@ -1,0 +1,5 @@
+"""Linear probing of one split: which assays a compound is active in, from images of it."""
+
+from cloome_kedro.pipelines.probing.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]
