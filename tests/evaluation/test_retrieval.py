@@ -4,17 +4,14 @@ import pytest
 from scipy.stats import chisquare, hypergeom
 from sklearn.metrics import top_k_accuracy_score
 
+from cloome_kedro.evaluation.draws import draw_queries, mean_by_compound
 from cloome_kedro.evaluation.ranks import match_ranks
 from cloome_kedro.evaluation.retrieval import (
     IMAGE_RETRIEVAL,
     STRUCTURE_RETRIEVAL,
     both_ways,
-    draw_fields,
-    draw_queries,
-    draw_seed,
     field_ranks,
     fold_fields,
-    mean_by_compound,
     mean_ranks,
     retrieval_accuracies,
     sampled_ranks,
@@ -87,27 +84,6 @@ def pairs_table(counts):
     return pd.DataFrame(rows, columns=["field_id", "plate", "inchikey"])
 
 
-def test_one_field_is_drawn_for_each_compound():
-    pairs = pairs_table([1, 4, 3, 2])
-    drawn = draw_fields(pairs, seed=0)
-    assert drawn["inchikey"].tolist() == [f"KEY00{i}" for i in range(4)]
-    pd.testing.assert_frame_equal(drawn, draw_fields(pairs.sample(frac=1, random_state=1), seed=0))
-    one = pairs[pairs["inchikey"] == "KEY001"]
-    counts = pd.concat(draw_fields(one, seed) for seed in range(400))["field_id"].value_counts()
-    assert len(counts) == 4
-    assert chisquare(counts).pvalue > 1e-3
-
-
-def test_the_first_draw_is_that_of_the_seed():
-    fields = pairs_table([5] * 40)
-    draws = draw_queries(fields, 3, 4)
-    pd.testing.assert_frame_equal(draws[0], draw_fields(fields, 3))
-    assert len({draw_seed(seed, draw) for seed in range(50) for draw in range(50)}) > 2490
-    for a in range(4):
-        for b in range(a):
-            assert (draws[a]["field_id"] != draws[b]["field_id"]).mean() > 0.5
-
-
 def test_fields_of_a_fold():
     pairs = pairs_table([2, 2, 2])
     folds = pd.DataFrame({"inchikey": [f"KEY00{i}" for i in range(4)], "fold": ["test", "train", "test", "test"]})
@@ -115,15 +91,6 @@ def test_fields_of_a_fold():
     pd.testing.assert_frame_equal(fields, pairs[pairs["inchikey"] != "KEY001"].reset_index(drop=True))
     with pytest.raises(ValueError, match=r"random\.folds: no compound of the validation fold"):
         fold_fields(pairs, folds, "validation", "random")
-
-
-def test_means_are_of_all_fields_of_a_compound():
-    fields = pairs_table([1, 4, 3])
-    vectors = np.random.default_rng(0).standard_normal((8, 5)).astype(np.float32)
-    keys, means = mean_by_compound(vectors, fields)
-    expected = pd.DataFrame(vectors.astype(float)).groupby(fields["inchikey"]).mean()
-    assert keys.tolist() == expected.index.tolist()
-    np.testing.assert_allclose(means, expected, rtol=1e-12)
 
 
 @pytest.fixture(scope="module")

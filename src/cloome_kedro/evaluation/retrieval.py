@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from cloome_kedro.evaluation.draws import draw_queries, draw_seed, mean_by_compound
 from cloome_kedro.evaluation.ranks import Pools, Ties, check_pool, match_ranks, pair_scores, resolve_ties, top_k
 
 logger = logging.getLogger(__name__)
@@ -26,11 +27,6 @@ Keys = Sequence[str] | pd.Series | np.ndarray
 def both_ways(images: np.ndarray, structures: np.ndarray) -> Spaces:
     """The space of N images and the structures that they show, (N, d) each."""
     return {STRUCTURE_RETRIEVAL: (images, structures), IMAGE_RETRIEVAL: (structures, images)}
-
-
-def draw_seed(seed: int, draw: int) -> int:
-    """Seed of a draw: draw 0 is that of the seed itself."""
-    return seed if draw == 0 else int(np.random.SeedSequence([seed, draw]).generate_state(1)[0])
 
 
 def fold_fields(pairs: pd.DataFrame, folds: pd.DataFrame, fold: str, split: str) -> pd.DataFrame:
@@ -58,50 +54,6 @@ def fold_fields(pairs: pd.DataFrame, folds: pd.DataFrame, fold: str, split: str)
     missing = f" ({len(compounds) - shown} have none)" if shown < len(compounds) else ""
     logger.info("%s split, %s fold: %d fields of %d compounds%s", split, fold, len(fields), shown, missing)
     return fields
-
-
-def draw_fields(fields: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Draw one field for each compound, all its fields equally likely.
-
-    Parameters
-    ----------
-    fields
-        Columns field_id, inchikey and any others; the order of rows does not matter.
-    seed
-        Of the draw.
-
-    Returns
-    -------
-    pd.DataFrame
-        Rows of ``fields``, one a compound, sorted by InChIKey.
-    """
-    fields = fields.sort_values(["inchikey", "field_id"], ignore_index=True)
-    counts = fields.groupby("inchikey", sort=True).size().to_numpy()
-    drawn = np.random.default_rng(seed).integers(0, counts)
-    return fields.iloc[np.cumsum(counts) - counts + drawn].reset_index(drop=True)
-
-
-def draw_queries(fields: pd.DataFrame, seed: int, draws: int = 1) -> list[pd.DataFrame]:
-    """Draw fields several times, the same for all methods that are compared: draw k by :func:`draw_seed`."""
-    return [draw_fields(fields, draw_seed(seed, draw)) for draw in range(draws)]
-
-
-def mean_by_compound(vectors: np.ndarray, fields: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of each compound's vectors, before any normalisation.
-
-    Parameters
-    ----------
-    vectors
-        (F, d), one a row of ``fields``.
-    fields
-        As :func:`fold_fields` gives them.
-
-    Returns
-    -------
-    InChIKeys (N,), sorted, and means (N, d) float64.
-    """
-    keys, first, counts = np.unique(fields["inchikey"].to_numpy(), return_index=True, return_counts=True)
-    return keys, np.add.reduceat(np.asarray(vectors, np.float64), first, axis=0) / counts[:, None]
 
 
 def sampled_ranks(
@@ -166,13 +118,14 @@ def field_ranks(
     Parameters
     ----------
     queries
-        As :func:`draw_queries` gives them; compounds that a method cannot rank may be left out.
+        As :func:`~cloome_kedro.evaluation.draws.draw_queries` gives them; compounds that a method cannot rank may be
+        left out.
     spaces
         One a draw: images and structures in the order of the draw's rows.
     n_candidates, ties
         As in :func:`sampled_ranks`.
     seed
-        Candidates of draw k are drawn by :func:`draw_seed`.
+        Candidates of draw k are drawn by :func:`~cloome_kedro.evaluation.draws.draw_seed`.
 
     Returns
     -------

@@ -3,12 +3,8 @@
 ``field_profiles`` is any table with ``field_id`` and numeric columns; columns called ``Metadata_...`` are no features.
 """
 
-import logging
-from typing import Any, NamedTuple
-
 from cloome_kedro.parameters import BilinearParameters, FingerprintParameters, RetrievalParameters
-
-logger = logging.getLogger(__name__)
+from cloome_kedro.pipelines.bilinear.inputs import fingerprint_rows, profiled_fields
 
 
 def train_bilinear(
@@ -59,10 +55,10 @@ def train_bilinear(
         )
     # Only these fields go on: what belongs to the test fold cannot be read.
     seen = pairs.merge(folds[folds["fold"] != "test"], on="inchikey", validate="many_to_one")
-    seen, profiles = _profiled(seen, field_profiles, split)
+    seen, profiles = profiled_fields(seen, field_profiles, split)
     data = PairData.by_fold(
         profiles.values.__getitem__,
-        _structures(seen, compounds, fingerprints),
+        fingerprint_rows(seen, compounds, fingerprints),
         fingerprints,
         seen["fold"].to_numpy(),
         seed,
@@ -115,14 +111,8 @@ def rank_by_bilinear(
     import pandas as pd
 
     from cloome_kedro.chemistry.splits import split_hash
-    from cloome_kedro.evaluation.retrieval import (
-        both_ways,
-        draw_queries,
-        field_ranks,
-        fold_fields,
-        mean_by_compound,
-        mean_ranks,
-    )
+    from cloome_kedro.evaluation.draws import draw_queries, mean_by_compound
+    from cloome_kedro.evaluation.retrieval import both_ways, field_ranks, fold_fields, mean_ranks
     from cloome_kedro.learning.batches import as_tensor
     from cloome_kedro.learning.bilinear import build_bilinear, standardise_of
     from cloome_kedro.learning.embed import embed_structures
@@ -140,7 +130,7 @@ def rank_by_bilinear(
         )
     fields = fold_fields(pairs, folds, parameters.fold, split)
     drawn = draw_queries(fields, seed, parameters.draws)
-    profiled, profiles = _profiled(fields, field_profiles, split)
+    profiled, profiles = profiled_fields(fields, field_profiles, split)
     queries = [table[table["field_id"].isin(profiled["field_id"])].reset_index(drop=True) for table in drawn]
     if any(table.empty for table in queries):
         raise ValueError(f"{split}: no field drawn from the {parameters.fold} fold has a row in field_profiles")
@@ -148,7 +138,7 @@ def rank_by_bilinear(
     images = model.encode_images(standardise(as_tensor(profiles.values))).numpy()
     keys, means = mean_by_compound(images, profiled)
     structures = embed_structures(
-        model, fingerprints[_structures(pd.DataFrame({"inchikey": keys}), compounds, fingerprints)], progress=False
+        model, fingerprints[fingerprint_rows(pd.DataFrame({"inchikey": keys}), compounds, fingerprints)], progress=False
     )
     row_of_field, row_of_compound = pd.Index(profiled["field_id"]), pd.Index(keys)
     spaces = (
@@ -162,53 +152,3 @@ def rank_by_bilinear(
     # The score is linear in the profile: that of the mean is the mean of scores.
     by_mean = mean_ranks(both_ways(means, structures), keys, parameters.pool_size, seed, parameters.draws)
     return pd.concat([by_field, by_mean], ignore_index=True).assign(split=split, method="Bilinear", images="clean")
-
-
-class _Profiles(NamedTuple):
-    columns: list[str]
-    values: Any  # (fields, columns) float32
-
-
-def _profiled(fields, field_profiles, split: str):
-    """The rows of ``fields`` that have a profile, and their profiles, in the same order."""
-    import numpy as np
-    import pandas as pd
-
-    columns = [name for name in field_profiles if name != "field_id" and not name.startswith("Metadata_")]
-    if not columns:
-        raise ValueError("field_profiles has no feature: every column but field_id starts with Metadata_")
-    if text := [name for name in columns if field_profiles[name].dtype.kind not in "fiu"]:
-        raise ValueError(f"field_profiles: column {text[0]} is not numeric; if it is no feature, name it Metadata_…")
-    rows = pd.Index(field_profiles["field_id"]).get_indexer(fields["field_id"])
-    if len(missing := fields["field_id"][rows < 0]):
-        logger.warning(
-            "%s: %d of %d fields have no profile and are left out of the bilinear baseline, the first is %s",
-            split,
-            len(missing),
-            len(fields),
-            missing.iloc[0],
-        )
-    fields = fields[rows >= 0].reset_index(drop=True)
-    values = field_profiles[columns].iloc[rows[rows >= 0]].to_numpy(np.float32)
-    if not (finite := np.isfinite(values)).all():
-        row, column = np.argwhere(~finite)[0]
-        raise ValueError(
-            f"field_profiles: {columns[column]} of field {fields['field_id'][row]} is {values[row, column]}: "
-            "give it a finite value or leave the row out"
-        )
-    return fields, _Profiles(columns, values)
-
-
-def _structures(fields, compounds, fingerprints):
-    """Row of ``fingerprints`` of every field: (fields,) int."""
-    import pandas as pd
-
-    if len(fingerprints) != len(compounds):
-        raise ValueError(
-            f"there are {len(fingerprints)} fingerprints of {len(compounds)} compounds: "
-            "run the featurization pipeline again"
-        )
-    rows = pd.Index(compounds["inchikey"]).get_indexer(fields["inchikey"])
-    if (rows < 0).any():
-        raise ValueError(f"pairs: compound {fields['inchikey'][rows < 0].iloc[0]} is not in the table compounds")
-    return rows

@@ -51,8 +51,9 @@ def rank_by_oracle(truth, pairs, compound_keys, folds, parameters: RetrievalPara
     """
     import pandas as pd
 
+    from cloome_kedro.evaluation.draws import draw_queries
     from cloome_kedro.evaluation.oracles import oracle_spaces
-    from cloome_kedro.evaluation.retrieval import draw_queries, field_ranks, fold_fields
+    from cloome_kedro.evaluation.retrieval import field_ranks, fold_fields
     from cloome_kedro.schemas import ranks as ranks_table
 
     if truth.empty:
