@@ -43,9 +43,12 @@ class KnownPreset:
 
 
 class ResultsLast:
-    """Prints the retrieval table when a run that wrote it has ended, so that it is not lost among the log's lines."""
+    """Prints the tables for the terminal when a run that wrote them has ended, so that no log lines bury them."""
+
+    SUMMARIES = ("retrieval_summary", "profile_moa_summary", "seeds_summary")
 
     @hook_impl
     def after_pipeline_run(self, pipeline, catalog) -> None:
-        if "retrieval_summary" in pipeline.all_outputs():
-            print("\n" + catalog.load("retrieval_summary"), flush=True)
+        for summary in self.SUMMARIES:
+            if summary in pipeline.all_outputs():
+                print("\n" + catalog.load(summary), flush=True)

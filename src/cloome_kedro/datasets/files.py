@@ -1,0 +1,52 @@
+"""Many tables of one folder at once."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from kedro.io import AbstractDataset, DatasetError
+
+
+class TableFiles(AbstractDataset[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]):
+    """Tables (parquet, else CSV) whose paths below ``filepath`` match ``pattern``, by these paths; read only.
+
+    ``missing`` says what to do where there is none. ``load_args`` go to :func:`pandas.read_csv`.
+    """
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        pattern: str,
+        missing: str,
+        load_args: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ):
+        self._filepath = Path(filepath)
+        self._pattern = pattern
+        self._missing = missing
+        self._load_args = load_args or {}
+        self.metadata = metadata
+
+    def load(self) -> dict[str, pd.DataFrame]:
+        if not (paths := self._paths()):
+            raise DatasetError(f"{self._filepath} has no table {self._pattern}: {self._missing}")
+        return {path.relative_to(self._filepath).as_posix(): self._read(path) for path in paths}
+
+    def save(self, data) -> None:
+        raise DatasetError(f"{self._filepath}/{self._pattern} are read only")
+
+    def _paths(self) -> list[Path]:
+        return sorted(path for path in self._filepath.glob(self._pattern) if not path.name.startswith("."))
+
+    def _read(self, path: Path) -> pd.DataFrame:
+        try:
+            return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, **self._load_args)
+        except Exception as error:
+            raise DatasetError(f"{path} cannot be read: {error}") from error
+
+    def _exists(self) -> bool:
+        return bool(self._paths())
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "pattern": self._pattern}
