@@ -209,7 +209,7 @@ def test_a_study_without_results_still_shows_the_published():
 
 def test_numbers_have_three_significant_digits():
     assert [digits(value) for value in (11.34, 100, 0.9917, 2.0, 0.0, 0.00001)] == [
-        "11.3", "100", "0.992", "2.00", "0.000", "0.000"
+        "11.3", "100", "0.992", "2.00", "0", "0.000"
     ]  # fmt: skip
     assert percent({"value": 0.1125, "low": float("nan"), "high": float("nan")}) == "11.2"
 

@@ -45,8 +45,8 @@ def audit_table(metrics: pd.DataFrame, differences: pd.DataFrame, leaks: pd.Data
         whose,
         "Value: top-1 accuracy in per cent, of the single draw with its exact (Clopper–Pearson) interval; of probing"
         " the mean AUC over assays, with a bootstrap interval over compounds. Chance: the exact expectation.",
-        "Differences are paired: points of per cent (of probing, of AUC) with a bootstrap interval over compounds."
-        " Minus no exclusion: what is lost when references of the query's own well, plate or compound are left out.",
+        "Differences are paired, and means over all draws: points of per cent (of probing, of AUC) with a bootstrap"
+        " interval over compounds. Minus no exclusion: what is lost when references of the query's own well, plate or compound are left out.",
         "Plate only, Well position only and Cell count only see nothing of the image but that; Untrained is the same"
         " architecture with weights that were never trained.",
         "Split leaks: compounds of a fold that have a relative in another.",
@@ -110,6 +110,9 @@ def _score(row: dict) -> str:
 
 def _difference(row: dict) -> str:
     """Signed, in points of per cent (probing: of AUC): ``-3.2 (-5.1 to -1.3)``."""
-    scale, form = (1, "+.3f") if row["task"] == "probing" else (100, "+.1f")
-    value, low, high = (format(scale * row[name], form) for name in ("difference", "low", "high"))
+    scale, places = (1, 3) if row["task"] == "probing" else (100, 1)
+    # + 0.0: no negative zeros
+    value, low, high = (
+        f"{round(scale * row[name], places) + 0.0:+.{places}f}" for name in ("difference", "low", "high")
+    )
     return f"{value} ({low} to {high})"

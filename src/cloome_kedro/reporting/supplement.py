@@ -100,7 +100,9 @@ def percent(row: dict | None) -> str:
 
 
 def digits(value: float, count: int = 3) -> str:
-    """Rounded to so many significant digits; what is smaller than 0.001 to three decimals."""
+    """Rounded to so many significant digits; 0 is 0, and less than 0.001 is given to three decimals."""
+    if value == 0:
+        return "0"
     return f"{value:#.{count}g}".rstrip(".") if abs(value) >= 1e-3 else f"{value:.3f}"
 
 
