@@ -22,9 +22,9 @@ def load(project, name):
 @pytest.mark.parametrize(("split", "least"), [("random", 0.10), ("scaffold", 0.08)])
 def test_retrieval_is_well_above_chance(default_study, split, least):
     metrics = load(default_study, f"{split}.retrieval_metrics")
-    top1 = metrics.query("pool == 'sampled' and metric == 'top-1' and candidates == 100").set_index(
-        ["method", "direction"]
-    )
+    top1 = metrics.query(
+        "pool == 'sampled' and metric == 'top-1' and candidates == 100 and draws == 1 and shown_by == 'field'"
+    ).set_index(["method", "direction"])
     for direction in ("structure retrieval", "image retrieval"):
         found = top1.loc[("CLOOME", direction)]
         assert found["n"] >= 250
@@ -35,6 +35,29 @@ def test_retrieval_is_well_above_chance(default_study, split, least):
         ceiling = top1.loc[("Oracle (phenotype)", direction), "value"]
         assert top1.loc[("Oracle (mechanism)", direction), "value"] < ceiling
         assert found["value"] < ceiling
+
+
+@pytest.mark.parametrize("split", ["random", "scaffold"])
+def test_retrieval_over_draws_and_by_means(default_study, split):
+    """The single draw lies within the draws' spread, and all fields of a compound tell more than one."""
+    metrics = load(default_study, f"{split}.retrieval_metrics").query("method == 'CLOOME' and metric == 'top-10'")
+    for direction in ("structure retrieval", "image retrieval"):
+        full = metrics[(metrics["pool"] == "full") & (metrics["direction"] == direction)].set_index(
+            ["shown_by", "draws"]
+        )
+        one, many = full.loc[("field", 1)], full.loc[("field", 10)]
+        assert 0 < many["spread"] < 0.1
+        assert abs(one["value"] - many["value"]) < 4 * many["spread"]
+        assert full.loc[("mean", 1), "value"] > many["high"]
+        assert many["low"] > many["chance"]
+
+
+@pytest.mark.parametrize("split", ["random", "scaffold"])
+def test_retrieval_is_more_than_the_plates(default_study, split):
+    metrics = load(default_study, f"{split}.retrieval_metrics")
+    rows = metrics.query("method == 'CLOOME' and metric == 'top-1' and pool == 'same plate'")
+    assert len(rows) == 2
+    assert (rows["low"] > rows["chance"]).all()
 
 
 def test_shuffled_labels_are_not_learned(default_study, tmp_path):
@@ -74,8 +97,10 @@ def test_shuffled_labels_are_not_learned(default_study, tmp_path):
     images = embed_images(checkpoint, store, fields, EmbeddingParameters(), ingestion)
     structures = embed_structures(checkpoint, compounds, fingerprints, EmbeddingParameters(), fingerprint)
     ranks = rank_matches(images, structures, pairs, folds, retrieval, 0, split="random")
-    metrics = summarise_retrieval(ranks, ranks.iloc[:0], ranks.iloc[:0], folds, retrieval, split="random")
-    top1 = metrics.query("method == 'CLOOME' and pool == 'sampled' and metric == 'top-1'")
+    nothing = ranks.iloc[:0]
+    metrics, _ = summarise_retrieval(ranks, nothing, nothing, folds, retrieval, 0, split="random")
+    top1 = metrics.query("method == 'CLOOME' and pool == 'sampled' and metric == 'top-1' and shown_by == 'field'")
+    top1 = top1[top1["draws"] == 1]
     assert len(top1) == 2
     assert (top1["low"] <= 0.01).all()
     assert (top1["high"] >= 0.01).all()
