@@ -46,7 +46,8 @@ def audit_table(metrics: pd.DataFrame, differences: pd.DataFrame, leaks: pd.Data
         "Value: top-1 accuracy in per cent, of the single draw with its exact (Clopper–Pearson) interval; of probing"
         " the mean AUC over assays, with a bootstrap interval over compounds. Chance: the exact expectation.",
         "Differences are paired, and means over all draws: points of per cent (of probing, of AUC) with a bootstrap"
-        " interval over compounds. Minus no exclusion: what is lost when references of the query's own well, plate or compound are left out.",
+        " interval over compounds. Minus no exclusion: what is lost when references of the query's own well, plate or"
+        " compound are left out.",
         "Plate only, Well position only and Cell count only see nothing of the image but that; Untrained is the same"
         " architecture with weights that were never trained.",
         "Split leaks: compounds of a fold that have a relative in another.",
