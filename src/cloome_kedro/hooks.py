@@ -45,10 +45,10 @@ class KnownPreset:
 class ResultsLast:
     """Prints the tables for the terminal when a run that wrote them has ended, so that no log lines bury them."""
 
-    SUMMARIES = ("retrieval_summary", "profile_moa_summary", "seeds_summary")
+    SUMMARIES = ("tasks_summary", "retrieval_summary", "profile_moa_summary", "seeds_summary")
 
     @hook_impl
     def after_pipeline_run(self, pipeline, catalog) -> None:
         for summary in self.SUMMARIES:
-            if summary in pipeline.all_outputs():
-                print("\n" + catalog.load(summary), flush=True)
+            if summary in pipeline.all_outputs() and (text := catalog.load(summary)):
+                print("\n" + text, flush=True)

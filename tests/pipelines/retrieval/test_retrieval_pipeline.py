@@ -174,7 +174,7 @@ def test_the_baseline_stands_beside_the_model_on_the_same_queries(screen, output
     metrics, differences = with_baseline["retrieval_metrics"], with_baseline["retrieval_differences"]
     assert set(metrics["method"]) == {*outputs["retrieval_metrics"]["method"], "Bilinear"}
     assert (metrics.query("method == 'Bilinear' and metric == 'top-1'")["value"] == 1).all()
-    to_baseline = differences[differences["against"] == "Bilinear"]
+    to_baseline = differences[differences["against"] == "method Bilinear"]
     assert set(to_baseline["method"]) == {"CLOOME"}
     keys = ["direction", "pool", "shown_by", "metric"]
     ours = outputs["retrieval_metrics"].query("method == 'CLOOME'").sort_values("draws", ascending=False)
@@ -183,7 +183,9 @@ def test_the_baseline_stands_beside_the_model_on_the_same_queries(screen, output
     np.testing.assert_allclose(
         to_baseline["difference"], ours.loc[pd.MultiIndex.from_frame(to_baseline[keys])] - 1, atol=1e-12
     )
-    assert set(differences["against"]) == {"Bilinear", "Oracle (phenotype)", "Oracle (mechanism)"}
+    assert set(differences["against"]) == {
+        f"method {name}" for name in ("Bilinear", "Oracle (phenotype)", "Oracle (mechanism)")
+    }
 
     unprofiled = baseline["match"].iloc[0]
     fewer = baseline[baseline["compound"] != unprofiled]

@@ -98,7 +98,7 @@ def summarise_retrieval(
     # Without any other method: the empty table.
     differences = pd.concat(
         [
-            compare_ranks(retrieval_ranks, table, method, parameters.top_k, parameters.confidence, seed)
+            compare_ranks(retrieval_ranks, table, f"method {method}", parameters.top_k, parameters.confidence, seed)
             for method, table in (others or {"nothing": ranks.iloc[:0]}).items()
         ],
         ignore_index=True,
