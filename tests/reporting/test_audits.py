@@ -55,9 +55,9 @@ def test_a_row_has_its_value_chance_and_leak(study, table):
     assert row["Value"].startswith(f"{100 * metric['value']:#.3g} ({100 * metric['low']:#.3g}–")
     assert row["Chance"] == f"{100 / 9:.1f}"
     assert row["n"] == str(metric["n"])
-    assert row["Minus no exclusion"].startswith(f"{100 * change['difference']:+.1f} ({100 * change['low']:+.1f} to ")
+    assert row["Minus unrestricted"].startswith(f"{100 * change['difference']:+.1f} ({100 * change['low']:+.1f} to ")
     none = one(table, Audit="zero-shot MoA", Method="Profiles", Setting="full pool, excluded: none")
-    assert none["Minus no exclusion"] == ABSENT
+    assert none["Minus unrestricted"] == ABSENT
     other = study["differences"].query("against == 'method Profiles' and task == 'zero-shot MoA' and metric == 'top-1'")
     assert none["CLOOME minus this method"].startswith(f"{100 * other['difference'].iloc[0]:+.1f} (")
 
