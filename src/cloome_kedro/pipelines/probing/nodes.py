@@ -64,7 +64,7 @@ def probe_assays(
     probed = probe(
         features, fields["inchikey"], fields["fold"], joined.labels, parameters.c_grid, level=parameters.level
     )
-    comparisons = [(("CLOOME", CLEAN), (other, CLEAN), other) for other in features if other != "CLOOME"]
+    comparisons = [(("CLOOME", CLEAN), (other, CLEAN), f"method {other}") for other in features if other != "CLOOME"]
     found = summarise_probes(
         probed, comparisons, parameters.unscorable, parameters.confidence, parameters.resamples, seed
     )
