@@ -8,6 +8,7 @@ here all the same.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, computed_field, model_validator
@@ -299,6 +300,78 @@ class ProbingParameters(Parameters):
     )
     confidence: float = Field(default=0.95, gt=0, lt=1)
     resamples: Annotated[int, Field(ge=100)] = Field(default=1000, description="of the bootstrap over test compounds")
+
+
+class ZeroShotParameters(Parameters):
+    """Zero-shot classification, image to image (pipeline ``zero_shot``)."""
+
+    fold: Literal["validation", "test"] = "test"
+    shown_by: list[Literal["field", "mean"]] = Field(
+        default=["field"], min_length=1, description="a class: one of its fields, or the mean over all; or both in turn"
+    )
+    exclude: list[list[Literal["well", "plate", "compound"]]] = Field(
+        default=[[], ["well"], ["plate"], ["compound"], ["plate", "compound"]],
+        min_length=1,
+        description="what references may not share with a query, protocol by protocol; compound: of mechanisms only",
+    )
+    same_plate: bool = Field(default=True, description="also with references on the query's plate alone")
+    draws: Positive = Field(default=10, description="of references; the first alone is reported too")
+    top_k: list[Positive] = [1, 5, 10]
+    confidence: float = Field(default=0.95, gt=0, lt=1)
+
+
+class CorruptionParameters(Parameters):
+    """Test images as training never showed them (pipeline ``corruption``)."""
+
+    names: list[str] = Field(min_length=1, description="registered corruptions; retrieval is of all")
+    modules: list[str] = Field(default=[], description="imported first, so that they can register corruptions")
+    stage: Literal["field", "crop"] = Field(
+        default="field", description="the whole stored field is corrupted, then cropped; or its crop"
+    )
+    corrupt: Literal["all", "queries"] = Field(default="all", description="references too, or queries alone")
+    chosen: str = Field(
+        default="random_flip_small_rotation", description="one of names: of zero-shot classification and probing"
+    )
+
+    @model_validator(mode="after")
+    def _is_named(self):
+        if self.chosen not in self.names:
+            raise ValueError(f"corruption.chosen: {self.chosen} is not in corruption.names, {', '.join(self.names)}")
+        if len(set(self.names)) < len(self.names):
+            raise ValueError(f"corruption.names: one is there twice in {', '.join(self.names)}")
+        return self
+
+
+class ProfileMoaParameters(Parameters):
+    """Zero-shot mechanisms from tables of profiles, without images (pipeline ``profile_moa``)."""
+
+    plate_column: str = "Metadata_Plate"
+    well_column: str = "Metadata_Well"
+    inchikey_column: str = "Metadata_InChIKey"
+    moa_column: str = "Metadata_moa"
+    control_column: str = Field(default="Metadata_control_type", description="not empty in control wells")
+    cells_column: str | None = Field(default="Metadata_Count_Cells", description="none: cells were not counted")
+    physical_plate: str | None = Field(
+        default=None, description="expression whose group is a plate's own name, where its name tells how it was imaged"
+    )
+    normalisation: Literal["mad_robustize", "standardize"] | None = Field(
+        default="mad_robustize", description="against each plate's controls; none: the tables are normalised"
+    )
+    minimum_controls: Positive = 8
+    clip: float = Field(default=20, gt=0, description="largest absolute value of a normalised feature")
+    na_cutoff: Fraction = 0.05
+    shown_by: list[Literal["field", "mean"]] = Field(
+        default=["field", "mean"], min_length=1, description="what shows a mechanism: a well, or the mean of wells"
+    )
+    draws: Positive = 10
+    top_k: list[Positive] = [1, 5, 10]
+    confidence: float = Field(default=0.95, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _expression_has_a_group(self):
+        if self.physical_plate is not None and re.compile(self.physical_plate).groups != 1:
+            raise ValueError("profile_moa.physical_plate needs one group in brackets, e.g. ^(.+?)_")
+        return self
 
 
 class ReportingParameters(Parameters):

@@ -3,8 +3,10 @@
 - ``__default__``: the virtual screen and its study
 - ``study``: everything after the raw screen
 - ``simulation``, ``ingestion``, ``profiles``, ``featurization``, ``training``, ``bilinear``, ``embedding``,
-  ``retrieval``, ``probing``, ``reporting``: one capability, for every split of the environment
+  ``retrieval``, ``zero_shot``, ``probing``, ``corruption``, ``reporting``: one capability, for every split
+  of the environment
 - ``import_checkpoint``: a published checkpoint in place of ``training``, for every split; part of no other pipeline
+- ``profile_moa``: zero-shot mechanisms from tables of profiles, without images; part of no other pipeline
 - ``seeds``: mean and spread of every metric over the seeds that were run; part of no other pipeline
 - ``random``, ``scaffold``, ``provided``: what belongs to one split
 """
@@ -15,17 +17,20 @@ from kedro.pipeline import Pipeline
 
 from cloome_kedro.pipelines import (
     bilinear,
+    corruption,
     embedding,
     featurization,
     import_checkpoint,
     ingestion,
     probing,
+    profile_moa,
     profiles,
     reporting,
     retrieval,
     seeds,
     simulation,
     training,
+    zero_shot,
 )
 
 SPLITS = ("random", "scaffold", "provided")
@@ -53,7 +58,9 @@ SPLIT_PIPELINES: dict[str, Callable[[str], Pipeline]] = {
     "bilinear": bilinear.create_pipeline,
     "embedding": embedding.create_pipeline,
     "retrieval": retrieval.create_pipeline,
+    "zero_shot": zero_shot.create_pipeline,
     "probing": probing.create_pipeline,
+    "corruption": corruption.create_pipeline,
     "reporting": reporting.create_section_pipeline,
 }
 
@@ -115,6 +122,7 @@ def register_pipelines(
         "simulation": simulated,
         **capabilities,
         "import_checkpoint": imported,
+        "profile_moa": profile_moa.create_pipeline(),
         "seeds": seeds.create_pipeline(),
         **{split: sum(pipelines.values(), Pipeline([])) for split, pipelines in by_split.items()},
     }
