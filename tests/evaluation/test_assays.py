@@ -14,7 +14,12 @@ C_GRID = [1e-2, 1.0, 1e2]
 
 def test_several_ids_of_a_compound_add_up_unless_they_disagree():
     table = pd.DataFrame(
-        {"compound_id": ["a1", "a2", "b1", "x9"], "one": [1, 0, 1, 1], "two": [np.nan, 1, 0, 1], "three": [0, 0, None, 1]}
+        {
+            "compound_id": ["a1", "a2", "b1", "x9"],
+            "one": [1, 0, 1, 1],
+            "two": [np.nan, 1, 0, 1],
+            "three": [0, 0, None, 1],
+        }
     )
     found = labels_of_screen(table, KEYS, ["A", "B", "C"])
     expected = pd.DataFrame({"one": [np.nan, 1], "two": [1.0, 0], "three": [0.0, np.nan]}, index=["A", "B"])

@@ -28,3 +28,9 @@ def test_what_is_missing_gets_the_training_folds_mean():
     found, missing = standardised_profiles(table, ["a", "b", "c", "d", "e"], np.array([True, True, True, False, False]))
     assert found[:, 0].tolist() == [-1, 1, 0, 0, 0]
     assert missing.tolist() == [False, False, False, False, True]
+
+
+def test_a_table_without_rows_says_so():
+    found, missing = standardised_profiles(pd.DataFrame(columns=["field_id", "x"]), ["a", "b"], np.array([True, False]))
+    assert found.tolist() == [[0], [0]]
+    assert missing.all()

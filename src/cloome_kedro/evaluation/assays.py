@@ -155,4 +155,4 @@ class _Samples(NamedTuple):
         values = np.asarray(values)[self.fields]
         if self.groups is None:
             return values
-        return pd.DataFrame(values).groupby(self.groups).mean().to_numpy()
+        return pd.DataFrame(values).groupby(self.groups).mean().to_numpy(copy=True)

@@ -29,12 +29,11 @@ def standardised_profiles(
         (N,) bool: fields without a profile.
     """
     columns = [name for name in field_profiles if name != "field_id" and not name.startswith("Metadata_")]
-    rows = pd.Index(field_profiles["field_id"]).get_indexer(pd.Index(field_ids))
-    missing = rows < 0
-    values = field_profiles[columns].iloc[rows].to_numpy(float, copy=True)
-    values[missing] = np.nan
-    values[~np.isfinite(values)] = np.nan
-    measured = ~np.isnan(values)
+    of_fields = field_profiles.set_index("field_id")[columns]
+    missing = ~pd.Index(field_ids).isin(of_fields.index)
+    values = of_fields.reindex(field_ids).to_numpy(float, copy=True)
+    measured = np.isfinite(values)
+    values[~measured] = 0
     seen = measured & np.asarray(train)[:, None]
     counts = np.maximum(seen.sum(axis=0), 1)
     mean = np.where(seen, values, 0).sum(axis=0) / counts
