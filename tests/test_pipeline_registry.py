@@ -38,9 +38,10 @@ def test_a_splits_pipeline_needs_what_the_shared_ones_write():
     """As the documentation has it: ``--pipelines ingestion,profiles,featurization``, then ``--pipeline random``."""
     pipelines = register_pipelines()
     written = set().union(*(pipelines[name].all_outputs() for name in ("ingestion", "profiles", "featurization")))
-    handles = {"plate_store", "truth", "random.fit_state", "random.bilinear_state"}
+    handles = {"plate_store", "random.fit_state", "random.bilinear_state", "random.corruption_store"}
+    of_the_screen = {"truth", "assay_labels"}
     inputs = {name for name in pipelines["random"].inputs() if not name.startswith("param")}
-    assert inputs <= written | handles
+    assert inputs <= written | handles | of_the_screen
 
 
 def test_unknown_split_is_refused():
@@ -51,13 +52,17 @@ def test_unknown_split_is_refused():
 def test_namespaces_fold_by_split_then_capability():
     folded = {node.namespace for node in register_pipelines()["random"].nodes}
     assert folded == {
-        f"random.{name}" for name in ("featurization", "training", "bilinear", "embedding", "retrieval", "reporting")
+        f"random.{name}"
+        for name in (
+            *("featurization", "training", "bilinear", "embedding"),
+            *("retrieval", "zero_shot", "probing", "corruption", "reporting"),
+        )
     }
 
 
 def test_gpu_nodes_are_tagged():
     tagged = register_pipelines()["study"].only_nodes_with_tags("gpu").nodes
-    assert {node.namespace.split(".")[1] for node in tagged} == {"training", "bilinear", "embedding"}
+    assert {node.namespace.split(".")[1] for node in tagged} == {"training", "bilinear", "embedding", "corruption"}
 
 
 def test_registering_imports_nothing_heavy():
