@@ -317,6 +317,25 @@ leaks = _table(
     unique=["kind", "fold", "other_fold"],
 )
 
+#: one row a treated well of plates that came as tables of profiles: its features, of any number and name
+profile_wells = pa.DataFrameSchema(
+    {
+        "field_id": _column(str),  # plate/well
+        "Metadata_Plate": _column(str),  # the physical plate, whatever it was imaged by
+        "Metadata_Well": _column(str, WELL),
+        "Metadata_InChIKey": _column(str, INCHIKEY),
+        "Metadata_moa": _column(str),
+        "Metadata_Count": _column(float, nullable=True),  # of cells, as a multiple of the plate's median
+        r"^(?!field_id$|Metadata_)": _column(float, regex=True),
+    },
+    strict=True,
+    coerce=True,
+    unique=["field_id"],
+)
+
+#: treated wells of such plates that cannot be asked about, and why
+rejected_profiles = _table({"field_id": _column(str), "reason": _column(str)})
+
 #: the virtual screen's truth, read by the oracle rows and by tests only: one row a well
 truth = pa.DataFrameSchema(
     {

@@ -85,12 +85,12 @@ def normalise_profiles(
         raw = _read(store, name, field_ids)
         rows = np.flatnonzero(raw["Nuclei_Count"] > 0) if "Nuclei_Count" in raw else np.arange(len(raw))
         rows = np.sort(rng.choice(rows, math.ceil(share * len(rows)), replace=False))
-        sample.append(_normalise(raw, reference, settings).iloc[rows])
+        sample.append(normalise_plate(raw, reference, settings).iloc[rows])
     features = _select(pd.concat(sample, ignore_index=True), settings)
 
     missing, tables = 0, []
     for name, (field_ids, reference) in plates.items():
-        profiles = _normalise(_read(store, name, field_ids), reference, settings)[features]
+        profiles = normalise_plate(_read(store, name, field_ids), reference, settings)[features]
         missing += int(profiles.isna().to_numpy().sum())
         tables.append(profiles.fillna(0).reset_index(names="field_id"))
     values = len(fields) * len(features)
@@ -119,8 +119,20 @@ def _read(store: ProfileStore, plate_file: str, field_ids: pd.Series) -> pd.Data
     return raw.loc[field_ids]
 
 
-def _normalise(raw: pd.DataFrame, reference: npt.NDArray[np.bool_], settings: NormalisationSettings) -> pd.DataFrame:
-    """One plate in the spread of its reference fields; NaN where the feature is missing or has no spread in them."""
+def normalise_plate(
+    raw: pd.DataFrame, reference: npt.NDArray[np.bool_], settings: NormalisationSettings
+) -> pd.DataFrame:
+    """One plate in the spread of its reference rows: float32, NaN where a feature is missing or has no spread in them.
+
+    Parameters
+    ----------
+    raw
+        Features only, a row a field or well.
+    reference
+        (N,) bool, which rows to normalise against.
+    settings
+        Method and clip.
+    """
     with warnings.catch_warnings():
         # pycytominer 1.7 sets what pandas 3 does anyway
         warnings.filterwarnings("ignore", message=".*copy_on_write")
