@@ -1,0 +1,199 @@
+"""The zero-shot pipeline on a small planted screen, through Kedro's own runner."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from cloome_kedro import schemas
+from cloome_kedro.chemistry.splits import split_hash
+from cloome_kedro.datasets.embeddings import Embeddings
+from cloome_kedro.evaluation.confounders import confounder_vectors
+from cloome_kedro.evaluation.zero_shot import zero_shot_ranks
+from cloome_kedro.parameters import ZeroShotParameters
+from cloome_kedro.pipelines.zero_shot import create_pipeline
+
+N, PLATES, MECHANISMS = 120, 4, 6
+METHODS = {"CLOOME", "Profiles", "Untrained", "Plate only", "Well position only", "Cell count only"}
+TABLES = {"ranks": schemas.ranks, "metrics": schemas.metrics, "differences": schemas.differences}
+
+
+def inchikey(number):
+    letters = "".join(chr(65 + int(digit)) for digit in f"{number:014d}")
+    return f"{letters}-ABCDEFGHIJ-N"
+
+
+def unit(vectors):
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def screen():
+    """120 compounds of six mechanisms (a few of none), a field on each of four plates, 60 compounds in the test fold.
+
+    The model sees the mechanism well, profiles see it, the untrained encoder hardly; counts of nuclei tell a little.
+    """
+    generator = np.random.default_rng(0)
+    number = np.arange(N)
+    keys = [inchikey(i) for i in number]
+    mechanism = number % MECHANISMS
+    compounds = pd.DataFrame(
+        {"inchikey": keys, "moa": [f"mechanism {m}" if i % 10 else None for i, m in enumerate(mechanism)]}
+    )
+    folds = pd.DataFrame({"inchikey": keys, "fold": np.where(number < 60, "test", "train")})
+    fields = pd.concat(
+        [
+            pd.DataFrame({"plate": f"P{plate}", "number": number, "inchikey": keys, "site": 0})
+            for plate in range(PLATES)
+        ],
+        ignore_index=True,
+    )
+    # A compound's well is another on every plate.
+    wells = np.concatenate([generator.permutation(N) for _ in range(PLATES)])
+    fields["well"] = [f"{chr(65 + well // 24)}{well % 24 + 1:02d}" for well in wells]
+    fields["field_id"] = "s/" + fields["plate"] + "/" + fields["well"] + "/0"
+    of_mechanism, of_compound = generator.normal(size=(MECHANISMS, 12)), generator.normal(size=(N, 12))
+    signal = of_mechanism[mechanism[fields["number"]]] + 0.7 * of_compound[fields["number"]]
+    noise = generator.normal(size=(3, len(fields), 12))
+    meta = {"split_hash": split_hash(folds)}
+    profiles = pd.DataFrame(5 + 3 * (signal + 1.5 * noise[1])).add_prefix("feature_")
+    return {
+        "image_embeddings": Embeddings(fields["field_id"].to_numpy(str), unit(signal + 0.5 * noise[0]), meta),
+        "untrained_embeddings": Embeddings(fields["field_id"].to_numpy(str), unit(signal + 5 * noise[2]), meta),
+        "field_profiles": profiles.assign(field_id=fields["field_id"]),
+        "cell_counts": fields[["field_id"]].assign(nuclei=generator.poisson(30.0 + 9 * (fields["number"] % 6))),
+        "pairs": fields,
+        "compounds": compounds,
+        "folds": folds,
+        "params:zero_shot": ZeroShotParameters(draws=2),
+        "params:seed": 0,
+    }  # fmt: skip
+
+
+class Kept(MemoryDataset):
+    """Not emptied by the runner after its last use."""
+
+    def _release(self):
+        pass
+
+
+def run(inputs):
+    tables = {name: Kept() for name in TABLES}
+    named = {f"zero_shot_{name}": dataset for name, dataset in tables.items()}
+    catalog = DataCatalog({**{name: MemoryDataset(value) for name, value in inputs.items()}, **named})
+    SequentialRunner().run(create_pipeline("scaffold"), catalog)
+    return {name: TABLES[name].validate(dataset.load()) for name, dataset in tables.items()}
+
+
+@pytest.fixture(scope="module")
+def outputs(screen):
+    return run(screen)
+
+
+def test_every_method_and_protocol_is_there(screen, outputs):
+    ranks, metrics = outputs["ranks"], outputs["metrics"]
+    assert set(ranks["method"]) == METHODS
+    assert set(metrics["method"]) == {*METHODS, "Random"}
+    assert set(ranks["draw"]) == {0}
+    assert set(metrics["draws"]) == {1, 2}
+    assert set(metrics["split"]) == {"scaffold"}
+    assert set(metrics["split_hash"]) == {split_hash(screen["folds"])}
+    found = set(metrics[["task", "pool", "excluded"]].itertuples(index=False, name=None))
+    # On a plate, a compound has no second field.
+    expected = {("zero-shot compound", "full", keys) for keys in ("none", "well", "plate")}
+    expected |= {("zero-shot MoA", "full", keys) for keys in ("none", "well", "plate", "compound", "plate+compound")}
+    expected |= {("zero-shot MoA", "same plate", keys) for keys in ("none", "well", "compound")}
+    assert found == expected
+    setting = ["task", "method", "pool", "excluded", "draws", "metric"]
+    assert not metrics.duplicated(setting).any()
+
+
+def test_ranks_are_those_of_the_library(screen, outputs):
+    fields = screen["pairs"].merge(screen["folds"][screen["folds"]["fold"] == "test"], on="inchikey")
+    fields = fields.merge(screen["compounds"], on="inchikey").rename(columns={"moa": "label"}).dropna(subset="label")
+    vectors = screen["image_embeddings"].of(fields["field_id"])
+    expected = zero_shot_ranks(vectors, vectors, fields, ("plate", "compound"))
+    setting = "task == 'zero-shot MoA' and excluded == 'plate+compound' and method == 'CLOOME'"
+    found = outputs["ranks"].query(setting).reset_index(drop=True)
+    pd.testing.assert_frame_equal(found[expected.columns], expected, check_dtype=False)
+    counts = confounder_vectors(fields, screen["cell_counts"])["Cell count only"]
+    expected = zero_shot_ranks(counts, counts, fields, ties="random")
+    setting = "task == 'zero-shot MoA' and excluded == 'none' and pool == 'full' and method == 'Cell count only'"
+    found = outputs["ranks"].query(setting).reset_index(drop=True)
+    pd.testing.assert_frame_equal(found[expected.columns], expected, check_dtype=False)
+
+
+def test_metrics_find_what_was_planted(outputs):
+    metrics = outputs["metrics"].query("metric == 'top-1' and draws == 1 and pool == 'full'")
+    metrics = metrics.set_index(["task", "excluded", "method"]).sort_index()
+    for excluded in ("none", "plate+compound"):
+        of_task = metrics.loc["zero-shot MoA", excluded]
+        assert of_task.loc["CLOOME", "low"] > of_task.loc["Untrained", "high"]
+        assert of_task.loc["Profiles", "low"] > of_task.loc["Random", "value"]
+        assert of_task.loc["Random", "value"] == pytest.approx(1 / MECHANISMS)
+        for method in ("Plate only", "Well position only"):
+            assert of_task.loc[method, "low"] < 1 / MECHANISMS < of_task.loc[method, "high"], method
+    assert metrics.loc["zero-shot compound", "none"].loc["CLOOME", "low"] > 0.2
+    assert metrics.loc["zero-shot compound", "none"].loc["Random", "value"] == pytest.approx(1 / 60)
+    # A compound's fields are all on different plates: its own is where it is not.
+    assert metrics.loc["zero-shot compound", "none"].loc["Plate only", "value"] == 0
+
+
+def test_differences_say_what_an_exclusion_costs(outputs):
+    differences = outputs["differences"].query("metric == 'top-1' and task == 'zero-shot MoA'")
+    assert set(differences["against"]) == {
+        "excluded none", "pool full", *(f"method {method}" for method in METHODS - {"CLOOME"})
+    }  # fmt: skip
+    leaks = differences.query("against == 'excluded none' and pool == 'full'").set_index(["method", "excluded"])
+    assert (leaks.loc[[("Plate only", key) for key in ("well", "compound")], "difference"].abs() < 0.1).all()
+    compound = leaks.loc[("CLOOME", "compound")]
+    assert compound["high"] < 0, "references of the same compound help"
+    assert compound["difference"] < leaks.loc[("CLOOME", "well"), "difference"]
+    others = differences[differences["against"].str.startswith("method")]
+    assert set(others["method"]) == {"CLOOME"}
+    assert set(others["excluded"]) == {"none", "plate+compound"}
+    assert (others.query("against == 'method Untrained'")["low"] > 0).all()
+
+
+def test_classes_shown_by_means_are_found_better(screen, outputs):
+    parameters = ZeroShotParameters(shown_by=["mean"], exclude=[[]], same_plate=False)
+    metrics = run({**screen, "params:zero_shot": parameters})["metrics"]
+    assert set(metrics["draws"]) == {1}
+    setting = (
+        "metric == 'top-1' and draws == 1 and method == 'CLOOME' and task == 'zero-shot MoA' and excluded == 'none'"
+    )
+    by_mean, by_field = metrics.query(setting), outputs["metrics"].query(setting + " and pool == 'full'")
+    assert by_mean["low"].item() > by_field["high"].item()
+    assert by_mean["n"].item() == 4 * 54
+
+
+def test_fields_without_a_profile_are_asked_of_the_others_only(screen, outputs, caplog):
+    some = run({**screen, "field_profiles": screen["field_profiles"][7:]})["metrics"]
+    assert "scaffold: 7 of 240 fields have no profile" in caplog.text
+    n = some.query("draws == 1 and metric == 'top-1' and task == 'zero-shot compound' and excluded == 'none'")
+    n = n.set_index("method")["n"]
+    assert n["CLOOME"] == 180
+    assert n["Profiles"] == 173
+    assert n["Random"] == 180
+    nothing = run(
+        {**screen, "field_profiles": pd.DataFrame({"field_id": []}), "cell_counts": screen["cell_counts"][:0]}
+    )
+    assert set(nothing["ranks"]["method"]) == METHODS - {"Profiles", "Cell count only"}
+    assert "have no cell count" in caplog.text
+
+
+def test_a_screen_that_cannot_answer_gets_empty_tables_and_a_warning(screen, caplog):
+    single = screen["pairs"].drop_duplicates("inchikey", ignore_index=True)
+    unannotated = screen["compounds"].assign(moa=None)
+    found = run({**screen, "pairs": single, "compounds": unannotated})
+    assert all(table.empty for table in found.values())
+    assert "scaffold: zero-shot compound is left out" in caplog.text
+    assert "scaffold: zero-shot MoA is left out" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["image_embeddings", "untrained_embeddings"])
+def test_embeddings_of_other_folds_are_refused(screen, name):
+    other = Embeddings(screen[name].keys, screen[name].vectors, {"split_hash": "0123"})
+    with pytest.raises(ValueError, match=rf"scaffold\.{name} are of folds 0123"):
+        run({**screen, name: other})
