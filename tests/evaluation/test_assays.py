@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cloome_kedro.evaluation.assays import CLEAN, labels_of_screen, probe
+from cloome_kedro.evaluation.assays import CLEAN, Probed, labels_of_screen, probe
+from cloome_kedro.evaluation.auc import weighted_aucs
 from cloome_kedro.evaluation.probe_metrics import summarise_probes
 
 KEYS = pd.DataFrame({"compound_id": ["a1", "a2", "b1", "c1"], "inchikey": ["A", "A", "B", "C"]})
@@ -209,3 +210,35 @@ def test_a_fold_without_labels_scores_nothing(planted):
     metrics, differences = summarise_probes(probed, COMPARISONS[:1])
     assert metrics.empty
     assert differences.empty
+
+
+def test_scores_give_the_areas_of_the_table(probed):
+    """What the bootstrap resamples is what the table says."""
+    for (method, images), scores in probed.scores.items():
+        table = probed.table[(probed.table["method"] == method) & (probed.table["images"] == images)]
+        for column, (assay, auc) in enumerate(zip(table["assay"], table["auc"], strict=True)):
+            measured = ~np.isnan(probed.labels[:, column])
+            if assay != "rare":
+                labels = probed.labels[measured, column]
+                assert weighted_aucs(labels, scores[measured, column], np.ones(len(labels)))[0] == pytest.approx(auc)
+
+
+def test_resamples_that_lack_a_class_do_not_shift_the_interval():
+    """An assay with one active is missing in a third of the resamples; its AUC of 0 is in the mean all the same."""
+    names = np.arange(80)
+    labels = np.full((80, 2), np.nan)
+    labels[:60, 0] = np.tile([0.0, 1.0], 30)
+    labels[60:, 1] = np.r_[1.0, np.zeros(19)]
+    scores = np.where(np.isnan(labels), np.nan, np.random.default_rng(0).random((80, 2)) + 0.5 * labels)
+    scores[60, 1] = -1.0
+    auc = [weighted_aucs(labels[:60, 0], scores[:60, 0], np.ones(60))[0], 0.0]
+    counts = {f"{fold}_{kind}": 9 for fold in ("train", "validation", "test") for kind in ("actives", "inactives")}
+    rows = [
+        {"assay": f"a{i}", "scored": True, "auc": auc[i], "f1": 0.0, "average_precision": 0.0, "mcc": 0.0, **counts}
+        for i in range(2)
+    ]
+    table = pd.DataFrame(rows).assign(method="CLOOME", images=CLEAN, shown_by="mean")
+    metrics, _ = summarise_probes(Probed(table, names, labels, {("CLOOME", CLEAN): scores}))
+    mean = metrics.set_index(["method", "metric"]).loc[("CLOOME", "mean AUC")]
+    assert mean["value"] == pytest.approx(np.mean(auc))
+    assert mean["low"] < mean["value"] < mean["high"] < np.mean(auc) + 0.15

@@ -32,8 +32,8 @@ def summarise_probes(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Means and standard deviations over assays, how many have a high AUC, and paired differences of the mean AUC.
 
-    Intervals are percentiles of a bootstrap over test compounds with the assays as they are; in a resample, an assay
-    without actives or inactives is left out (or counts as ``unscorable`` says).
+    Intervals are percentiles of a bootstrap over test compounds with the assays as they are; in a resample,
+    an assay without actives or inactives is left out of the mean deviation.
 
     Parameters
     ----------
@@ -54,22 +54,20 @@ def summarise_probes(
         information (Mann-Whitney's U, normal approximation); of fields, which are not independent, there is none.
     """
     resampled = resampled_aucs(probed.labels, probed.scores, probed.compounds, resamples, seed)
-    tail = (1 - confidence) / 2
     rows, points = [], {}
     for tested in probed.scores:
         table = probed.table[(probed.table["method"] == tested[0]) & (probed.table["images"] == tested[1])]
         if table["scored"].any():
-            aucs = table["auc"].to_numpy(float)
-            points[tested] = np.where(np.isnan(aucs), 0.5, aucs) if unscorable == "half" else aucs
+            points[tested] = aucs = table["auc"].to_numpy(float, copy=True)
             if unscorable == "half":
-                resampled[tested][np.isnan(resampled[tested])] = 0.5
-            low, high = np.quantile(_means(resampled[tested]), [tail, 1 - tail])
-            rows += _summary(probed, tested, table, points[tested], (low, high))
+                left = ~table["scored"].to_numpy()
+                aucs[left], resampled[tested][:, left] = 0.5, 0.5
+            rows += _summary(probed, tested, table, aucs, _interval(aucs, resampled[tested], confidence))
     differences = []
     for a, b, against in comparisons:
         if a in points and b in points and np.isfinite(points[a] - points[b]).any():
             gap = points[a] - points[b]
-            low, high = np.quantile(_means(resampled[a] - resampled[b]), [tail, 1 - tail])
+            low, high = _interval(gap, resampled[a] - resampled[b], confidence)
             differences.append(
                 {
                     **_setting(probed, a),
@@ -88,9 +86,17 @@ def summarise_probes(
     return pd.concat([metrics, random], ignore_index=True), pd.DataFrame(differences, columns=_DIFFERENCES)
 
 
-def _means(aucs: np.ndarray) -> np.ndarray:
-    """Mean over the assays that a resample has, of the resamples that have any."""
-    return np.nanmean(aucs[np.isfinite(aucs).any(axis=1)], axis=1)
+def _interval(values: np.ndarray, resampled: np.ndarray, confidence: float) -> tuple[float, float]:
+    """Percentile interval of the mean of (T,) values, of which (R, T) are resampled.
+
+    A resample without both classes of an assay says nothing of how far its value may be off: it is left out of the mean
+    deviation, not of the mean, which it would shift by what that assay's value is.
+    """
+    off = resampled - values
+    off = np.nanmean(off[np.isfinite(off).any(axis=1)], axis=1)
+    tail = (1 - confidence) / 2
+    low, high = np.nanmean(values) + np.quantile(off, [tail, 1 - tail])
+    return float(low), float(high)
 
 
 def _setting(probed: Probed, tested: Tested) -> dict:
