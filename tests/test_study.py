@@ -117,10 +117,11 @@ def test_a_misspelt_parameter_stops_the_run_at_once(study):
     assert "Running node" not in done.stdout + done.stderr
 
 
-def test_notebook_runs_on_the_catalog(study):
+@pytest.mark.parametrize(("name", "kind"), [("01_retrieval", "image/png"), ("02_supplement", "text/markdown")])
+def test_notebooks_run_on_the_catalog(study, name, kind):
     done = subprocess.run(
         [sys.executable, "-m", "jupyter", "nbconvert", "--execute", "--to", "notebook", "--stdout",
-         str(study.folder / "notebooks" / "01_retrieval.ipynb")],
+         str(study.folder / "notebooks" / f"{name}.ipynb")],
         cwd=study.folder / "notebooks",
         env={**os.environ, "KEDRO_ENV": "test", "DO_NOT_TRACK": "1"},
         capture_output=True,
@@ -128,12 +129,22 @@ def test_notebook_runs_on_the_catalog(study):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-4000:]
     cells = json.loads(done.stdout)["cells"]
-    assert any("image/png" in output.get("data", {}) for cell in cells for output in cell.get("outputs", []))
+    assert any(kind in output.get("data", {}) for cell in cells for output in cell.get("outputs", []))
 
 
 def test_kedro_viz_builds_a_static_site(study):
-    study.kedro("viz", "build", KEDRO_ENV="test")
+    study.kedro("viz", "build", "--include-previews", KEDRO_ENV="test")
     graph = json.loads((study.folder / "build" / "api" / "main").read_text())
     assert {"random", "random.training", "scaffold.retrieval"} <= {
         node["id"] for node in graph["nodes"] if node["type"] == "modularPipeline"
     }
+    nodes = {node["name"]: study.folder / "build" / "api" / "nodes" / node["id"] for node in graph["nodes"]}
+    table = json.loads(nodes["supplement_table_7"].read_text())["preview"]
+    assert table["data"] == study.load("supplement_table_7").table.to_numpy().tolist()
+    for name in (
+        "random.retrieval_metrics",
+        "random.zero_shot_metrics",
+        "supplement_audits",
+        "random.rank_distribution",
+    ):
+        assert json.loads(nodes[name].read_text())["preview"], name
