@@ -7,6 +7,7 @@ import pandas as pd
 
 from cloome_kedro import schemas
 from cloome_kedro.evaluation.summary import compare_ranks, summarise_ranks
+from synthetic_tasks import make_tasks
 
 STEMS = ["CC(=O)Nc1ccc({})cc1", "O=C(O)c1ccc({})nc1", "c1ccc2c(c1)cc({})[nH]2", "O=C1CCC(c2ccc({})cc2)N1"]
 TAILS = [
@@ -138,7 +139,7 @@ def make_study(split="random", noise=1.5, seed=0, store=None):
     metrics = summarise_ranks(ranks, (1, 5, 10), 0.95).assign(**identity)
     ours = ranks[ranks["method"] == "CLOOME"].reset_index(drop=True)
     bilinear = ranks[ranks["method"] == "Bilinear"]
-    differences = compare_ranks(ours, bilinear, "Bilinear", (1, 5, 10), 0.95).assign(**identity)
+    differences = compare_ranks(ours, bilinear, "method Bilinear", (1, 5, 10), 0.95).assign(**identity)
     epochs = np.arange(1, 31)
     history = pd.DataFrame({"epoch": epochs, "step": epochs * 3, "train_loss": 5 * np.exp(-epochs / 15)})
     history["validation_loss"] = history["train_loss"] + 0.4
@@ -159,9 +160,11 @@ def make_study(split="random", noise=1.5, seed=0, store=None):
             for well, reason in (("H07", "unreadable TIFF: not a <TIFF> file"), ("H08", "channel DNA is all black"))
         ]
     )
-    return {
+    study = {
         "history": schemas.history.validate(history),
         "retrieval_ranks": ours,
+        "bilinear_ranks": bilinear,
+        "oracle_ranks": ranks[ranks["method"].str.startswith("Oracle")],
         "retrieval_metrics": schemas.metrics.validate(metrics),
         "retrieval_differences": schemas.differences.validate(differences),
         "image_embeddings": Vectors(fields["field_id"].to_numpy(), images),
@@ -176,3 +179,4 @@ def make_study(split="random", noise=1.5, seed=0, store=None):
         ),
         "folds": schemas.folds.validate(folds),
     }
+    return study | make_tasks(study, split, seed)

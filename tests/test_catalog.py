@@ -9,6 +9,7 @@ from kedro.config import OmegaConfigLoader
 from kedro.io.core import parse_dataset_definition
 from kedro.utils import load_obj
 
+from cloome_kedro.datasets.label_matrix import LabelMatrix
 from cloome_kedro.datasets.tables import CsvTable, OptionalTable, Table
 from cloome_kedro.pipeline_registry import SPLITS, register_pipelines
 from cloome_kedro.settings import CONFIG_LOADER_ARGS
@@ -60,7 +61,7 @@ def test_every_table_has_a_schema(catalog):
         kind, _ = parse_dataset_definition(
             {key: value for key, value in entry.items() if key not in ("metadata", "validator")}
         )
-        if issubclass(kind, Table | CsvTable | OptionalTable):
+        if issubclass(kind, Table | CsvTable | OptionalTable | LabelMatrix):
             assert isinstance(load_obj(entry["validator"]), pa.DataFrameSchema), name
         else:
             assert "validator" not in entry, name

@@ -1,7 +1,10 @@
 import numpy as np
+import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from cloome_kedro.reporting import figures
+from cloome_kedro.reporting.style import single_draw
 from synthetic_study import make_study
 
 
@@ -39,30 +42,41 @@ def test_training_without_validation_is_drawn(study):
 
 
 def test_rank_distribution_is_the_share_within_k(study):
-    ranks = figures.single_draw(study["retrieval_ranks"])
-    figure = figures.rank_distribution(study["retrieval_ranks"])
-    assert [axis.get_title() for axis in figure.axes] == ["20 candidates (sampled pool)", "28 candidates (full pool)"]
+    ranks = pd.concat([study["retrieval_ranks"], study["bilinear_ranks"]])
+    figure = figures.rank_distribution(ranks)
+    assert [axis.get_title() for axis in figure.axes] == [
+        "image → compound, 20 candidates (sampled pool)",
+        "image → compound, 28 candidates (full pool)",
+        "compound → image, 20 candidates (sampled pool)",
+        "compound → image, 28 candidates (full pool)",
+    ]
     axis = figure.axes[1]
-    curves = [line for line in axis.lines if line.get_linestyle() == "-"]
-    assert len(curves) == 2
-    full = ranks[ranks["pool"] == "full"]
-    for direction in figures.DIRECTIONS:
-        found = full.loc[full["direction"] == direction, "rank"]
-        shares = [(found <= k).mean() for k in sorted(found)]
-        assert any(np.allclose(curve.get_ydata()[1:], np.arange(1, len(found) + 1) / len(found)) for curve in curves)
-        assert any(
-            np.allclose([curve.get_ydata()[curve.get_xdata() <= k].max() for k in sorted(found)], shares)
-            for curve in curves
-        )
-    chance = next(line for line in axis.lines if line.get_linestyle() == "--")
-    np.testing.assert_allclose(chance.get_ydata()[[0, 27]], [1 / 28, 1])
+    curves = {line.get_label(): line for line in axis.lines}
+    assert list(curves) == ["Bilinear", "CLOOME", "chance"]  # the model is on top
+    rows = single_draw(ranks).query("pool == 'full' and direction == 'structure retrieval'")
+    for method in ("CLOOME", "Bilinear"):
+        found = rows.loc[rows["method"] == method, "rank"]
+        k, share = curves[method].get_data()
+        assert (share[0], share[-1], k[-1]) == (0, 1, 28)
+        for top in (1, 3, 10, 28):
+            assert share[k <= top].max(initial=0) == pytest.approx((found <= top).mean())
+    k, share = curves["chance"].get_data()
+    np.testing.assert_allclose(share, k / 28)
+
+
+def test_chance_is_of_every_querys_own_pool():
+    axis = Figure().subplots()
+    rows = pd.DataFrame({"method": "CLOOME", "rank": [1, 2, 2], "candidates": [2, 4, 4]})
+    figures.draw_within_k(axis, rows, ["CLOOME"])
+    k, share = axis.lines[1].get_data()
+    assert dict(zip(k, share, strict=True)) == pytest.approx({1: 1 / 3, 2: 2 / 3, 3: 5 / 6, 4: 1})
 
 
 def test_bars_have_values_intervals_and_chance(study):
     metrics = study["retrieval_metrics"]
     figure = figures.top_k_bars(metrics)
     axis = figure.axes[0]
-    rows = figures.single_draw(metrics)
+    rows = single_draw(metrics)
     rows = rows[(rows["pool"] == "sampled") & (rows["direction"] == "structure retrieval")]
     model = rows[rows["method"] == "CLOOME"].set_index("metric").loc[["top-1", "top-5", "top-10"]]
     np.testing.assert_allclose([bar.get_height() for bar in axis.containers[0]], model["value"])

@@ -5,7 +5,7 @@ from cloome_kedro.reporting import tables
 from synthetic_study import make_study
 
 COMMON = {"split": "random", "direction": "structure retrieval", "pool": "sampled", "candidates": 100.0, "n": 256}
-COMMON |= {"draws": 1, "shown_by": "field", "images": "clean"}
+COMMON |= {"draws": 1, "shown_by": "field", "images": "clean", "spread": None}
 
 
 def _row(method, metric, value, low=None, high=None, **more):
@@ -38,7 +38,7 @@ def metrics():
 
 def test_cells_read_as_percent_with_interval(metrics):
     table = tables.retrieval_table(metrics)
-    assert list(table.columns)[5:] == ["top-1", "top-10", "median rank", "n"]
+    assert list(table.columns)[6:] == ["top-1", "top-10", "top-1 over draws", "median rank", "n"]
     first = table.iloc[0]
     assert (first["method"], first["top-1"], first["median rank"]) == ("CLOOME", "12.3 % (9.1–16.0)", "7.5")
     assert list(table["method"]) == ["CLOOME", "Bilinear", "Random", "Oracle (phenotype)", "CLOOME"]
@@ -83,11 +83,30 @@ def test_every_split_is_printed(metrics):
     assert text.index("random split, 100") < text.index("random split, 256") < text.index("scaffold split, 100")
 
 
-def test_headline_is_top_1_of_the_sampled_pool(metrics):
-    (entry,) = tables.headline(metrics)
-    assert (entry["value"], entry["low"], entry["high"], entry["chance"]) == (0.123, 0.091, 0.16, 0.01)
-    assert list(entry["others"].items()) == [("Bilinear", 0.08), ("Oracle (phenotype)", 0.5)]
-    assert entry["label"] == "image → compound"
+def test_draws_means_and_the_querys_plate_have_rows_of_their_own(metrics):
+    more = [
+        _row("CLOOME", "top-1", 0.131, 0.1, 0.15, draws=10, spread=0.012),
+        _row("CLOOME", "top-1", 0.3, 0.2, 0.4, shown_by="mean"),
+        _row("CLOOME", "top-1", 0.2, 0.1, 0.3, pool="same plate", candidates=15.25),
+        _row("CLOOME", "top-1", 0.0, 0.0, 0.1, images="random_flip"),
+    ]
+    joined = pd.concat([metrics, pd.DataFrame(more)])
+    found = tables.retrieval_tables(joined)
+    assert list(found) == [
+        "100 candidates (sampled pool)",
+        "256 candidates (full pool)",
+        "15.25 candidates on average, all of the query's plate",
+    ]
+    sampled = found["100 candidates (sampled pool)"].query("method == 'CLOOME'").set_index("compound shown by")
+    assert sampled["top-1"].to_dict() == {"one field": "12.3 % (9.1–16.0)", "mean of fields": "30.0 % (20.0–40.0)"}
+    assert sampled["top-1 over draws"].to_dict() == {"one field": "13.1 ± 1.2 %", "mean of fields": "–"}
+    # the terminal shows what a publication would
+    assert tables.format_retrieval(joined, False) == tables.format_retrieval(metrics, False)
+
+
+def test_points_of_a_difference_have_their_sign():
+    row = {"difference": -0.0321, "low": -0.05, "high": 0.004}
+    assert tables.percent_text(row, signed=True) == "-3.2 (-5.0 to +0.4)"
 
 
 def test_data_summary_counts():

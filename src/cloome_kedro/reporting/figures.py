@@ -1,54 +1,18 @@
-"""Figures of a study, in seaborn: training curves, ranks, and top-k accuracies beside baselines."""
-
-from collections.abc import Iterable
-from functools import wraps
+"""Figures of training and of ranks: training curves, ranks, and top-k accuracies of retrieval beside baselines."""
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-#: directions as the tables name them -> as figures and reports explain them
-DIRECTIONS = {"structure retrieval": "image → compound", "image retrieval": "compound → image"}
-MODEL, BASELINE, CHANCE = "CLOOME", "Bilinear", "Random"
+from cloome_kedro.reporting.style import CHANCE, DIRECTIONS, colours, in_order, single_draw, styled, titled, top_k_names
+
+POOLS = ("sampled", "full")
 
 
-def in_order(methods: Iterable[str]) -> list[str]:
-    """Methods as every table and figure shows them: the model, the bilinear baseline, chance, then oracles by name."""
-    first = [MODEL, BASELINE, CHANCE]
-    return sorted(set(methods), key=lambda method: (first.index(method) if method in first else len(first), method))
-
-
-def single_draw(table: pd.DataFrame) -> pd.DataFrame:
-    """Of retrieval ranks or metrics: the single draw of one field a compound, clean images, full and sampled pool."""
-    first = table["draw"] == 0 if "draw" in table else table["draws"] == 1
-    clean = (table["shown_by"] == "field") & (table["images"] == "clean") & table["pool"].isin(["full", "sampled"])
-    return table[first & clean]
-
-
-def _styled(draw):
-    """Draw in one style without touching matplotlib's global settings."""
-
-    @wraps(draw)
-    def styled(*args, **kwargs):
-        with (
-            sns.axes_style("whitegrid"),
-            sns.plotting_context("notebook", font_scale=0.9),
-            sns.color_palette("colorblind"),
-        ):
-            return draw(*args, **kwargs)
-
-    return styled
-
-
-def _titled(figure: Figure, title: str, note: str) -> Figure:
-    """Title on the left, the note (simulated data) in small type after it."""
-    figure.suptitle(" · ".join(part for part in (title, note) if part), x=0.01, ha="left", fontsize=10, color="0.35")
-    return figure
-
-
-@_styled
+@styled
 def training_curves(history: pd.DataFrame, title: str = "", note: str = "") -> Figure:
     """Loss, validation top-1 in both directions and inverse temperature over epochs; the kept epoch is marked.
 
@@ -81,40 +45,60 @@ def training_curves(history: pd.DataFrame, title: str = "", note: str = "") -> F
     accuracy.yaxis.set_major_formatter(PercentFormatter(1))
     accuracy.legend()
     temperature.set_title("inverse temperature")
-    return _titled(figure, title, note)
+    return titled(figure, title, note)
 
 
-@_styled
+@styled
 def rank_distribution(ranks: pd.DataFrame, title: str = "", note: str = "") -> Figure:
-    """Share of queries whose match is among the first k candidates, for every k, beside chance (k / candidates).
+    """Share of queries whose match is among the first k candidates, for every k, beside chance.
 
-    One panel a pool, one curve a direction.
+    A panel for each direction and pool, a curve a method.
 
     Parameters
     ----------
-    ranks : table ``ranks`` of retrieval (of one method); the single draw of fields is drawn
+    ranks : table ``ranks`` of retrieval, of all methods; the single draw of fields is drawn
+    title, note : small text above, e.g. the split, and that the data are simulated
     """
     ranks = single_draw(ranks)
-    pools = sorted(ranks["pool"].unique(), reverse=True)  # sampled, full
-    figure = Figure(figsize=(5.5 * max(len(pools), 1), 3.8), layout="constrained")
-    for axis, pool in zip(figure.subplots(1, max(len(pools), 1), squeeze=False)[0], pools, strict=False):
-        rows = ranks[ranks["pool"] == pool]
-        size = int(rows["candidates"].max())
-        shown = rows.assign(direction=rows["direction"].map(DIRECTIONS))
-        sns.ecdfplot(shown, x="rank", hue="direction", hue_order=list(DIRECTIONS.values()), ax=axis, linewidth=2)
-        k = np.arange(1, size + 1)
-        chance = axis.plot(k, k / size, color="0.4", linestyle="--")
-        curves = axis.get_legend().legend_handles
-        axis.legend([*curves, *chance], [*DIRECTIONS.values(), "chance"], loc="upper left", fontsize=9)
-        axis.set_xscale("log")
-        axis.set(xlabel="k", ylabel="match within the first k", ylim=(0, 1.02), xlim=(0.9, size * 1.1))
-        axis.set_title(f"{size} candidates ({pool} pool)")
-        axis.yaxis.set_major_formatter(PercentFormatter(1))
-        axis.xaxis.set_major_formatter("{x:g}")
-    return _titled(figure, title, note)
+    pools = [pool for pool in POOLS if (ranks["pool"] == pool).any()]
+    methods = in_order(ranks["method"])
+    figure = Figure(figsize=(5.2 * len(pools) + 1.8, 6.6), layout="constrained")
+    axes = figure.subplots(2, len(pools), squeeze=False, sharey=True)
+    for line, (direction, label) in zip(axes, DIRECTIONS.items(), strict=True):
+        for axis, pool in zip(line, pools, strict=True):
+            rows = ranks[(ranks["direction"] == direction) & (ranks["pool"] == pool)]
+            draw_within_k(axis, rows, methods)
+            axis.set_title(f"{label}, {rows['candidates'].max()} candidates ({pool} pool)", fontsize=10)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right center", frameon=False)
+    return titled(figure, title, note)
 
 
-@_styled
+def draw_within_k(axis: Axes, rows: pd.DataFrame, methods: list[str]) -> None:
+    """One curve a method: the share of queries with rank k or less; dashed what chance gives in the same pools.
+
+    Parameters
+    ----------
+    rows : table ``ranks`` of one setting
+    methods : those that get a curve, in the order of the legend
+    """
+    taken = colours(methods)
+    for method in reversed(methods):
+        found, counts = np.unique(rows.loc[rows["method"] == method, "rank"], return_counts=True)
+        if len(found):
+            k = [found[0], *found, rows["candidates"].max()]  # up from zero, and to the end
+            share = np.cumsum([0, *counts, 0]) / counts.sum()
+            axis.step(k, share, where="post", color=taken[method], linewidth=2, label=method)
+    sizes, counts = np.unique(rows["candidates"], return_counts=True)
+    k = np.unique(np.geomspace(1, max(sizes, default=1), 200).round())
+    chance = sum(np.minimum(k / size, 1) * count for size, count in zip(sizes, counts, strict=True)) / counts.sum()
+    axis.plot(k, chance, "--", color="0.1", linewidth=1.2, label="chance")
+    axis.set_xscale("log")
+    axis.set(xlabel="k", ylabel="match within the first k", ylim=(0, 1.02), xlim=(0.9, max(sizes, default=1) * 1.1))
+    axis.yaxis.set_major_formatter(PercentFormatter(1))
+    axis.xaxis.set_major_formatter("{x:g}")
+
+
+@styled
 def top_k_bars(metrics: pd.DataFrame, title: str = "", note: str = "") -> Figure:
     """Top-k accuracies with exact intervals, model beside baseline and oracles, chance dashed; one panel a direction.
 
@@ -124,14 +108,14 @@ def top_k_bars(metrics: pd.DataFrame, title: str = "", note: str = "") -> Figure
     """
     metrics = single_draw(metrics)
     rows = metrics[(metrics["pool"] == "sampled") & metrics["metric"].str.startswith("top-")]
-    ks = sorted(rows["metric"].unique(), key=lambda metric: int(metric.removeprefix("top-")))
+    ks = top_k_names(rows["metric"])
     methods = [method for method in in_order(rows["method"]) if method != CHANCE]
-    colours = dict(zip(methods, sns.color_palette("colorblind"), strict=False))
+    taken = colours(methods)
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     for axis, (direction, label) in zip(figure.subplots(1, 2, sharey=True), DIRECTIONS.items(), strict=True):
         here = rows[rows["direction"] == direction]
         drawn = here[here["method"].isin(methods)]
-        sns.barplot(drawn, x="metric", y="value", order=ks, hue="method", hue_order=methods, palette=colours, ax=axis)
+        sns.barplot(drawn, x="metric", y="value", order=ks, hue="method", hue_order=methods, palette=taken, ax=axis)
         width = 0.8 / max(len(methods), 1)
         for row in drawn.dropna(subset="low").to_dict("records"):
             x = ks.index(row["metric"]) - 0.4 + width * (methods.index(row["method"]) + 0.5)
@@ -144,4 +128,4 @@ def top_k_bars(metrics: pd.DataFrame, title: str = "", note: str = "") -> Figure
         axis.yaxis.set_major_formatter(PercentFormatter(1))
         axis.get_legend().remove()
     figure.legend(*axis.get_legend_handles_labels(), loc="outside right center", frameon=False)
-    return _titled(figure, title, note)
+    return titled(figure, title, note)

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure, SubFigure
 from rdkit import Chem
 from rdkit.Chem.Draw import rdMolDraw2D
 
-from cloome_kedro.reporting.figures import single_draw
 from cloome_kedro.reporting.montage import composite, shrink
+from cloome_kedro.reporting.style import single_draw
 
 MATCH, MECHANISM = "#d55e00", "#0072b2"  # vermillion and blue, told apart by colour-blind readers too
 

@@ -34,26 +34,34 @@ def render(template: str, **values: Any) -> str:
         lstrip_blocks=True,
     )
     environment.globals.update(data_uri=data_uri)
-    environment.filters["percent"] = lambda share: f"{100 * share:.1f} %"
+    environment.filters["level"] = lambda share: f"{100 * share:g} %"
     return environment.get_template(template).render(**values)
 
 
-def render_section(split: str, **values: Any) -> str:
-    """One split's part of the report; ``values`` as ``templates/section.html.j2`` names them."""
-    return render("section.html.j2", split=split, **values)
+def render_section(split: str, parts: dict[str, str]) -> str:
+    """One split's section of the report.
+
+    Parameters
+    ----------
+    parts : heading -> its part as HTML from :func:`render`, taken as it is
+    """
+    return render("section.html.j2", split=split, parts={name: Markup(part) for name, part in parts.items()})
 
 
-def render_report(sections: dict[str, str], **values: Any) -> str:
+def render_report(sections: dict[str, str], supplement: str, figure_1: str, **values: Any) -> str:
     """The whole report.
 
     Parameters
     ----------
     sections : split -> its part from :func:`render_section`, taken as it is
+    supplement, figure_1 : the section of the supplementary tables and the figure as HTML, taken as they are
     values : as ``templates/report.html.j2`` names them
     """
     return render(
         "report.html.j2",
         sections={split: Markup(section) for split, section in sections.items()},
+        supplement=Markup(supplement),
+        figure_1=Markup(figure_1),
         version=version("cloome-kedro"),
         **values,
     )

@@ -69,6 +69,16 @@ def top_k_names(names: Iterable[str]) -> list[str]:
     return sorted({name for name in names if name.startswith("top-")}, key=lambda name: int(name.removeprefix("top-")))
 
 
+def single_draw(table: pd.DataFrame, images: str = CLEAN) -> pd.DataFrame:
+    """Of ranks or metrics: the single draw that a publication would give.
+
+    One field stands for a compound or class; its mean embedding does where the table has nothing else.
+    """
+    first = table["draw"] == 0 if "draw" in table else table["draws"] == 1
+    rows = table[first & (table["images"] == images)]
+    return rows[rows["shown_by"] == ("field" if (rows["shown_by"] == "field").any() else "mean")]
+
+
 def styled(draw):
     """Draw in one style without touching matplotlib's global settings."""
 

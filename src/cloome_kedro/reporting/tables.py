@@ -4,76 +4,100 @@ from itertools import product
 
 import pandas as pd
 
-from cloome_kedro.reporting.figures import CHANCE, DIRECTIONS, MODEL, in_order, single_draw
+from cloome_kedro.reporting.style import CLEAN, DIRECTIONS, in_order, single_draw, top_k_names
 
 SIMULATED = "SIMULATED DATA"
-_KEY = ["split", "pool", "candidates", "direction", "method"]
+NOTHING = "–"
+POOLS = ("sampled", "full", "same plate")
+SHOWN_BY = {"field": "one field", "mean": "mean of fields"}
+_KEY = ["split", "pool", "candidates", "direction", "method", "shown_by"]
 
 
-def _percent(row: dict) -> str:
-    text = f"{100 * row['value']:.1f} %"
-    return text if pd.isna(row["low"]) else f"{text} ({100 * row['low']:.1f}–{100 * row['high']:.1f})"
+def percent_text(row: dict, signed: bool = False) -> str:
+    """A proportion with its interval, e.g. ``12.3 % (9.1–16.0)``; of a difference the points with their sign."""
+    key, form = ("difference", "{:+.1f}") if signed else ("value", "{:.1f} %")
+    text = form.format(100 * row[key])
+    if pd.isna(row["low"]):
+        return text
+    ends = [form.removesuffix(" %").format(100 * row[end]) for end in ("low", "high")]
+    return f"{text} ({' to '.join(ends) if signed else '–'.join(ends)})"
 
 
-def _top_k(names: pd.Series) -> list[str]:
-    return sorted({name for name in names if name.startswith("top-")}, key=lambda name: int(name.removeprefix("top-")))
+def top_k_cells(rows: pd.DataFrame, tops: list[str]) -> dict[str, str]:
+    """Cells of one method and setting: each top-k of the single draw, and top-1 as mean ± SD over all draws.
 
-
-def retrieval_table(metrics: pd.DataFrame) -> pd.DataFrame:
-    """One row a split, pool, direction and method, all cells as text, e.g. top-1 as ``12.3 % (9.1–16.0)``.
-
-    Rows follow the metrics' order of splits; within a split the sampled pool comes first, then the full one, and
-    methods as :func:`~cloome_kedro.reporting.figures.in_order` has them. Where methods ranked pools of different sizes,
-    the larger comes first: only rows of one size can be compared. A metric that a method does not have is shown as
-    ``–``.
+    A metric that is not there is shown as ``–``.
 
     Parameters
     ----------
-    metrics : table ``metrics`` of retrieval, of one split or of several joined; the single draw of fields is shown
+    rows : rows of the table ``metrics``
+    tops : names of metrics, e.g. ``top-1``
     """
-    metrics = single_draw(metrics).astype({"candidates": int})
-    top = _top_k(metrics["metric"])
+    one = {row["metric"]: row for row in rows[rows["draws"] == 1].to_dict("records")}
+    more = rows[(rows["draws"] > 1) & (rows["metric"] == "top-1") & rows["spread"].notna()].to_dict("records")
+    over = f"{100 * more[0]['value']:.1f} ± {100 * more[0]['spread']:.1f} %" if more else NOTHING
+    return {top: percent_text(one[top]) if top in one else NOTHING for top in tops} | {"top-1 over draws": over}
+
+
+def retrieval_table(metrics: pd.DataFrame) -> pd.DataFrame:
+    """One row a split, pool, direction, method and way to show a compound, all cells as text.
+
+    Rows follow the metrics' order of splits; within a split the sampled pool comes first, then the full one, then that
+    of the query's plate, and methods as :func:`~cloome_kedro.reporting.style.in_order` has them. Where methods ranked
+    pools of different sizes, the larger comes first: only rows of one size can be compared.
+
+    Parameters
+    ----------
+    metrics : table ``metrics`` of retrieval, clean images, of one split or of several joined
+    """
+    metrics = metrics[metrics["images"] == CLEAN]
+    metrics = metrics.assign(candidates=metrics["candidates"].map("{:g}".format))
+    tops, methods = top_k_names(metrics["metric"]), in_order(metrics["method"])
     present = {tuple(key): group for key, group in metrics.groupby(_KEY)}
-    sizes = sorted(metrics["candidates"].unique(), reverse=True)
-    methods = in_order(metrics["method"])
+    sizes = sorted(metrics["candidates"].unique(), key=float, reverse=True)
     rows = []
-    for key in product(metrics["split"].unique(), ("sampled", "full"), sizes, DIRECTIONS, methods):
+    for key in product(metrics["split"].unique(), POOLS, sizes, DIRECTIONS, methods, SHOWN_BY):
         if key not in present:
             continue
-        cells = {row["metric"]: row for row in present[key].to_dict("records")}
-        median = cells.get("median rank", {"value": None})["value"]
+        median = present[key].query("metric == 'median rank' and draws == 1")["value"]
         rows.append(
             dict(zip(_KEY, map(str, key), strict=True))
-            | {metric: _percent(cells[metric]) if metric in cells else "–" for metric in top}
-            | {"median rank": "–" if pd.isna(median) else f"{median:g}", "n": str(present[key]["n"].iloc[0])}
+            | top_k_cells(present[key], tops)
+            | {"median rank": f"{median.iloc[0]:g}" if len(median) else NOTHING, "n": str(present[key]["n"].iloc[0])}
         )
-    return pd.DataFrame(rows, columns=[*_KEY, *top, "median rank", "n"])
+    columns = [*_KEY, *tops, "top-1 over draws", "median rank", "n"]
+    return pd.DataFrame(rows, columns=columns).replace({"shown_by": SHOWN_BY})
 
 
 def retrieval_tables(metrics: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """:func:`retrieval_table` of one split, a table for each pool, by its heading."""
+    kinds = {"same plate": "on average, all of the query's plate"}
     return {
-        f"{candidates} candidates ({pool} pool)": block.drop(columns=["split", "pool", "candidates"])
+        f"{candidates} candidates {kinds.get(pool, f'({pool} pool)')}": block.drop(
+            columns=["split", "pool", "candidates"]
+        ).rename(columns={"shown_by": "compound shown by"})
         for (pool, candidates), block in retrieval_table(metrics).groupby(["pool", "candidates"], sort=False)
     }
 
 
 def format_retrieval(metrics: pd.DataFrame, simulated: bool, confidence: float = 0.95) -> str:
-    """Plain text of :func:`retrieval_table` for the terminal, one block a split and pool."""
+    """Plain text of the single draw of one field a compound, for the terminal, one block a split and pool."""
     lines = [f"Retrieval, with exact {100 * confidence:g} % intervals" + (f" — {SIMULATED}" if simulated else "")]
-    for split, of_split in metrics.groupby("split", sort=False):
-        for heading, shown in retrieval_tables(of_split).items():
-            lines += ["", f"{split} split, {heading}", *_text(shown)]
+    shown = single_draw(metrics)
+    for split, of_split in shown[shown["pool"] != "same plate"].groupby("split", sort=False):
+        for heading, table in retrieval_tables(of_split).items():
+            table = table.drop(columns=["compound shown by", "top-1 over draws"])
+            lines += ["", f"{split} split, {heading}", *_text(table)]
     return "\n".join(lines)
 
 
-def _text(table: pd.DataFrame) -> list[str]:
-    """A table of strings as aligned lines: the first two columns to the left, the others to the right."""
+def _text(table: pd.DataFrame, left: int = 2) -> list[str]:
+    """A table of strings as aligned lines: the first columns to the left, the others to the right."""
     rows = [list(table.columns), *table.to_numpy().tolist()]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     aligned = [
         [
-            cell.rjust(width) if i > 1 else cell.ljust(width)
+            cell.rjust(width) if i >= left else cell.ljust(width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         for row in rows
@@ -147,25 +171,3 @@ def training_summary(history: pd.DataFrame) -> str:
         if pd.notna(row["validation_top1"]):
             sentence += f", with {100 * row['validation_top1']:.1f} % validation top-1 in the full pool"
     return f"{sentence}. Median speed {history['fields_per_second'].median():,.0f} fields a second."
-
-
-def headline(metrics: pd.DataFrame) -> list[dict]:
-    """Top-1 of the model in the sampled pool, one entry a split and direction, as the report's first lines.
-
-    Returns
-    -------
-    dicts with ``split``, ``direction``, ``label``, ``value``, ``low``, ``high``, ``chance`` (proportions), ``n``,
-    ``candidates``, and ``others`` (baseline and oracles: method -> proportion).
-    """
-    metrics = single_draw(metrics).astype({"candidates": int})
-    top1 = metrics[(metrics["metric"] == "top-1") & (metrics["pool"] == "sampled")]
-    entries = []
-    for row in top1[top1["method"] == MODEL].to_dict("records"):
-        same = top1[(top1["split"] == row["split"]) & (top1["direction"] == row["direction"])]
-        values = dict(zip(same["method"], same["value"], strict=True))
-        entries.append(
-            {key: row[key] for key in ("split", "direction", "value", "low", "high", "chance", "n", "candidates")}
-            | {"label": DIRECTIONS[row["direction"]]}
-            | {"others": {method: values[method] for method in in_order(values) if method not in (MODEL, CHANCE)}}
-        )
-    return entries

@@ -1,16 +1,22 @@
 import re
 from html.parser import HTMLParser
 
-import pandas as pd
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 from matplotlib.figure import Figure
 
-from cloome_kedro.parameters import ReportingParameters, RetrievalParameters
+from cloome_kedro.chemistry.splits import split_hash
+from cloome_kedro.parameters import (
+    ProbingParameters,
+    ReportingParameters,
+    RetrievalParameters,
+    ZeroShotParameters,
+)
 from cloome_kedro.pipelines.reporting import create_pipeline, create_section_pipeline
 from synthetic_study import make_study
+from synthetic_tasks import nothing
 
 VOID = {"meta", "img", "br", "link", "hr"}
 SHARED = {"fields", "pairs", "compounds", "plate_store"}
@@ -19,6 +25,8 @@ PARAMETERS = {
         title="Study of <virtual>", simulated=True, gallery_queries=2, gallery_hits=3
     ),
     "params:retrieval": RetrievalParameters(),
+    "params:zero_shot": ZeroShotParameters(),
+    "params:probing": ProbingParameters(c_grid=[1.0]),
     "params:seed": 7,
 }
 
@@ -41,40 +49,57 @@ class Balanced(HTMLParser):
         assert self.open.pop() == tag
 
 
-@pytest.fixture(scope="module")
-def catalog():
-    """The catalog after a run of both sections and the report."""
-    studies = {"random": make_study("random"), "scaffold": make_study("scaffold", noise=3.0)}
+def run(studies):
+    """The catalog after a run of all sections and the report."""
     catalog = DataCatalog()
-    for name, value in {**studies["random"], **PARAMETERS}.items():
+    for name, value in {**next(iter(studies.values())), **PARAMETERS}.items():
         catalog[name] = MemoryDataset(value, copy_mode="assign")
     sections = Pipeline([])
     for split, study in studies.items():
         inner = create_section_pipeline(split)
-        for name in inner.inputs() - SHARED - set(PARAMETERS):
+        for name in set(study) - SHARED:
             catalog[f"{split}.{name}"] = MemoryDataset(study[name], copy_mode="assign")
-        for name in inner.outputs():
+        for name in inner.outputs() | {"report_section", "report_cards"}:
             catalog[f"{split}.{name}"] = MemoryDataset(copy_mode="assign")
         sections += Pipeline(inner, namespace=split, inputs=SHARED, parameters=set(PARAMETERS))
-    catalog["report"] = MemoryDataset()
+    whole = create_pipeline(list(studies))
+    for name in whole.outputs():
+        catalog[name] = MemoryDataset(copy_mode="assign")
     # in two runs, since a runner drops what its last reader has read
     SequentialRunner().run(sections, catalog)
-    SequentialRunner().run(create_pipeline(list(studies)), catalog)
+    SequentialRunner().run(whole, catalog)
     return catalog
 
 
+@pytest.fixture(scope="module")
+def catalog():
+    return run({"random": make_study("random"), "scaffold": make_study("scaffold", noise=3.0)})
+
+
+FIGURES = [
+    *("training_curves", "rank_distribution", "retrieval_gallery", "zero_shot_figure", "zero_shot_rank_distribution"),
+    *("assay_auc", "corruption_figure", "embedding_map", "modality_gap"),
+]
+PARTS = ["folds-and-training", "retrieval", "zero-shot", "probing", "corruption", "embeddings"]
+
+
 def test_figures_and_sections_are_written(catalog):
-    for name in ("training_curves", "rank_distribution", "retrieval_gallery"):
-        assert isinstance(catalog.load(f"scaffold.{name}"), Figure)
+    for name in (*(f"scaffold.{figure}" for figure in FIGURES), "figure_1"):
+        assert isinstance(catalog.load(name), Figure), name
+    assert set(FIGURES) | {"report_section", "report_cards"} == create_section_pipeline("scaffold").outputs()
+    assert catalog.load("figure_1") is catalog.load("figure_1_pdf")
     assert "Scaffold split" in catalog.load("scaffold.report_section")
 
 
 def test_report_is_one_well_formed_file(catalog):
     html = catalog.load("report")
-    assert Balanced(html).ids == ["result", "data", "random", "scaffold"]
+    of_split = [[split, *(f"{split}-{part}" for part in PARTS)] for split in ("random", "scaffold")]
+    assert Balanced(html).ids == ["result", "data", *of_split[0], *of_split[1], "supplement"]
+    assert set(re.findall(r'href="#([^"]+)"', html)) == set(Balanced(html).ids)
     outside = re.findall(r"""(?:src|href)=["'](?!data:|#)|@import|url\(|<script|<link""", html)
     assert not outside, "the report refers to something outside itself"
-    assert len(re.findall(r'<img src="data:image/', html)) == 1 + 2 * 4
+    # fields and figure 1; of a split its figures, and bars that are in no file
+    assert len(re.findall(r'<img src="data:image/', html)) == 2 + 2 * (len(FIGURES) + 1)
 
 
 def test_report_says_what_was_found(catalog):
@@ -82,42 +107,71 @@ def test_report_says_what_was_found(catalog):
     assert "Study of &lt;virtual&gt;" in html
     assert "SIMULATED DATA" in html
     metrics = catalog.load("random.retrieval_metrics")
-    top1 = metrics.query("method == 'CLOOME' and metric == 'top-1' and pool == 'sampled'")
-    top1 = top1[(top1["draws"] == 1) & (top1["shown_by"] == "field")]
+    top1 = metrics.query(
+        "method == 'CLOOME' and metric == 'top-1' and pool == 'sampled' and draws == 1 and shown_by == 'field'"
+    )
     assert len(top1) == 2
     for value in top1["value"]:
         assert f'<div class="value">{100 * value:.1f} %</div>' in html
+    auc = catalog.load("scaffold.probing_metrics").query("method == 'CLOOME' and metric == 'mean AUC'")["value"].item()
+    assert f'<div class="value">{auc:.3f}</div>' in html
     assert html.count("<em>Bilinear</em> is the baseline") == 2
+    assert html.count("modality gap; 0: none") == 2
+    assert html.count("AAA ~ BBB (0.97)") >= 4
     assert "unreadable TIFF: not a &lt;TIFF&gt; file" in html
     assert "BRD-x" in html
-    assert "0123456789abcdef" in html
+    assert html.count(f"<code>{split_hash(catalog.load('random.folds'))}</code>") == 2
     assert "(seed 7)" in html
 
 
+def _write_report(catalog, **replaced):
+    node = next(node for node in create_pipeline(["random"]).nodes if node.short_name == "write_report")
+    made = {"figure_1_part": "", "supplement_section": "", "random.report_section": "", "random.report_cards": []}
+    inputs = {name: made[name] if name in made else catalog.load(name) for name in node.inputs}
+    return node.run(inputs | replaced)
+
+
 def test_retrieval_summary_is_the_table_as_text(catalog):
-    names = [name for name in create_pipeline(["random"]).inputs() if name != "random.report_section"]
-    inputs = {name: catalog.load(name) for name in names}
-    node = create_pipeline(["random"]).nodes[0]
-    text = node.run({**inputs, "random.report_section": "<section></section>"})["retrieval_summary"]
+    text = _write_report(catalog)["retrieval_summary"]
     assert text.startswith("Retrieval, with exact 95 % intervals — SIMULATED DATA\n")
     assert text.rstrip().endswith(" 28")
     assert "random split, 28 candidates (full pool)" in text
 
 
-def test_real_data_are_not_called_simulated(catalog):
-    real = PARAMETERS["params:reporting"].model_copy(update={"simulated": False})
-    section_node = create_section_pipeline("random").nodes[0]
-    inputs = {
-        name: catalog.load(name if name in SHARED | set(PARAMETERS) else f"random.{name}")
-        for name in section_node.inputs
-    }
-    section = section_node.run({**inputs, "params:reporting": real})["report_section"]
-    assert "imulated" not in re.sub(r"base64,[^\"]*", "", section)
-
-
 def test_nothing_rejected_is_said(catalog):
-    node = create_pipeline(["random"]).nodes[0]
-    inputs = {name: catalog.load(name) for name in node.inputs}
-    for name in ("rejected_fields", "rejected_compounds"):
-        inputs[name] = pd.DataFrame(columns=inputs[name].columns)
-    assert node.run(inputs)["report"].count("<p>None.</p>") == 2
+    tables = {name: catalog.load(name).iloc[:0] for name in ("rejected_fields", "rejected_compounds")}
+    assert _write_report(catalog, **tables)["report"].count("<p>None.</p>") == 2
+
+
+def test_a_screen_with_retrieval_alone_is_described():
+    """Without assay labels, mechanisms, a second field, corruptions or a baseline; a real one."""
+    study = make_study()
+    empty = nothing({name: table for name, table in study.items() if "probing" in name or "zero_shot" in name})
+    empty |= nothing({name: study[name] for name in ("bilinear_ranks", "oracle_ranks", "retrieval_differences")})
+    empty |= nothing({name: table for name, table in study.items() if name.startswith("corrupt")})
+    empty["compounds"] = study["compounds"].assign(moa=None)
+    empty["retrieval_metrics"] = study["retrieval_metrics"].query("method in ['CLOOME', 'Random']")
+    real = PARAMETERS["params:reporting"].model_copy(update={"simulated": False})
+    outputs = dict(study) | empty | PARAMETERS | {"params:reporting": real}
+    for node in create_section_pipeline("provided").nodes:
+        outputs |= node.run({name: outputs[name] for name in node.inputs})
+    section = outputs["report_section"]
+    assert "imulated" not in re.sub(r"base64,[^\"]*", "", section)
+    Balanced(section)
+    for missing in ("No zero-shot results", "No probing results", "No corrupted images were evaluated"):
+        assert missing in section
+    assert "is the baseline" not in section
+    assert [card.title for card in outputs["report_cards"]] == ["Image → compound", "Compound → image"]
+
+
+def test_one_test_compound_is_too_few_for_a_map(catalog):
+    study = make_study()
+    first = study["folds"].query("fold == 'test'")["inchikey"].iloc[0]
+    folds = study["folds"].assign(
+        fold=lambda table: table["fold"].where((table["fold"] != "test") | (table["inchikey"] == first), "train")
+    )
+    node = next(node for node in create_section_pipeline("random").nodes if node.short_name == "describe_embeddings")
+    inputs = {**study, **PARAMETERS, "folds": folds}
+    found = node.run({name: inputs[name] for name in node.inputs})
+    assert found["embedding_part"].strip() == "<p>Too few to draw: 2 fields of 1 test compounds.</p>"
+    assert "Too few" in found["modality_gap"].texts[0].get_text()

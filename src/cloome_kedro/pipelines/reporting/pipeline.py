@@ -9,39 +9,76 @@ from kedro.pipeline.node import Node
 
 from cloome_kedro.reporting.sheets import SHEETS
 
-from .nodes import describe_split, write_report
+from . import sections, tasks
+from .nodes import draw_figure_1, write_report
 from .supplement import TABLES, write_supplement
 
 
 def create_section_pipeline(split: str) -> Pipeline:
-    """One split's figures and its part of the report; the caller puts it into the split's namespace.
+    """One split's figures and its section of the report; the caller puts it into the split's namespace."""
 
-    Parameters
-    ----------
-    split : accepted as all split pipelines do; the tables themselves carry its name
-    """
+    def of_split(function, inputs: Sequence[str], outputs: Sequence[str]) -> Node:
+        named = update_wrapper(partial(function, split=split), function)
+        return node(named, list(inputs), list(outputs), name=function.__name__)
+
+    embeddings = ["image_embeddings", "structure_embeddings"]
     return Pipeline(
         [
-            node(
-                describe_split,
-                inputs=[
-                    "history",
-                    "retrieval_ranks",
-                    "retrieval_metrics",
-                    "image_embeddings",
-                    "structure_embeddings",
-                    "plate_store",
-                    "fields",
-                    "pairs",
-                    "compounds",
-                    "folds",
-                    "params:reporting",
-                    "params:retrieval",
-                    "params:seed",
+            of_split(
+                sections.describe_training,
+                ["history", "leaks", "folds", "compounds", "pairs", "params:reporting"],
+                ["training_part", "training_curves"],
+            ),
+            of_split(
+                sections.describe_retrieval,
+                [
+                    *("retrieval_ranks", "bilinear_ranks", "oracle_ranks", "retrieval_metrics"),
+                    *("retrieval_differences", *embeddings, "plate_store", "fields", "compounds"),
+                    *("params:reporting", "params:retrieval", "params:seed"),
                 ],
-                outputs=["report_section", "training_curves", "rank_distribution", "retrieval_gallery"],
-                name="describe_split",
-            )
+                ["retrieval_part", "rank_distribution", "retrieval_gallery"],
+            ),
+            of_split(
+                tasks.describe_zero_shot,
+                [
+                    *("zero_shot_ranks", "zero_shot_metrics", "zero_shot_differences"),
+                    *("params:reporting", "params:zero_shot"),
+                ],
+                ["zero_shot_part", "zero_shot_figure", "zero_shot_rank_distribution"],
+            ),
+            of_split(
+                tasks.describe_probing,
+                [
+                    *("probing_scores", "probing_metrics", "probing_differences", "corruption_probing_scores"),
+                    *("params:reporting", "params:probing"),
+                ],
+                ["probing_part", "assay_auc"],
+            ),
+            of_split(
+                tasks.describe_corruption,
+                [
+                    *("corruption_metrics", "corruption_differences", "corrupted_fields"),
+                    *("retrieval_metrics", "zero_shot_metrics", "params:reporting", "params:retrieval"),
+                ],
+                ["corruption_part", "corruption_figure"],
+            ),
+            of_split(
+                sections.describe_embeddings,
+                [
+                    *(*embeddings, "pairs", "compounds", "folds"),
+                    *("params:reporting", "params:retrieval", "params:seed"),
+                ],
+                ["embedding_part", "embedding_map", "modality_gap"],
+            ),
+            of_split(
+                sections.join_section,
+                [
+                    *("training_part", "retrieval_part", "zero_shot_part"),
+                    *("probing_part", "corruption_part", "embedding_part"),
+                    *("retrieval_metrics", "zero_shot_metrics", "probing_metrics"),
+                ],
+                ["report_section", "report_cards"],
+            ),
         ],
         namespace="reporting",
         prefix_datasets_with_namespace=False,
@@ -49,28 +86,35 @@ def create_section_pipeline(split: str) -> Pipeline:
 
 
 def create_pipeline(splits: Sequence[str]) -> Pipeline:
-    """The report over all splits of a study."""
+    """The supplement, figure 1 and the report over all splits of a study."""
     with warnings.catch_warnings():
-        # one node reads from several splits' namespaces, of which Kedro warns
+        # nodes read from several splits' namespaces, of which Kedro warns
         warnings.filterwarnings("ignore", "One or more dataset names contain")
-        return Pipeline([_write_report(splits)], namespace="reporting", prefix_datasets_with_namespace=False)
+        nodes = [_draw_figure_1(), _write_supplement(splits), _write_report(splits)]
+        return Pipeline(nodes, namespace="reporting", prefix_datasets_with_namespace=False)
+
+
+def _draw_figure_1() -> Node:
+    return node(
+        draw_figure_1,
+        inputs=["fields", "plate_store", "params:reporting", "params:seed"],
+        outputs=["figure_1", "figure_1_pdf", "figure_1_part"],
+        name="draw_figure_1",
+    )
 
 
 def _write_report(splits: Sequence[str]) -> Node:
     return node(
         write_report,
         inputs=[
-            "params:reporting",
-            "params:retrieval",
-            "params:seed",
-            "fields",
-            "rejected_fields",
-            "compounds",
-            "rejected_compounds",
-            "pairs",
-            "plate_store",
-            *(f"{split}.report_section" for split in splits),
-            *(f"{split}.retrieval_metrics" for split in splits),
+            *("params:reporting", "params:retrieval", "params:seed"),
+            *("fields", "rejected_fields", "compounds", "rejected_compounds", "pairs", "plate_store"),
+            *("figure_1_part", "supplement_section"),
+            *(
+                f"{split}.{name}"
+                for name in ("report_section", "report_cards", "retrieval_metrics")
+                for split in splits
+            ),
         ],
         outputs=["report", "retrieval_summary"],
         name="write_report",

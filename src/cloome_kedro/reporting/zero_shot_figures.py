@@ -1,0 +1,112 @@
+"""Figures of zero-shot classification: top-1 by method and by what is excluded."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from cloome_kedro.reporting.figures import draw_within_k
+from cloome_kedro.reporting.style import (
+    CHANCE,
+    colours,
+    dodge,
+    in_order,
+    legend_entries,
+    mark,
+    message,
+    single_draw,
+    styled,
+    titled,
+)
+
+TASKS = {
+    "zero-shot compound": "which compound does this image show?",
+    "zero-shot MoA": "which mechanism of action does this image show?",
+}
+_EXCLUDED = ["none", "well", "plate", "compound", "plate+compound"]
+
+
+def protocol_label(pool: str, excluded: str | None) -> str:
+    """A protocol as people read it, e.g. ``other plates`` for references that share the query's plate left out."""
+    if pool == "same plate":
+        among = "same plate only"
+        return among if excluded in (None, "none") else f"{among}, other {str(excluded).replace('+', ' and ')}s"
+    if excluded in (None, "none"):
+        return "any reference"
+    return "other " + " and ".join(f"{key}s" for key in str(excluded).split("+"))
+
+
+def protocols(metrics: pd.DataFrame) -> list[tuple[str, str]]:
+    """(pool, excluded) of ``metrics`` as figures and tables show them: the published first, the same plate last."""
+    present = set(metrics[["pool", "excluded"]].itertuples(index=False, name=None))
+    place = {excluded: i for i, excluded in enumerate(_EXCLUDED)}
+    return sorted(present, key=lambda key: (key[0] == "same plate", place.get(key[1], len(place)), key[1]))
+
+
+@styled
+def zero_shot_accuracy(metrics: pd.DataFrame, title: str = "", note: str = "") -> Figure:
+    """Top-1 accuracy of every method, with its exact interval, by what references may be; chance dashed.
+
+    One panel a task that has rows.
+
+    Parameters
+    ----------
+    metrics : table ``metrics`` with zero-shot rows of one split
+    title, note : small text above, e.g. the split, and that the data are simulated
+    """
+    rows = single_draw(metrics[(metrics["metric"] == "top-1") & metrics["task"].isin(TASKS)])
+    tasks = [task for task in TASKS if (rows["task"] == task).any()]
+    if not tasks:
+        return message("No zero-shot results.", title, note)
+    methods = [method for method in in_order(rows["method"]) if method != CHANCE]
+    figure = Figure(figsize=(12, 3.1 * len(tasks) + 0.4), layout="constrained")
+    for axis, task in zip(figure.subplots(len(tasks), 1, squeeze=False)[:, 0], tasks, strict=True):
+        _draw_task(axis, rows[rows["task"] == task], methods)
+        axis.set_title(f"{task}: {TASKS[task]}", loc="left")
+    entries = legend_entries(methods)
+    entries += [line for line in axis.lines if line.get_label() == "chance"][:1]
+    figure.legend(handles=entries, loc="outside right center", frameon=False)
+    return titled(figure, title, note)
+
+
+def _draw_task(axis: Axes, rows: pd.DataFrame, methods: list[str]) -> None:
+    places = protocols(rows)
+    offsets, taken = dodge(len(methods)), colours(methods)
+    labels = []
+    for place, (pool, excluded) in enumerate(places):
+        here = rows[(rows["pool"] == pool) & (rows["excluded"] == excluded)]
+        for row in here[here["method"] != CHANCE].to_dict("records"):
+            mark(axis, place + offsets[methods.index(row["method"])], row, row["method"], taken[row["method"]])
+        chance = here["chance"].mean()
+        axis.plot([place - 0.45, place + 0.45], [chance] * 2, "--", color="0.1", label="" if place else "chance")
+        label = protocol_label(pool, excluded).replace(" and ", " and\n")
+        labels.append(f"{label}\nn = {here['n'].max():,}")
+    axis.set_xticks(range(len(places)), labels)
+    for place in range(1, len(places)):
+        axis.axvline(place - 0.5, color="0.85", linewidth=0.8)
+    axis.grid(visible=False, axis="x")
+    top = min(1.02, 1.12 * rows[["value", "high"]].max(axis=None))
+    axis.set(ylim=(-0.03 * top, top), xlim=(-0.5, len(places) - 0.5))
+    axis.yaxis.set_major_formatter(PercentFormatter(1))
+
+
+@styled
+def zero_shot_ranks(ranks: pd.DataFrame, title: str = "", note: str = "") -> Figure:
+    """Share of queries whose class is among the first k, for every k, with any reference; a panel a task.
+
+    Parameters
+    ----------
+    ranks : table ``ranks`` of one split, of all methods
+    """
+    rows = single_draw(ranks[(ranks["pool"] == "full") & (ranks["excluded"] == "none")])
+    tasks = [task for task in TASKS if (rows["task"] == task).any()]
+    if not tasks:
+        return message("No zero-shot results.", title, note)
+    figure = Figure(figsize=(5.2 * len(tasks) + 1.8, 3.6), layout="constrained")
+    axes = figure.subplots(1, len(tasks), squeeze=False, sharey=True)[0]
+    for axis, task in zip(axes, tasks, strict=True):
+        here = rows[rows["task"] == task]
+        draw_within_k(axis, here, in_order(rows["method"]))
+        axis.set_title(f"{task}, {here['candidates'].max()} classes", fontsize=10)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
+    return titled(figure, title, note)

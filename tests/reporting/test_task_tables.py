@@ -1,0 +1,106 @@
+import pandas as pd
+import pytest
+
+from cloome_kedro.reporting import task_tables
+from synthetic_study import make_study
+
+
+@pytest.fixture(scope="module")
+def study():
+    return make_study()
+
+
+def test_zero_shot_table_is_of_the_published_protocol(study):
+    table = task_tables.zero_shot_table(study["zero_shot_metrics"], "zero-shot MoA").set_index("method")
+    assert table.index.tolist() == ["CLOOME", "Profiles", "Untrained", "Plate only", "Cell count only", "Random"]
+    rows = study["zero_shot_metrics"].query(
+        "task == 'zero-shot MoA' and method == 'CLOOME' and pool == 'full' and excluded == 'none' and metric == 'top-1'"
+    )
+    one, more = (rows.query(f"draws {sign} 1").iloc[0] for sign in ("==", ">"))
+    assert table.loc["CLOOME", "top-1"].startswith(f"{100 * one['value']:.1f} % ({100 * one['low']:.1f}–")
+    assert table.loc["CLOOME", "top-1 over draws"] == f"{100 * more['value']:.1f} ± {100 * more['spread']:.1f} %"
+    assert table.loc["Random", ["top-1", "top-1 over draws", "classes", "n"]].tolist() == ["11.1 %", "–", "9", "50"]
+
+
+def test_exclusions_have_a_column_each_and_gaps_are_dashes(study):
+    metrics = study["zero_shot_metrics"]
+    table = task_tables.exclusion_table(metrics, "zero-shot MoA")
+    assert table.columns.tolist() == [
+        "method", "any reference", "other wells", "other plates", "other compounds", "other plates and compounds",
+        "same plate only",
+    ]  # fmt: skip
+    assert task_tables.exclusion_table(metrics, "zero-shot compound").shape[1] == 5
+    less = metrics[(metrics["method"] != "Profiles") | (metrics["excluded"] != "well")]
+    gaps = task_tables.exclusion_table(less, "zero-shot MoA").set_index("method")
+    assert (gaps == "–").sum(axis=None) == 1
+    assert gaps.loc["Profiles", "other wells"] == "–"
+    assert task_tables.exclusion_table(metrics.iloc[:0], "zero-shot MoA").empty
+
+
+def test_leaks_are_signed_points_by_what_is_left_out(study):
+    table = task_tables.leak_differences(study["zero_shot_differences"]).set_index(["task", "method"])
+    row = study["zero_shot_differences"].query(
+        "task == 'zero-shot MoA' and method == 'CLOOME' and excluded == 'plate' and metric == 'top-1'"
+    ).iloc[0]  # fmt: skip
+    cell = table.loc[("zero-shot MoA", "CLOOME"), "other plates"]
+    assert cell == f"{100 * row['difference']:+.1f} ({100 * row['low']:+.1f} to {100 * row['high']:+.1f})"
+    assert table.loc[("zero-shot compound", "CLOOME"), "other compounds"] == "–"
+    assert len(table) == 10
+
+
+def test_method_differences_name_task_setting_and_method(study):
+    table = task_tables.method_differences(study["zero_shot_differences"])
+    assert set(table["against"]) == {"Profiles", "Untrained", "Plate only", "Cell count only"}
+    assert set(table["candidates"]) == {"any reference"}
+    table = task_tables.method_differences(study["retrieval_differences"])
+    assert set(table["task"]) == {"image → compound", "compound → image"}
+    assert set(table["candidates"]) >= {"full pool", "full pool, mean of fields"}
+    table = task_tables.method_differences(study["probing_differences"], ("mean AUC",))
+    assert "candidates" not in table
+    assert len(table) == 4
+
+
+def test_probing_table_has_means_spreads_and_counts(study):
+    table = task_tables.probing_table(study["probing_metrics"]).set_index("method")
+    scores = study["probing_scores"].query("method == 'CLOOME' and scored")["auc"]
+    assert table.loc["CLOOME", "AUC"] == f"{scores.mean():.3f} ± {scores.std():.3f}"
+    assert table.loc["CLOOME", "> 0.8"] == str((scores > 0.8).sum())
+    assert table.loc["CLOOME", "assays"] == "11"
+    assert table.loc["Random", ["AUC", "F1", "> 0.9"]].tolist() == ["0.500", "–", "–"]
+    assert task_tables.probing_table(study["probing_metrics"], "random_flip").empty
+
+
+def test_assays_without_a_score_are_counted_by_reason(study):
+    table = task_tables.unscored_assays(study["probing_scores"])
+    assert table.to_numpy().tolist() == [["1", "no inactive compound in the fold test", "assay_11"]]
+
+
+def test_corruptions_stand_under_their_clean_counterpart(study):
+    metrics = pd.concat([study[f"{name}_metrics"] for name in ("retrieval", "zero_shot", "corruption")])
+    table = task_tables.corruption_table(metrics, study["corruption_differences"])
+    blocks = table.groupby(["task", "candidates"], sort=False)["images"].agg(list)
+    assert blocks["image → compound", "full pool"] == [
+        "clean", "random flip", "rotation ±10°", "flip + rotation ±10°", "rotation ±180°", "gaussian blur"
+    ]  # fmt: skip
+    assert blocks["zero-shot MoA", "any reference"] == ["clean", "flip + rotation ±10°"]
+    assert (table["top-1 minus clean (points)"] == "–").sum() == (table["images"] == "clean").sum() == len(blocks)
+
+
+def test_corrupted_fields_are_summed_up(study):
+    fields = study["corrupted_fields"]
+    marked = fields.assign(augmentation=fields["corruption"] == "random_flip")
+    table = task_tables.corrupted_summary(marked).set_index("images")
+    turned = fields.query("corruption == 'large_rotation'")["black"]
+    assert table.loc["rotation ±180°", "black, mean"] == f"{100 * turned.mean():.1f} %"
+    assert table.loc["random flip", ["black, most", "fields with black", "shown in training"]].tolist() == [
+        "0.0 %", "0 %", "yes"
+    ]  # fmt: skip
+    assert table.loc["gaussian blur", "shown in training"] == "no"
+
+
+def test_leaks_of_empty_folds_are_left_out(study):
+    leaks = study["leaks"].assign(of=[14, 0] * 3)
+    table = task_tables.leak_table(leaks)
+    assert table.to_numpy().tolist()[1] == ["scaffold", "test", "train", "3 of 14", "AAA ~ BBB (0.97)"]
+    assert len(table) == 3
+    assert task_tables.leak_table(leaks.iloc[:0]).empty

@@ -1,0 +1,71 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from cloome_kedro.reporting import zero_shot_figures
+from synthetic_study import make_study
+
+
+@pytest.fixture(scope="module")
+def study():
+    return make_study()
+
+
+def test_protocols_are_named_by_what_references_may_be():
+    label = zero_shot_figures.protocol_label
+    assert label("full", "none") == label("full", None) == "any reference"
+    assert label("full", "plate+compound") == "other plates and compounds"
+    assert label("same plate", "none") == "same plate only"
+    assert label("same plate", "well") == "same plate only, other wells"
+
+
+def test_every_method_has_its_value_and_interval_by_protocol(study):
+    metrics = study["zero_shot_metrics"]
+    figure = zero_shot_figures.zero_shot_accuracy(metrics, "random split", "simulated data")
+    compound, moa = figure.axes
+    assert [label.get_text().split("\n")[0] for label in compound.get_xticklabels()] == [
+        "any reference", "other wells", "other plates", "same plate only"
+    ]  # fmt: skip
+    assert len(moa.get_xticklabels()) == 6
+    rows = metrics.query("task == 'zero-shot MoA' and draws == 1 and metric == 'top-1' and method != 'Random'")
+    assert len(rows) == 5 * 6
+    points = {tuple(line.get_ydata()) for line in moa.lines if line.get_marker() != "None"}
+    assert {(value,) for value in rows["value"]} == points
+    intervals = {tuple(line.get_ydata()) for line in moa.lines if len(line.get_ydata()) == 2}
+    assert set(zip(rows["low"], rows["high"], strict=True)) <= intervals
+    chance = [line.get_ydata()[0] for line in moa.lines if line.get_linestyle() == "--"]
+    np.testing.assert_allclose(chance, 1 / 9)
+    assert [text.get_text() for text in figure.legends[0].texts] == [
+        "CLOOME", "Profiles", "Untrained", "Plate only", "Cell count only", "chance"
+    ]  # fmt: skip
+    assert figure._suptitle.get_text() == "random split · simulated data"
+
+
+def test_a_task_without_rows_has_no_panel(study):
+    metrics = study["zero_shot_metrics"].query("task == 'zero-shot compound'")
+    assert len(zero_shot_figures.zero_shot_accuracy(metrics).axes) == 1
+
+
+def test_no_zero_shot_at_all_is_said(study):
+    for draw, table in (("zero_shot_accuracy", "zero_shot_metrics"), ("zero_shot_ranks", "zero_shot_ranks")):
+        figure = getattr(zero_shot_figures, draw)(study[table].iloc[:0])
+        assert "No zero-shot results" in figure.texts[0].get_text()
+
+
+def test_ranks_are_of_the_published_protocol(study):
+    figure = zero_shot_figures.zero_shot_ranks(study["zero_shot_ranks"])
+    assert [axis.get_title() for axis in figure.axes] == ["zero-shot compound, 28 classes", "zero-shot MoA, 9 classes"]
+    found = study["zero_shot_ranks"].query(
+        "task == 'zero-shot MoA' and method == 'CLOOME' and pool == 'full' and excluded == 'none'"
+    )["rank"]
+    curve = next(line for line in figure.axes[1].lines if line.get_label() == "CLOOME")
+    k, share = curve.get_data()
+    assert share[k <= 1].max(initial=0) == pytest.approx((found == 1).mean())
+
+
+def test_means_are_drawn_where_there_are_no_fields(study):
+    metrics = study["zero_shot_metrics"].assign(shown_by="mean")
+    both = pd.concat([study["zero_shot_metrics"], metrics.assign(value=0.99)])
+    assert len(zero_shot_figures.zero_shot_accuracy(metrics).axes) == 2
+    drawn = zero_shot_figures.zero_shot_accuracy(both)
+    assert not any(line.get_ydata()[0] == 0.99 for axis in drawn.axes for line in axis.lines)
