@@ -71,7 +71,7 @@ def test_every_model_forbids_unknown_keys():
             TypeAdapter(kind).validate_python({"misspelt_key": 1})
 
 
-@pytest.mark.parametrize("env", ["base", "test", "paper", "jump_example"])
+@pytest.mark.parametrize("env", ["base", "test", "paper", "jump_example", "jump_moa"])
 def test_every_environment_fits_the_models(env, monkeypatch):
     monkeypatch.setenv("CLOOME_DATA", "/data")
     values = parameters(env)

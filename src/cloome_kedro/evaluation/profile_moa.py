@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cloome_kedro.evaluation.confounders import confounder_vectors
+from cloome_kedro.evaluation.ranks import Ties
 from cloome_kedro.evaluation.zero_shot import rank_by_plan
 from cloome_kedro.evaluation.zero_shot_plan import ShownBy, plan_zero_shot
 
@@ -64,6 +65,11 @@ def rank_mechanisms(
     pd.DataFrame
         Table ``ranks`` without its split. Ties of confounders are broken at random, those of profiles count against the
         match.
+
+    Raises
+    ------
+    ValueError
+        If no protocol has a query.
     """
     lengths = np.linalg.norm(profiles, axis=1, keepdims=True)
     methods = {"Profiles": profiles / np.where(lengths > 0, lengths, 1), **confounder_vectors(wells, cell_counts)}
@@ -75,14 +81,13 @@ def rank_mechanisms(
                 if not len(plan.queries):
                     logger.warning("no well has a reference of its mechanism: no rows with %s excluded", protocol)
                     break
-                setting = {"task": "zero-shot MoA", "images": "clean", "direction": None, "pool": "full"}
+                tie_seed = int(np.random.SeedSequence([seed, draw]).generate_state(1)[0])
                 for method, vectors in methods.items():
-                    ties, own = ("pessimistic", seed) if method == "Profiles" else ("random", _derived(seed, draw))
-                    ranks = rank_by_plan(plan, vectors, vectors, ties, own)
-                    setting |= {"method": method, "shown_by": by, "excluded": str(protocol), "draw": draw}
-                    tables.append(ranks.assign(**setting))
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-
-
-def _derived(seed: int, draw: int) -> int:
-    return int(np.random.SeedSequence([seed, draw]).generate_state(1)[0])
+                    ties: Ties = "pessimistic" if method == "Profiles" else "random"
+                    ranks = rank_by_plan(plan, vectors, vectors, ties, tie_seed)
+                    tables.append(ranks.assign(method=method, shown_by=by, excluded=str(protocol), draw=draw))
+    if not tables:
+        raise ValueError("no well has another of its mechanism to be recognised by: profiles of more plates are needed")
+    return pd.concat(tables, ignore_index=True).assign(
+        task="zero-shot MoA", images="clean", direction=None, pool="full"
+    )

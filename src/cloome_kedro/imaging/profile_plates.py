@@ -114,12 +114,12 @@ def join_plates(tables: Mapping[str, pd.DataFrame], settings: PlateTableSettings
 def _common_features(tables: Mapping[str, pd.DataFrame], settings: PlateTableSettings) -> list[str]:
     named = [settings.plate, settings.well, settings.inchikey, settings.moa, settings.control]
     named += [settings.cells] if settings.cells else []
-    common: list[str] | None = None
+    common: list[str] = []
     for name, table in tables.items():
         if missing := [column for column in named if column not in table]:
             raise ValueError(f"{name} has no column {', '.join(missing)}; name it in params:profile_moa")
-        own = [c for c in table.select_dtypes("number") if not c.startswith("Metadata_")]
-        common = own if common is None else [feature for feature in common if feature in set(own)]
+        own = [str(c) for c in table.select_dtypes("number") if not str(c).startswith("Metadata_")]
+        common = [feature for feature in common if feature in set(own)] if name != next(iter(tables)) else own
     if not common:
         raise ValueError(f"{', '.join(tables)} have no numeric feature in common")
     return common

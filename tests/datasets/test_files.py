@@ -1,0 +1,34 @@
+import pandas as pd
+import pytest
+from kedro.io import DatasetError
+
+from cloome_kedro.datasets.files import TableFiles
+
+
+def files(folder, pattern="*/[ab].*", **options):
+    return TableFiles(filepath=str(folder), pattern=pattern, missing="bring some", **options)
+
+
+def test_tables_by_their_paths(tmp_path):
+    folder = tmp_path / "a [b]"  # a glob's own characters in the folder's name
+    for name in ("x", "y"):
+        (folder / name).mkdir(parents=True)
+        pd.DataFrame({"value": ["01"]}).to_csv(folder / name / "a.csv", index=False)
+    pd.DataFrame({"value": ["02"]}).to_parquet(folder / "y" / "b.parquet")
+    (folder / "y" / "c.csv").write_text("no match")
+    dataset = files(folder, load_args={"dtype": str})
+    assert dataset.exists()
+    found = {path: table["value"].tolist() for path, table in dataset.load().items()}
+    assert found == {"x/a.csv": ["01"], "y/a.csv": ["01"], "y/b.parquet": ["02"]}
+
+
+def test_none_and_unreadable_ones_are_named_and_nothing_is_written(tmp_path):
+    assert not files(tmp_path).exists()
+    with pytest.raises(DatasetError, match=r"has no table \*/\[ab\]\.\*: bring some"):
+        files(tmp_path).load()
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "a.parquet").write_bytes(b"half")
+    with pytest.raises(DatasetError, match=r"x/a\.parquet cannot be read"):
+        files(tmp_path).load()
+    with pytest.raises(DatasetError, match="read only"):
+        files(tmp_path).save({"x/a.csv": pd.DataFrame()})
