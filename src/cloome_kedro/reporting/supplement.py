@@ -146,8 +146,8 @@ def _top_k(found: Results, sheet: Sheet, whose: str) -> CaptionedTable:
         )
     else:
         notes.append(NOTHING)
-    if any(label == "Random" for _, label, _ in printed):
-        notes.append("Random: the publication drew it; ours is exact chance.")
+    if any(row["Method"] == "Random" for row in rows):
+        notes.append("Random: ours is exact chance; where the publication has it, it was drawn.")
     notes += _misprints(sheet.source)
     return CaptionedTable(sheet.title, tuple(notes), pd.DataFrame(rows))
 
