@@ -58,7 +58,7 @@ def embed_corrupted(
     }
     tables = []
     for corruption in corruptions:
-        drawn = draw_table(corruption, fields["field_id"], seed)
+        drawn = draw_table(corruption, fields["field_id"].tolist(), seed)
         digest = corruption_digest(corruption, drawn, **made_from)
         if corruption_store.digest(corruption.name) == digest:
             logger.info("%s split, %s: embedded already", split, corruption.name)
