@@ -153,8 +153,8 @@ def _comparable(table: pd.DataFrame) -> pd.DataFrame:
     table = table[table["excluded"].isin(["none"]) | table["excluded"].isna()]
     if "draws" in table:
         table = table[table["draws"] == 1]
+    table = table[table["task"].str.startswith("zero-shot") | (table["shown_by"] == "field")]
     zero_shot = table["task"].str.startswith("zero-shot")
-    table, zero_shot = (part[zero_shot | (table["shown_by"] == "field")] for part in (table, zero_shot))
     table = table.assign(group=table["direction"].where(~zero_shot, "zero-shot"))
     kind = table["task"].str.removeprefix("zero-shot ") + ", "
     table["place"] = kind.where(zero_shot, "") + table["images"]
@@ -183,7 +183,7 @@ def _draw(axis: Axes, rows: pd.DataFrame, tops: list[str], column: str) -> None:
     axis.set_ylim(len(places) - 0.5, -0.5)
     axis.grid(visible=False, axis="y")
     if column == "value":
-        axis.set_xlim(0, min(102, 108 * rows[["value", "high"]].max(axis=None)))
+        axis.set_xlim(0, min(102, 108 * float(rows["high"].max())))
         axis.xaxis.set_major_formatter("{x:g} %")
     else:
         axis.axvline(0, color="0.1", linewidth=0.9)

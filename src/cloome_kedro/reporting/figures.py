@@ -85,9 +85,9 @@ def draw_within_k(axis: Axes, rows: pd.DataFrame, methods: list[str]) -> None:
     for method in reversed(methods):
         found, counts = np.unique(rows.loc[rows["method"] == method, "rank"], return_counts=True)
         if len(found):
-            k = [found[0], *found, rows["candidates"].max()]  # up from zero, and to the end
+            places = [found[0], *found, rows["candidates"].max()]  # up from zero, and to the end
             share = np.cumsum([0, *counts, 0]) / counts.sum()
-            axis.step(k, share, where="post", color=taken[method], linewidth=2, label=method)
+            axis.step(places, share, where="post", color=taken[method], linewidth=2, label=method)
     sizes, counts = np.unique(rows["candidates"], return_counts=True)
     k = np.unique(np.geomspace(1, max(sizes, default=1), 200).round())
     chance = sum(np.minimum(k / size, 1) * count for size, count in zip(sizes, counts, strict=True)) / counts.sum()

@@ -76,7 +76,7 @@ def _zero_shot(metrics: pd.DataFrame) -> list[Card]:
         return []
     classes, n = published.loc[published["method"] == MODEL, ["candidates", "n"]].iloc[0]
     strict = [(pool, excluded) for pool, excluded in protocols(rows) if pool == "full" and excluded != "none"]
-    more = {}
+    more: dict[str, float] = {}
     for pool, excluded in strict[-_STRICTEST:]:
         same = rows[(rows["method"] == MODEL) & (rows["pool"] == pool) & (rows["excluded"] == excluded)]
         more |= {f"{MODEL}, {protocol_label(pool, excluded)} only": value for value in same["value"]}

@@ -51,7 +51,7 @@ def assay_auc(scores: pd.DataFrame, corrupted: pd.DataFrame, title: str = "", no
         _corrupted_panel(axes[2], table[MODEL], changed[changed["images"] == others[0]].set_index("assay")["auc"])
         axes[2].set_xlabel("AUC, clean")
         axes[2].set_title(f"{corruption_label(others[0])} against clean", fontsize=10)
-    lowest = min(table.min(axis=None), changed["auc"].min() if others else 1)
+    lowest = float(np.nanmin([*table.to_numpy().ravel(), *(changed["auc"] if others else [])]))
     axes[0].set_ylim(min(0.4, lowest - 0.03), 1.06)
     return titled(figure, title, note)
 

@@ -73,7 +73,7 @@ def retrieval_tables(metrics: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """:func:`retrieval_table` of one split, a table for each pool, by its heading."""
     kinds = {"same plate": "on average, all of the query's plate"}
     return {
-        f"{candidates} candidates {kinds.get(pool, f'({pool} pool)')}": block.drop(
+        f"{candidates} candidates {kinds.get(str(pool), f'({pool} pool)')}": block.drop(
             columns=["split", "pool", "candidates"]
         ).rename(columns={"shown_by": "compound shown by"})
         for (pool, candidates), block in retrieval_table(metrics).groupby(["pool", "candidates"], sort=False)

@@ -61,7 +61,7 @@ def leak_differences(differences: pd.DataFrame) -> pd.DataFrame:
     rows = differences[(differences["metric"] == "top-1") & differences["against"].isin(WITHOUT_EXCLUSION)]
     table = []
     for (task, method), group in rows.groupby(["task", "method"], sort=False):
-        cells = {"task": task, "method": method}
+        cells = {"task": str(task), "method": str(method)}
         for pool, excluded in protocols(rows):
             here = group[(group["pool"] == pool) & (group["excluded"] == excluded)]
             label = protocol_label(pool, excluded)
@@ -108,8 +108,8 @@ def probing_table(metrics: pd.DataFrame, images: str = CLEAN) -> pd.DataFrame:
             mean, sd = cells.get(f"mean {name}"), cells.get(f"SD {name}")
             line[label] = NOTHING if mean is None else f"{mean['value']:.3f}" + (f" ± {sd['value']:.3f}" if sd else "")
         auc = cells.get("mean AUC")
-        known = auc is not None and pd.notna(auc["low"])
-        line["interval of mean AUC"] = f"{auc['low']:.3f}–{auc['high']:.3f}" if known else NOTHING
+        known = auc and pd.notna(auc["low"])
+        line["interval of mean AUC"] = f"{auc['low']:.3f}–{auc['high']:.3f}" if auc and known else NOTHING
         for level in LEVELS:
             count = cells.get(f"AUC > {level:g}")
             line[f"> {level:g}"] = NOTHING if count is None else f"{count['value']:.0f}"

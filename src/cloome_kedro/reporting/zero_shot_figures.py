@@ -85,7 +85,7 @@ def _draw_task(axis: Axes, rows: pd.DataFrame, methods: list[str]) -> None:
     for place in range(1, len(places)):
         axis.axvline(place - 0.5, color="0.85", linewidth=0.8)
     axis.grid(visible=False, axis="x")
-    top = min(1.02, 1.12 * rows[["value", "high"]].max(axis=None))
+    top = min(1.02, 1.12 * float(rows["high"].max()))
     axis.set(ylim=(-0.03 * top, top), xlim=(-0.5, len(places) - 0.5))
     axis.yaxis.set_major_formatter(PercentFormatter(1))
 
