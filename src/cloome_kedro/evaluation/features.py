@@ -1,13 +1,12 @@
 """Classical profiles as features of fields."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 
 def standardised_profiles(
-    field_profiles: pd.DataFrame, field_ids: Sequence[str], train: np.ndarray
+    field_profiles: pd.DataFrame, field_ids: ArrayLike, train: ArrayLike
 ) -> tuple[np.ndarray, np.ndarray]:
     """Profiles of fields, each feature with mean 0 and standard deviation 1 over the training fields.
 
@@ -28,10 +27,11 @@ def standardised_profiles(
     missing : numpy.ndarray
         (N,) bool: fields without a profile.
     """
-    columns = [name for name in field_profiles if name != "field_id" and not name.startswith("Metadata_")]
+    columns = [name for name in field_profiles if name != "field_id" and not str(name).startswith("Metadata_")]
     of_fields = field_profiles.set_index("field_id")[columns]
-    missing = ~pd.Index(field_ids).isin(of_fields.index)
-    values = of_fields.reindex(field_ids).to_numpy(float, copy=True)
+    fields = pd.Index(np.asarray(field_ids))
+    missing = ~fields.isin(of_fields.index)
+    values = of_fields.reindex(fields).to_numpy(float, copy=True)
     measured = np.isfinite(values)
     values[~measured] = 0
     seen = measured & np.asarray(train)[:, None]

@@ -9,10 +9,13 @@ from kedro.runner import SequentialRunner
 from cloome_kedro import schemas
 from cloome_kedro.chemistry.splits import split_hash
 from cloome_kedro.datasets.embeddings import Embeddings
+from cloome_kedro.datasets.label_matrix import LabelMatrix
 from cloome_kedro.parameters import ProbingParameters
 from cloome_kedro.pipelines.probing import create_pipeline
 
 N, REPLICATES = 240, 3
+FOLDS = ["train", "validation", "test"]
+WELLS = [f"{row}{column:02d}" for row in "ABCDEFGHIJKLMNOP" for column in range(1, 25)]
 OUTPUTS = ("probing_scores", "probing_metrics", "probing_differences")
 PARAMETERS = ProbingParameters(c_grid=[0.01, 1, 100], resamples=200)
 
@@ -191,6 +194,46 @@ def test_embeddings_of_other_folds_are_refused(screen):
         other = Embeddings(screen[name].keys, screen[name].vectors, {"split_hash": "0123456789abcdef"})
         with pytest.raises(ValueError, match=rf"scaffold\.{name} are of folds 0123456789abcdef, not of"):
             run({**screen, name: other})
+
+
+def test_the_published_label_matrix_is_probed_as_it_is(screen, cloome_data, caplog):
+    """Of its compounds, no images are here: features are invented, with a signal for the first assay."""
+    caplog.set_level("INFO", "cloome_kedro")
+    files = [str(cloome_data / "labels" / name) for name in ("row-compound-index.csv", "column-assay-index.csv")]
+    labels = LabelMatrix(
+        filepath=str(cloome_data / "labels" / "label-matrix.mtx"), rows=files[0], columns=files[1]
+    ).load()
+    generator = np.random.default_rng(0)
+    keys, n = labels["inchikey"], len(labels)
+    folds = pd.DataFrame({"inchikey": keys, "fold": generator.choice(FOLDS, n, p=(0.6, 0.2, 0.2))})
+    wells = pd.DataFrame({"plate": [f"P{i // 384}" for i in range(n)], "well": [WELLS[i % 384] for i in range(n)]})
+    fields = wells.assign(inchikey=keys, field_id="s/" + wells["plate"] + "/" + wells["well"] + "/0")
+    vectors = generator.normal(size=(n, 6))
+    vectors[:, 0] += np.where(labels["600885"] == 1, 6, 0)
+    ids, meta = fields["field_id"].to_numpy(str), {"split_hash": split_hash(folds)}
+    found = run(
+        {
+            **screen,
+            "image_embeddings": Embeddings(ids, unit(vectors), meta),
+            "untrained_embeddings": Embeddings(ids, unit(vectors[:, 1:]), meta),
+            "field_profiles": pd.DataFrame({"field_id": []}),
+            "cell_counts": screen["cell_counts"].iloc[:0],
+            "assay_labels": schemas.assay_labels.validate(labels),
+            "compound_keys": screen["compound_keys"].iloc[:0],
+            "pairs": fields,
+            "folds": folds,
+            "params:probing": PARAMETERS.model_copy(update={"c_grid": [1.0]}),
+        }
+    )
+    assert "10574 of 10574 labelled compounds are in the screen, with 55542 labels (19274 active) in 209" in caplog.text
+    scores = found["probing_scores"].set_index(["method", "assay"])
+    counts = scores.loc["CLOOME", [name for name in scores if name.endswith("actives")]]
+    assert counts.to_numpy().sum() == 55_542
+    assert scores.loc[("CLOOME", "600885"), "auc"] > 0.9
+    metrics = found["probing_metrics"].set_index(["method", "metric"])
+    of_nothing = metrics.loc[("Untrained", "mean AUC")]
+    assert of_nothing["low"] < 0.5 < of_nothing["high"]
+    assert of_nothing["n"] == scores.loc["CLOOME", "scored"].sum() > 190
 
 
 def test_parameters_are_typed_for_kedro():
