@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = {"raw", "intermediate", "primary", "feature", "model_input", "models", "model_output", "reporting"}
 #: passed from node to node in memory, as are parts of the report's sections, ..._part
 IN_MEMORY = {
-    *("screen_design", "report_section", "supplement_section"),
+    *("screen_design", "report_section", "report_cards", "supplement_section"),
     *("corrupted_rank_metrics", "corrupted_rank_differences"),
     *("corrupted_probing_metrics", "corrupted_probing_differences"),
 }
