@@ -19,8 +19,8 @@ def profiled_fields(fields, field_profiles, split: str):
     columns = [name for name in field_profiles if name != "field_id" and not name.startswith("Metadata_")]
     if not columns:
         raise ValueError(
-            "field_profiles has no feature: run the pipeline profiles; in a table of your own, names of features do not "
-            "start with Metadata_"
+            "field_profiles has no feature: run the pipeline profiles; in a table of your own, no feature is named "
+            "Metadata_..."
         )
     if text := [name for name in columns if field_profiles[name].dtype.kind not in "fiu"]:
         raise ValueError(f"field_profiles: column {text[0]} is not numeric; if it is no feature, name it Metadata_…")
