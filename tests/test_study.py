@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import pandas as pd
 import pytest
 
 pytestmark = pytest.mark.slow
@@ -54,6 +55,10 @@ def test_seeds_and_variants_are_written_beside(study):
     assert config["seed"] == 1
     assert (config["fit"]["objective"], config["fit"]["hopfield_beta"]) == ("info_loob", 14.3)
     assert study.load("random.retrieval_metrics").equals(before)
+    done = study.kedro("run", "--env", "test", "--pipelines", "seeds", "--params", "variant=hopfield")
+    table = study.folder / "data" / "08_reporting" / "test_screen" / "hopfield" / "seeds_metrics.csv"
+    assert set(pd.read_csv(table, dtype=str)["seeds"]) == {"1"}
+    assert done.stdout.rstrip().splitlines()[-1].split()[-1] == "1", "the seeds of the last row, printed last"
 
 
 def test_a_killed_run_goes_on_and_ends_with_the_same_weights(study):

@@ -69,6 +69,12 @@ def test_only_the_given_fields_are_read_and_no_weight_changes(checkpoint, images
         assert torch.equal(parameter, dict(model.named_parameters())[name]), name
 
 
+@pytest.mark.parametrize("fields", [2, 3, 5])
+def test_few_fields_and_small_batches_do(checkpoint, images, fields):
+    model = calibrated(checkpoint, images, np.arange(fields), batch_size=1)
+    assert torch.isfinite(model.encode_images(PREPROCESS(torch.from_numpy(images)))).all()
+
+
 def test_fields_are_spread_over_the_space_only_once_calibrated(checkpoint, images):
     x = PREPROCESS(torch.from_numpy(images))
 
