@@ -35,7 +35,7 @@ def calibrate_image_statistics(
     layers = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     momenta = [layer.momentum for layer in layers]
     sample = np.random.default_rng(seed).permutation(fields)[:at_most]
-    # Of about one size, since each weighs as much; two fields or more, since one has no statistics where maps are 1 x 1.
+    # Of about one size, since each weighs as much; of two fields or more, since one has no statistics in maps of 1 x 1.
     batches = np.array_split(sample, max(1, min(-(-len(sample) // batch_size), len(sample) // 2)))
     model.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     for layer in layers:
