@@ -15,7 +15,8 @@ from torch.nn.functional import softplus
 _DRIFT = 0.6, 0.15  # change in the samples' shares of the Hessian from which on it is made anew: at first, and later on
 _SAMPLES = 8  # samples a dimension that are enough for a Hessian
 _NEGLIGIBLE = 0.02  # share of a mean sample's weight below which a sample is left out of it; C |H| where C needs no H
-_STEPS = 50
+_WRONG = 0.9  # residual from which on a sample's curvature is that at this residual
+_STEPS = 25
 
 
 class LogisticRegressions:
@@ -72,9 +73,8 @@ class LogisticRegressions:
         self._before = solution
         step, factor = None, None
         for i in range(_STEPS):
-            p = torch.sigmoid(self.z + self.b[:, None])
-            gradient = (((p - self.y) * self.known)[:, None] @ self.x)[:, 0] + self.w / c[:, None]
-            weights = p * (1 - p) * self.known
+            residuals, weights = self._derivatives(self.z + self.b[:, None])
+            gradient = (residuals[:, None] @ self.x)[:, 0] + self.w / c[:, None]
             total = weights.sum(1).clamp(min=1e-30)
             if self._weights is None or self._drift(weights, total) > _DRIFT[i > 2]:
                 self._set_hessian(weights)
@@ -95,8 +95,19 @@ class LogisticRegressions:
                 break
             directions = [(direction, (self.x @ direction[..., None])[..., 0]), (self.w, self.z)]
             directions += [step] if step is not None else []
-            step = self._move(*map(list, zip(*directions, strict=True)), c)
+            step = self._move(*map(list, zip(*directions, strict=True)), c, reached)
         return reached
+
+    def _derivatives(self, margins: Tensor) -> tuple[Tensor, Tensor]:
+        """First derivatives of the losses by the margins, and bounds of the second ones, (B, N) each.
+
+        A sample far on the wrong side has no curvature left, which would send Newton steps far beyond the minimum: it
+        counts as much as one nearer by.
+        """
+        p = torch.sigmoid(margins)
+        residuals = (p - self.y) * self.known
+        near = residuals.clamp(-_WRONG, _WRONG).abs()
+        return residuals, near * (1 - near) * self.known
 
     def _drift(self, weights: Tensor, total: Tensor) -> float:
         """How much the samples' shares of the Hessian have changed since it was made, 0 to 2: the largest of all."""
@@ -134,8 +145,13 @@ class LogisticRegressions:
                 return factor
             jitter = torch.where(failed > 0, 10 * jitter + 1e-30, jitter)
 
-    def _move(self, directions: list[Tensor], margins: list[Tensor], c: Tensor) -> tuple[Tensor, Tensor]:
-        """Go to the minimum over the span of directions (B, M), of known margins (B, N), and the intercept."""
+    def _move(
+        self, directions: list[Tensor], margins: list[Tensor], c: Tensor, rest: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Go to the minimum over the span of directions (B, M), of known margins (B, N), and the intercept.
+
+        Those at ``rest`` (B,) stay: directions from a minimum are rounding, and would lead away from it.
+        """
         span = torch.stack(directions, 1)
         along = torch.stack([*margins, torch.ones_like(self.z)], 1)
         size = len(directions)
@@ -145,6 +161,8 @@ class LogisticRegressions:
         linear[:, :size] = (double @ self.w.double()[..., None])[..., 0] / c[:, None]
         quadratic[:, :size, :size] = double @ double.mT / c[:, None, None]
         t = self._minimise(along, linear, quadratic).to(span.dtype)
+        if rest is not None:
+            t = t.masked_fill(rest[:, None], 0)
         step, margin = (t[:, None, :-1] @ span)[:, 0], (t[:, None, :-1] @ along[:, :-1])[:, 0]
         self.w, self.z, self.b = self.w + step, self.z + margin, self.b + t[:, -1]
         return step, margin
@@ -164,10 +182,10 @@ class LogisticRegressions:
         at = start
         lowest = value(t, at)
         for _ in range(4):
-            p = torch.sigmoid(at)
-            gradient = (along @ ((p - self.y) * self.known)[..., None])[..., 0].double()
+            residuals, weights = self._derivatives(at)
+            gradient = (along @ residuals[..., None])[..., 0].double()
             gradient += linear + (quadratic @ t[..., None])[..., 0]
-            hessian = ((along * (p * (1 - p) * self.known)[:, None]) @ along.mT).double() + quadratic
+            hessian = ((along * weights[:, None]) @ along.mT).double() + quadratic
             size = hessian.diagonal(dim1=1, dim2=2).clamp(min=1e-60).sqrt()
             hessian = hessian / size[:, None] / size[..., None]
             hessian.diagonal(dim1=1, dim2=2).add_(1e-7)

@@ -37,7 +37,7 @@ class Scored(NamedTuple):
     table
         What :func:`fit_probes` says.
     scores
-        (S, T) float32: log odds of being active for each test sample, measured or not (probabilities would tie where
+        (S, T) float64: log odds of being active for each test sample, measured or not (probabilities would tie where
         they round to 1); NaN in the whole column of an assay that is not scored.
     """
 
@@ -110,8 +110,9 @@ def fit_probes(
     table.loc[scorable, "validation_auc"] = probes.validation_auc
     results = {}
     for name, values in tested.items():
-        scores = np.full(labels["test"].shape, np.nan, np.float32)
-        scores[:, scorable] = values.numpy() @ probes.w.T + probes.b
+        scores = np.full(labels["test"].shape, np.nan)
+        # In float64: at a small C scores differ far less than the intercept is large, and would tie in float32.
+        scores[:, scorable] = values.double().numpy() @ probes.w.T.astype(float) + probes.b
         scored = table.copy()
         for assay in scorable:
             known = ~np.isnan(labels["test"][:, assay])
@@ -193,10 +194,11 @@ def _fit_batch(features: dict[str, Tensor], labels: dict[str, np.ndarray], assay
         basis, triangle = torch.linalg.qr(x.mT)
         x = triangle.mT.contiguous()
 
+    cs = torch.tensor(grid, device=device, dtype=x.dtype)
     path = LogisticRegressions(x[:, :train], y[:, :train], known[:, :train])
     solutions = []
-    for c in grid:
-        path.solve(torch.full_like(path.b, c), _PATH)
+    for c in cs:
+        path.solve(c.expand(len(assays)), _PATH)
         solutions.append((path.w, path.b))
     w, b = (torch.stack(values, -1) for values in zip(*solutions, strict=True))
     margins = (x[:, train:] @ w).cpu().numpy()
@@ -206,11 +208,14 @@ def _fit_batch(features: dict[str, Tensor], labels: dict[str, np.ndarray], assay
         aucs[i] = _aucs(labels["validation"][samples, assay], margins[i, : len(samples)].T)
     best = torch.from_numpy(aucs.argmax(axis=1)).to(device)  # the smallest C of several
 
-    chosen = torch.tensor(grid, device=device, dtype=x.dtype)[best]
     final = LogisticRegressions(x, y, known)
     each = torch.arange(len(assays), device=device)
     final.start(w[each, :, best], b[each, best])
-    final.solve(chosen, _REFIT)
+    if not final.solve(cs[best], _REFIT).all():  # far from there, where classes were separable: all the way then
+        final = LogisticRegressions(x, y, known)
+        for i in range(int(best.max()) + 1):
+            final.solve(cs[best.clamp(max=i)], _PATH)
+        final.solve(cs[best], _REFIT)
     w = final.w if basis is None else (basis @ final.w[..., None])[..., 0]
     intercept = final.b - (mean[:, 0] * w).sum(1)
     return _Probes(w.cpu().numpy(), intercept.cpu().numpy(), np.array(grid)[best.cpu()], aucs.max(axis=1))
