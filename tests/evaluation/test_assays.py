@@ -242,3 +242,23 @@ def test_resamples_that_lack_a_class_do_not_shift_the_interval():
     mean = metrics.set_index(["method", "metric"]).loc[("CLOOME", "mean AUC")]
     assert mean["value"] == pytest.approx(np.mean(auc))
     assert mean["low"] < mean["value"] < mean["high"] < np.mean(auc) + 0.15
+
+
+def test_intervals_cover_the_truth_with_few_actives_too():
+    """Assays of four actives and twenty inactives with useless scores: the mean AUC is 0.5."""
+    counts = {f"{fold}_{kind}": 9 for fold in ("train", "validation", "test") for kind in ("actives", "inactives")}
+    names, assays, covered = np.arange(240), 10, 0
+    labels = np.full((240, assays), np.nan)
+    for assay in range(assays):
+        labels[24 * assay : 24 * (assay + 1), assay] = np.r_[np.ones(4), np.zeros(20)]
+    for seed in range(150):
+        scores = np.where(np.isnan(labels), np.nan, np.random.default_rng(seed).random(labels.shape))
+        measured = (np.flatnonzero(~np.isnan(column)) for column in labels.T)
+        aucs = [weighted_aucs(labels[m, i], scores[m, i], np.ones(24))[0] for i, m in enumerate(measured)]
+        table = pd.DataFrame({"assay": range(assays), "scored": True, "auc": aucs}).assign(
+            f1=0.0, average_precision=0.0, mcc=0.0, method="CLOOME", images=CLEAN, shown_by="mean", **counts
+        )
+        probed = Probed(table, names, labels, {("CLOOME", CLEAN): scores})
+        mean = summarise_probes(probed, resamples=200, seed=seed)[0].iloc[0]
+        covered += mean["low"] < 0.5 < mean["high"]
+    assert 0.9 <= covered / 150 <= 0.99

@@ -232,7 +232,8 @@ def test_the_published_label_matrix_is_probed_as_it_is(screen, cloome_data, capl
     assert scores.loc[("CLOOME", "600885"), "auc"] > 0.9
     metrics = found["probing_metrics"].set_index(["method", "metric"])
     of_nothing = metrics.loc[("Untrained", "mean AUC")]
-    assert of_nothing["low"] < 0.5 < of_nothing["high"]
+    # Its assays share few compounds, so the mean of useless scores has a standard deviation of about 0.05.
+    assert of_nothing["value"] == pytest.approx(0.5, abs=0.15)
     assert of_nothing["n"] == scores.loc["CLOOME", "scored"].sum() > 190
 
 
