@@ -15,8 +15,12 @@ from torch.nn.functional import softplus
 _DRIFT = 0.6, 0.15  # change in the samples' shares of the Hessian from which on it is made anew: at first, and later on
 _SAMPLES = 8  # samples a dimension that are enough for a Hessian
 _NEGLIGIBLE = 0.02  # share of a mean sample's weight below which a sample is left out of it; C |H| where C needs no H
+_SHORT = 1e-3  # share of the objective that a step in a subspace may gain without looking whether it does
+_BLOCK = 128  # columns of the Hessian at a time
 _WRONG = 0.9  # residual from which on a sample's curvature is that at this residual
 _STEPS = 25
+
+_Direction = tuple[Tensor, Tensor]  # in coefficients (B, M), with the margins (B, N) that it gives
 
 
 class LogisticRegressions:
@@ -44,8 +48,8 @@ class LogisticRegressions:
         self.w = features.new_zeros(features.shape[0], features.shape[2])
         self.b = torch.log(share / (1 - share))
         self.z = torch.zeros_like(labels)  # margins without the intercept
-        self._weights: Tensor | None = None  # of the samples in the Hessian that is kept
-        self._before: tuple[Tensor, Tensor] | None = None  # solution of the C before, and its margins
+        self._metric: _Metric | None = None
+        self._before: _Direction | None = None  # solution of the C before
 
     def start(self, w: Tensor, b: Tensor) -> None:
         """Begin at coefficients (B, M) and intercepts (B,)."""
@@ -69,33 +73,28 @@ class LogisticRegressions:
         solution = self.w, self.z
         if self._before is not None:
             before, margins = self._before
-            self._move([self.w, self.w - before], [self.z, self.z - margins], c)
+            self._move([(self.w, self.z), (self.w - before, self.z - margins)], c)
         self._before = solution
-        step, factor = None, None
+        step: list[_Direction] = []
         for i in range(_STEPS):
             residuals, weights = self._derivatives(self.z + self.b[:, None])
             gradient = (residuals[:, None] @ self.x)[:, 0] + self.w / c[:, None]
             total = weights.sum(1).clamp(min=1e-30)
-            if self._weights is None or self._drift(weights, total) > _DRIFT[i > 2]:
-                self._set_hessian(weights)
-                factor = None
-            if factor is None:
-                scale = total / self._weights.sum(1).clamp(min=1e-30)
-                factor = self._factor(scale, c)
-            direction = (
-                -torch.cholesky_solve(gradient[..., None], factor)[..., 0]
-                if factor.ndim == 3
-                else -gradient * c[:, None]
-            )
-            decrement = -(gradient * direction).sum(1)
             centred = self.z - ((weights * self.z).sum(1) / total)[:, None]
             size = (weights * centred**2).sum(1) + (self.w**2).sum(1) / c
-            reached = decrement <= tolerance**2 * size
+            kept = self._metric is not None and self._metric.drift(weights, total) <= _DRIFT[i > 2]
+            if self._metric is None or not kept:
+                self._metric = _Metric(self.x, weights, self.samples)
+            elif i == 0 and (self._metric.bound(gradient, total, c) <= tolerance**2 * size).all():
+                return torch.ones_like(size, dtype=torch.bool)
+            if i == 0 or not kept:
+                self._metric.factor(total, c)
+            direction = -self._metric.solve(gradient)
+            reached = -(gradient * direction).sum(1) <= tolerance**2 * size
             if reached.all():
                 break
-            directions = [(direction, (self.x @ direction[..., None])[..., 0]), (self.w, self.z)]
-            directions += [step] if step is not None else []
-            step = self._move(*map(list, zip(*directions, strict=True)), c, reached)
+            along = (self.x @ direction[..., None])[..., 0]
+            step = [self._move([(direction, along), (self.w, self.z), *step], c)]
         return reached
 
     def _derivatives(self, margins: Tensor) -> tuple[Tensor, Tensor]:
@@ -109,60 +108,17 @@ class LogisticRegressions:
         near = residuals.clamp(-_WRONG, _WRONG).abs()
         return residuals, near * (1 - near) * self.known
 
-    def _drift(self, weights: Tensor, total: Tensor) -> float:
-        """How much the samples' shares of the Hessian have changed since it was made, 0 to 2: the largest of all."""
-        shares = weights / total[:, None]
-        kept = self._weights / self._weights.sum(1, keepdim=True).clamp(min=1e-30)
-        return float((shares - kept).abs().sum(1).max())
-
-    def _set_hessian(self, weights: Tensor) -> None:
-        """Set the Hessian of the log losses, with the intercept eliminated."""
-        self._weights = weights
-        x = self.x
-        if len(x) == 1:
-            (rows,) = (weights[0] > _NEGLIGIBLE * weights[0].sum() / self.samples[0]).nonzero(as_tuple=True)
-            rows = rows[:: max(1, len(rows) // (_SAMPLES * x.shape[2]))]
-            if len(rows) < 0.8 * x.shape[1]:
-                x, part = x[:, rows], weights[:, rows]
-                weights = part * (weights.sum() / part.sum())
-        total = weights.sum(1).clamp(min=1e-30)[:, None, None]
-        mean = (weights[:, None] @ x) / total
-        x = x * weights.sqrt()[..., None]
-        self._hessian = x.mT @ x - mean.mT @ mean * total
-
-    def _factor(self, scale: Tensor, c: Tensor) -> Tensor:
-        """Cholesky factor of the scaled Hessian with the penalty, (B, M, M); or (B,) ones where the penalty is all."""
-        size = self._hessian.flatten(1).norm(dim=1) * scale
-        if bool((c * size < _NEGLIGIBLE).all()):
-            return torch.ones_like(c)
-        matrix = self._hessian * scale[:, None, None]
-        ridge, jitter = 1 / c, 1e-6 * matrix.diagonal(dim1=1, dim2=2).amax(1)
-        while True:
-            shifted = matrix.clone()
-            shifted.diagonal(dim1=1, dim2=2).add_((ridge + jitter)[:, None])
-            factor, failed = torch.linalg.cholesky_ex(shifted)
-            if not failed.any():
-                return factor
-            jitter = torch.where(failed > 0, 10 * jitter + 1e-30, jitter)
-
-    def _move(
-        self, directions: list[Tensor], margins: list[Tensor], c: Tensor, rest: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Go to the minimum over the span of directions (B, M), of known margins (B, N), and the intercept.
-
-        Those at ``rest`` (B,) stay: directions from a minimum are rounding, and would lead away from it.
-        """
-        span = torch.stack(directions, 1)
-        along = torch.stack([*margins, torch.ones_like(self.z)], 1)
+    def _move(self, directions: list[_Direction], c: Tensor) -> _Direction:
+        """Go to the minimum over the span of directions and the intercept; returns the step."""
+        span = torch.stack([w for w, _ in directions], 1)
+        along = torch.stack([*(z for _, z in directions), torch.ones_like(self.z)], 1)
         size = len(directions)
         double = span.double()
-        linear = self.w.new_zeros(len(c), size + 1, dtype=torch.float64)
-        quadratic = linear.new_zeros(len(c), size + 1, size + 1)
+        linear = double.new_zeros(len(c), size + 1)
+        quadratic = double.new_zeros(len(c), size + 1, size + 1)
         linear[:, :size] = (double @ self.w.double()[..., None])[..., 0] / c[:, None]
         quadratic[:, :size, :size] = double @ double.mT / c[:, None, None]
         t = self._minimise(along, linear, quadratic).to(span.dtype)
-        if rest is not None:
-            t = t.masked_fill(rest[:, None], 0)
         step, margin = (t[:, None, :-1] @ span)[:, 0], (t[:, None, :-1] @ along[:, :-1])[:, 0]
         self.w, self.z, self.b = self.w + step, self.z + margin, self.b + t[:, -1]
         return step, margin
@@ -191,6 +147,8 @@ class LogisticRegressions:
             hessian.diagonal(dim1=1, dim2=2).add_(1e-7)
             step = -torch.linalg.solve(hessian, gradient / size) / size
             gain = -(gradient * step).sum(1)
+            if (gain <= _SHORT * lowest).all():  # so near that what remains is far less
+                return t + step
             length = torch.ones_like(gain)
             for _ in range(20):
                 ahead = t + length[:, None] * step
@@ -205,6 +163,66 @@ class LogisticRegressions:
                 at = margins(ahead)
                 reached = torch.where(higher, lowest, reached)
             t, lowest = ahead, reached
-            if (gain <= 1e-6 * lowest).all():
-                break
         return t
+
+
+class _Metric:
+    """Hessian of the log losses at some weights of the samples, scaled to the weights' later sums.
+
+    Parameters
+    ----------
+    x
+        (B, N, M) features.
+    weights
+        (B, N) second derivatives of the losses.
+    samples
+        (B,) number of samples.
+    """
+
+    def __init__(self, x: Tensor, weights: Tensor, samples: Tensor):
+        self.total = weights.sum(1).clamp(min=1e-30)
+        self.shares = weights / self.total[:, None]
+        if len(x) == 1:
+            (rows,) = (weights[0] > _NEGLIGIBLE * self.total / samples).nonzero(as_tuple=True)
+            rows = rows[:: max(1, len(rows) // (_SAMPLES * x.shape[2]))]
+            if len(rows) < 0.8 * x.shape[1]:
+                x, weights = x.index_select(1, rows), weights[:, rows]
+                weights = weights * (self.total / weights.sum(1))[:, None]
+        mean = (weights[:, None] @ x) / self.total[:, None, None]
+        self.hessian = -mean.mT @ mean * self.total[:, None, None]
+        for start in range(0, x.shape[2], _BLOCK):  # symmetric: a block of columns down to the diagonal, then mirrored
+            part, down = slice(start, start + _BLOCK), slice(0, start + _BLOCK)
+            product = x[..., down].mT @ (x[..., part] * weights[..., None])
+            self.hessian[:, down, part] += product
+            self.hessian[:, part, :start] += product[:, :start].mT
+
+    def drift(self, weights: Tensor, total: Tensor) -> float:
+        """How much the samples' shares have changed since, 0 to 2: the largest of all."""
+        return float((weights / total[:, None] - self.shares).abs().sum(1).max())
+
+    def factor(self, total: Tensor, c: Tensor) -> None:
+        """Be the Hessian of the objective, at weights of this sum and at c."""
+        self.scale, self.c = total / self.total, c
+        self.triangle: Tensor | None = None
+        if (c * self.scale * self.hessian.flatten(1).norm(dim=1) < _NEGLIGIBLE).all():
+            return  # the penalty is all
+        matrix = self.hessian * self.scale[:, None, None]
+        jitter = 1e-6 * matrix.diagonal(dim1=1, dim2=2).amax(1)
+        while True:
+            shifted = matrix.clone()
+            shifted.diagonal(dim1=1, dim2=2).add_((1 / c + jitter)[:, None])
+            self.triangle, failed = torch.linalg.cholesky_ex(shifted)
+            if not failed.any():
+                return
+            jitter = torch.where(failed > 0, 10 * jitter + 1e-30, jitter)
+
+    def solve(self, gradient: Tensor) -> Tensor:
+        """Inverse times (B, M)."""
+        if self.triangle is None:
+            return gradient * self.c[:, None]
+        return torch.cholesky_solve(gradient[..., None], self.triangle)[..., 0]
+
+    def bound(self, gradient: Tensor, total: Tensor, c: Tensor) -> Tensor:
+        """Upper bound (B,) of what gradient . solve(gradient) would be, factored anew."""
+        smallest = torch.minimum(total / (self.total * self.scale), self.c / c)
+        return (gradient * self.solve(gradient)).sum(1) / smallest
