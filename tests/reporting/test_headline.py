@@ -24,7 +24,7 @@ def test_every_task_has_its_card(study):
     assert (to_compound.value, to_compound.low, to_compound.high, to_compound.chance) == tuple(
         row[["value", "low", "high", "chance"]]
     )
-    assert to_compound.basis == "top-1 among 20 candidates, n = 28"
+    assert to_compound.basis == "n = 28, top-1 among 20 candidates"
     assert list(to_compound.others) == ["Bilinear", "Oracle (phenotype)"]
     assert to_image.title == "Compound → image"
     strict = study["zero_shot_metrics"].query(

@@ -95,9 +95,9 @@ def test_draws_means_and_the_querys_plate_have_rows_of_their_own(metrics):
     assert list(found) == [
         "100 candidates (sampled pool)",
         "256 candidates (full pool)",
-        "15.25 candidates on average, all of the query's plate",
+        "15.2 candidates on average, all of the query's plate",
     ]
-    sampled = found["100 candidates (sampled pool)"].query("method == 'CLOOME'").set_index("compound shown by")
+    sampled = found["100 candidates (sampled pool)"].query("method == 'CLOOME'").set_index("shown by")
     assert sampled["top-1"].to_dict() == {"one field": "12.3 % (9.1–16.0)", "mean of fields": "30.0 % (20.0–40.0)"}
     assert sampled["top-1 over draws"].to_dict() == {"one field": "13.1 ± 1.2 %", "mean of fields": "–"}
     # the terminal shows what a publication would

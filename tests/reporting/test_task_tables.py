@@ -22,36 +22,42 @@ def test_zero_shot_table_is_of_the_published_protocol(study):
     assert table.loc["Random", ["top-1", "top-1 over draws", "classes", "n"]].tolist() == ["11.1 %", "–", "9", "50"]
 
 
-def test_exclusions_have_a_column_each_and_gaps_are_dashes(study):
+def test_exclusions_have_a_row_each_and_gaps_are_dashes(study):
     metrics = study["zero_shot_metrics"]
     table = task_tables.exclusion_table(metrics, "zero-shot MoA")
     assert table.columns.tolist() == [
-        "method", "any reference", "other wells", "other plates", "other compounds", "other plates and compounds",
-        "same plate only",
+        "references", "CLOOME", "Profiles", "Untrained", "Plate only", "Cell count only", "Random"
     ]  # fmt: skip
-    assert task_tables.exclusion_table(metrics, "zero-shot compound").shape[1] == 5
+    assert table["references"].tolist() == [
+        "any reference", "other wells", "other plates", "other compounds", "other plates and compounds",
+        "same plate",
+    ]  # fmt: skip
+    assert len(task_tables.exclusion_table(metrics, "zero-shot compound")) == 4
     less = metrics[(metrics["method"] != "Profiles") | (metrics["excluded"] != "well")]
-    gaps = task_tables.exclusion_table(less, "zero-shot MoA").set_index("method")
+    gaps = task_tables.exclusion_table(less, "zero-shot MoA").set_index("references")
     assert (gaps == "–").sum(axis=None) == 1
-    assert gaps.loc["Profiles", "other wells"] == "–"
+    assert gaps.loc["other wells", "Profiles"] == "–"
     assert task_tables.exclusion_table(metrics.iloc[:0], "zero-shot MoA").empty
 
 
-def test_leaks_are_signed_points_by_what_is_left_out(study):
-    table = task_tables.leak_differences(study["zero_shot_differences"]).set_index(["task", "method"])
+def test_costs_are_signed_points_by_what_is_left_out(study):
+    table = task_tables.exclusion_costs(study["zero_shot_differences"], "zero-shot MoA").set_index("references")
     row = study["zero_shot_differences"].query(
         "task == 'zero-shot MoA' and method == 'CLOOME' and excluded == 'plate' and metric == 'top-1'"
     ).iloc[0]  # fmt: skip
-    cell = table.loc[("zero-shot MoA", "CLOOME"), "other plates"]
+    cell = table.loc["other plates", "CLOOME"]
     assert cell == f"{100 * row['difference']:+.1f} ({100 * row['low']:+.1f} to {100 * row['high']:+.1f})"
-    assert table.loc[("zero-shot compound", "CLOOME"), "other compounds"] == "–"
-    assert len(table) == 10
+    assert table.shape == (5, 5)
+    assert len(task_tables.exclusion_costs(study["zero_shot_differences"], "zero-shot compound")) == 3
+    assert task_tables.exclusion_costs(study["probing_differences"], "zero-shot MoA").empty
 
 
 def test_method_differences_name_task_setting_and_method(study):
     table = task_tables.method_differences(study["zero_shot_differences"])
     assert set(table["against"]) == {"Profiles", "Untrained", "Plate only", "Cell count only"}
     assert set(table["candidates"]) == {"any reference"}
+    oracle = study["retrieval_differences"].assign(against="method Oracle (phenotype)")
+    assert task_tables.method_differences(oracle).empty
     table = task_tables.method_differences(study["retrieval_differences"])
     assert set(table["task"]) == {"image → compound", "compound → image"}
     assert set(table["candidates"]) >= {"full pool", "full pool, mean of fields"}
@@ -98,9 +104,15 @@ def test_corrupted_fields_are_summed_up(study):
     assert table.loc["gaussian blur", "shown in training"] == "no"
 
 
-def test_leaks_of_empty_folds_are_left_out(study):
-    leaks = study["leaks"].assign(of=[14, 0] * 3)
-    table = task_tables.leak_table(leaks)
-    assert table.to_numpy().tolist()[1] == ["scaffold", "test", "train", "3 of 14", "AAA ~ BBB (0.97)"]
-    assert len(table) == 3
-    assert task_tables.leak_table(leaks.iloc[:0]).empty
+def test_leaks_have_a_row_a_pair_of_folds_that_has_compounds(study):
+    table = task_tables.leak_table(study["leaks"].assign(of=[14, 0] * 3))
+    assert table.to_dict("records") == [
+        {
+            **{"fold": "test", "shared with": "train", "compounds": "14"},
+            **{"structure": "0", "scaffold": "3", "near-duplicate": "3"},
+            "example of a near-duplicate": "AAA ~ BBB (0.97)",
+        }
+    ]
+    without = study["leaks"].assign(example=None)
+    assert task_tables.leak_table(without)["example of a near-duplicate"].tolist() == ["–", "–"]
+    assert task_tables.leak_table(study["leaks"].iloc[:0]).empty

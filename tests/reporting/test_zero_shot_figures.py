@@ -15,16 +15,16 @@ def test_protocols_are_named_by_what_references_may_be():
     label = zero_shot_figures.protocol_label
     assert label("full", "none") == label("full", None) == "any reference"
     assert label("full", "plate+compound") == "other plates and compounds"
-    assert label("same plate", "none") == "same plate only"
-    assert label("same plate", "well") == "same plate only, other wells"
+    assert label("same plate", "none") == "same plate"
+    assert label("same plate", "well") == "same plate, other wells"
 
 
 def test_every_method_has_its_value_and_interval_by_protocol(study):
     metrics = study["zero_shot_metrics"]
     figure = zero_shot_figures.zero_shot_accuracy(metrics, "random split", "simulated data")
     compound, moa = figure.axes
-    assert [label.get_text().split("\n")[0] for label in compound.get_xticklabels()] == [
-        "any reference", "other wells", "other plates", "same plate only"
+    assert [label.get_text().split("\nn =")[0] for label in compound.get_xticklabels()] == [
+        "any reference", "other wells", "other plates", "same plate"
     ]  # fmt: skip
     assert len(moa.get_xticklabels()) == 6
     rows = metrics.query("task == 'zero-shot MoA' and draws == 1 and metric == 'top-1' and method != 'Random'")

@@ -138,7 +138,9 @@ def corruption_effects(metrics: pd.DataFrame, differences: pd.DataFrame, title: 
         if column and group in DIRECTIONS:  # rows as in the first column
             for axis in axes[:, column]:
                 axis.tick_params(labelleft=False)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right center", frameon=False)
+    handles = {handle.get_label(): handle for handle in axes[0, 0].get_legend_handles_labels()[0]}
+    order = [*tops, *(f"chance, {top}" for top in tops)]
+    figure.legend(handles=[handles[label] for label in order], loc="outside right center", frameon=False)
     return titled(figure, title, note)
 
 

@@ -82,12 +82,14 @@ def draw_within_k(axis: Axes, rows: pd.DataFrame, methods: list[str]) -> None:
     methods : those that get a curve, in the order of the legend
     """
     taken = colours(methods)
-    for method in reversed(methods):
+    for depth, method in enumerate(methods):  # the model on top
         found, counts = np.unique(rows.loc[rows["method"] == method, "rank"], return_counts=True)
         if len(found):
             places = [found[0], *found, rows["candidates"].max()]  # up from zero, and to the end
             share = np.cumsum([0, *counts, 0]) / counts.sum()
-            axis.step(places, share, where="post", color=taken[method], linewidth=2, label=method)
+            axis.step(
+                places, share, where="post", color=taken[method], linewidth=2, label=method, zorder=3 - depth / 10
+            )
     sizes, counts = np.unique(rows["candidates"], return_counts=True)
     k = np.unique(np.geomspace(1, max(sizes, default=1), 200).round())
     chance = sum(np.minimum(k / size, 1) * count for size, count in zip(sizes, counts, strict=True)) / counts.sum()

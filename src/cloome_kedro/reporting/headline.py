@@ -64,7 +64,7 @@ def _retrieval(metrics: pd.DataFrame) -> list[Card]:
         if (here["method"] == MODEL).any():
             size, n = here.loc[here["method"] == MODEL, ["candidates", "n"]].iloc[0]
             here = here[(here["candidates"] == size)]
-            cards.append(_card(here, label.capitalize(), f"top-1 among {size:g} candidates, n = {n:,.0f}"))
+            cards.append(_card(here, label.capitalize(), f"n = {n:,.0f}, top-1 among {size:g} candidates"))
     return cards
 
 
@@ -80,7 +80,7 @@ def _zero_shot(metrics: pd.DataFrame) -> list[Card]:
     for pool, excluded in strict[-_STRICTEST:]:
         same = rows[(rows["method"] == MODEL) & (rows["pool"] == pool) & (rows["excluded"] == excluded)]
         more |= {f"{MODEL}, {protocol_label(pool, excluded)} only": value for value in same["value"]}
-    basis = f"top-1 among {classes:g} mechanisms, n = {n:,.0f}"
+    basis = f"n = {n:,.0f}, top-1 among {classes:g} mechanisms"
     return [_card(published, "Zero-shot mechanism of action", basis, more=more)]
 
 

@@ -51,7 +51,7 @@ def retrieval_table(metrics: pd.DataFrame) -> pd.DataFrame:
     metrics : table ``metrics`` of retrieval, clean images, of one split or of several joined
     """
     metrics = metrics[metrics["images"] == CLEAN]
-    metrics = metrics.assign(candidates=metrics["candidates"].map("{:g}".format))
+    metrics = metrics.assign(candidates=metrics["candidates"].round(1).map("{:g}".format))
     tops, methods = top_k_names(metrics["metric"]), in_order(metrics["method"])
     present = {tuple(key): group for key, group in metrics.groupby(_KEY)}
     sizes = sorted(metrics["candidates"].unique(), key=float, reverse=True)
@@ -75,7 +75,7 @@ def retrieval_tables(metrics: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {
         f"{candidates} candidates {kinds.get(str(pool), f'({pool} pool)')}": block.drop(
             columns=["split", "pool", "candidates"]
-        ).rename(columns={"shown_by": "compound shown by"})
+        ).rename(columns={"shown_by": "shown by"})
         for (pool, candidates), block in retrieval_table(metrics).groupby(["pool", "candidates"], sort=False)
     }
 
@@ -86,7 +86,7 @@ def format_retrieval(metrics: pd.DataFrame, simulated: bool, confidence: float =
     shown = single_draw(metrics)
     for split, of_split in shown[shown["pool"] != "same plate"].groupby("split", sort=False):
         for heading, table in retrieval_tables(of_split).items():
-            table = table.drop(columns=["compound shown by", "top-1 over draws"])
+            table = table.drop(columns=["shown by", "top-1 over draws"])
             lines += ["", f"{split} split, {heading}", *_text(table)]
     return "\n".join(lines)
 

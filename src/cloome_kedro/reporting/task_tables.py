@@ -44,37 +44,34 @@ def zero_shot_table(metrics: pd.DataFrame, task: str) -> pd.DataFrame:
 
 
 def exclusion_table(metrics: pd.DataFrame, task: str) -> pd.DataFrame:
-    """Top-1 of every method (rows) by what references may be (columns); empty where the task has no row."""
+    """Top-1 of every method (columns) by what references may be (rows); empty where the task has no row."""
     rows = single_draw(metrics[(metrics["task"] == task) & (metrics["metric"] == "top-1")])
-    table = []
-    for method in in_order(rows["method"]):
-        cells: dict[str, str] = {"method": method}
-        for pool, excluded in protocols(rows):
-            here = rows[(rows["method"] == method) & (rows["pool"] == pool) & (rows["excluded"] == excluded)]
-            cells[protocol_label(pool, excluded)] = percent_text(here.iloc[0].to_dict()) if len(here) else NOTHING
-        table.append(cells)
-    return pd.DataFrame(table)
+    return _by_protocol(rows, signed=False)
 
 
-def leak_differences(differences: pd.DataFrame) -> pd.DataFrame:
-    """Top-1 with references left out minus top-1 with any, on the same queries: a row a task and method."""
-    rows = differences[(differences["metric"] == "top-1") & differences["against"].isin(WITHOUT_EXCLUSION)]
+def exclusion_costs(differences: pd.DataFrame, task: str) -> pd.DataFrame:
+    """Top-1 with references left out (rows) minus top-1 with any, on the same queries, of every method (columns)."""
+    against = differences["against"].isin(WITHOUT_EXCLUSION)
+    rows = differences[(differences["task"] == task) & (differences["metric"] == "top-1") & against]
+    return _by_protocol(rows[rows["shown_by"].isin(rows["shown_by"].head(1))], signed=True)
+
+
+def _by_protocol(rows: pd.DataFrame, signed: bool) -> pd.DataFrame:
     table = []
-    for (task, method), group in rows.groupby(["task", "method"], sort=False):
-        cells = {"task": str(task), "method": str(method)}
-        for pool, excluded in protocols(rows):
-            here = group[(group["pool"] == pool) & (group["excluded"] == excluded)]
-            label = protocol_label(pool, excluded)
-            cells[label] = percent_text(here.iloc[0].to_dict(), signed=True) if len(here) else NOTHING
-        table.append(cells)
-    order = {method: i for i, method in enumerate(in_order(rows["method"]))}
-    table.sort(key=lambda cells: (cells["task"], order[cells["method"]]))
+    for pool, excluded in protocols(rows):
+        here = rows[(rows["pool"] == pool) & (rows["excluded"] == excluded)].drop_duplicates("method")
+        cells = {row["method"]: percent_text(row, signed) for row in here.to_dict("records")}
+        known = {method: cells.get(method, NOTHING) for method in in_order(rows["method"])}
+        table.append({"references": protocol_label(pool, excluded)} | known)
     return pd.DataFrame(table)
 
 
 def method_differences(differences: pd.DataFrame, metrics: tuple[str, ...] = ("top-1",)) -> pd.DataFrame:
-    """The model minus each other method, paired: a row a task, protocol and method; points of percent or of AUC."""
-    rows = differences[differences["metric"].isin(metrics) & differences["against"].str.startswith("method ")]
+    """The model minus each other method but oracles, paired: a row a task, protocol and method.
+
+    Differences are points of per cent, of AUC hundredths.
+    """
+    rows = differences[differences["metric"].isin(metrics) & differences["against"].str.match("method (?!Oracle)")]
     table = [
         {
             "task": row["task"] if pd.isna(row["direction"]) else DIRECTIONS[row["direction"]],
@@ -184,18 +181,15 @@ def corrupted_summary(corrupted_fields: pd.DataFrame) -> pd.DataFrame:
 
 
 def leak_table(leaks: pd.DataFrame) -> pd.DataFrame:
-    """What two folds share: a row a kind of relative and pair of folds that have compounds."""
-    return pd.DataFrame(
-        [
-            {
-                "relative": row["kind"],
-                "fold": row["fold"],
-                "in": row["other_fold"],
-                "compounds with one": f"{row['compounds']:,} of {row['of']:,}",
-                "example": NOTHING if pd.isna(row["example"]) else row["example"],
-            }
-            for row in leaks.to_dict("records")
-            if row["of"]
-        ],
-        columns=["relative", "fold", "in", "compounds with one", "example"],
-    )
+    """What two folds share: a row a pair of folds, a column a kind of relative, and an example of a near-duplicate."""
+    leaks = leaks[leaks["of"] > 0]
+    table = []
+    for (fold, other), group in leaks.groupby(["fold", "other_fold"], sort=False):
+        rows = group.set_index("kind")
+        example = rows["example"].get("near-duplicate")
+        table.append(
+            {"fold": fold, "shared with": other, "compounds": f"{rows['of'].iloc[0]:,}"}
+            | {kind: f"{rows['compounds'].get(kind, 0):,}" for kind in leaks["kind"].unique()}
+            | {"example of a near-duplicate": NOTHING if pd.isna(example) else example}
+        )
+    return pd.DataFrame(table)

@@ -1,5 +1,7 @@
 """Figures of zero-shot classification: top-1 by method and by what is excluded."""
 
+import textwrap
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -29,7 +31,7 @@ _EXCLUDED = ["none", "well", "plate", "compound", "plate+compound"]
 def protocol_label(pool: str, excluded: str | None) -> str:
     """A protocol as people read it, e.g. ``other plates`` for references that share the query's plate left out."""
     if pool == "same plate":
-        among = "same plate only"
+        among = "same plate"
         return among if excluded in (None, "none") else f"{among}, other {str(excluded).replace('+', ' and ')}s"
     if excluded in (None, "none"):
         return "any reference"
@@ -79,15 +81,15 @@ def _draw_task(axis: Axes, rows: pd.DataFrame, methods: list[str]) -> None:
             mark(axis, place + offsets[methods.index(row["method"])], row, row["method"], taken[row["method"]])
         chance = here["chance"].mean()
         axis.plot([place - 0.45, place + 0.45], [chance] * 2, "--", color="0.1", label="" if place else "chance")
-        label = protocol_label(pool, excluded).replace(" and ", " and\n")
+        label = textwrap.fill(protocol_label(pool, excluded), 16)
         labels.append(f"{label}\nn = {here['n'].max():,}")
-    axis.set_xticks(range(len(places)), labels)
+    axis.set_xticks(range(len(places)), labels, fontsize=8.5)
     for place in range(1, len(places)):
         axis.axvline(place - 0.5, color="0.85", linewidth=0.8)
     axis.grid(visible=False, axis="x")
     top = min(1.02, 1.12 * float(rows["high"].max()))
     axis.set(ylim=(-0.03 * top, top), xlim=(-0.5, len(places) - 0.5))
-    axis.yaxis.set_major_formatter(PercentFormatter(1))
+    axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
 
 
 @styled

@@ -34,12 +34,13 @@ def describe_zero_shot(
     accuracy = zero_shot_figures.zero_shot_accuracy(zero_shot_metrics, **text)
     distribution = zero_shot_figures.zero_shot_ranks(zero_shot_ranks, **text)
     tasks = [task for task in zero_shot_figures.TASKS if (zero_shot_metrics["task"] == task).any()]
+    costs = {task: task_tables.exclusion_costs(zero_shot_differences, task) for task in tasks}
     part = render(
         "zero_shot.html.j2",
         confidence=zero_shot.confidence,
         tasks={task: task_tables.zero_shot_table(zero_shot_metrics, task) for task in tasks},
         exclusions={task: task_tables.exclusion_table(zero_shot_metrics, task) for task in tasks},
-        leaks=task_tables.leak_differences(zero_shot_differences),
+        costs={task: table for task, table in costs.items() if len(table)},
         differences=task_tables.method_differences(zero_shot_differences),
         accuracy=data_uri(accuracy),
         distribution=data_uri(distribution),
