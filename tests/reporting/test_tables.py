@@ -107,6 +107,7 @@ def test_draws_means_and_the_querys_plate_have_rows_of_their_own(metrics):
 def test_points_of_a_difference_have_their_sign():
     row = {"difference": -0.0321, "low": -0.05, "high": 0.004}
     assert tables.percent_text(row, signed=True) == "-3.2 (-5.0 to +0.4)"
+    assert tables.percent_text(row | {"difference": -0.0003}, signed=True) == "+0.0 (-5.0 to +0.4)"
 
 
 def test_data_summary_counts():

@@ -16,11 +16,16 @@ _KEY = ["split", "pool", "candidates", "direction", "method", "shown_by"]
 def percent_text(row: dict, signed: bool = False) -> str:
     """A proportion with its interval, e.g. ``12.3 % (9.1–16.0)``; of a difference the points with their sign."""
     key, form = ("difference", "{:+.1f}") if signed else ("value", "{:.1f} %")
-    text = form.format(100 * row[key])
+    text = form.format(_points(row[key]))
     if pd.isna(row["low"]):
         return text
-    ends = [form.removesuffix(" %").format(100 * row[end]) for end in ("low", "high")]
+    ends = [form.removesuffix(" %").format(_points(row[end])) for end in ("low", "high")]
     return f"{text} ({' to '.join(ends) if signed else '–'.join(ends)})"
+
+
+def _points(share: float) -> float:
+    """Per cent, to the digit that is shown; never a negative zero."""
+    return round(100 * share, 1) + 0.0
 
 
 def top_k_cells(rows: pd.DataFrame, tops: list[str]) -> dict[str, str]:
