@@ -94,7 +94,7 @@ class LogisticRegressions:
             if reached.all():
                 break
             along = (self.x @ direction[..., None])[..., 0]
-            step = [self._move([(direction, along), (self.w, self.z), *step], c)]
+            step = [self._move([(direction, along), (self.w, self.z), *step], c, reached)]
         return reached
 
     def _derivatives(self, margins: Tensor) -> tuple[Tensor, Tensor]:
@@ -108,8 +108,11 @@ class LogisticRegressions:
         near = residuals.clamp(-_WRONG, _WRONG).abs()
         return residuals, near * (1 - near) * self.known
 
-    def _move(self, directions: list[_Direction], c: Tensor) -> _Direction:
-        """Go to the minimum over the span of directions and the intercept; returns the step."""
+    def _move(self, directions: list[_Direction], c: Tensor, rest: Tensor | None = None) -> _Direction:
+        """Go to the minimum over the span of directions and the intercept; returns the step.
+
+        Those at ``rest`` (B,) stay: directions from a minimum are rounding, and would lead away from it.
+        """
         span = torch.stack([w for w, _ in directions], 1)
         along = torch.stack([*(z for _, z in directions), torch.ones_like(self.z)], 1)
         size = len(directions)
@@ -119,6 +122,8 @@ class LogisticRegressions:
         linear[:, :size] = (double @ self.w.double()[..., None])[..., 0] / c[:, None]
         quadratic[:, :size, :size] = double @ double.mT / c[:, None, None]
         t = self._minimise(along, linear, quadratic).to(span.dtype)
+        if rest is not None:
+            t = t.masked_fill(rest[:, None], 0)
         step, margin = (t[:, None, :-1] @ span)[:, 0], (t[:, None, :-1] @ along[:, :-1])[:, 0]
         self.w, self.z, self.b = self.w + step, self.z + margin, self.b + t[:, -1]
         return step, margin
