@@ -27,21 +27,25 @@ from cloome_kedro.reporting.style import (
 )
 
 
-def corrupted_panels(fields: np.ndarray, names: Sequence[str], drawn: Sequence[str], note: str = "") -> Figure:
+def corrupted_panels(
+    fields: np.ndarray, filled: np.ndarray, names: Sequence[str], drawn: Sequence[str], note: str = ""
+) -> Figure:
     """One field as it is and as corruptions change it, as composites at one contrast: the publication's figure 1.
 
-    Background is drawn a little lighter than black, so that the wedges that a rotation fills with black are seen.
+    Background is drawn dark grey, so that the wedges that a rotation fills with black are seen.
 
     Parameters
     ----------
     fields : uint8 (N, 5, H, W), the clean one first
+    filled : bool (N, H, W), pixels without an image
     names : N names of corruptions, the first is ``clean``
     drawn : N short texts: what was drawn for the field, e.g. an angle
     note : small text above, e.g. which field it is, and that the data are simulated
     """
     limits = display_limits(fields[:1])
-    limits[:, 0] = np.maximum(0, limits[:, 0] - 0.12 * (limits[:, 1] - limits[:, 0]))
+    limits[:, 0] -= 0.12 * (limits[:, 1] - limits[:, 0])
     pictures = composite(shrink(fields, 520), limits)
+    pictures[shrink(255 * filled.astype(np.uint8), 520) > 127] = 0
     width = 2.4
     height = width * pictures.shape[1] / pictures.shape[2]
     head, foot = 0.62, 0.3
@@ -85,11 +89,15 @@ def figure_1(
             break
     clean = read([field_id])
     image = torch.from_numpy(clean)
-    changed = [corrupt(change, image, [drawn])[0].numpy() for change, drawn in zip(changes, settings, strict=True)]
+    pairs = list(zip(changes, settings, strict=True))
+    changed = [corrupt(change, image, [drawn])[0].numpy() for change, drawn in pairs]
+    masks = [corrupt(change, torch.ones_like(image), [drawn])[0][:, 0].numpy() for change, drawn in pairs]
+    filled = np.concatenate([np.zeros_like(clean[:, 0]) > 0, *(mask == 0 for mask in masks)])
     names = [CLEAN, *(change.name for change in changes)]
     parts = (str(field_id), note)
     texts = ["", *map(_drawn_text, settings)]
-    return corrupted_panels(np.concatenate([clean, *changed]), names, texts, " · ".join(filter(None, parts))), field_id
+    title = " · ".join(filter(None, parts))
+    return corrupted_panels(np.concatenate([clean, *changed]), filled, names, texts, title), field_id
 
 
 def _visible(settings: dict[str, Any], least: float = 3.0) -> bool:
