@@ -76,7 +76,7 @@ class Probed:
     labels
         (S, T) 1, 0 or NaN of the test samples in T assays.
     scores
-        (method, images) -> (S, T) predicted probabilities; NaN where an assay has no probe.
+        (method, images) -> (S, T) log odds of being active; NaN where an assay has no probe.
     """
 
     table: pd.DataFrame
