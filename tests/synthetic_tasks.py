@@ -64,7 +64,7 @@ def _zero_shot(queries, labels, split, generator):
     for task, matches in (("zero-shot compound", queries["inchikey"]), ("zero-shot MoA", moa)):
         classes = matches.nunique()
         known = matches.notna()
-        protocols = [("full", "none"), ("full", "well"), ("full", "plate"), ("same plate", "none")]
+        protocols = [("full", "none"), ("full", "well"), ("full", "plate"), ("same plate", "well")]
         if task == "zero-shot MoA":
             protocols += [("full", "compound"), ("full", "plate+compound")]
         for (pool, excluded), (method, skill), draw in product(protocols, METHODS.items(), range(3)):

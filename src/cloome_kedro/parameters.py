@@ -314,7 +314,7 @@ class ZeroShotParameters(Parameters):
         min_length=1,
         description="what references may not share with a query, protocol by protocol; compound: of mechanisms only",
     )
-    same_plate: bool = Field(default=True, description="also with references on the query's plate alone")
+    same_plate: bool = Field(default=True, description="also with references of other wells of the query's plate alone")
     draws: Positive = Field(default=10, description="of references; the first alone is reported too")
     top_k: list[Positive] = [1, 5, 10]
     confidence: float = Field(default=0.95, gt=0, lt=1)
@@ -339,6 +339,9 @@ class CorruptionParameters(Parameters):
             raise ValueError(f"corruption.chosen: {self.chosen} is not in corruption.names, {', '.join(self.names)}")
         if len(set(self.names)) < len(self.names):
             raise ValueError(f"corruption.names: one is there twice in {', '.join(self.names)}")
+        from cloome_kedro.imaging.corruptions import find_corruptions
+
+        find_corruptions(self.names, self.modules)  # before the run, not after the training
         return self
 
 

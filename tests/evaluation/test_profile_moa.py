@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cloome_kedro.evaluation.profile_moa import PROTOCOLS, Protocol, rank_mechanisms
+from cloome_kedro.evaluation.profile_moa import protocols_of_profiles, rank_mechanisms
+from cloome_kedro.evaluation.zero_shot_protocols import Protocol
 
 NO_COUNTS = pd.DataFrame({"field_id": [], "nuclei": []})
 
@@ -35,8 +36,9 @@ NAMES = ["none", "plate", "plate+compound where possible", "plate+compound"]
 
 
 def test_protocols_name_themselves():
-    assert [str(protocol) for protocol in PROTOCOLS] == NAMES
-    assert str(Protocol(("compound",), ("compound",))) == "compound where possible"
+    assert [protocol.setting["excluded"] for protocol in protocols_of_profiles(["mean"])] == NAMES
+    alone = Protocol(("compound",), where_possible=("compound",))
+    assert alone.setting["excluded"] == "compound where possible"
 
 
 def test_profiles_of_the_mechanism_find_it_everywhere():
@@ -90,9 +92,10 @@ def test_the_same_seed_gives_the_same_ranks():
 
 def test_one_plate_has_rows_without_exclusion_only(caplog):
     wells = screen(plates=("P",))
-    ranks = rank_mechanisms(wells, one_hot(wells["moa"].to_numpy()), NO_COUNTS)
+    with caplog.at_level("INFO"):
+        ranks = rank_mechanisms(wells, one_hot(wells["moa"].to_numpy()), NO_COUNTS)
     assert set(ranks["excluded"]) == {"none"}
-    assert "no rows with plate excluded" in caplog.text
+    assert "excluded plate: no query has a reference" in caplog.text
     alone = wells.drop_duplicates("label")
     with pytest.raises(ValueError, match="profiles of more plates are needed"):
         rank_mechanisms(alone, np.ones((len(alone), 2)), NO_COUNTS)

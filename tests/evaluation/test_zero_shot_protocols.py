@@ -34,7 +34,7 @@ def test_protocols_of_compounds_do_not_exclude_them_nor_those_of_a_plate_the_pla
     of_mechanisms = [(p.pool, p.setting["excluded"]) for p in protocols_of(EXCLUDE, ["field"], True, False)]
     assert of_mechanisms == [
         *(("full", keys) for keys in ("none", "well", "plate", "compound", "plate+compound")),
-        *(("same plate", keys) for keys in ("none", "well", "compound")),
+        ("same plate", "well"),
     ]
     of_compounds = [(p.shown_by, p.setting["excluded"]) for p in protocols_of(EXCLUDE, ["mean", "field"], False, True)]
     assert of_compounds == [(by, keys) for by in ("mean", "field") for keys in ("none", "well", "plate")]
@@ -64,11 +64,10 @@ def test_differences_are_to_nothing_excluded_and_to_other_methods():
     keys = table[["method", "pool", "excluded", "against"]]
     assert set(keys.itertuples(index=False, name=None)) == {
         *(("Profiles", "full", k, "excluded none") for k in ("well", "plate", "compound", "plate+compound")),
-        *(("Profiles", "same plate", keys, "excluded none") for keys in ("well", "compound")),
-        ("Profiles", "same plate", "none", "pool full"),
+        ("Profiles", "same plate", "well", "pool full"),
         *(("CLOOME", "full", keys, "method Profiles") for keys in ("none", "plate+compound")),
     }
-    assert len(pd.concat(model.differences)) == 2 * 7
+    assert len(pd.concat(model.differences)) == 2 * 5
     plate, nothing = Protocol(("plate",)), Protocol(())
     ranks = pd.merge(found.ranks[plate], found.ranks[nothing], on=["draw", "query"])
     expected = (ranks["rank_x"] == 1).groupby(ranks["draw"]).mean() - (ranks["rank_y"] == 1).groupby(
@@ -113,5 +112,5 @@ def test_protocols_without_a_query_are_left_out(caplog):
     with caplog.at_level("INFO"):
         plans = draw_plans(fields, protocols_of(EXCLUDE, ["field"], True, False), 2, 0)
     assert {protocol.pool for protocol in plans} == {"full"}
-    assert "pool same plate, excluded none: no query has a reference" in caplog.text
+    assert "pool same plate, excluded well: no query has a reference" in caplog.text
     assert draw_plans(fields[:0], [Protocol(())], 2, 0) == {}

@@ -30,10 +30,10 @@ def test_exclusions_have_a_row_each_and_gaps_are_dashes(study):
     ]  # fmt: skip
     assert table["references"].tolist() == [
         "any reference", "other wells", "other plates", "other compounds", "other plates and compounds",
-        "same plate",
+        "same plate, other wells",
     ]  # fmt: skip
     assert len(task_tables.exclusion_table(metrics, "zero-shot compound")) == 4
-    less = metrics[(metrics["method"] != "Profiles") | (metrics["excluded"] != "well")]
+    less = metrics[(metrics["method"] != "Profiles") | (metrics["excluded"] != "well") | (metrics["pool"] != "full")]
     gaps = task_tables.exclusion_table(less, "zero-shot MoA").set_index("references")
     assert (gaps == "–").sum(axis=None) == 1
     assert gaps.loc["other wells", "Profiles"] == "–"

@@ -24,7 +24,7 @@ def test_every_method_has_its_value_and_interval_by_protocol(study):
     figure = zero_shot_figures.zero_shot_accuracy(metrics, "random split", "simulated data")
     compound, moa = figure.axes
     assert [label.get_text().split("\nn =")[0] for label in compound.get_xticklabels()] == [
-        "any reference", "other wells", "other plates", "same plate"
+        "any reference", "other wells", "other plates", "same plate,\nother wells"
     ]  # fmt: skip
     assert len(moa.get_xticklabels()) == 6
     rows = metrics.query("task == 'zero-shot MoA' and draws == 1 and metric == 'top-1' and method != 'Random'")

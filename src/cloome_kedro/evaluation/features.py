@@ -1,8 +1,19 @@
-"""Classical profiles as features of fields."""
+"""Classical profiles as features of fields, and vectors of unit length."""
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+
+
+def feature_columns(field_profiles: pd.DataFrame) -> list[str]:
+    """Columns of the table ``field_profiles`` that are features: all but ``field_id`` and ``Metadata_...``."""
+    return [name for name in field_profiles if name != "field_id" and not str(name).startswith("Metadata_")]
+
+
+def unit_rows(vectors: np.ndarray) -> np.ndarray:
+    """(N, d) vectors divided by their Euclidean lengths; zeros stay zeros."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(lengths > 0, lengths, 1)
 
 
 def standardised_profiles(
@@ -27,8 +38,7 @@ def standardised_profiles(
     missing : numpy.ndarray
         (N,) bool: fields without a profile.
     """
-    columns = [name for name in field_profiles if name != "field_id" and not str(name).startswith("Metadata_")]
-    of_fields = field_profiles.set_index("field_id")[columns]
+    of_fields = field_profiles.set_index("field_id")[feature_columns(field_profiles)]
     fields = pd.Index(np.asarray(field_ids))
     missing = ~fields.isin(of_fields.index)
     values = of_fields.reindex(fields).to_numpy(float, copy=True)

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from cloome_kedro.evaluation.draws import draw_queries, draw_seed, mean_by_compound
+from cloome_kedro.evaluation.features import unit_rows
 from cloome_kedro.evaluation.ranks import Pools, Ties, check_pool, match_ranks, pair_scores, resolve_ties, top_k
 
 logger = logging.getLogger(__name__)
@@ -193,8 +194,7 @@ def embedding_ranks(
     spaces = (both_ways(images(drawn["field_id"]), structures(drawn["inchikey"])) for drawn in queries)
     by_field = field_ranks(queries, spaces, n_candidates, seed)
     keys, means = mean_by_compound(images(fields["field_id"]), fields)
-    means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), np.finfo(float).tiny)
-    by_mean = mean_ranks(both_ways(means, structures(keys)), keys, n_candidates, seed, draws)
+    by_mean = mean_ranks(both_ways(unit_rows(means), structures(keys)), keys, n_candidates, seed, draws)
     return pd.concat([by_field, by_mean], ignore_index=True)
 
 

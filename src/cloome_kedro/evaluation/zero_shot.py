@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from cloome_kedro.evaluation.features import unit_rows
 from cloome_kedro.evaluation.ranks import Pools, Ties, check_pool, count_rivals, resolve_ties
 from cloome_kedro.evaluation.zero_shot_plan import Plan, Pool, ShownBy, plan_zero_shot
 
@@ -119,6 +120,5 @@ def _reference_vectors(plan: Plan, chosen: np.ndarray, vectors: np.ndarray, sums
         left_out = np.concatenate([rows for _, rows in others]).astype(np.int64)
         begins = np.concatenate([[0], np.cumsum([len(rows) for _, rows in others])])[:-1]
         means[len(usual) :] -= np.add.reduceat(vectors[plan.order[left_out]], begins, axis=0, dtype=np.float64)
-    lengths = np.linalg.norm(means, axis=1, keepdims=True)
     # In float32, equal means tie though their vectors were summed in another order.
-    return (means / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+    return unit_rows(means).astype(np.float32)

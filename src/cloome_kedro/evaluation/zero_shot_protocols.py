@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cloome_kedro.evaluation.draws import draw_seed
 from cloome_kedro.evaluation.ranks import Ties
 from cloome_kedro.evaluation.summary import compare_ranks, summarise_ranks
 from cloome_kedro.evaluation.zero_shot import rank_by_plan
@@ -23,11 +24,14 @@ class Protocol:
     excluded: tuple[str, ...]
     shown_by: ShownBy = "field"
     pool: Pool = "full"
+    where_possible: tuple[str, ...] = ()
 
     @property
     def setting(self) -> dict[str, str | None]:
         """Its columns in tables."""
-        excluded = "+".join(self.excluded) or "none"
+        always = "+".join(key for key in self.excluded if key not in self.where_possible)
+        possible = self.where_possible and "+".join(self.where_possible) + " where possible"
+        excluded = "+".join(filter(None, [always, possible])) or "none"
         return {"direction": None, "pool": self.pool, "shown_by": self.shown_by, "excluded": excluded}
 
 
@@ -75,21 +79,19 @@ def protocols_of(
     ----------
     exclude
         Keys of each protocol. Those with ``compound`` are left out where classes are compounds, which would have no
-        references; those with ``plate`` where references are of the same plate.
+        references.
     shown_by, same_plate
-        What classes are shown by, and whether there is a protocol on the query's own plate beside.
+        What classes are shown by, and whether there is a protocol with other wells of the query's own plate beside.
     of_compounds
         Whether classes are compounds.
     """
     kept = [tuple(keys) for keys in exclude if not (of_compounds and "compound" in keys)]
-    pools: list[Pool] = ["full", "same plate"] if same_plate else ["full"]
-    return [
-        Protocol(keys, by, pool)
-        for by in shown_by
-        for pool in pools
-        for keys in kept
-        if not (pool == "same plate" and "plate" in keys)
-    ]
+    protocols = []
+    for by in shown_by:
+        protocols += [Protocol(keys, by) for keys in kept]
+        if same_plate:
+            protocols.append(Protocol(("well",), by, "same plate"))
+    return protocols
 
 
 def draw_plans(fields: pd.DataFrame, protocols: Sequence[Protocol], draws: int, seed: int) -> Plans:
@@ -103,7 +105,9 @@ def draw_plans(fields: pd.DataFrame, protocols: Sequence[Protocol], draws: int, 
     plans = {}
     for protocol in protocols:
         drawn = [
-            plan_zero_shot(fields, protocol.excluded, protocol.shown_by, protocol.pool, seed, draw)
+            plan_zero_shot(
+                fields, protocol.excluded, protocol.shown_by, protocol.pool, seed, draw, protocol.where_possible
+            )
             for draw in range(draws if protocol.shown_by == "field" else 1)
         ]
         if all(len(plan.queries) for plan in drawn):
@@ -114,6 +118,37 @@ def draw_plans(fields: pd.DataFrame, protocols: Sequence[Protocol], draws: int, 
                 "pool %s, excluded %s: no query has a reference of its class, so there are no rows", pool, excluded
             )
     return plans
+
+
+def rank_method(
+    name: str, method: Method, fields: pd.DataFrame, plans: Plans, setting: dict[str, str], seed: int
+) -> dict[Protocol, pd.DataFrame]:
+    """Table ``ranks`` by protocol, of every draw.
+
+    Parameters
+    ----------
+    name, method
+        What ranks. One that does not know all fields gets plans of its own.
+    fields, plans
+        What was planned, and :func:`draw_plans` of it.
+    setting
+        Other columns of the table: task, images, split where there is one.
+    seed
+        Of the draws and of random ties.
+    """
+    vectors = method.vectors
+    if method.known is not None and not method.known.all():
+        fields, vectors = fields[method.known], vectors[method.known]
+        draws = max((len(drawn) for drawn in plans.values()), default=1)
+        plans = draw_plans(fields, list(plans), draws, seed)
+    ranks = {}
+    for protocol, drawn in plans.items():
+        tables = [
+            rank_by_plan(plan, vectors, vectors, method.ties, draw_seed(seed, draw)).assign(draw=draw)
+            for draw, plan in enumerate(drawn)
+        ]
+        ranks[protocol] = pd.concat(tables, ignore_index=True).assign(**setting, **protocol.setting, method=name)
+    return ranks
 
 
 def evaluate_method(
@@ -131,42 +166,23 @@ def evaluate_method(
 
     Parameters
     ----------
-    name, method
-        What ranks. One that does not know all fields gets plans of its own.
-    fields, plans
-        What was planned, and :func:`draw_plans` of it.
-    setting
-        Other columns of the tables: split, task, images.
+    name, method, fields, plans, setting
+        As in :func:`rank_method`.
     top_k, confidence, seed
         Of the metrics; the seed is also that of the draws and of random ties.
     model
         What the model reached. Given that, differences hold its own minus this method's, with nothing excluded and with
-        most, beside each exclusion minus none, and the same plate minus all.
+        most, beside each exclusion minus none, and the same plate minus all plates, both with other wells only.
     """
-    vectors = method.vectors
-    if method.known is not None and not method.known.all():
-        fields, vectors = fields[method.known], vectors[method.known]
-        draws = max((len(drawn) for drawn in plans.values()), default=1)
-        plans = draw_plans(fields, list(plans), draws, seed)
-    ranks = {}
-    for protocol, drawn in plans.items():
-        tables = [
-            rank_by_plan(plan, vectors, vectors, method.ties, seed if draw == 0 else _derived(seed, draw)).assign(
-                draw=draw
-            )
-            for draw, plan in enumerate(drawn)
-        ]
-        ranks[protocol] = pd.concat(tables, ignore_index=True).assign(**setting, **protocol.setting, method=name)
+    ranks = rank_method(name, method, fields, plans, setting, seed)
     settings: Any = top_k, confidence, seed
     metrics = [summarise_ranks(table, *settings) for table in ranks.values()]
     differences = []
     for protocol, table in ranks.items():
-        usual = Protocol((), protocol.shown_by, protocol.pool)
-        anywhere = Protocol((), protocol.shown_by)
-        if protocol.excluded and usual in ranks:
-            differences.append(compare_ranks(table, ranks[usual], "excluded none", *settings))
-        elif protocol.pool == "same plate" and anywhere in ranks:
-            differences.append(compare_ranks(table, ranks[anywhere], "pool full", *settings))
+        usual = Protocol(protocol.excluded if protocol.pool == "same plate" else (), protocol.shown_by)
+        against = "pool full" if protocol.pool == "same plate" else "excluded none"
+        if usual != protocol and usual in ranks:
+            differences.append(compare_ranks(table, ranks[usual], against, *settings))
     if model is not None:
         strictest = {protocol.shown_by: protocol for protocol in sorted(ranks, key=_strictness)}
         for protocol in (key for key in ranks if key.pool == "full"):
@@ -177,7 +193,3 @@ def evaluate_method(
 
 def _strictness(protocol: Protocol) -> tuple[bool, int]:
     return protocol.pool == "full", len(protocol.excluded)
-
-
-def _derived(seed: int, draw: int) -> int:
-    return int(np.random.SeedSequence([seed, draw]).generate_state(1)[0])

@@ -16,7 +16,9 @@ def profiled_fields(fields, field_profiles, split: str):
     import numpy as np
     import pandas as pd
 
-    columns = [name for name in field_profiles if name != "field_id" and not name.startswith("Metadata_")]
+    from cloome_kedro.evaluation.features import feature_columns
+
+    columns = feature_columns(field_profiles)
     if not columns:
         raise ValueError(
             "field_profiles has no feature: run the pipeline profiles; in a table of your own, no feature is named "

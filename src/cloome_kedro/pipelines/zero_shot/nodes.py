@@ -89,10 +89,8 @@ def classify_fields(
 
 def _methods(image_embeddings, untrained_embeddings, field_profiles, cell_counts, pairs, fields, folds, split):
     """What ranks fields, by name, the model first."""
-    import numpy as np
-
     from cloome_kedro.evaluation.confounders import confounder_vectors
-    from cloome_kedro.evaluation.features import standardised_profiles
+    from cloome_kedro.evaluation.features import standardised_profiles, unit_rows
     from cloome_kedro.evaluation.zero_shot_protocols import Method
 
     methods = {"CLOOME": Method(image_embeddings.of(fields["field_id"]))}
@@ -108,8 +106,7 @@ def _methods(image_embeddings, untrained_embeddings, field_profiles, cell_counts
             len(known),
         )
     if known.any():
-        lengths = np.linalg.norm(profiles, axis=1, keepdims=True)
-        methods["Profiles"] = Method(profiles / np.where(lengths > 0, lengths, 1), known=known)
+        methods["Profiles"] = Method(unit_rows(profiles), known=known)
     methods["Untrained"] = Method(untrained_embeddings.of(fields["field_id"]))
     for name, vectors in confounder_vectors(fields, cell_counts).items():
         methods[name] = Method(vectors, ties="random")
