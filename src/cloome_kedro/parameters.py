@@ -292,7 +292,7 @@ class ProbingParameters(Parameters):
     level: Literal["compound", "field"] = Field(
         default="compound", description="a sample is a compound, by the mean over its fields, or (published) a field"
     )
-    c_grid: list[Annotated[float, Field(gt=0)]] = Field(
+    c_grid: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
         min_length=1, description="inverse strengths of regularisation, of which validation AUC chooses"
     )
     unscorable: Literal["leave_out", "half"] = Field(

@@ -36,7 +36,7 @@ from cloome_kedro.pipelines.corruption.nodes import embed_corrupted
 from cloome_kedro.pipelines.retrieval.nodes import rank_matches
 
 NAMES = ["nothing", "small_rotation"]
-CORRUPTION = CorruptionParameters(names=NAMES, chosen="nothing")
+CORRUPTION = CorruptionParameters.model_construct(names=NAMES, chosen="nothing")  # which each test registers
 RETRIEVAL = RetrievalParameters(candidates=4, draws=3, top_k=[1, 3])
 ZERO_SHOT = ZeroShotParameters(draws=2, top_k=[1, 3])
 PROBING = ProbingParameters(c_grid=[0.01, 1.0], resamples=100)
@@ -272,7 +272,9 @@ def test_a_manifest_of_other_embeddings_is_refused(study):
         rank(study, manifest, CORRUPTION.model_copy(update={"names": ["random_flip", *NAMES]}))
 
 
-def test_an_unknown_corruption_is_told_before_anything_is_embedded(study):
+def test_unknown_corruptions_and_modules_are_told_before_the_run():
     with pytest.raises(ValueError, match="'random_flop' is unknown; the nearest there are: random_flip"):
-        embed(study, CORRUPTION.model_copy(update={"names": ["nothing", "random_flop"]}))
-    assert not study["corruption_store"].folder.exists()
+        CorruptionParameters(names=["nothing", "random_flop"], chosen="nothing")
+    with pytest.raises(ValueError, match=r"corruption\.modules: no_such_module cannot be imported"):
+        CorruptionParameters(names=NAMES, chosen="nothing", modules=["no_such_module"])
+    assert CorruptionParameters(names=NAMES, chosen="nothing") == CORRUPTION
