@@ -3,6 +3,7 @@
 A table whose columns differ from its schema is refused when it is saved and when it is loaded.
 """
 
+import pandas as pd
 import pandera.pandas as pa
 
 from cloome_kedro.imaging.channels import CHANNELS
@@ -18,6 +19,11 @@ def _column(kind, *checks, **options):
 
 def _table(columns, **options):
     return pa.DataFrameSchema(columns, strict=True, coerce=True, **options)
+
+
+def empty(schema: pa.DataFrameSchema) -> pd.DataFrame:
+    """The table without rows, each column of its type."""
+    return schema.coerce_dtype(pd.DataFrame(columns=list(schema.columns)))
 
 
 _field = {

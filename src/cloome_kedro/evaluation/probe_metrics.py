@@ -9,17 +9,10 @@ from scipy.stats import norm
 
 from cloome_kedro.evaluation.assays import Probed, Tested
 from cloome_kedro.evaluation.auc import resampled_aucs
+from cloome_kedro.evaluation.summary import DIFFERENCES, METRICS, RANDOM
 
 THRESHOLDS = (0.9, 0.8, 0.7)
-RANDOM = "Random"
 _SCORES = {"AUC": "auc", "F1": "f1", "average precision": "average_precision", "MCC": "mcc"}
-_SETTING = ("task", "method", "images", "direction", "pool", "shown_by", "excluded")
-_METRICS = [
-    *_SETTING,
-    *("draws", "candidates", "metric", "value", "low", "high", "interval"),
-    *("n", "compounds", "successes", "spread", "chance"),
-]
-_DIFFERENCES = [*_SETTING, "against", "metric", "difference", "low", "high", "n", "compounds"]
 
 
 def summarise_probes(
@@ -80,10 +73,10 @@ def summarise_probes(
                     "compounds": _tested_compounds(probed, np.isfinite(gap)),
                 }
             )
-    metrics = pd.DataFrame(rows, columns=_METRICS).astype({"successes": "Int64"})
+    metrics = pd.DataFrame(rows, columns=METRICS[1:]).astype({"successes": "Int64"})
     random = metrics[metrics["chance"].notna()].drop_duplicates(["images", "metric"])
     random = random.assign(method=RANDOM, value=random["chance"], low=np.nan, high=np.nan, interval="none")
-    return pd.concat([metrics, random], ignore_index=True), pd.DataFrame(differences, columns=_DIFFERENCES)
+    return pd.concat([metrics, random], ignore_index=True), pd.DataFrame(differences, columns=DIFFERENCES[1:])
 
 
 def _interval(values: np.ndarray, resampled: np.ndarray, confidence: float) -> tuple[float, float]:

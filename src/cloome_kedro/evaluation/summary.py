@@ -15,12 +15,13 @@ from cloome_kedro.evaluation.intervals import exact_interval
 SETTING = ("split", "task", "method", "images", "direction", "pool", "shown_by", "excluded")
 RANDOM = "Random"
 
-_METRICS = [
+#: columns of the tables ``metrics`` and ``differences`` without their split hash
+METRICS = [
     *SETTING,
     *("draws", "candidates", "metric", "value", "low", "high", "interval"),
     *("n", "compounds", "successes", "spread", "chance"),
 ]
-_DIFFERENCES = [*SETTING, "against", "metric", "difference", "low", "high", "n", "compounds"]
+DIFFERENCES = [*SETTING, "against", "metric", "difference", "low", "high", "n", "compounds"]
 _KINDS: dict[str, Any] = {
     "successes": "Int64",
     **dict.fromkeys(("candidates", "value", "low", "high", "spread", "chance"), float),
@@ -59,7 +60,7 @@ def summarise_ranks(ranks: pd.DataFrame, top_k: Sequence[int], confidence: float
         if len(np.unique(draw[members])) > 1:
             parts = draw[members], rank[members], candidates[members], compound[members]
             rows += _of_all_draws(setting, *parts, top_k, confidence, seed)
-    metrics = pd.DataFrame(rows, columns=_METRICS).astype(_KINDS)
+    metrics = pd.DataFrame(rows, columns=METRICS).astype(_KINDS)
     random = metrics.assign(
         method=RANDOM, value=metrics["chance"], low=np.nan, high=np.nan, interval="none", successes=None, spread=np.nan
     ).drop_duplicates([*SETTING, "draws", "candidates", "metric"])
@@ -122,7 +123,7 @@ def compare_ranks(
         }
         for k, difference, low, high in zip(top_k, *found, strict=True):
             rows.append({**common, "metric": f"top-{k}", "difference": difference, "low": low, "high": high})
-    return pd.DataFrame(rows, columns=_DIFFERENCES).astype(dict.fromkeys(("difference", "low", "high"), float))
+    return pd.DataFrame(rows, columns=DIFFERENCES).astype(dict.fromkeys(("difference", "low", "high"), float))
 
 
 def chance_top_k(candidates: np.ndarray, k: int) -> float:

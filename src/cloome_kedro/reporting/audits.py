@@ -5,6 +5,7 @@ import pandas as pd
 from cloome_kedro.reporting.captioned import CaptionedTable
 from cloome_kedro.reporting.style import CHANCE, MODEL, images_in_order, in_order
 from cloome_kedro.reporting.supplement import ABSENT, digits, percent
+from cloome_kedro.reporting.tables import auc_text
 
 _SETTING = ["split", "task", "method", "images", "direction", "pool", "shown_by", "excluded"]
 _TASKS = ["zero-shot MoA", "zero-shot compound", "probing", "retrieval"]
@@ -68,7 +69,7 @@ def _row(row: dict, changes: dict) -> dict[str, str]:
         "Images": row["images"],
         "Setting": _setting(row),
         "Metric": row["metric"] if probing else f"{row['metric']} (%)",
-        "Value": _score(row) if probing else percent(row),
+        "Value": auc_text(row) if probing else percent(row),
         "Chance": ABSENT if pd.isna(row["chance"]) else digits(row["chance"] * (1 if probing else 100)),
         "n": f"{row['n']:,}",
         "Compounds": f"{row['compounds']:,}",
@@ -103,11 +104,6 @@ def _setting(row: dict) -> str:
 
 def _key(row: dict) -> tuple:
     return tuple("" if pd.isna(row[column]) or row[column] == "none" else row[column] for column in _SETTING)
-
-
-def _score(row: dict) -> str:
-    text = f"{row['value']:.3f}"
-    return text if pd.isna(row["low"]) else f"{text} ({row['low']:.3f}–{row['high']:.3f})"
 
 
 def _difference(row: dict) -> str:

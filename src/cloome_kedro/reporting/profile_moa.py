@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from cloome_kedro.reporting.style import CHANCE, colours, dodge, in_order, styled, titled, top_k_names
-from cloome_kedro.reporting.tables import NOTHING, _text, percent_text, top_k_cells
+from cloome_kedro.reporting.tables import NOTHING, percent_text, text_lines, top_k_cells
 
 #: what is excluded -> what references of a query then are
 REFERENCES = {
@@ -37,7 +37,7 @@ def format_mechanisms(metrics: pd.DataFrame, differences: pd.DataFrame, confiden
             {"method": method} | top_k_cells(here[here["method"] == method], tops)
             for method in in_order(here["method"])
         ]
-        lines += _text(pd.DataFrame(rows), left=1)
+        lines += text_lines(pd.DataFrame(rows), left=1)
     lines += ["", f"Top-1 of profiles minus top-1 of others, in points, with a {percent} bootstrap over compounds"]
     rows = [
         {
@@ -54,7 +54,7 @@ def format_mechanisms(metrics: pd.DataFrame, differences: pd.DataFrame, confiden
         }
         for by, excluded in _protocols(metrics)
     ]
-    return "\n".join([*lines, *_text(pd.DataFrame(rows).fillna(NOTHING))])
+    return "\n".join([*lines, *text_lines(pd.DataFrame(rows).fillna(NOTHING))])
 
 
 @styled

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from cloome_kedro.reporting.style import CLEAN, DIRECTIONS, in_order
-from cloome_kedro.reporting.tables import NOTHING, _text
+from cloome_kedro.reporting.tables import NOTHING, text_lines
 
 TASKS = ("retrieval", "zero-shot compound", "zero-shot MoA", "probing")
 _KEYS = ["table", "task", "direction", "method"]
@@ -37,7 +37,7 @@ def format_seeds(seeds_metrics: pd.DataFrame) -> str:
             if (row["task"], row["method"]) == (task, method)
             and (row["direction"] == direction or (direction is None and pd.isna(row["direction"])))
         ]
-        lines += ["", f"{split} split", *_text(pd.DataFrame(cells), left=3)]
+        lines += ["", f"{split} split", *text_lines(pd.DataFrame(cells), left=3)]
     return "\n".join(lines)
 
 

@@ -23,6 +23,12 @@ def percent_text(row: dict, signed: bool = False) -> str:
     return f"{text} ({' to '.join(ends) if signed else '–'.join(ends)})"
 
 
+def auc_text(row: dict) -> str:
+    """A mean AUC with its interval, e.g. ``0.713 (0.690–0.735)``."""
+    text = f"{row['value']:.3f}"
+    return text if pd.isna(row["low"]) else f"{text} ({row['low']:.3f}–{row['high']:.3f})"
+
+
 def _points(share: float) -> float:
     """Per cent, to the digit that is shown; never a negative zero."""
     return round(100 * share, 1) + 0.0
@@ -92,11 +98,11 @@ def format_retrieval(metrics: pd.DataFrame, simulated: bool, confidence: float =
     for split, of_split in shown[shown["pool"] != "same plate"].groupby("split", sort=False):
         for heading, table in retrieval_tables(of_split).items():
             table = table.drop(columns=["shown by", "top-1 over draws"])
-            lines += ["", f"{split} split, {heading}", *_text(table)]
+            lines += ["", f"{split} split, {heading}", *text_lines(table)]
     return "\n".join(lines)
 
 
-def _text(table: pd.DataFrame, left: int = 2) -> list[str]:
+def text_lines(table: pd.DataFrame, left: int = 2) -> list[str]:
     """A table of strings as aligned lines: the first columns to the left, the others to the right."""
     rows = [list(table.columns), *table.to_numpy().tolist()]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

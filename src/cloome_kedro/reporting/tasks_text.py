@@ -1,10 +1,9 @@
 """Zero-shot classification and probing as text for the terminal."""
 
-import textwrap
-
 import pandas as pd
 
 from cloome_kedro.reporting.style import CLEAN, in_order
+from cloome_kedro.reporting.tables import NOTHING, SIMULATED, auc_text, percent_text, text_lines
 
 #: task -> the metric that is shown, and its heading
 TASKS = {
@@ -30,7 +29,7 @@ def format_tasks(metrics: pd.DataFrame, simulated: bool, confidence: float = 0.9
     rows = metrics[wanted & published & metrics["excluded"].fillna("none").eq("none")]
     if rows.empty:
         return ""
-    note = " — SIMULATED DATA" if simulated else ""
+    note = f" — {SIMULATED}" if simulated else ""
     lines = [f"Zero-shot classification and probing, with {100 * confidence:g} % intervals{note}"]
     for split, group in rows.groupby("split", sort=False):
         cells = pd.DataFrame(
@@ -40,13 +39,11 @@ def format_tasks(metrics: pd.DataFrame, simulated: bool, confidence: float = 0.9
                 if task in set(group["task"])
             }
         )
-        table = cells.reindex(in_order(cells.index)).fillna("–").rename_axis(None)
-        lines += ["", f"{split} split", textwrap.indent(table.to_string(), "  ")]
+        table = cells.reindex(in_order(cells.index)).fillna(NOTHING).rename_axis("method").reset_index()
+        lines += ["", f"{split} split", *text_lines(table, left=1)]
     return "\n".join(lines)
 
 
 def _cell(row: pd.Series) -> str:
     """``12.3 % (9.1–16.0)``, of probing ``0.713 (0.690–0.735)``."""
-    scale, form, unit = (1, ".3f", "") if row["task"] == "probing" else (100, ".1f", " %")
-    value, low, high = (format(scale * row[name], form) for name in ("value", "low", "high"))
-    return f"{value}{unit}" if pd.isna(row["low"]) else f"{value}{unit} ({low}–{high})"
+    return (auc_text if row["task"] == "probing" else percent_text)(row.to_dict())

@@ -96,13 +96,11 @@ def probe_corrupted(
     -------
     corruption_probing_scores, corrupted_probing_metrics, corrupted_probing_differences
     """
-    import pandas as pd
-
     from cloome_kedro.chemistry.splits import split_hash
     from cloome_kedro.datasets.embeddings import check_split
     from cloome_kedro.evaluation.assays import CLEAN, labels_of_screen, probe
     from cloome_kedro.evaluation.probe_metrics import summarise_probes
-    from cloome_kedro.schemas import differences, metrics, probing_scores
+    from cloome_kedro.schemas import differences, empty, metrics, probing_scores
 
     identity = split_hash(folds)
     check_split(image_embeddings, "image_embeddings", identity, split, FOLD)
@@ -111,7 +109,7 @@ def probe_corrupted(
     kinds = probing_scores, metrics, differences
     if labels.empty:
         logger.warning("%s: no compound of the screen has assay labels: corruptions are not probed", split)
-        return tuple(table.coerce_dtype(pd.DataFrame(columns=list(table.columns))) for table in kinds)
+        return tuple(empty(table) for table in kinds)
     chosen = parameters.chosen
     corrupted = _stored(corruption_store, corrupted_fields, chosen, split)
     probed = probe(

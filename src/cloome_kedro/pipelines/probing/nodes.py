@@ -36,8 +36,6 @@ def probe_assays(
     KeyError
         If a field has no embedding.
     """
-    import pandas as pd
-
     from cloome_kedro import schemas
     from cloome_kedro.chemistry.splits import split_hash
     from cloome_kedro.datasets.embeddings import check_split
@@ -52,7 +50,7 @@ def probe_assays(
     tables = (schemas.probing_scores, schemas.metrics, schemas.differences)
     if joined.labels.empty:
         logger.warning("%s: no compound of the screen has an assay label, so there is nothing to probe", split)
-        return tuple(table.coerce_dtype(pd.DataFrame(columns=list(table.columns))) for table in tables)
+        return tuple(schemas.empty(table) for table in tables)
     _tell(joined, assay_labels, split)
 
     fields = fields[fields["inchikey"].isin(joined.labels.index)].reset_index(drop=True)

@@ -51,13 +51,13 @@ def rank_by_oracle(truth, pairs, compound_keys, folds, parameters: RetrievalPara
     """
     import pandas as pd
 
+    from cloome_kedro import schemas
     from cloome_kedro.evaluation.draws import draw_queries
     from cloome_kedro.evaluation.oracles import oracle_spaces
     from cloome_kedro.evaluation.retrieval import field_ranks, fold_fields
-    from cloome_kedro.schemas import ranks as ranks_table
 
     if truth.empty:
-        return ranks_table.coerce_dtype(pd.DataFrame(columns=list(ranks_table.columns)))
+        return schemas.empty(schemas.ranks)
     queries = draw_queries(fold_fields(pairs, folds, parameters.fold, split), seed, parameters.draws)
     spaces = [oracle_spaces(truth, compound_keys, drawn, drawn["inchikey"]) for drawn in queries]
     tables = [

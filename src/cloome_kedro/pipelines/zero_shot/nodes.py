@@ -79,7 +79,7 @@ def classify_fields(
 
     def joined(tables, schema):
         tables = [table for table in tables if len(table)]
-        table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(schema.columns))
+        table = pd.concat(tables, ignore_index=True) if tables else schemas.empty(schema)
         return table.assign(split_hash=identity) if "split_hash" in schema.columns else table
 
     # Chance is the same for every method that knows all fields.
