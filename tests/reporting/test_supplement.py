@@ -8,7 +8,15 @@ import pytest
 from cloome_kedro import schemas
 from cloome_kedro.evaluation.intervals import exact_interval
 from cloome_kedro.reporting.sheets import SHEETS
-from cloome_kedro.reporting.supplement import ABSENT, digits, percent, published_figures, supplement_tables, whose_data
+from cloome_kedro.reporting.supplement import (
+    ABSENT,
+    DEPENDENT,
+    digits,
+    percent,
+    published_figures,
+    supplement_tables,
+    whose_data,
+)
 
 CORRUPTIONS = ("random_flip", "random_flip_small_rotation", "small_rotation", "large_rotation")
 WHOSE = whose_data("virtual_screen", simulated=True, published_screen=False)
@@ -166,6 +174,10 @@ def test_draws_stand_beside(tables):
     assert cells(tables["7"], "CLOOME (image retr.)")["Top-1 (%), over draws"] == ABSENT
     assert "over 10 draws" in tables["7"].notes[1]
     assert "no further draws" in tables["8"].notes[1]
+
+
+def test_intervals_of_dependent_queries_are_called_too_narrow(tables):
+    assert {name for name, found in tables.items() if DEPENDENT in found.notes} == {"11", "11_clean", "12", "12_clean"}
 
 
 def test_probing(tables):

@@ -4,7 +4,7 @@ import pandas as pd
 
 from cloome_kedro.reporting.captioned import CaptionedTable
 from cloome_kedro.reporting.style import CHANCE, MODEL, images_in_order, in_order
-from cloome_kedro.reporting.supplement import ABSENT, digits, percent
+from cloome_kedro.reporting.supplement import ABSENT, DEPENDENT, digits, percent
 from cloome_kedro.reporting.tables import auc_text
 
 _SETTING = ["split", "task", "method", "images", "direction", "pool", "shown_by", "excluded"]
@@ -46,9 +46,11 @@ def audit_table(metrics: pd.DataFrame, differences: pd.DataFrame, leaks: pd.Data
         whose,
         "Value: top-1 accuracy in per cent, of the single draw with its exact (Clopper–Pearson) interval; of probing"
         " the mean AUC over assays, with a bootstrap interval over compounds. Chance: the exact expectation.",
+        DEPENDENT,
         "Differences are paired, and means over all draws: points of per cent (of probing, of AUC) with a bootstrap"
         " interval over compounds. Minus unrestricted: what is lost when references of the query's own well, plate or"
-        " compound are left out, or when only those of its own plate are there.",
+        " compound are left out (nothing where no well has two fields), or when of all plates only its own is left:"
+        " there fewer classes answer, and chance is another.",
         "Plate only, Well position only and Cell count only see nothing of the image but that; Untrained is the same"
         " architecture with weights that were never trained.",
         "Split leaks: compounds of a fold that have a relative in another.",

@@ -25,6 +25,11 @@ NOTHING = (
     "None of the rows is ours: the study has no such results (a screen without assay labels or mechanisms, a split that"
     " was not run, or a corruption that was not asked for)."
 )
+#: of tables with several queries a compound
+DEPENDENT = (
+    "Exact intervals of zero-shot classification take query fields as independent, as the publication does. Those of"
+    " one compound are not, so they are too narrow; intervals over draws and of differences resample compounds."
+)
 PROBING_METRICS = (
     *("mean AUC", "SD AUC", "mean F1", "SD F1"),
     *("AUC > 0.9", "AUC > 0.8", "AUC > 0.7"),
@@ -144,6 +149,8 @@ def _top_k(found: Results, sheet: Sheet, whose: str) -> CaptionedTable:
             )
             + "n: queries. Ties count against the match."
         )
+        if sheet.task != "retrieval":
+            notes.append(DEPENDENT)
     else:
         notes.append(NOTHING)
     if any(row["Method"] == "Random" for row in rows):
