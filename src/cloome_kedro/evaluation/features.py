@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 def feature_columns(field_profiles: pd.DataFrame) -> list[str]:
     """Columns of the table ``field_profiles`` that are features: all but ``field_id`` and ``Metadata_...``."""
-    return [name for name in field_profiles if name != "field_id" and not str(name).startswith("Metadata_")]
+    return [str(name) for name in field_profiles if name != "field_id" and not str(name).startswith("Metadata_")]
 
 
 def unit_rows(vectors: np.ndarray) -> np.ndarray:

@@ -30,7 +30,7 @@ class Protocol:
     def setting(self) -> dict[str, str | None]:
         """Its columns in tables."""
         always = "+".join(key for key in self.excluded if key not in self.where_possible)
-        possible = self.where_possible and "+".join(self.where_possible) + " where possible"
+        possible = "+".join(self.where_possible) + " where possible" if self.where_possible else ""
         excluded = "+".join(filter(None, [always, possible])) or "none"
         return {"direction": None, "pool": self.pool, "shown_by": self.shown_by, "excluded": excluded}
 
