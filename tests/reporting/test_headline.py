@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from cloome_kedro.reporting.headline import headline
@@ -33,6 +35,7 @@ def test_every_task_has_its_card(study):
     assert mechanism.others["CLOOME, other plates and compounds only"] == strict["value"]
     assert mechanism.others["Untrained"] < mechanism.value
     assert mechanism.chance == pytest.approx(1 / 9)
+    assert re.fullmatch(r"n = \d+ fields of \d+ compounds, top-1 among 9 mechanisms", mechanism.basis)
     assert assays.text(assays.value) == f"{assays.value:.3f}"
     assert assays.basis == "mean AUC over 11 assays"
 

@@ -74,13 +74,13 @@ def _zero_shot(metrics: pd.DataFrame) -> list[Card]:
     published = rows[(rows["pool"] == "full") & (rows["excluded"] == "none")]
     if not (published["method"] == MODEL).any():
         return []
-    classes, n = published.loc[published["method"] == MODEL, ["candidates", "n"]].iloc[0]
+    classes, n, compounds = published.loc[published["method"] == MODEL, ["candidates", "n", "compounds"]].iloc[0]
     strict = [(pool, excluded) for pool, excluded in protocols(rows) if pool == "full" and excluded != "none"]
     more: dict[str, float] = {}
     for pool, excluded in strict[-_STRICTEST:]:
         same = rows[(rows["method"] == MODEL) & (rows["pool"] == pool) & (rows["excluded"] == excluded)]
         more |= {f"{MODEL}, {protocol_label(pool, excluded)} only": value for value in same["value"]}
-    basis = f"n = {n:,.0f}, top-1 among {classes:g} mechanisms"
+    basis = f"n = {n:,.0f} fields of {compounds:,.0f} compounds, top-1 among {classes:g} mechanisms"
     return [_card(published, "Zero-shot mechanism of action", basis, more=more)]
 
 

@@ -75,6 +75,7 @@ def test_summary_has_a_block_a_split(outputs):
     assert {len(line) for line in lines[4:10]} == {len(head)}
     assert lines[4].startswith("  CLOOME ")
     assert lines[9].startswith("  Random ")
+    assert "too narrow" in lines[-1]
 
 
 def test_a_split_of_ones_own_without_other_tasks(studies):
