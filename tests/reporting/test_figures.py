@@ -34,6 +34,12 @@ def test_training_curves_draw_the_history(study):
     assert "random split · simulated data" in _texts(figure)
 
 
+def test_a_published_model_has_no_curves(study):
+    figure = figures.training_curves(study["history"].iloc[:0], "random split")
+    assert not figure.axes
+    assert "not trained here" in _texts(figure)
+
+
 def test_training_without_validation_is_drawn(study):
     history = study["history"].assign(validation_loss=np.nan, validation_top1=np.nan, best=False)
     figure = figures.training_curves(history)

@@ -143,3 +143,4 @@ def test_training_summary_names_the_kept_epoch():
     assert f"epoch 27 (counted from 0) was kept, with {100 * best:.1f} % validation top-1" in text
     assert "30 epochs (90 steps)" in text
     assert "kept" not in tables.training_summary(history.assign(best=False))
+    assert "not trained here" in tables.training_summary(history.iloc[:0])

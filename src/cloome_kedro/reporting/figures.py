@@ -7,7 +7,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from cloome_kedro.reporting.style import CHANCE, DIRECTIONS, colours, in_order, single_draw, styled, titled, top_k_names
+from cloome_kedro.reporting.style import (
+    CHANCE,
+    DIRECTIONS,
+    colours,
+    in_order,
+    message,
+    single_draw,
+    styled,
+    titled,
+    top_k_names,
+)
 
 POOLS = ("sampled", "full")
 
@@ -18,9 +28,11 @@ def training_curves(history: pd.DataFrame, title: str = "", note: str = "") -> F
 
     Parameters
     ----------
-    history : table ``history``, one row an epoch
+    history : table ``history``, one row an epoch; empty for a published model
     title, note : small text above, e.g. the split, and that the data are simulated
     """
+    if history.empty:
+        return message("The model was not trained here.", title, note)
     figure = Figure(figsize=(12, 3.4), layout="constrained")
     loss, accuracy, temperature = figure.subplots(1, 3)
     curves = {

@@ -175,7 +175,9 @@ def split_summary(folds: pd.DataFrame, compounds: pd.DataFrame, pairs: pd.DataFr
 
 
 def training_summary(history: pd.DataFrame) -> str:
-    """One sentence on a training, from the table ``history``."""
+    """One sentence on a training, from the table ``history``, which is empty for a published model."""
+    if history.empty:
+        return "The model was not trained here: which compounds it was trained on is not known."
     sentence = f"Trained for {len(history)} epochs ({history['step'].max():,} steps)"
     for row in history[history["best"]].to_dict("records"):
         sentence += f"; epoch {row['epoch']} (counted from 0) was kept"

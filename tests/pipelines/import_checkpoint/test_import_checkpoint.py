@@ -77,10 +77,11 @@ def test_it_is_part_of_no_other_pipeline():
 
 
 @pytest.mark.slow
-def test_a_user_imports_embeds_and_retrieves(study, tmp_path):
+def test_a_user_imports_a_model_and_studies_the_screen(study, tmp_path):
     """A full-size published file on the small virtual screen, with a warning instead of a refusal."""
     path = published_file.write(tmp_path / "cloome.pt", published_file.state_dict(**published_file.PAPER))
-    command = ["run", "--env", "test", "--pipelines", "import_checkpoint,embedding,retrieval"]
+    evaluations = "retrieval,zero_shot,probing,corruption,reporting"
+    command = ["run", "--env", "test", "--pipelines", f"import_checkpoint,embedding,{evaluations}"]
     trained = study.load("random.checkpoint").config
     refused = study.kedro(*command, "--params", f"checkpoint={path}", check=False)
     assert refused.returncode != 0
@@ -92,5 +93,8 @@ def test_a_user_imports_embeds_and_retrieves(study, tmp_path):
         folder = study.folder / "data" / "06_models" / "test_screen" / split / "published" / "seed_0" / "checkpoint"
         assert json.loads((folder / "config.json").read_text())["source"] == "published"
         shutil.rmtree(folder.parent)
-        metrics = study.folder / "data" / "08_reporting" / "test_screen" / split / "published" / "seed_0"
-        assert (metrics / "retrieval_metrics.parquet").exists()
+        folder = study.folder / "data" / "08_reporting" / "test_screen" / split / "published" / "seed_0"
+        metrics = {path.name for path in folder.glob("*_metrics.parquet")}
+        assert metrics == {f"{task}_metrics.parquet" for task in ("retrieval", "zero_shot", "probing", "corruption")}
+    report = study.folder / "data" / "08_reporting" / "test_screen" / "published" / "seed_0" / "report.html"
+    assert report.read_text().count("not trained here") == 2

@@ -25,6 +25,7 @@ def describe_training(history, leaks, folds, compounds, pairs, reporting: Report
         folds=tables.split_summary(folds, compounds, pairs),
         split_hash=split_hash(folds),
         leaks=leak_table(leaks),
+        trained=len(history),
         curves=data_uri(curves),
     )
     return part, curves
