@@ -11,7 +11,10 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-CAPABILITIES = ["ingestion", "profiles", "featurization", "training", "bilinear", "embedding", "retrieval", "reporting"]
+CAPABILITIES = [
+    *("ingestion", "profiles", "featurization", "training", "bilinear", "embedding", "retrieval", "zero_shot"),
+    *("probing", "corruption", "reporting"),
+]
 
 
 def test_one_command_runs_the_study(study):
@@ -42,6 +45,16 @@ def test_controls_are_kept_and_never_paired(study):
 def test_each_capability_runs_alone(study, capability):
     done = study.kedro("run", "--env", "test", "--pipeline", capability)
     assert "Pipeline execution completed" in done.stdout + done.stderr
+
+
+def test_corrupted_fields_are_embedded_once(study):
+    """What a killed or an earlier run has embedded stays; a corruption that is missing is made again, alone."""
+    study.load("random.corruption_store").path("random_flip").unlink()
+    done = study.kedro("run", "--env", "test", "--pipelines", "corruption", "--namespaces", "random")
+    log = done.stdout + done.stderr
+    assert "random_flip: 48 fields to embed" in log
+    assert log.count("fields to embed") == 1
+    assert log.count("embedded already") == 4
 
 
 def test_seeds_and_variants_are_written_beside(study):
@@ -94,7 +107,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(study):
 
 def test_gpu_nodes_run_by_tag(study):
     done = study.kedro("run", "--env", "test", "--tags", "gpu")
-    assert "Completed 14 out of 14 tasks" in done.stdout + done.stderr
+    assert "Completed 16 out of 16 tasks" in done.stdout + done.stderr
 
 
 def test_the_console_script_is_kedro_run(study):
@@ -115,10 +128,17 @@ def test_commands_about_the_project(study):
     assert "fingerprints" in study.kedro("catalog", "describe-datasets", "--env", "test").stdout
 
 
-def test_a_misspelt_parameter_stops_the_run_at_once(study):
-    done = study.kedro("run", "--env", "test", "--params", "training.fit.learning_rat=1", check=False)
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("training.fit.learning_rat=1", "learning_rat"),
+        ("corruption.names=[gausian_blur],corruption.chosen=gausian_blur", "there are: gaussian_blur"),
+    ],
+)
+def test_a_misspelt_parameter_stops_the_run_at_once(study, setting, told):
+    done = study.kedro("run", "--env", "test", "--params", setting, check=False)
     assert done.returncode != 0
-    assert "learning_rat" in done.stdout + done.stderr
+    assert told in done.stdout + done.stderr
     assert "Running node" not in done.stdout + done.stderr
 
 

@@ -60,6 +60,51 @@ def test_retrieval_is_more_than_the_plates(default_study, split):
     assert (rows["low"] > rows["chance"]).all()
 
 
+@pytest.mark.parametrize("split", ["random", "scaffold"])
+def test_mechanisms_are_found_above_chance_and_above_an_untrained_encoder(default_study, split):
+    """Over draws, with intervals apart; also without the query's compound as reference, whose well gives it away."""
+    metrics = load(default_study, f"{split}.zero_shot_metrics")
+    found = metrics.query("task == 'zero-shot MoA' and metric == 'top-1' and pool == 'full' and draws == 10")
+    for excluded in ("none", "compound"):
+        rows = found[found["excluded"] == excluded].set_index("method")
+        assert rows.loc["CLOOME", "low"] > rows.loc["Untrained", "high"]
+        assert rows.loc["Untrained", "low"] > rows.loc["CLOOME", "chance"]
+    well = rows.loc["Well position only"]
+    assert well["low"] < well["chance"] < well["high"]
+
+
+@pytest.mark.parametrize("split", ["random", "scaffold"])
+def test_every_corruption_is_paired_with_clean_images(default_study, split):
+    names = set(load(default_study, "params:corruption").names)
+    differences = load(default_study, f"{split}.corruption_differences")
+    assert set(differences["against"]) == {"clean"}
+    assert (differences["low"] <= differences["difference"]).all()
+    assert (differences["difference"] <= differences["high"]).all()
+    by_task = differences.groupby("task")["images"].agg(set).to_dict()
+    chosen = {"random_flip_small_rotation"}
+    tasks = ("zero-shot compound", "zero-shot MoA", "probing")
+    assert by_task == {"retrieval": names, **dict.fromkeys(tasks, chosen)}
+    blurred = differences.query(
+        "images == 'gaussian_blur' and shown_by == 'mean' and pool == 'sampled' and metric == 'top-1'"
+    )
+    assert len(blurred) == 2
+    assert (blurred["high"] < 0).all(), "out of focus, images tell less"
+
+
+def test_every_table_of_the_supplement_is_filled(default_study):
+    """Nothing of ours is missing; what the publication lacks is its own."""
+    from cloome_kedro.reporting.sheets import SHEETS
+
+    assert {sheet.name for sheet in SHEETS} >= {"7", *(f"{n}{kind}" for n in range(8, 13) for kind in ("", "_clean"))}
+    for sheet in SHEETS:
+        table = load(default_study, f"supplement_table_{sheet.name}").table
+        rows = table[~table["Method"].str.contains("published only")]
+        ours = rows[[name for name in table.columns if not name.startswith("Published")]]
+        assert len(ours)
+        assert not ours.isin(["–", ""]).any(axis=None), sheet.name
+        assert ours.notna().all(axis=None), sheet.name
+
+
 def test_shuffled_labels_are_not_learned(default_study, tmp_path):
     """With the training compounds' labels shuffled, accuracy on test compounds is chance: nothing leaks."""
     from cloome_kedro.learning.state import FitState
