@@ -1,6 +1,8 @@
 """A small invented study, as the tables of ``cloome_kedro.schemas`` and embeddings."""
 
+import copy
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -69,6 +71,11 @@ def _unit(vectors):
 
 def make_study(split="random", noise=1.5, seed=0, store=None):
     """Tables and embeddings of 56 compounds with two fields each and eight control fields, by dataset name."""
+    return copy.deepcopy(_made(split, noise, seed)) | {"plate_store": store or Store()}
+
+
+@cache
+def _made(split, noise, seed):
     from rdkit import Chem
 
     generator = np.random.default_rng(seed)
@@ -169,7 +176,6 @@ def make_study(split="random", noise=1.5, seed=0, store=None):
         "retrieval_differences": schemas.differences.validate(differences),
         "image_embeddings": Vectors(fields["field_id"].to_numpy(), images),
         "structure_embeddings": Vectors(compounds["inchikey"].to_numpy(), structures),
-        "plate_store": store or Store(),
         "fields": fields,
         "rejected_fields": schemas.rejected_fields.validate(rejected_fields),
         "pairs": pairs,

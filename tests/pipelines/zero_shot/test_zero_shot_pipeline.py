@@ -168,7 +168,8 @@ def test_classes_shown_by_means_are_found_better(screen, outputs):
     assert by_mean["n"].item() == 4 * 54
 
 
-def test_fields_without_a_profile_are_asked_of_the_others_only(screen, outputs, caplog):
+def test_fields_without_a_profile_are_asked_of_the_others_only(screen, caplog):
+    screen = {**screen, "params:zero_shot": ZeroShotParameters(draws=1, exclude=[[]], same_plate=False)}
     some = run({**screen, "field_profiles": screen["field_profiles"][7:]})["metrics"]
     assert "scaffold: 7 of 240 fields have no profile" in caplog.text
     n = some.query("draws == 1 and metric == 'top-1' and task == 'zero-shot compound' and excluded == 'none'")
