@@ -34,4 +34,4 @@ def test_the_report_shows_real_cells_and_says_so(example, cloome_data, monkeypat
     report = example.load("report", env="jump_example")
     assert "SIMULATED" not in report.upper()
     assert "no claim about accuracy" in report
-    assert report.count("data:image/webp") == 2, "the panels and the gallery of fields"
+    assert report.count("data:image/webp") == 3, "the panels, figure 1 and the gallery of fields"
