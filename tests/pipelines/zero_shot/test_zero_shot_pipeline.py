@@ -184,6 +184,16 @@ def test_fields_without_a_profile_are_asked_of_the_others_only(screen, caplog):
     assert "have no cell count" in caplog.text
 
 
+def test_several_mechanisms_are_a_class_of_their_own(screen, caplog):
+    both = screen["compounds"].assign(moa=lambda table: table["moa"].mask(table.index < 2, "mechanism 0|mechanism 1"))
+    settings = ZeroShotParameters(draws=1, exclude=[[]], same_plate=False)
+    ranks = run({**screen, "compounds": both, "params:zero_shot": settings})["ranks"]
+    assert "scaffold: 2 compounds have several mechanisms" in caplog.text
+    ranks = ranks.query("task == 'zero-shot MoA' and method == 'CLOOME'")
+    assert set(ranks["candidates"]) == {MECHANISMS + 1}
+    assert set(ranks.loc[ranks["compound"].isin(both["inchikey"][:2]), "match"]) == {"mechanism 0|mechanism 1"}
+
+
 def test_a_screen_that_cannot_answer_gets_empty_tables_and_a_warning(screen, caplog):
     single = screen["pairs"].drop_duplicates("inchikey", ignore_index=True)
     unannotated = screen["compounds"].assign(moa=None)

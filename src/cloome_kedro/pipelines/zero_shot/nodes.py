@@ -55,6 +55,10 @@ def classify_fields(
     fields = fold_fields(pairs, folds, parameters.fold, split)[["field_id", "plate", "well", "inchikey"]]
     methods = _methods(image_embeddings, untrained_embeddings, field_profiles, cell_counts, pairs, fields, folds, split)
     mechanism = fields["inchikey"].map(compounds.set_index("inchikey")["moa"])
+    if several := fields.loc[mechanism.astype("str").str.contains("|", regex=False, na=False), "inchikey"].nunique():
+        logger.warning(
+            "%s: %d compounds have several mechanisms: every combination counts as a class of its own", split, several
+        )
     ranks, metrics, differences = [], [], []
     for task, label in (("zero-shot compound", fields["inchikey"]), ("zero-shot MoA", mechanism)):
         asked = label.notna().to_numpy()
