@@ -9,6 +9,7 @@ import pandas as pd
 
 from cloome_kedro import schemas
 from cloome_kedro.evaluation.summary import compare_ranks, summarise_ranks
+from cloome_kedro.imaging.channels import CHANNELS
 from synthetic_tasks import make_tasks
 
 STEMS = ["CC(=O)Nc1ccc({})cc1", "O=C(O)c1ccc({})nc1", "c1ccc2c(c1)cc({})[nH]2", "O=C1CCC(c2ccc({})cc2)N1"]
@@ -107,7 +108,7 @@ def _made(split, noise, seed):
     )
     fields["field_id"] = "virtual/" + fields["plate"] + "/" + fields["well"] + "/1"
     for statistic in ("threshold", "saturated", "mean", "std", "focus"):
-        fields = fields.assign(**{f"{statistic}_{channel}": 1.0 for channel in schemas.CHANNELS})
+        fields = fields.assign(**{f"{statistic}_{channel}": 1.0 for channel in CHANNELS})
     fields = schemas.fields.validate(fields)
     pairs = fields[~fields["control"]].copy()
     pairs["inchikey"] = compounds["inchikey"].to_numpy()[pairs["row"]]
