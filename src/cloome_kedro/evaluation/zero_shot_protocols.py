@@ -54,7 +54,7 @@ class Method:
     known: np.ndarray | None = None
 
     def of(self, rows: np.ndarray) -> "Method":
-        """The same for some of the fields, (N,) bool."""
+        """The same for some of the fields, by their numbers."""
         return Method(self.vectors[rows], self.ties, None if self.known is None else self.known[rows])
 
 
@@ -68,6 +68,23 @@ class Found:
 
 
 Plans = dict[Protocol, list[Plan]]
+
+
+def classes_of(fields: pd.DataFrame, compounds: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """By task, the fields that can be asked about, with their class as ``label``.
+
+    Parameters
+    ----------
+    fields
+        Columns inchikey and any others; rows keep their index.
+    compounds
+        Table of that name. Fields of compounds without a mechanism are not asked about it.
+    """
+    mechanism = fields["inchikey"].map(compounds.set_index("inchikey")["moa"])
+    return {
+        "zero-shot compound": fields.assign(label=fields["inchikey"]),
+        "zero-shot MoA": fields.assign(label=mechanism)[mechanism.notna()],
+    }
 
 
 def protocols_of(

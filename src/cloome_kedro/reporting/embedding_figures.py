@@ -56,7 +56,7 @@ def embedding_map(
     figure = Figure(figsize=(12, 5.4), layout="constrained")
     panels = {"mechanism of action": mechanisms, "plate": plates}
     for axis, (what, labels) in zip(figure.subplots(1, 2, sharex=True, sharey=True), panels.items(), strict=True):
-        _scatter(axis, points, commonest(labels.reset_index(drop=True)).iloc[drawn], what)
+        _scatter(axis, points, commonest(labels.reset_index(drop=True)).iloc[drawn])
         axis.set_title(f"coloured by {what}", fontsize=10)
         axis.set(
             xlabel=f"PC 1 ({100 * pca.explained_variance_ratio_[0]:.1f} % of variance)",
@@ -65,7 +65,7 @@ def embedding_map(
     return titled(figure, title, note)
 
 
-def _scatter(axis: Axes, points: np.ndarray, labels: pd.Series, what: str) -> None:
+def _scatter(axis: Axes, points: np.ndarray, labels: pd.Series) -> None:
     names = [name for name in labels.value_counts().index if name != OTHERS]
     palette: dict[Any, Any] = dict(zip(names, sns.color_palette("colorblind", max(len(names), 1)), strict=False))
     style = {"s": 14, "linewidth": 0, "rasterized": True, "ax": axis}
@@ -112,7 +112,6 @@ def modality_gap_figure(
 
     pca = PCA(2, svd_solver="covariance_eigh").fit(np.concatenate([images, structures]))
     step = -(-len(images) // most)
-    centroids = []
     for vectors, label, colour in ((images[::step], "images", blue), (structures, "structures", orange)):
         points = pca.transform(vectors)
         style = {"s": 12, "linewidth": 0, "alpha": 0.5, "rasterized": True, "label": label}

@@ -47,22 +47,22 @@ def classify_fields(
     from cloome_kedro.datasets.embeddings import check_split
     from cloome_kedro.evaluation.retrieval import fold_fields
     from cloome_kedro.evaluation.summary import SETTING
-    from cloome_kedro.evaluation.zero_shot_protocols import draw_plans, evaluate_method, protocols_of
+    from cloome_kedro.evaluation.zero_shot_protocols import classes_of, draw_plans, evaluate_method, protocols_of
 
     identity = split_hash(folds)
     check_split(image_embeddings, "image_embeddings", identity, split, parameters.fold)
     check_split(untrained_embeddings, "untrained_embeddings", identity, split, parameters.fold)
     fields = fold_fields(pairs, folds, parameters.fold, split)[["field_id", "plate", "well", "inchikey"]]
     methods = _methods(image_embeddings, untrained_embeddings, field_profiles, cell_counts, pairs, fields, folds, split)
-    mechanism = fields["inchikey"].map(compounds.set_index("inchikey")["moa"])
-    if several := fields.loc[mechanism.astype("str").str.contains("|", regex=False, na=False), "inchikey"].nunique():
+    classes = classes_of(fields, compounds)
+    moa = classes["zero-shot MoA"].set_index("inchikey")["label"].astype("str")
+    if several := moa[moa.str.contains("|", regex=False)].index.nunique():
         logger.warning(
             "%s: %d compounds have several mechanisms: every combination counts as a class of its own", split, several
         )
+    settings = parameters.top_k, parameters.confidence, seed
     ranks, metrics, differences = [], [], []
-    for task, label in (("zero-shot compound", fields["inchikey"]), ("zero-shot MoA", mechanism)):
-        asked = label.notna().to_numpy()
-        labelled = fields[asked].assign(label=label[asked])
+    for task, labelled in classes.items():
         logger.info("%s, %s: %d fields of %d classes", split, task, len(labelled), labelled["label"].nunique())
         of_compounds = task == "zero-shot compound"
         protocols = protocols_of(parameters.exclude, parameters.shown_by, parameters.same_plate, of_compounds)
@@ -73,9 +73,8 @@ def classify_fields(
         setting = {"split": split, "task": task, "images": "clean"}
         model = None
         for name, method in tqdm(methods.items(), desc=f"{split}, {task}", unit="method"):
-            found = evaluate_method(
-                name, method.of(asked), labelled, plans, setting, parameters.top_k, parameters.confidence, seed, model
-            )
+            asked = method.of(labelled.index)
+            found = evaluate_method(name, asked, labelled, plans, setting, *settings, model)
             model = found if name == "CLOOME" else model
             ranks += [table[table["draw"] == 0] for table in found.ranks.values()]
             metrics += found.metrics
