@@ -118,3 +118,18 @@ def check_split(embeddings: Embeddings, name: str, folds_hash: str, split: str, 
             f"{split}.{name} are of folds {found}, not of {split}.folds {folds_hash}: their model may have been "
             "trained on test compounds. Run training and embedding of this split again."
         )
+
+
+def check_one_model(images: Embeddings, structures: Embeddings, split: str) -> None:
+    """Refuse images and structures that are embedded by two models: their cosines mean nothing.
+
+    Raises
+    ------
+    ValueError
+        If the two are of different weights.
+    """
+    if (of_images := images.meta.get("weights")) != (of_structures := structures.meta.get("weights")):
+        raise ValueError(
+            f"{split}.image_embeddings are of the model {of_images}, {split}.structure_embeddings of {of_structures}: "
+            "run the embedding pipeline of this split again"
+        )

@@ -261,6 +261,10 @@ def test_embeddings_of_another_model_are_refused(study):
     meta = study["image_embeddings"].meta | {"weights": "other"}
     with pytest.raises(ValueError, match=r"random\.image_embeddings are of the model other, random\.checkpoint is"):
         embed(study, image_embeddings=dataclasses.replace(study["image_embeddings"], meta=meta))
+    manifest = embed(study)
+    structures = dataclasses.replace(study["structure_embeddings"], meta=meta)
+    with pytest.raises(ValueError, match=r"random\.structure_embeddings of other"):
+        rank(study | {"structure_embeddings": structures}, manifest)
 
 
 def test_a_manifest_of_other_embeddings_is_refused(study):

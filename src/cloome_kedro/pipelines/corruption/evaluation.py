@@ -40,13 +40,14 @@ def rank_corrupted(
     import pandas as pd
 
     from cloome_kedro.chemistry.splits import split_hash
-    from cloome_kedro.datasets.embeddings import check_split
+    from cloome_kedro.datasets.embeddings import check_one_model, check_split
     from cloome_kedro.evaluation.retrieval import STRUCTURE_RETRIEVAL, embedding_ranks, fold_fields
     from cloome_kedro.evaluation.summary import compare_ranks, summarise_ranks
 
     identity = split_hash(folds)
     check_split(image_embeddings, "image_embeddings", identity, split, FOLD)
     check_split(structure_embeddings, "structure_embeddings", identity, split, FOLD)
+    check_one_model(image_embeddings, structure_embeddings, split)
     fields = fold_fields(pairs, folds, FOLD, split)
     images = {"clean": image_embeddings} | {
         name: _stored(corruption_store, corrupted_fields, name, split) for name in parameters.names
@@ -151,16 +152,11 @@ def _rank_zero_shot(
     import pandas as pd
 
     from cloome_kedro.evaluation.zero_shot import rank_by_plan
-    from cloome_kedro.evaluation.zero_shot_protocols import Protocol, draw_plans
+    from cloome_kedro.evaluation.zero_shot_protocols import Protocol, classes_of, draw_plans
 
-    moa = fields["inchikey"].map(compounds.set_index("inchikey")["moa"])
-    classes = {
-        "zero-shot compound": fields.assign(label=fields["inchikey"]),
-        "zero-shot MoA": fields.assign(label=moa)[moa.notna()],
-    }
     protocols = [Protocol((), shown_by) for shown_by in zero_shot.shown_by]
     found: dict[str, list] = {"clean": [], parameters.chosen: []}
-    for task, table in classes.items():
+    for task, table in classes_of(fields, compounds).items():
         vectors = {name: images[name].of(table["field_id"]) for name in found}
         for protocol, plans in draw_plans(table, protocols, zero_shot.draws, seed).items():
             for draw, plan in enumerate(plans):

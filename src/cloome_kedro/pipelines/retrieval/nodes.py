@@ -23,20 +23,13 @@ def rank_matches(
         If a field or a compound has no embedding.
     """
     from cloome_kedro.chemistry.splits import split_hash
-    from cloome_kedro.datasets.embeddings import check_split
+    from cloome_kedro.datasets.embeddings import check_one_model, check_split
     from cloome_kedro.evaluation.retrieval import embedding_ranks, fold_fields
 
     expected = split_hash(folds)
     check_split(image_embeddings, "image_embeddings", expected, split, parameters.fold)
     check_split(structure_embeddings, "structure_embeddings", expected, split, parameters.fold)
-    if (of_images := image_embeddings.meta.get("weights")) != (
-        of_compounds := structure_embeddings.meta.get("weights")
-    ):
-        raise ValueError(
-            f"{split}.image_embeddings are of the model {of_images}, {split}.structure_embeddings of {of_compounds}: "
-            "run the embedding pipeline of this split again"
-        )
-
+    check_one_model(image_embeddings, structure_embeddings, split)
     fields = fold_fields(pairs, folds, parameters.fold, split)
     ranks = embedding_ranks(
         image_embeddings.of, structure_embeddings.of, fields, parameters.pool_size, seed, parameters.draws
