@@ -46,7 +46,7 @@ def test_cells_read_as_percent_with_interval(metrics):
     assert table.iloc[2][["top-1", "top-10", "median rank"]].tolist() == ["1.0 %", "–", "–"]
 
 
-def test_every_size_of_pool_has_its_chance(metrics):
+def test_every_size_of_pool_has_its_chance():
     """A baseline that lacks the profile of a query ranks fewer candidates; the model's rows keep theirs."""
     full = [
         _row(method, "top-1", value, pool="full", candidates=candidates)

@@ -164,7 +164,7 @@ def test_a_screen_with_retrieval_alone_is_described():
     assert [card.title for card in outputs["report_cards"]] == ["Image → compound", "Compound → image"]
 
 
-def test_one_test_compound_is_too_few_for_a_map(catalog):
+def test_one_test_compound_is_too_few_for_a_map():
     study = make_study()
     first = study["folds"].query("fold == 'test'")["inchikey"].iloc[0]
     folds = study["folds"].assign(
