@@ -10,7 +10,7 @@ import yaml
 from kedro.config import OmegaConfigLoader
 from pydantic import BaseModel, TypeAdapter
 
-from cloome_kedro.parameters import IngestionParameters, SplitParameters, TrainingParameters
+from cloome_kedro.parameters import IngestionParameters, SplitParameters, TrainingParameters, ZeroShotParameters
 from cloome_kedro.pipeline_registry import SPLITS, register_pipelines
 from cloome_kedro.settings import CONFIG_LOADER_ARGS
 
@@ -123,6 +123,15 @@ def test_intensities_that_say_too_little_are_refused():
     with pytest.raises(pydantic.ValidationError, match=r"intensity\.scale"):
         IngestionParameters(screen="mine", sources=[source], intensity={"outlier_percent": 0.1})
     assert IngestionParameters(screen="mine", sources=[source]).outlier_percent == 0.0028
+
+
+def test_what_is_there_twice_counts_once():
+    exclude = [[], ["compound", "plate"], ["plate", "compound"], ["well", "well"], ["well"]]
+    zero_shot = ZeroShotParameters(exclude=exclude, top_k=[5, 1, 5])
+    assert zero_shot.exclude == [[], ["plate", "compound"], ["well"]]
+    assert zero_shot.top_k == [1, 5]
+    with pytest.raises(pydantic.ValidationError, match="top_k"):
+        ZeroShotParameters(top_k=[])
 
 
 def test_errors_name_the_key():

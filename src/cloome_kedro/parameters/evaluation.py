@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from cloome_kedro.parameters.base import Fraction, Parameters, Positive
+from cloome_kedro.parameters.base import Fraction, Parameters, Positive, TopK
+
+Excluded = Literal["well", "plate", "compound"]
 
 
 class RetrievalParameters(Parameters):
@@ -17,7 +19,7 @@ class RetrievalParameters(Parameters):
     candidates: Positive | None = Field(default=100, description="size of the sampled pool, the match included")
     sampling_rate: float | None = Field(default=None, gt=0, le=1, description="instead: matches among candidates")
     draws: Positive = Field(default=10, description="of fields and candidates; the first alone is reported too")
-    top_k: list[Positive] = Field(default=[1, 5, 10])
+    top_k: TopK = Field(default=[1, 5, 10])
     confidence: float = Field(default=0.95, gt=0, lt=1)
 
     @model_validator(mode="after")
@@ -51,6 +53,12 @@ class ProbingParameters(Parameters):
     resamples: Annotated[int, Field(ge=100)] = Field(default=1000, description="of the bootstrap over test compounds")
 
 
+def _different(protocols: list[list[Excluded]]) -> list[list[Excluded]]:
+    """Each protocol once, whatever the order of its keys."""
+    named = (tuple(key for key in get_args(Excluded) if key in keys) for keys in protocols)
+    return [list(keys) for keys in dict.fromkeys(named)]
+
+
 class ZeroShotParameters(Parameters):
     """Zero-shot classification, image to image (pipeline ``zero_shot``)."""
 
@@ -58,14 +66,14 @@ class ZeroShotParameters(Parameters):
     shown_by: list[Literal["field", "mean"]] = Field(
         default=["field"], min_length=1, description="a class: one of its fields, or the mean over all; or both in turn"
     )
-    exclude: list[list[Literal["well", "plate", "compound"]]] = Field(
+    exclude: Annotated[list[list[Excluded]], AfterValidator(_different)] = Field(
         default=[[], ["well"], ["plate"], ["compound"], ["plate", "compound"]],
         min_length=1,
         description="what references may not share with a query, protocol by protocol; compound: of mechanisms only",
     )
     same_plate: bool = Field(default=True, description="also with references of other wells of the query's plate alone")
     draws: Positive = Field(default=10, description="of references; the first alone is reported too")
-    top_k: list[Positive] = Field(default=[1, 5, 10])
+    top_k: TopK = Field(default=[1, 5, 10])
     confidence: float = Field(default=0.95, gt=0, lt=1)
 
 
@@ -116,7 +124,7 @@ class ProfileMoaParameters(Parameters):
         default=["field", "mean"], min_length=1, description="what shows a mechanism: a well, or the mean of wells"
     )
     draws: Positive = 10
-    top_k: list[Positive] = Field(default=[1, 5, 10])
+    top_k: TopK = Field(default=[1, 5, 10])
     confidence: float = Field(default=0.95, gt=0, lt=1)
 
     @model_validator(mode="after")
