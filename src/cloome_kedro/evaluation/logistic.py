@@ -19,6 +19,7 @@ _SHORT = 1e-3  # share of the objective that a step in a subspace may gain witho
 _BLOCK = 128  # columns of the Hessian at a time
 _WRONG = 0.9  # residual from which on a sample's curvature is that at this residual
 _STEPS = 25
+_STALLED = 5, 0.8  # within so many tolerances, a step that leaves more than this share of the error is rounding
 
 _Direction = tuple[Tensor, Tensor]  # in coefficients (B, M), with the margins (B, N) that it gives
 
@@ -68,7 +69,8 @@ class LogisticRegressions:
         Returns
         -------
         Tensor
-            (B,) bool: which reached the tolerance; rounding may prevent it where C is large and classes are separable.
+            (B,) bool: which reached the tolerance, or came as near as rounding lets them, where C is large and classes
+            are separable.
         """
         solution = self.w, self.z
         if self._before is not None:
@@ -76,6 +78,7 @@ class LogisticRegressions:
             self._move([(self.w, self.z), (self.w - before, self.z - margins)], c)
         self._before = solution
         step: list[_Direction] = []
+        error = torch.full_like(c, torch.inf)
         for i in range(_STEPS):
             residuals, weights = self._derivatives(self.z + self.b[:, None])
             gradient = (residuals[:, None] @ self.x)[:, 0] + self.w / c[:, None]
@@ -90,7 +93,9 @@ class LogisticRegressions:
             if i == 0 or not kept:
                 self._metric.factor(total, c)
             direction = -self._metric.solve(gradient)
-            reached = -(gradient * direction).sum(1) <= tolerance**2 * size
+            before, error = error, (-(gradient * direction).sum(1) / size.clamp(min=1e-30)).clamp(min=0).sqrt()
+            near, left = _STALLED
+            reached = (error <= tolerance) | ((error <= near * tolerance) & (error > left * before))
             if reached.all():
                 break
             along = (self.x @ direction[..., None])[..., 0]

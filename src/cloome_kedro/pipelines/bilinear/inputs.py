@@ -21,8 +21,8 @@ def profiled_fields(fields, field_profiles, split: str):
     columns = feature_columns(field_profiles)
     if not columns:
         raise ValueError(
-            "field_profiles has no feature: run the pipeline profiles, or leave out bilinear; in a table of your own, no "
-            "feature is named Metadata_..."
+            "field_profiles has no feature: run the pipeline profiles, or leave out bilinear; in a table of your own, "
+            "no feature is named Metadata_..."
         )
     if text := [name for name in columns if field_profiles[name].dtype.kind not in "fiu"]:
         raise ValueError(f"field_profiles: column {text[0]} is not numeric; if it is no feature, name it Metadata_…")
