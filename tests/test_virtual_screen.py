@@ -112,6 +112,7 @@ def test_shuffled_labels_are_not_learned(default_study, tmp_path):
         EmbeddingParameters,
         FingerprintParameters,
         IngestionParameters,
+        ProbingParameters,
         RetrievalParameters,
         TrainingParameters,
     )
@@ -121,12 +122,14 @@ def test_shuffled_labels_are_not_learned(default_study, tmp_path):
 
     names = ("plate_store", "pairs", "compounds", "fingerprints", "fields", "random.folds")
     store, pairs, compounds, fingerprints, fields, folds = (load(default_study, name) for name in names)
-    training, fingerprint, ingestion, retrieval = (
+    labels = load(default_study, "assay_labels"), load(default_study, "compound_keys")
+    training, fingerprint, ingestion, probing, retrieval = (
         model.model_validate(load(default_study, f"params:{name}"))
         for name, model in [
             ("training", TrainingParameters),
             ("fingerprints", FingerprintParameters),
             ("ingestion", IngestionParameters),
+            ("probing", ProbingParameters),
             ("retrieval", RetrievalParameters),
         ]
     )
@@ -136,7 +139,8 @@ def test_shuffled_labels_are_not_learned(default_study, tmp_path):
     shuffled.loc[trained_on, "inchikey"] = np.random.default_rng(0).permutation(pairs.loc[trained_on, "inchikey"])
 
     state = FitState(tmp_path / "state")
-    checkpoints, history = train(state, store, shuffled, compounds, fingerprints, folds, few, fingerprint, ingestion, 0)
+    tables = shuffled, compounds, fingerprints, folds, *labels
+    checkpoints, history = train(state, store, *tables, few, fingerprint, ingestion, probing, 0)
     checkpoint = checkpoints["top1"]
     assert history["train_loss"].iloc[-1] < history["train_loss"].iloc[0], "the shuffled labels were trained on"
     images = embed_images(checkpoint, store, fields, EmbeddingParameters(), ingestion)

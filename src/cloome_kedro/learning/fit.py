@@ -4,6 +4,7 @@ import gc
 import hashlib
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -17,7 +18,7 @@ from cloome_kedro.learning.data import PairData
 from cloome_kedro.learning.loop import Training
 from cloome_kedro.learning.model import ContrastiveModel
 from cloome_kedro.learning.state import FitState
-from cloome_kedro.learning.validation import Validate
+from cloome_kedro.learning.validation import Report, TaskMetric, Validate
 
 logger = logging.getLogger(__name__)
 
@@ -40,11 +41,12 @@ class FitResult:
 
     Rows hold epoch, step, train_loss, validation_loss, validation_<metric>, inverse_temperature, learning_rate,
     gradient_norm (mean, before clipping), fields_per_second and waiting_fraction (share of the time of training spent
-    waiting for data).
+    waiting for data). ``stopped``: training was ended by ``report``, before its last epoch.
     """
 
     best: dict[str, Best]
     history: list[dict[str, Any]]
+    stopped: bool = False
 
 
 def fit(
@@ -56,6 +58,9 @@ def fit(
     validate: Validate,
     state: FitState,
     identity: str = "",
+    tasks: Sequence[TaskMetric] = (),
+    report: Report | None = None,
+    progress: bool = True,
 ) -> FitResult:
     """Train ``model``, or go on where a training of equal arguments stopped, or return what one that ended has found.
 
@@ -81,12 +86,22 @@ def fit(
     state : FitState
         Where the training keeps its state.
     identity : str
-        Tells what ``data.read`` reads: without it, images that changed under equal arguments would not be noticed.
+        Tells what ``data.read`` reads, and what ``tasks`` score by: without it, images or labels that changed under
+        equal arguments would not be noticed.
+    tasks : sequence of TaskMetric
+        Measured after every epoch beside ``validate``; ``config.keep`` can name them.
+    report : callable
+        Given every row of the history as soon as it is there, after an interruption those before it once more; true
+        ends training after that epoch. With several devices it is pickled, and called in the process of the first. A
+        training that it has ended counts as ended where a ``report`` is given again, and begins anew where none is.
+    progress : bool
+        Whether there is a progress bar.
 
     Raises
     ------
     ValueError
-        Where fewer than two units a device are there to train on, or a metric to keep by is unknown.
+        Where fewer than two units a device are there to train on, or a metric to keep by is unknown
+        or not a number.
     FloatingPointError
         At the first loss or gradient that is not finite; step, learning rate and the batch's fields are in the state's
         ``failure.json``, its last saved state stays. Also where validation embeddings are not finite.
@@ -97,10 +112,12 @@ def fit(
             f"contrastive training on {config.devices} device(s) needs {needed} compounds with fields in the training "
             f"fold, found {found}"
         )
-    digest = _digest(model, data, preprocess, config, seed, identity)
+    digest = _digest(model, data, preprocess, config, seed, identity, tasks)
     results = state.finished(digest)
+    if results is not None and results.get("stopped") and report is None:
+        results = None  # nobody wishes it to be shorter than it is to be
     if results is None:
-        _check_metrics(validate, config.keep, model.embedding_size)
+        _check_metrics(validate, config.keep, model.embedding_size, tasks)
         fabric = Fabric(
             accelerator=config.accelerator,
             strategy="ddp_spawn" if config.devices > 1 else config.strategy,
@@ -117,6 +134,9 @@ def fit(
             validate=validate,
             state=state,
             digest=digest,
+            tasks=tasks,
+            report=report,
+            progress=progress,
         )
         fabric.launch(train, model)
         results = state.finished(digest)
@@ -124,8 +144,11 @@ def fit(
             raise RuntimeError("a process of the training was stopped; run it again to go on from its last state")
     else:
         logger.info("this training has ended before; to repeat it, delete %s", state.folder)
+        if report is not None:
+            for row in results["history"]:
+                report(row)
     best = {metric: Best(model["epoch"], model["tensors"]) for metric, model in results["best"].items()}
-    return FitResult(best, results["history"])
+    return FitResult(best, results["history"], results.get("stopped", False))
 
 
 def _train(fabric: Fabric, model: ContrastiveModel, **arguments) -> None:
@@ -140,16 +163,22 @@ def end_process_group(fabric: Fabric) -> None:
         torch.distributed.destroy_process_group()
 
 
-def _check_metrics(validate: Validate, keep: tuple[str, ...], size: int) -> None:
+def _check_metrics(validate: Validate, keep: tuple[str, ...], size: int, tasks: Sequence[TaskMetric]) -> None:
     """Find an unknown metric before the first epoch rather than after it: ask for those of two pairs."""
-    known = ["loss", *validate(*[np.eye(2, size, dtype=np.float32)] * 2)]
+    known = ["loss", *validate(*[np.eye(2, size, dtype=np.float32)] * 2), *(task.name for task in tasks)]
     for metric in keep:
         if metric not in known:
             raise ValueError(f"fit.keep: there is no validation metric {metric!r}, only {', '.join(known)}")
 
 
 def _digest(
-    model: ContrastiveModel, data: PairData, preprocess: Any, config: FitConfig, seed: int, identity: str
+    model: ContrastiveModel,
+    data: PairData,
+    preprocess: Any,
+    config: FitConfig,
+    seed: int,
+    identity: str,
+    tasks: Sequence[TaskMetric] = (),
 ) -> str:
     """Of all that the result depends on, the first 16 hex digits."""
     settings = {key: value for key, value in asdict(config).items() if key not in _HOUSEKEEPING}
@@ -161,6 +190,9 @@ def _digest(
     for array in (data.structures, data.fingerprints, data.train, data.validation, units):
         digest.update(repr((array.dtype, array.shape)).encode())
         digest.update(np.ascontiguousarray(array).data)
+    for task in tasks:
+        digest.update(f"task {task.name} {len(task.fields)}".encode())
+        digest.update(np.ascontiguousarray(task.fields, np.int64).data)
     for name, tensor in model.state_dict().items():
         digest.update(f"{name} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().data)

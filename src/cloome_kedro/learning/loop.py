@@ -7,6 +7,7 @@ import logging
 import math
 import signal
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
@@ -26,7 +27,7 @@ from cloome_kedro.learning.objectives import make_objective
 from cloome_kedro.learning.schedules import warmup_cosine_restarts
 from cloome_kedro.learning.state import FitState
 from cloome_kedro.learning.step import backward
-from cloome_kedro.learning.validation import Validate, validation_row
+from cloome_kedro.learning.validation import Report, TaskMetric, Validate, validation_row
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class Progress:
     elapsed: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)
     best: dict[str, dict[str, Any]] = field(default_factory=dict)  # metric -> score, epoch, tensors
+    stopped: bool = False  # by the report
 
 
 class Training:
@@ -62,10 +64,15 @@ class Training:
         validate: Validate,
         state: FitState,
         digest: str,
+        tasks: Sequence[TaskMetric] = (),
+        report: Report | None = None,
+        progress: bool = True,
     ):
         self.fabric, self.data, self.preprocess, self.config = fabric, data, preprocess, config
         self.seed, self.validate, self.state, self.digest = seed, validate, state, digest
+        self.tasks, self.report = tasks, report
         self.leads = fabric.global_rank == 0
+        self.shows = progress and self.leads
 
         if config.sync_batchnorm and fabric.device.type == "cuda":
             model = cast(ContrastiveModel, nn.SyncBatchNorm.convert_sync_batchnorm(model))
@@ -90,14 +97,15 @@ class Training:
     def run(self) -> None:
         """Train to the end and leave the results in the state."""
         progress = self.progress
-        bar = tqdm(total=self.total, initial=progress.step, desc="training", unit="step", disable=not self.leads)
+        bar = tqdm(total=self.total, initial=progress.step, desc="training", unit="step", disable=not self.shows)
         with bar, held_back() as caught:
-            while progress.epoch < self.config.epochs:
+            over = self._reported_again()
+            while progress.epoch < self.config.epochs and not over:
                 self._train_epoch(bar, caught)
-                if self._end_epoch():
-                    break
+                over = self._end_epoch()
         if self.leads:
-            self.state.finish(self.digest, {"history": progress.history, "best": progress.best})
+            results = {"history": progress.history, "best": progress.best, "stopped": progress.stopped}
+            self.state.finish(self.digest, results)
         self.fabric.barrier()
         if self._any(bool(caught)):
             self._stop(caught)
@@ -191,19 +199,12 @@ class Training:
         """Validate, keep what is best; whether training is over before its last epoch. One device does it for all."""
         progress, over = self.progress, False
         if self.leads:
+            measured = self.objective, self.validate, self.tasks
             row = {
                 "epoch": progress.epoch,
                 "step": progress.step,
                 "train_loss": float(np.mean(progress.losses)),
-                **validation_row(
-                    self.fabric,
-                    self.model,
-                    self.data,
-                    self.preprocess,
-                    self.config,
-                    self.objective,
-                    self.validate,
-                ),
+                **validation_row(self.fabric, self.model, self.data, self.preprocess, self.config, *measured),
                 "inverse_temperature": self.model.logit_inv_tau.exp().item(),
                 "learning_rate": self._learning_rate(progress.step - 1),
                 "gradient_norm": float(np.mean([norm for norm in progress.norms if math.isfinite(norm)] or [math.nan])),
@@ -214,9 +215,18 @@ class Training:
             self._keep_best(row)
             patience, since = self.config.patience, progress.best[self.config.keep[0]]["epoch"]
             over = patience is not None and progress.epoch - since >= patience
+            unwanted = self.report is not None and self.report(row)
+            progress.stopped = unwanted and not over and progress.epoch + 1 < self.config.epochs
         progress.epoch += 1
         progress.losses, progress.norms, progress.waiting, progress.elapsed = [], [], 0.0, 0.0
-        return self.fabric.broadcast(over)
+        return self.fabric.broadcast(over or progress.stopped)
+
+    def _reported_again(self) -> bool:
+        """Report the epochs before this process's first, too; whether training is over there."""
+        progress = self.progress
+        if self.leads and self.report is not None:
+            progress.stopped = any(self.report(row) for row in progress.history)
+        return self.fabric.broadcast(progress.stopped)
 
     def _keep_best(self, row: dict[str, Any]) -> None:
         tensors: dict[str, torch.Tensor] = {}  # one copy an epoch, for all metrics that it is the best by
@@ -227,6 +237,8 @@ class Training:
                 score = [-row["validation_loss"]]
             else:
                 score = [row[f"validation_{metric}"], -row["validation_loss"]]
+            if math.isnan(score[0]):
+                raise ValueError(f"fit.keep: {metric} cannot be measured on this screen's validation fold")
             best = self.progress.best.get(metric)
             if best is None or score > best["score"]:
                 tensors = tensors or {k: tensor.to("cpu", copy=True) for k, tensor in self.model.state_dict().items()}
@@ -275,6 +287,7 @@ class Training:
     def _shown(self) -> dict[str, str]:
         progress = self.progress
         speed = len(progress.losses) * self.share * self.fabric.world_size / progress.elapsed
-        top1 = progress.history[-1].get("validation_top1") if progress.history else None
-        last = {} if top1 is None else {"val_top1": f"{top1:.3f}"}
+        metric = self.config.keep[0]
+        value = progress.history[-1].get(f"validation_{metric}") if progress.history else None
+        last = {} if value is None else {f"val_{metric}": f"{value:.3f}"}
         return {"loss": f"{progress.losses[-1]:.3f}", "fields/s": f"{speed:.0f}", **last}

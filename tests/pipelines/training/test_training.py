@@ -17,13 +17,14 @@ from cloome_kedro.chemistry.splits import split_hash
 from cloome_kedro.imaging.store import PlateStore
 from cloome_kedro.learning.checkpoint import build, preprocess_of
 from cloome_kedro.learning.state import FitState
-from cloome_kedro.parameters import FingerprintParameters, IngestionParameters, TrainingParameters
+from cloome_kedro.parameters import FingerprintParameters, IngestionParameters, ProbingParameters, TrainingParameters
 from cloome_kedro.pipelines.training import create_pipeline
 from cloome_kedro.pipelines.training.nodes import select_checkpoint, train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SOURCE = {"name": "s", "layout": "load_data_csv", "platemap": {"platemaps": "p.tsv"}}
 COMPOUNDS, FIELDS = 12, 3
+PROBING = ProbingParameters(c_grid=[0.01, 1, 100])
 
 
 def settings(normalisation="dataset", pair_key="compound", **fit):
@@ -79,19 +80,25 @@ def screen(tmp_path):
         }
     )
     folds = pd.DataFrame({"inchikey": keys, "fold": ["train"] * 8 + ["validation"] * 2 + ["test"] * 2})
+    ids = [f"C{i}" for i in range(COMPOUNDS)]
+    compound_keys = pd.DataFrame({"compound_id": ids, "inchikey": keys})
+    active = np.arange(COMPOUNDS) % 2
+    assay_labels = pd.DataFrame({"compound_id": ids, "even": 1.0 - active, "first": [1.0] * 4 + [0.0] * 8})
     return {
         "plate_store": store,
         "pairs": schemas.pairs.validate(pairs),
         "compounds": schemas.compounds.validate(compounds),
         "fingerprints": rng.integers(0, 256, (COMPOUNDS, 2), dtype=np.uint8),
         "folds": schemas.folds.validate(folds),
+        "assay_labels": schemas.assay_labels.validate(assay_labels),
+        "compound_keys": schemas.compound_keys.validate(compound_keys),
     }
 
 
 def run(screen, training=None, seed=0):
     intensity = {"outlier_percent": 0.3, "scale": 256}
     ingestion = IngestionParameters(screen="s", sources=[SOURCE], intensity=intensity, size=(36, 36))
-    parameters = [training or settings(), FingerprintParameters(bits=16), ingestion, seed]
+    parameters = [training or settings(), FingerprintParameters(bits=16), ingestion, PROBING, seed]
     with TemporaryDirectory() as folder:
         state = FitState(Path(folder))
         checkpoints, history = train(state, *screen.values(), *parameters)
@@ -103,6 +110,7 @@ def test_pipeline(screen, tmp_path):
         "params:training": settings(),
         "params:fingerprints": FingerprintParameters(bits=16),
         "params:ingestion": IngestionParameters(screen="s", sources=[SOURCE]),
+        "params:probing": PROBING,
         "params:seed": 0,
     }
     inputs = {"fit_state": FitState(tmp_path / "state"), **screen, **parameters}
@@ -165,7 +173,7 @@ def test_the_test_fold_changes_nothing(screen):
 def test_the_best_by_each_metric_is_kept_and_one_selected(screen, tmp_path):
     training = settings(keep=["loss", "top1"], epochs=3)
     ingestion = IngestionParameters(screen="s", sources=[SOURCE])
-    parameters = [training, FingerprintParameters(bits=16), ingestion, 0]
+    parameters = [training, FingerprintParameters(bits=16), ingestion, PROBING, 0]
     checkpoints, history = train(FitState(tmp_path / "state"), *screen.values(), *parameters)
     assert {name: checkpoint.config["selected_by"] for name, checkpoint in checkpoints.items()} == {
         "loss": "loss",
@@ -181,7 +189,7 @@ def test_the_best_by_each_metric_is_kept_and_one_selected(screen, tmp_path):
 def test_images_made_anew_are_trained_on_anew(screen, tmp_path):
     state = FitState(tmp_path / "state")
     ingestion = IngestionParameters(screen="s", sources=[SOURCE])
-    parameters = [settings(), FingerprintParameters(bits=16), ingestion, 0]
+    parameters = [settings(), FingerprintParameters(bits=16), ingestion, PROBING, 0]
     first, _ = train(state, *screen.values(), *parameters)
     images = np.load(screen["plate_store"].images("P1"))
     write_plate(screen["plate_store"], images[:, ::-1], "second")

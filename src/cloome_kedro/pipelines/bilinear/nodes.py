@@ -4,6 +4,7 @@
 """
 
 from cloome_kedro.parameters import BilinearParameters, FingerprintParameters, RetrievalParameters
+from cloome_kedro.pipelines.bilinear.fitting import fit_bilinear
 from cloome_kedro.pipelines.bilinear.inputs import fingerprint_rows, profiled_fields
 
 
@@ -34,45 +35,31 @@ def train_bilinear(
     ValueError
         If tables do not fit one another, a profile is not finite, or no field of the training fold has one.
     """
-    import hashlib
-
     import numpy as np
     import pandas as pd
 
     from cloome_kedro import __version__
     from cloome_kedro.chemistry.splits import split_hash
-    from cloome_kedro.evaluation.retrieval import retrieval_accuracies
-    from cloome_kedro.learning.batches import as_tensor
-    from cloome_kedro.learning.bilinear import BilinearModel, Standardise, describe_bilinear
+    from cloome_kedro.learning.bilinear import describe_bilinear
     from cloome_kedro.learning.checkpoint import Checkpoint
-    from cloome_kedro.learning.data import PairData
-    from cloome_kedro.learning.fit import fit
     from cloome_kedro.schemas import history as history_table
 
-    if (found := fingerprints.shape[1] * 8) != (bits := fingerprint_settings.bits):
-        raise ValueError(
-            f"fingerprints have {found} bits, params:fingerprints say {bits}: run the featurization pipeline again"
-        )
-    # Only these fields go on: what belongs to the test fold cannot be read.
-    seen = pairs.merge(folds[folds["fold"] != "test"], on="inchikey", validate="many_to_one")
-    seen, profiles = profiled_fields(seen, field_profiles, split)
-    data = PairData.by_fold(
-        profiles.values.__getitem__,
-        fingerprint_rows(seen, compounds, fingerprints),
+    result, columns, preprocess = fit_bilinear(
+        bilinear_state,
+        field_profiles,
+        pairs,
+        compounds,
         fingerprints,
-        seen["fold"].to_numpy(),
+        folds,
+        parameters,
+        fingerprint_settings,
         seed,
-        keys=seen["field_id"].to_numpy(),
+        split,
     )
-    preprocess = Standardise.of(as_tensor(profiles.values[data.train]))
-    identity = hashlib.sha256(np.ascontiguousarray(profiles.values).data).hexdigest()
-    model = BilinearModel(len(profiles.columns), bits)
-    result = fit(model, data, preprocess, parameters.fit, seed, retrieval_accuracies, bilinear_state, identity)
-
     metric = parameters.fit.keep[0]
     best = result.best[metric]
     measured = {k: v for k, v in result.history[best.epoch].items() if k.startswith("validation_") and np.isfinite(v)}
-    config = describe_bilinear(profiles.columns, bits, parameters.fit, preprocess) | {
+    config = describe_bilinear(columns, fingerprint_settings.bits, parameters.fit, preprocess) | {
         "fingerprints": fingerprint_settings.model_dump(mode="json"),
         "split_hash": split_hash(folds),
         "seed": seed,

@@ -7,8 +7,13 @@ from kedro.pipeline import Pipeline, node
 from cloome_kedro.pipelines.bilinear import nodes
 
 
-def create_pipeline(split: str) -> Pipeline:
-    """The baseline of one split, whose name goes into tables and messages."""
+def create_pipeline(
+    split: str, bilinear: str = "params:bilinear", fingerprints: str = "params:fingerprints"
+) -> Pipeline:
+    """The baseline of one split, whose name goes into tables and messages.
+
+    ``bilinear`` and ``fingerprints`` are the inputs that the settings of these names are read from.
+    """
 
     def of_split(function):
         return update_wrapper(partial(function, split=split), function)
@@ -18,7 +23,7 @@ def create_pipeline(split: str) -> Pipeline:
         [
             node(
                 of_split(nodes.train_bilinear),
-                ["bilinear_state", *data, "params:bilinear", "params:fingerprints", "params:seed"],
+                ["bilinear_state", *data, bilinear, fingerprints, "params:seed"],
                 ["bilinear_checkpoint", "bilinear_history"],
                 name="train_bilinear",
                 tags=["gpu"],

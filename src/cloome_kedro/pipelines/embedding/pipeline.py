@@ -3,8 +3,11 @@ from kedro.pipeline import Pipeline, node
 from cloome_kedro.pipelines.embedding.nodes import embed_images, embed_structures, embed_untrained
 
 
-def create_pipeline(split: str = "random") -> Pipeline:
-    """Embed with the checkpoint of a split (the same nodes for every split)."""
+def create_pipeline(split: str = "random", fingerprints: str = "params:fingerprints") -> Pipeline:
+    """Embed with the checkpoint of a split (the same nodes for every split).
+
+    ``fingerprints`` is the input that their settings are read from.
+    """
     return Pipeline(
         [
             node(
@@ -16,7 +19,7 @@ def create_pipeline(split: str = "random") -> Pipeline:
             ),
             node(
                 embed_structures,
-                ["checkpoint", "compounds", "fingerprints", "params:embedding", "params:fingerprints"],
+                ["checkpoint", "compounds", "fingerprints", "params:embedding", fingerprints],
                 "structure_embeddings",
                 name="embed_structures",
                 tags=["gpu"],

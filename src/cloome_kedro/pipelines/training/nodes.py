@@ -1,13 +1,12 @@
 """Training: pairs of fields and structures in, the best checkpoint and its history out."""
 
-import dataclasses
-
 from cloome_kedro.parameters import (
-    AugmentationParameters,
     FingerprintParameters,
     IngestionParameters,
+    ProbingParameters,
     TrainingParameters,
 )
+from cloome_kedro.pipelines.training.fitting import fit_training
 
 
 def train(
@@ -17,9 +16,12 @@ def train(
     compounds,
     fingerprints,
     folds,
+    assay_labels,
+    compound_keys,
     training: TrainingParameters,
     fingerprint_settings: FingerprintParameters,
     ingestion: IngestionParameters,
+    probing: ProbingParameters,
     seed: int,
 ):
     """Train on the training fold, choose epochs on the validation fold; the test fold's fields are never read.
@@ -36,6 +38,8 @@ def train(
         Tables of `cloome_kedro.schemas`.
     fingerprints : (compounds, bits / 8) uint8
         Packed, in the order of ``compounds``.
+    assay_labels, compound_keys : pandas.DataFrame
+        Read where ``fit.keep`` names the validation metric ``probing_auc``, which is measured as ``probing`` says.
 
     Returns
     -------
@@ -47,47 +51,24 @@ def train(
 
     from cloome_kedro import __version__
     from cloome_kedro.chemistry.splits import split_hash
-    from cloome_kedro.evaluation.retrieval import retrieval_accuracies
     from cloome_kedro.imaging.channels import CHANNELS
     from cloome_kedro.learning.checkpoint import Checkpoint, describe
-    from cloome_kedro.learning.data import PairData
-    from cloome_kedro.learning.fit import fit
-    from cloome_kedro.learning.model import PairModel, seeded
     from cloome_kedro.schemas import history as history_table
 
-    if len(fingerprints) != len(compounds) or fingerprints.shape[1] * 8 != fingerprint_settings.bits:
-        raise ValueError(
-            f"fingerprints of shape {fingerprints.shape} do not fit {len(compounds)} compounds with "
-            f"{fingerprint_settings.bits} bits: run the featurization pipeline again"
-        )
-    # Only these fields are in the reader's list: what belongs to the test fold cannot be read.
-    seen = pairs.merge(folds[folds["fold"] != "test"], on="inchikey", validate="many_to_one")
-    structures = pd.Index(compounds["inchikey"]).get_indexer(seen["inchikey"])
-    if (structures < 0).any():
-        raise ValueError(f"pairs: compound {seen['inchikey'][structures < 0].iloc[0]} is not in the table compounds")
-    data = PairData.by_fold(
-        plate_store.reader(seen["plate_file"].to_numpy(), seen["row"].to_numpy()),
-        structures,
+    result, preprocess = fit_training(
+        fit_state,
+        plate_store,
+        pairs,
+        compounds,
         fingerprints,
-        seen["fold"].to_numpy(),
+        folds,
+        assay_labels,
+        compound_keys,
+        training,
+        fingerprint_settings,
+        probing,
         seed,
-        units=structures if training.pair_key == "compound" else pd.factorize(seen["treatment"])[0],
-        keys=seen["field_id"].to_numpy(),
     )
-    preprocess = _preprocess(training.augmentation, data.read, data.train, seed)
-    with seeded(seed):
-        model = PairModel(
-            training.image_encoder,
-            training.structure_encoder,
-            fingerprint_settings.bits,
-            training.fit.embedding_size,
-            training.fit.inverse_temperature,
-            training.fit.learnable_temperature,
-        )
-    plates = {plate: plate_store.digest(plate) for plate in seen["plate_file"].unique()}
-    identity = f"{plates} {pd.util.hash_pandas_object(seen[['field_id', 'plate_file', 'row']]).sum()}"
-    result = fit(model, data, preprocess, training.fit, seed, retrieval_accuracies, fit_state, identity)
-
     config = describe(
         training.image_encoder, training.structure_encoder, fingerprint_settings.bits, training.fit, preprocess
     ) | {
@@ -118,15 +99,3 @@ def select_checkpoint(checkpoints, training: TrainingParameters):
             f"{', '.join(checkpoints)}: run the node train again"
         )
     return checkpoints[training.selected_by]
-
-
-def _preprocess(augmentation: AugmentationParameters, read, fields, seed: int):
-    from cloome_kedro.learning.preprocess import Preprocess, channel_statistics
-
-    chosen = Preprocess(augmentation.crop, augmentation.resized_crop_scale)
-    if augmentation.normalisation == "per_image":
-        return dataclasses.replace(chosen, normalisation="per_image")
-    if augmentation.normalisation == "dataset":
-        mean, std = channel_statistics(read, fields, seed)
-        return dataclasses.replace(chosen, mean=mean, std=std)
-    return chosen
