@@ -8,10 +8,13 @@ from cloome_kedro.schemas.results import (
     corrupted_fields,
     differences,
     history,
+    importances,
     metrics,
     probing_scores,
     ranks,
     seeds_metrics,
+    trial_epochs,
+    trials,
 )
 from cloome_kedro.schemas.screen import (
     assay_labels,
@@ -49,6 +52,7 @@ __all__ = [
     "fields",
     "folds",
     "history",
+    "importances",
     "leaks",
     "metrics",
     "pairs",
@@ -61,5 +65,7 @@ __all__ = [
     "rejected_fields",
     "rejected_profiles",
     "seeds_metrics",
+    "trial_epochs",
+    "trials",
     "truth",
 ]

@@ -147,3 +147,49 @@ corrupted_fields = table(
     },
     unique=["corruption", "field_id"],
 )
+
+#: one row a trial of a hyperparameter search; a column that contains a dot is a searched parameter, empty where the
+#: trial's other parameters left it out
+trials = pa.DataFrameSchema(
+    {
+        "study": column(str),
+        "split": column(str),
+        "tunes": column(str, pa.Check.isin(["training", "bilinear"])),
+        "metric": column(str),  # of validation, maximised: top1, probing_auc, ...
+        "n_validation": column(int, pa.Check.ge(0)),  # compounds of the validation fold
+        "number": column(int, pa.Check.ge(0)),
+        "state": column(str, pa.Check.isin(["COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING"])),
+        "source": column(str, nullable=True),  # default, published, or what drew it: grid, tpe, random
+        "value": column(float, nullable=True),  # best epoch; of a pruned trial the last that was reported
+        "epoch": column("Int64", nullable=True),  # of the value
+        "epochs": column("Int64", nullable=True),  # that were trained
+        "seconds": column(float, nullable=True),
+        "started": column(str, nullable=True),  # ISO 8601
+        "worker": column(str, nullable=True),
+        "device": column(str, nullable=True),
+        "retry_of": column("Int64", nullable=True),  # number of the killed or interrupted trial that this repeats
+        "reason": column(str, nullable=True),  # of a failure
+        "best": column(bool),
+        "split_hash": column(str),
+        r"^.+\..+$": pa.Column(nullable=True, regex=True, required=False),
+    },
+    strict=True,
+    coerce=True,
+    unique=["number"],
+)
+
+#: one row an epoch of a trial: what was reported of it
+trial_epochs = table(
+    {"trial": column(int, pa.Check.ge(0)), "epoch": column(int, pa.Check.ge(0)), "value": column(float)},
+    unique=["trial", "epoch"],
+)
+
+#: one row a searched parameter; none where the trials are too few to tell
+importances = table(
+    {
+        "parameter": column(str),
+        "importance": column(float, pa.Check.in_range(0, 1)),  # share of the variance of values (fANOVA)
+        "trials": column(int, pa.Check.ge(1)),  # complete ones that it rests on
+    },
+    unique=["parameter"],
+)
