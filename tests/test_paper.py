@@ -22,6 +22,7 @@ SOURCES = {True: "read", False: "not legible, default taken"}
 # C = zero-shot compound, M = zero-shot MoA; s = scaffold split.
 TABLE = """
                        R          Rs        B          C          Cs         M          Ms
+selected_by            top1*      top1*     probing_auc* zero_shot_compound_top1* zero_shot_compound_top1* zero_shot_moa_top1* zero_shot_moa_top1*
 optimizer              adamw*     adamw*    adamw*     adamw*     adamw*     adamw*     adamw*
 learning_rate          0.001*     0.001     0.001*     0.001*     0.001      0.001*     0.001
 weight_decay           0.1*       0.1*      0.1*       0.1*       0.1*       0.1*       0.1*
@@ -64,7 +65,7 @@ def test_presets_are_those_of_the_supplement():
         for i, name in enumerate(NAMES)
     }
     found = {
-        name: {field: (str(entry["value"]), entry["source"]) for field, entry in preset.items()}
+        name: {field: (str(entry["value"]), entry["source"]) for field, entry in preset.items() if field != "space"}
         for name, preset in configuration()["globals"]["presets"].items()
     }
     assert found == expected
@@ -74,6 +75,7 @@ def test_presets_are_those_of_the_supplement():
 def test_a_scaffold_preset_differs_only_where_the_supplement_can_be_read(name):
     presets = configuration()["globals"]["presets"]
     of_random = presets[name.removesuffix("_scaffold")]
+    assert presets[name].pop("space") == of_random.pop("space")
     differ = {field for field, entry in presets[name].items() if entry["value"] != of_random[field]["value"]}
     assert differ
     assert {presets[name][field]["source"] for field in differ} == {"read"}
@@ -88,8 +90,12 @@ def test_every_value_of_a_preset_reaches_training(name):
         "crop": training.augmentation.crop,
         "bits": FingerprintParameters(**values["fingerprints"]).bits,
         "batch_norm": training.structure_encoder.batch_norm,
+        "selected_by": training.selected_by,
     }
-    for field, entry in loader["globals"]["presets"][name].items():
+    preset = dict(loader["globals"]["presets"][name])
+    assert preset.pop("space") == name.removesuffix("_scaffold")
+    assert training.fit.keep == (training.selected_by,)
+    for field, entry in preset.items():
         reached = elsewhere[field] if field in elsewhere else getattr(training.fit, field)
         assert reached == entry["value"], field
     assert training.augmentation.normalisation == "published"
