@@ -55,7 +55,9 @@ def make_search(folds, split="random", metric="top1", tunes="training", trials=1
 
 def no_search():
     """The same tables where nothing was searched, and those of a winner that was not trained."""
-    metrics = {f"tuned.{task}_metrics": schemas.empty(schemas.metrics) for task in ("retrieval", "zero_shot", "probing")}
+    metrics = {
+        f"tuned.{task}_metrics": schemas.empty(schemas.metrics) for task in ("retrieval", "zero_shot", "probing")
+    }
     kinds = {name: getattr(schemas, name) for name in ("trials", "trial_epochs", "importances")}
     names = {name: [column for column in kind.columns if not column.startswith("^")] for name, kind in kinds.items()}
     return metrics | {name: pd.DataFrame(columns=columns) for name, columns in names.items()}

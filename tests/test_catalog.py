@@ -17,9 +17,10 @@ from cloome_kedro.settings import CONFIG_LOADER_ARGS
 ROOT = Path(__file__).parents[1]
 LAYERS = {"raw", "intermediate", "primary", "feature", "model_input", "models", "model_output", "reporting"}
 #: folders filled step by step: handles, inputs of the nodes that fill them
-STEPWISE = {"fit_state", "bilinear_state", "corruption_store"}
+STEPWISE = {"fit_state", "bilinear_state", "corruption_store", "study"}
 #: passed from node to node in memory, as are parts of the report's sections, ..._part
 IN_MEMORY = {
+    *("settings", "fingerprint_settings"),
     *("screen_design", "report_section", "report_cards", "supplement_section"),
     *("corrupted_rank_metrics", "corrupted_rank_differences"),
     *("corrupted_probing_metrics", "corrupted_probing_differences"),
@@ -88,10 +89,11 @@ def test_every_dataset_of_the_pipelines_is_in_the_catalog():
 
 
 def test_results_of_models_keep_variants_and_seeds_apart(catalog):
+    of_variants = {"{split}.trials", "{split}.trial_epochs", "{split}.importances"}  # a study is of all seeds
     for name, entry in catalog.items():
         layer = entry["metadata"]["kedro-viz"]["layer"]
         # brought by the user; over all seeds
-        if name in {"published_checkpoint", "metrics_of_seeds", "seeds_metrics", "seeds_summary"}:
+        if name in {"published_checkpoint", "metrics_of_seeds", "seeds_metrics", "seeds_summary"} | of_variants:
             continue
         if layer in {"models", "model_output", "reporting"}:
             assert re.search(r"/(default|retrieval)/seed_0/", entry["filepath"]), name  # retrieval: the preset of paper

@@ -40,8 +40,11 @@ def test_a_splits_pipeline_needs_what_the_shared_ones_write():
     written = set().union(*(pipelines[name].all_outputs() for name in ("ingestion", "profiles", "featurization")))
     handles = {"plate_store", "random.fit_state", "random.bilinear_state", "random.corruption_store"}
     of_the_screen = {"truth", "assay_labels"}
+    of_a_search = {f"random.{name}" for name in ("trials", "trial_epochs", "importances")} | {
+        f"random.tuned.{task}_metrics" for task in ("retrieval", "zero_shot", "probing")
+    }  # if there is one
     inputs = {name for name in pipelines["random"].inputs() if not name.startswith("param")}
-    assert inputs <= written | handles | of_the_screen
+    assert inputs <= written | handles | of_the_screen | of_a_search
 
 
 def test_unknown_split_is_refused():

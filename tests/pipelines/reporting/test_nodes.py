@@ -15,6 +15,7 @@ from cloome_kedro.parameters import (
     ZeroShotParameters,
 )
 from cloome_kedro.pipelines.reporting import create_pipeline, create_section_pipeline
+from synthetic_search import make_search, make_tuned, no_search
 from synthetic_study import make_study
 from synthetic_tasks import nothing
 
@@ -56,6 +57,7 @@ def run(studies):
         catalog[name] = MemoryDataset(value, copy_mode="assign")
     sections = Pipeline([])
     for split, study in studies.items():
+        study = no_search() | study
         inner = create_section_pipeline(split)
         for name in set(study) - SHARED:
             catalog[f"{split}.{name}"] = MemoryDataset(study[name], copy_mode="assign")
@@ -73,7 +75,16 @@ def run(studies):
 
 @pytest.fixture(scope="module")
 def catalog():
-    return run({"random": make_study("random"), "scaffold": make_study("scaffold", noise=3.0)})
+    """The random split has been searched."""
+    return run({"random": searched(make_study("random")), "scaffold": make_study("scaffold", noise=3.0)})
+
+
+def searched(study, **options):
+    """The study with a search on its folds, whose winner was trained; metrics of those folds."""
+    tables = study | make_tuned(study)
+    metrics = {name: table for name, table in tables.items() if name.endswith(("l_metrics", "t_metrics", "g_metrics"))}
+    hashed = {name: table.assign(split_hash=split_hash(study["folds"])) for name, table in metrics.items()}
+    return tables | hashed | make_search(study["folds"], **options)
 
 
 FIGURES = [
@@ -94,12 +105,13 @@ def test_figures_and_sections_are_written(catalog):
 def test_report_is_one_well_formed_file(catalog):
     html = catalog.load("report")
     of_split = [[split, *(f"{split}-{part}" for part in PARTS)] for split in ("random", "scaffold")]
+    of_split[0].insert(2, "random-hyperparameter-search")
     assert Balanced(html).ids == ["result", "data", *of_split[0], *of_split[1], "supplement"]
     assert set(re.findall(r'href="#([^"]+)"', html)) == set(Balanced(html).ids)
     outside = re.findall(r"""(?:src|href)=["'](?!data:|#)|@import|url\(|<script|<link""", html)
     assert not outside, "the report refers to something outside itself"
-    # fields and figure 1; of a split its figures, and bars that are in no file
-    assert len(re.findall(r'<img src="data:image/', html)) == 2 + 2 * (len(FIGURES) + 1)
+    # fields and figure 1; of a split its figures, and bars that are in no file; three of the search
+    assert len(re.findall(r'<img src="data:image/', html)) == 2 + 2 * (len(FIGURES) + 1) + 3
 
 
 def test_report_says_what_was_found(catalog):
@@ -152,7 +164,7 @@ def test_a_screen_with_retrieval_alone_is_described():
     empty["compounds"] = study["compounds"].assign(moa=None)
     empty["retrieval_metrics"] = study["retrieval_metrics"].query("method in ['CLOOME', 'Random']")
     real = PARAMETERS["params:reporting"].model_copy(update={"simulated": False})
-    outputs = dict(study) | empty | PARAMETERS | {"params:reporting": real}
+    outputs = dict(study) | empty | no_search() | PARAMETERS | {"params:reporting": real}
     for node in create_section_pipeline("provided").nodes:
         outputs |= node.run({name: outputs[name] for name in node.inputs})
     section = outputs["report_section"]
@@ -175,3 +187,67 @@ def test_one_test_compound_is_too_few_for_a_map():
     found = node.run({name: inputs[name] for name in node.inputs})
     assert found["embedding_part"].strip() == "<p>Too few to draw: 2 fields of 1 test compounds.</p>"
     assert "Too few" in found["modality_gap"].texts[0].get_text()
+
+
+def describe_tuning(tables):
+    node = next(node for node in create_section_pipeline("random").nodes if node.short_name == "describe_tuning")
+    inputs = {**tables, **PARAMETERS}
+    return node.run({name: inputs[name] for name in node.inputs})["tuning_part"]
+
+
+def cells(html):
+    return [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr.*?</tr>", html)]
+
+
+@pytest.mark.parametrize(
+    ("metric", "table", "kept"),
+    [
+        ("top1", "retrieval_metrics", "method == 'CLOOME' and pool == 'sampled' and direction == 'image retrieval'"),
+        (
+            "zero_shot_moa_top1",
+            "zero_shot_metrics",
+            "task == 'zero-shot MoA' and excluded == 'none' and pool == 'full'",
+        ),
+        ("probing_auc", "probing_metrics", "metric == 'mean AUC'"),
+    ],
+)
+def test_default_and_winner_stand_side_by_side_on_the_test_fold_of_the_searched_task(metric, table, kept):
+    study = searched(make_study(), metric=metric)
+    section = describe_tuning(study)
+    Balanced(section)
+    kept += " and method == 'CLOOME' and metric in ['top-1', 'mean AUC'] and draws == 1 and shown_by == '{}'"
+    kept = kept.format("mean" if metric == "probing_auc" else "field")
+    default, winner = (study[name].query(kept).iloc[0] for name in (table, f"tuned.{table}"))
+    assert winner["value"] == pytest.approx(min(default["value"] + 0.1, 1))
+
+    def text(row):
+        numbers = [row["value"], row["low"], row["high"]]
+        if metric == "probing_auc":
+            return "{:.3f} ({:.3f}–{:.3f})".format(*numbers)
+        return "{:.1f} % ({:.1f}–{:.1f})".format(*(100 * number for number in numbers))
+
+    found = [row for row in cells(section) if row[1:3] == [text(default), text(winner)]]
+    assert [row[4:] for row in found] == [[f"{default['n']}", f"{default['compounds']}"]]
+    assert "have not" not in section
+    assert "kedro run" not in section, "the winner was trained"
+    assert "OutOfMemoryError: no memory is left" in section
+
+
+def test_a_winner_that_was_not_trained_on_these_folds_is_said_with_the_command():
+    study = searched(make_study())
+    for tuned in (
+        nothing(make_tuned(study)),
+        {"tuned.retrieval_metrics": make_tuned(make_study())["tuned.retrieval_metrics"]},
+    ):
+        section = describe_tuning(study | tuned)
+        assert "<code>kedro run --pipelines tune_and_train,reporting</code>" in section
+        row = next(row for row in cells(section) if row and row[0].startswith("top-1, image → compound"))
+        assert "%" in row[1]
+        assert row[2] == "–"
+
+
+def test_a_search_on_other_folds_is_left_out():
+    study = searched(make_study())
+    other = study["folds"].assign(fold=study["folds"]["fold"].replace({"train": "test", "test": "train"}))
+    assert describe_tuning(study) != ""
+    assert describe_tuning(study | {"folds": other}) == ""

@@ -9,21 +9,36 @@ from kedro.pipeline.node import Node
 
 from cloome_kedro.reporting.sheets import SHEETS
 
-from . import sections, tasks
+from . import sections, tasks, tuning
 from .nodes import draw_figure_1, write_report
 from .supplement import TABLES, write_supplement
 
 
 def create_section_pipeline(split: str) -> Pipeline:
     """One split's figures and its section of the report; the caller puts it into the split's namespace."""
+    with warnings.catch_warnings():
+        # what belongs to the winner of a search lies in the namespace `tuned`, of which Kedro warns
+        warnings.filterwarnings("ignore", "One or more dataset names contain")
+        return _section_pipeline(split)
 
-    def of_split(function, inputs: Sequence[str], outputs: Sequence[str]) -> Node:
+
+def _section_pipeline(split: str) -> Pipeline:
+    def of_split(function, inputs: list[str], outputs: str | list[str]) -> Node:
         named = update_wrapper(partial(function, split=split), function)
-        return node(named, list(inputs), list(outputs), name=function.__name__)
+        return node(named, inputs, outputs, name=function.__name__)
 
     embeddings = ["image_embeddings", "structure_embeddings"]
+    metrics = [f"{task}_metrics" for task in ("retrieval", "zero_shot", "probing")]
     return Pipeline(
         [
+            of_split(
+                tuning.describe_tuning,
+                [
+                    *("trials", "trial_epochs", "importances", "folds"),
+                    *(*metrics, *(f"tuned.{table}" for table in metrics), "params:reporting"),
+                ],
+                "tuning_part",
+            ),
             of_split(
                 sections.describe_training,
                 ["history", "leaks", "folds", "compounds", "pairs", "params:reporting"],
@@ -73,9 +88,9 @@ def create_section_pipeline(split: str) -> Pipeline:
             of_split(
                 sections.join_section,
                 [
-                    *("training_part", "retrieval_part", "zero_shot_part"),
+                    *("training_part", "tuning_part", "retrieval_part", "zero_shot_part"),
                     *("probing_part", "corruption_part", "embedding_part"),
-                    *("retrieval_metrics", "zero_shot_metrics", "probing_metrics"),
+                    *metrics,
                 ],
                 ["report_section", "report_cards"],
             ),

@@ -152,6 +152,7 @@ def describe_embeddings(
 
 def join_section(
     training_part,
+    tuning_part,
     retrieval_part,
     zero_shot_part,
     probing_part,
@@ -163,7 +164,7 @@ def join_section(
     *,
     split: str,
 ):
-    """The split's section and the cards of its main results.
+    """The split's section, without parts that are empty, and the cards of its main results.
 
     Returns
     -------
@@ -174,10 +175,12 @@ def join_section(
 
     parts = {
         "Folds and training": training_part,
+        "Hyperparameter search": tuning_part,
         "Retrieval": retrieval_part,
         "Zero-shot": zero_shot_part,
         "Probing": probing_part,
         "Corruption": corruption_part,
         "Embeddings": embedding_part,
     }
-    return render_section(split, parts), headline(retrieval_metrics, zero_shot_metrics, probing_metrics)
+    found = {heading: part for heading, part in parts.items() if part}
+    return render_section(split, found), headline(retrieval_metrics, zero_shot_metrics, probing_metrics)

@@ -1,0 +1,213 @@
+"""Figures of a hyperparameter search: its course, its learning curves, what each parameter did."""
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from cloome_kedro.reporting.style import message, styled, titled
+from cloome_kedro.reporting.tuning_metric import SearchMetric
+from cloome_kedro.reporting.tuning_tables import cell, default_trial, searched, short, winner_trial
+
+_MANY = 200  # curves, above which they are drawn as pixels
+_FEW = 4  # distinct numbers, up to which they are drawn as categories
+
+
+@styled
+def search_history(trials: pd.DataFrame, epochs: pd.DataFrame, title: str = "", note: str = "") -> Figure:
+    """Left: value of every trial and the best so far. Right: learning curves; those of pruned trials end with a cross.
+
+    Parameters
+    ----------
+    trials, epochs : tables ``trials`` and ``trial_epochs``
+    title, note : small text above, e.g. the split, and that the data are simulated
+    """
+    if not trials["state"].isin(["COMPLETE", "PRUNED"]).any():
+        return message("No trial has ended with a value yet.", title, note)
+    metric = SearchMetric.named(trials["metric"].iloc[0])
+    figure = Figure(figsize=(12, 4), layout="constrained")
+    course, curves = figure.subplots(1, 2, sharey=True)
+    _draw_course(course, trials)
+    _draw_curves(curves, trials, epochs)
+    for axis in (course, curves):
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if metric.percent:
+            axis.yaxis.set_major_formatter(PercentFormatter(1))
+    course.set(xlabel="trial", ylabel="validation value")
+    curves.set(xlabel="epoch", ylabel="")
+    figure.legend(*course.get_legend_handles_labels(), loc="outside right center", frameon=False)
+    return _titled(figure, title, metric, note)
+
+
+def _draw_course(axis: Axes, trials: pd.DataFrame) -> None:
+    colour = _colours()
+    complete = trials[trials["state"] == "COMPLETE"].sort_values("number")
+    pruned, failed = trials[trials["state"] == "PRUNED"], trials[trials["state"] == "FAIL"]
+    default = default_trial(trials)
+    if default is not None and default["state"] == "COMPLETE":
+        axis.axhline(default["value"], color=colour["default"], linestyle="--", linewidth=1, zorder=1)
+    if len(complete):
+        best = complete["value"].cummax()
+        axis.step(
+            [*complete["number"], trials["number"].max()],
+            [*best, best.iloc[-1]],
+            where="post",
+            color="0.35",
+            linewidth=1.2,
+            label="best so far",
+            zorder=2,
+        )
+    _draw_points(axis, complete, pruned, trials, "number")
+    if len(failed):
+        axis.plot(
+            failed["number"],
+            np.zeros(len(failed)),
+            "|",
+            transform=axis.get_xaxis_transform(),
+            clip_on=False,
+            color=colour["failed"],
+            markersize=12,
+            markeredgewidth=2.5,
+            label="failed",
+        )
+
+
+def _draw_points(axis: Axes, complete: pd.DataFrame, pruned: pd.DataFrame, trials: pd.DataFrame, x: str) -> None:
+    """Trials as marks, those that stand out above the others."""
+    colour = _colours()
+    axis.plot(complete[x], complete["value"], "o", color=colour["trial"], markersize=5, label="complete", zorder=3)
+    axis.plot(
+        pruned[x], pruned["value"], "o", color=colour["trial"], markersize=5, fillstyle="none", label="pruned", zorder=3
+    )
+    published = complete[complete["source"] == "published"]
+    if len(published):
+        axis.plot(published[x], published["value"], "s", color=colour["published"], label="published", zorder=4)
+    for name, trial, mark in (("default", default_trial(trials), "D"), ("winner", winner_trial(trials), "*")):
+        if trial is not None and trial["state"] == "COMPLETE":
+            row = complete[complete["number"] == trial["number"]]
+            size = 15 if mark == "*" else 8
+            axis.plot(
+                row[x],
+                row["value"],
+                mark,
+                color=colour[name],
+                markersize=size,
+                markeredgecolor="white",
+                label=name,
+                zorder=5,
+            )
+
+
+def _draw_curves(axis: Axes, trials: pd.DataFrame, epochs: pd.DataFrame) -> None:
+    colour = _colours()
+    ended = trials[trials["state"].isin(["COMPLETE", "PRUNED"])]
+    curves = {
+        trial: group.sort_values("epoch")[["epoch", "value"]].to_numpy(float)
+        for trial, group in epochs[epochs["trial"].isin(ended["number"])].groupby("trial")
+    }
+    axis.add_collection(
+        LineCollection(
+            list(curves.values()), colors="0.6", linewidths=0.9, alpha=0.7, rasterized=len(curves) > _MANY, zorder=1
+        )
+    )
+    pruned = set(ended.loc[ended["state"] == "PRUNED", "number"])
+    for ends, mark, size in (
+        ([curve[-1] for trial, curve in curves.items() if trial in pruned], "x", 6),
+        ([curve[-1] for trial, curve in curves.items() if trial not in pruned], ".", 4),
+    ):
+        if ends:
+            axis.plot(*np.transpose(ends), mark, color="0.45", markersize=size, zorder=2)
+    for name, trial in (("default", default_trial(trials)), ("winner", winner_trial(trials))):
+        if trial is not None and trial["number"] in curves:
+            curve = curves[trial["number"]]
+            axis.plot(*curve.T, "o-", color=colour[name], linewidth=2.2, markersize=4, zorder=3)
+    axis.autoscale_view()
+
+
+def _colours() -> dict:
+    palette = sns.color_palette("colorblind", 10)
+    chosen = {"trial": 0, "default": 1, "winner": 2, "failed": 3, "published": 4}
+    return {name: palette[place] for name, place in chosen.items()}
+
+
+@styled
+def importance_figure(importances: pd.DataFrame, title: str = "", note: str = "") -> Figure:
+    """Share of the variance of values that each parameter accounts for, as bars.
+
+    Parameters
+    ----------
+    importances : table of this name; may be empty
+    """
+    if importances.empty:
+        return message("Too few complete trials, or all of one value: no importances.", title, note)
+    rows = importances.sort_values("importance", ascending=False)
+    figure = Figure(figsize=(7, 1.3 + 0.32 * len(rows)), layout="constrained")
+    axis = figure.subplots()
+    sns.barplot(x=rows["importance"], y=rows["parameter"].map(short), color=_colours()["trial"], ax=axis)
+    axis.set(xlim=(0, 1), ylabel="", xlabel=f"importance (fANOVA, {rows['trials'].iloc[0]:,} complete trials)")
+    axis.xaxis.set_major_formatter(PercentFormatter(1))
+    return titled(figure, title, note)
+
+
+@styled
+def parameter_slices(trials: pd.DataFrame, title: str = "", note: str = "") -> Figure:
+    """Value of every trial against each searched parameter that took more than one value, a panel each.
+
+    Text and few distinct numbers are categories; numbers that span a factor of ten have a logarithmic axis. A trial
+    that leaves a parameter out is not in its panel.
+
+    Parameters
+    ----------
+    trials : table of this name
+    """
+    ended = trials[trials["state"].isin(["COMPLETE", "PRUNED"]) & trials["value"].notna()]
+    names = [name for name in searched(ended) if ended[name].nunique() > 1]
+    if not names:
+        return message("No parameter has taken two values yet.", title, note)
+    metric = SearchMetric.named(trials["metric"].iloc[0])
+    columns = min(4, len(names))
+    lines = -(-len(names) // columns)
+    figure = Figure(figsize=(max(7, 3 * columns), 0.6 + 2.6 * lines), layout="constrained")
+    axes = figure.subplots(lines, columns, sharey=True, squeeze=False).ravel()
+    for axis, name in zip(axes, names, strict=False):
+        _draw_slice(axis, ended.dropna(subset=name), name)
+        axis.set_xlabel(short(name))
+        if metric.percent:
+            axis.yaxis.set_major_formatter(PercentFormatter(1))
+    for axis in axes[len(names) :]:
+        axis.remove()
+    figure.legend(*_legend_of_all(axes[: len(names)]), loc="outside right center", frameon=False)
+    for axis in axes[: len(names) : columns]:
+        axis.set_ylabel("validation value")
+    return _titled(figure, title, metric, note)
+
+
+def _titled(figure: Figure, title: str, metric: SearchMetric, note: str) -> Figure:
+    return titled(figure, " · ".join(part for part in (title, f"validation {metric.label}") if part), note)
+
+
+def _draw_slice(axis: Axes, rows: pd.DataFrame, name: str) -> None:
+    values = rows[name]
+    numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+    if numeric and values.nunique() > _FEW:
+        rows = rows.assign(x=values.astype(float))
+        if rows["x"].min() > 0 and rows["x"].max() / rows["x"].min() >= 10:
+            axis.set_xscale("log")
+    else:
+        distinct = sorted(values.unique())
+        jitter = np.random.default_rng(0).uniform(-0.15, 0.15, len(rows))
+        rows = rows.assign(x=values.map(distinct.index).astype(float) + jitter)
+        axis.set_xticks(range(len(distinct)), [cell(value) for value in distinct])
+        axis.set_xlim(-0.5, len(distinct) - 0.5)
+    _draw_points(axis, rows[rows["state"] == "COMPLETE"], rows[rows["state"] == "PRUNED"], rows, "x")
+
+
+def _legend_of_all(axes: np.ndarray) -> tuple[list, list[str]]:
+    """Each label once; a panel whose trials leave its parameter out lacks some."""
+    found = {}
+    for axis in axes:
+        found |= {label: handle for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    return list(found.values()), list(found)
