@@ -15,6 +15,8 @@ from cloome_kedro.parameters.evaluation import (
     ZeroShotParameters,
 )
 from cloome_kedro.parameters.model import (
+    RETRIEVAL_METRICS,
+    TASK_METRICS,
     AugmentationParameters,
     BilinearParameters,
     EmbeddingParameters,
@@ -31,8 +33,11 @@ from cloome_kedro.parameters.screen import (
     SourceParameters,
     SplitParameters,
 )
+from cloome_kedro.parameters.tuning import SearchSpace, TuningParameters
 
 __all__ = [
+    "RETRIEVAL_METRICS",
+    "TASK_METRICS",
     "AugmentationParameters",
     "BilinearParameters",
     "CorruptionParameters",
@@ -47,9 +52,11 @@ __all__ = [
     "ProfileParameters",
     "ReportingParameters",
     "RetrievalParameters",
+    "SearchSpace",
     "SimulationParameters",
     "SourceParameters",
     "SplitParameters",
     "TrainingParameters",
+    "TuningParameters",
     "ZeroShotParameters",
 ]

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from cloome_kedro.learning.config import FitConfig, ImageEncoderConfig, StructureEncoderConfig
 from cloome_kedro.parameters.base import Parameters, Positive
+
+#: validation metrics of a training: top-k accuracies of the mean of both directions of retrieval, or of one ...
+RETRIEVAL_METRICS = tuple(
+    f"top{k}{direction}" for k in (1, 5, 10) for direction in ("", "_structure_retrieval", "_image_retrieval")
+)
+#: ... and those of downstream tasks, which need images
+TASK_METRICS = ("zero_shot_compound_top1", "zero_shot_moa_top1", "probing_auc")
+
+
+def _check_metrics(name: str, keep: Sequence[str], known: Sequence[str]) -> None:
+    for metric in keep:
+        if metric not in ("loss", *known):
+            raise ValueError(f"{name}: there is no validation metric {metric}, only loss, {', '.join(known)}")
 
 
 class AugmentationParameters(Parameters):
@@ -34,8 +48,15 @@ class TrainingParameters(Parameters):
     )
     selected_by: str = Field(default="top1", description="one of fit.keep: the study's checkpoint is the best by it")
 
+    validation_fields: Positive = Field(
+        default=4,
+        description="seeded fields of a compound that validation metrics of downstream tasks look at: of validation "
+        "compounds, and of labelled training compounds for probing_auc",
+    )
+
     @model_validator(mode="after")
     def _is_kept(self):
+        _check_metrics("training.fit.keep", self.fit.keep, (*RETRIEVAL_METRICS, *TASK_METRICS))
         if self.selected_by not in self.fit.keep:
             raise ValueError(
                 f"training.selected_by: {self.selected_by} is not in training.fit.keep, {', '.join(self.fit.keep)}"
@@ -59,6 +80,11 @@ class BilinearParameters(Parameters):
                 "scaled: leave it out"
             )
         return values
+
+    @model_validator(mode="after")
+    def _is_measured(self):
+        _check_metrics("bilinear.fit.keep", self.fit.keep, RETRIEVAL_METRICS)
+        return self
 
 
 class ImportParameters(Parameters):
