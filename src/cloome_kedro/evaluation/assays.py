@@ -119,7 +119,7 @@ def probe(
     compounds, folds = np.asarray(compounds), np.asarray(folds)
     labels = labels[labels.notna().any(axis=1)]
     labelled = pd.Index(compounds).isin(labels.index)
-    samples = {fold: _Samples.of(compounds[folds == fold], labelled[folds == fold], level) for fold in FOLDS}
+    samples = {fold: Samples.of(compounds[folds == fold], labelled[folds == fold], level) for fold in FOLDS}
     known = {fold: labels.loc[samples[fold].compounds] for fold in FOLDS}
     tables, scores = [], {}
     for method, values in features.items():
@@ -136,15 +136,15 @@ def probe(
     return Probed(table, samples["test"].compounds, known["test"].to_numpy(float), scores)
 
 
-class _Samples(NamedTuple):
-    """Samples of a fold: which fields, and which compound each is of."""
+class Samples(NamedTuple):
+    """Samples of a fold: which fields (rows), and which compound each is of; made by ``of``."""
 
     fields: np.ndarray
     groups: np.ndarray | None
     compounds: np.ndarray
 
     @classmethod
-    def of(cls, compounds: np.ndarray, labelled: np.ndarray, level: str) -> "_Samples":
+    def of(cls, compounds: np.ndarray, labelled: np.ndarray, level: str) -> "Samples":
         fields = np.flatnonzero(labelled)
         if level == "field":
             return cls(fields, None, compounds[fields])

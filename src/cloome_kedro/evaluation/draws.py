@@ -35,6 +35,29 @@ def draw_queries(fields: pd.DataFrame, seed: int, draws: int = 1) -> list[pd.Dat
     return [draw_fields(fields, draw_seed(seed, draw)) for draw in range(draws)]
 
 
+def draw_some(fields: pd.DataFrame, at_most: int, seed: int) -> np.ndarray:
+    """Draw up to so many fields of each compound, all its fields equally likely.
+
+    Parameters
+    ----------
+    fields
+        Columns field_id and inchikey; the order of rows does not matter.
+    at_most
+        Fields of a compound.
+    seed
+        Of the draw.
+
+    Returns
+    -------
+    np.ndarray
+        (n,) int64 positions in ``fields``, sorted.
+    """
+    order = np.argsort(fields["field_id"].to_numpy(str), kind="stable")
+    drawn = np.random.default_rng(seed).permutation(order)
+    place = fields["inchikey"].iloc[drawn].groupby(fields["inchikey"].iloc[drawn].to_numpy()).cumcount()
+    return np.sort(drawn[place.to_numpy() < at_most])
+
+
 def mean_by_compound(vectors: np.ndarray, fields: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Mean of each compound's vectors, before any normalisation.
 

@@ -20,6 +20,14 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from cloome_kedro.evaluation.logistic import LogisticRegressions
+from cloome_kedro.evaluation.probe_inputs import (
+    assay_names,
+    check_widths,
+    describe,
+    feature_tensor,
+    label_arrays,
+    sorted_grid,
+)
 
 #: inverse strengths of regularisation, 10^-6 to 10^6
 C_GRID = tuple(10.0**power for power in range(-6, 7))
@@ -89,21 +97,15 @@ def fit_probes(
         not positive.
     """
     tests = test if isinstance(test, Mapping) else {"test": test}
-    grid = sorted(float(c) for c in c_grid)
-    if not grid or not all(0 < c < float("inf") for c in grid):
-        raise ValueError(f"c_grid must hold positive numbers, not {list(c_grid)}")
+    grid = sorted_grid(c_grid)
     tables = dict(zip(_FOLDS, (train_labels, validation_labels, test_labels), strict=True))
-    assays = _assays(tables)
-    labels = {fold: _labels(fold, table) for fold, table in tables.items()}
-    if len(sizes := {len(assays), *(values.shape[1] for values in labels.values())}) > 1:
-        raise ValueError(f"the folds' labels must be of the same assays, but they are of {sorted(sizes)}")
-    fitted = {"train": _features("train", train, labels["train"])}
-    fitted["validation"] = _features("validation", validation, labels["validation"])
-    tested = {name: _features(name, values, labels["test"]) for name, values in tests.items()}
-    if len(widths := {values.shape[1] for values in (*fitted.values(), *tested.values())}) > 1:
-        raise ValueError(f"features of all folds must be of one width, but they are of {sorted(widths)}")
+    assays, labels = assay_names(tables), label_arrays(tables)
+    fitted = {"train": feature_tensor("train", train, labels["train"])}
+    fitted["validation"] = feature_tensor("validation", validation, labels["validation"])
+    tested = {name: feature_tensor(name, values, labels["test"]) for name, values in tests.items()}
+    check_widths((*fitted.values(), *tested.values()))
 
-    table = pd.DataFrame({"assay": assays, **_describe(labels)})
+    table = pd.DataFrame({"assay": assays, **describe(labels)})
     scorable = np.flatnonzero(table["scored"])
     probes = _fit_all(fitted, labels, scorable, grid, torch.device(device))
     table.loc[scorable, "c"] = probes.c
@@ -122,6 +124,34 @@ def fit_probes(
     return results if isinstance(test, Mapping) else results["test"].table
 
 
+def validation_aucs(
+    train: ArrayLike,
+    train_labels: ArrayLike | pd.DataFrame,
+    validation: ArrayLike,
+    validation_labels: ArrayLike | pd.DataFrame,
+    c_grid: Sequence[float] = C_GRID,
+    device: str | torch.device = "cpu",
+) -> np.ndarray:
+    """The ``validation_auc`` of :func:`fit_probes`, without a refit and without a test fold.
+
+    Returns
+    -------
+    numpy.ndarray
+        (T,) float64: by the best C; NaN where the training or the validation fold lacks a class.
+    """
+    grid = sorted_grid(c_grid)
+    labels = label_arrays({"train": train_labels, "validation": validation_labels})
+    features = {
+        "train": feature_tensor("train", train, labels["train"]),
+        "validation": feature_tensor("validation", validation, labels["validation"]),
+    }
+    check_widths(features.values())
+    scorable = np.flatnonzero(describe(labels)["scored"])
+    aucs = np.full(labels["train"].shape[1], np.nan)
+    aucs[scorable] = _fit_all(features, labels, scorable, grid, torch.device(device), refit=False).validation_auc
+    return aucs
+
+
 class _Probes(NamedTuple):
     """Of the assays that can be scored: (T, d) coefficients, (T,) intercepts, C and validation AUC."""
 
@@ -131,13 +161,15 @@ class _Probes(NamedTuple):
     validation_auc: np.ndarray
 
 
-def _fit_all(features: dict[str, Tensor], labels: dict[str, np.ndarray], assays: np.ndarray, grid, device) -> _Probes:
+def _fit_all(
+    features: dict[str, Tensor], labels: dict[str, np.ndarray], assays: np.ndarray, grid, device, refit: bool = True
+) -> _Probes:
     size = features["train"].shape[1]
     result = _Probes(np.zeros((len(assays), size), np.float32), *(np.zeros(len(assays)) for _ in range(3)))
     batches = _batches([sum(int((~np.isnan(labels[fold][:, a])).sum()) for fold in features) for a in assays], size)
 
     def fit(batch: list[int]) -> int:
-        found = _fit_batch(features, labels, assays[batch], grid, device)
+        found = _fit_batch(features, labels, assays[batch], grid, device, refit)
         for whole, part in zip(result, found, strict=True):
             whole[batch] = part
         return len(batch)
@@ -151,7 +183,7 @@ def _fit_all(features: dict[str, Tensor], labels: dict[str, np.ndarray], assays:
     try:
         with (
             ThreadPoolExecutor(workers, initializer=alone if workers > 1 else None) as pool,
-            tqdm(total=len(assays), desc="probing", unit="assay", delay=1) as progress,
+            tqdm(total=len(assays), desc="probing", unit="assay", delay=1, disable=not refit) as progress,
         ):
             for done in pool.map(fit, batches):
                 progress.update(done)
@@ -172,8 +204,13 @@ def _batches(samples: list[int], size: int) -> list[list[int]]:
     return batches
 
 
-def _fit_batch(features: dict[str, Tensor], labels: dict[str, np.ndarray], assays: np.ndarray, grid, device) -> _Probes:
-    """Choose C and fit, for assays whose samples are padded to those of the largest."""
+def _fit_batch(
+    features: dict[str, Tensor], labels: dict[str, np.ndarray], assays: np.ndarray, grid, device, refit: bool
+) -> _Probes:
+    """Choose C and fit, for assays whose samples are padded to those of the largest.
+
+    Without a refit coefficients are those of the training fold.
+    """
     rows = {fold: [np.flatnonzero(~np.isnan(labels[fold][:, assay])) for assay in assays] for fold in features}
     lengths = [max(map(len, rows[fold])) for fold in features]
     train = lengths[0]  # samples of the training fold come first, then padding, then those of the validation fold
@@ -211,7 +248,9 @@ def _fit_batch(features: dict[str, Tensor], labels: dict[str, np.ndarray], assay
     final = LogisticRegressions(x, y, known)
     each = torch.arange(len(assays), device=device)
     final.start(w[each, :, best], b[each, best])
-    if not final.solve(cs[best], _REFIT).all():  # far from there, where classes were separable: all the way then
+    if (
+        refit and not final.solve(cs[best], _REFIT).all()
+    ):  # far from there, where classes were separable: all the way then
         final = LogisticRegressions(x, y, known)
         for i in range(int(best.max()) + 1):
             final.solve(cs[best.clamp(max=i)], _PATH)
@@ -240,54 +279,3 @@ def _metrics(labels: np.ndarray, scores: np.ndarray) -> dict[str, float]:
         "average_precision": float(average_precision_score(labels, scores)),
         "mcc": (hits * rest - alarms * misses) / product**0.5 if product else 0.0,  # as scikit-learn has it
     }
-
-
-def _describe(labels: dict[str, np.ndarray]) -> dict[str, object]:
-    """Columns of the table that say which assays can be scored, and of how many samples they are."""
-    counts = {
-        f"{fold}_{kind}s": (values == value).sum(axis=0)
-        for fold, values in labels.items()
-        for kind, value in (("active", 1), ("inactive", 0))
-    }
-    lacking = np.array([np.where(number == 0, name.replace("_", ": no "), "") for name, number in counts.items()])
-    reasons = ["; ".join(filter(None, column)) or None for column in lacking.T]
-    empty = np.full(len(reasons), np.nan)
-    return {
-        "scored": np.array([reason is None for reason in reasons], dtype=bool),
-        "reason": pd.array(reasons, dtype="str"),
-        **dict.fromkeys(("c", "validation_auc", "auc", "f1", "average_precision", "mcc"), empty),
-        **counts,
-    }
-
-
-def _assays(tables: dict[str, ArrayLike | pd.DataFrame]) -> list:
-    """Names of the assays, which are those of all tables that have names."""
-    named = {fold: list(table.columns) for fold, table in tables.items() if isinstance(table, pd.DataFrame)}
-    if not named:
-        return list(range(np.shape(tables["train"])[-1]))
-    first, *others = named
-    for fold in others:
-        if named[fold] != named[first]:
-            raise ValueError(f"{fold}_labels has other columns than {first}_labels, or in another order")
-    return named[first]
-
-
-def _labels(fold: str, table: ArrayLike | pd.DataFrame) -> np.ndarray:
-    """As (N, T) float64 of 1, 0 and NaN; raises ValueError for what is none of them."""
-    values = np.asarray(table, dtype=np.float64)
-    if values.ndim != 2:
-        raise ValueError(f"{fold}_labels must be of shape (samples, assays), not {values.shape}")
-    if (wrong := np.argwhere(~(np.isnan(values) | (values == 0) | (values == 1)))).size:
-        row, column = wrong[0]
-        raise ValueError(f"{fold}_labels: {values[row, column]} in row {row}, column {column} is none of 1, 0 and NaN")
-    return values
-
-
-def _features(name: str, values: ArrayLike, labels: np.ndarray) -> Tensor:
-    """As (N, d) float32; raises ValueError unless finite and of as many samples as the labels."""
-    array = np.ascontiguousarray(values, dtype=np.float32)
-    if array.ndim != 2 or len(array) != len(labels):
-        raise ValueError(f"features of {name} must be of shape ({len(labels)} samples, width), not {array.shape}")
-    if (wrong := np.flatnonzero(~np.isfinite(array).all(axis=1))).size:
-        raise ValueError(f"features of {name}: row {wrong[0]} is not finite")
-    return torch.from_numpy(array)

@@ -84,7 +84,7 @@ class Preprocess:
 
 
 def channel_statistics(
-    read: ReadFields, fields: np.ndarray, seed: int, at_most: int = 2048
+    read: ReadFields, fields: np.ndarray, seed: int, at_most: int = 2048, progress: bool = True
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation a channel over all pixels of a seeded sample of fields.
 
@@ -92,7 +92,8 @@ def channel_statistics(
     """
     sample = np.sort(np.random.default_rng(seed).permutation(fields)[:at_most])
     total, squares, pixels = np.zeros(1, np.uint64), np.zeros(1, np.uint64), 0
-    for batch in tqdm(np.array_split(sample, -(-len(sample) // 64)), desc="channel statistics", unit="batch"):
+    batches = np.array_split(sample, -(-len(sample) // 64))
+    for batch in tqdm(batches, desc="channel statistics", unit="batch", disable=not progress):
         images = read(batch).astype(np.uint32)
         total = total + images.sum((0, 2, 3), dtype=np.uint64)
         squares = squares + (images * images).sum((0, 2, 3), dtype=np.uint64)

@@ -17,6 +17,11 @@ history = table(
             for k in (1, 5, 10)
             for direction in ("", "_structure_retrieval", "_image_retrieval")
         },
+        # of downstream tasks, where fit.keep names them
+        **{
+            f"validation_{name}": column(float, nullable=True)
+            for name in ("zero_shot_compound_top1", "zero_shot_moa_top1", "probing_auc")
+        },
         "inverse_temperature": column(float),
         "learning_rate": column(float),
         "gradient_norm": column(float, nullable=True),  # mean, before clipping
@@ -180,7 +185,11 @@ trials = pa.DataFrameSchema(
 
 #: one row an epoch of a trial: what was reported of it
 trial_epochs = table(
-    {"trial": column(int, pa.Check.ge(0)), "epoch": column(int, pa.Check.ge(0)), "value": column(float)},
+    {
+        "trial": column(int, pa.Check.ge(0)),
+        "epoch": column(int, pa.Check.ge(0)),
+        "value": column(float, nullable=True),  # none where it was not finite
+    },
     unique=["trial", "epoch"],
 )
 
@@ -188,8 +197,8 @@ trial_epochs = table(
 importances = table(
     {
         "parameter": column(str),
-        "importance": column(float, pa.Check.in_range(0, 1)),  # share of the variance of values (fANOVA)
-        "trials": column(int, pa.Check.ge(1)),  # complete ones that it rests on
+        "importance": column(float),  # share of the variance of values (fANOVA)
+        "trials": column(int, pa.Check.ge(1)),  # complete ones that have the parameter
     },
     unique=["parameter"],
 )

@@ -10,6 +10,7 @@ from cloome_kedro.parameters import (
     ProbingParameters,
     TrainingParameters,
 )
+from cloome_kedro.pipelines.training.tasks import task_metrics
 
 
 def fit_training(
@@ -70,7 +71,7 @@ def fit_training(
         units=structures if training.pair_key == "compound" else pd.factorize(seen["treatment"])[0],
         keys=seen["field_id"].to_numpy(),
     )
-    preprocess = _preprocess(training.augmentation, data.read, data.train, seed)
+    preprocess = _preprocess(training.augmentation, data.read, data.train, seed, progress)
     with seeded(seed):
         model = PairModel(
             training.image_encoder,
@@ -82,6 +83,7 @@ def fit_training(
         )
     plates = {plate: plate_store.digest(plate) for plate in seen["plate_file"].unique()}
     identity = f"{plates} {pd.util.hash_pandas_object(seen[['field_id', 'plate_file', 'row']]).sum()}"
+    tasks, scored_by = task_metrics(seen, compounds, assay_labels, compound_keys, training, probing, seed)
     result = fit(
         model,
         data,
@@ -90,20 +92,21 @@ def fit_training(
         seed,
         retrieval_accuracies,
         fit_state,
-        identity,
-        report=report,
-        progress=progress,
+        identity + scored_by,
+        tasks,
+        report,
+        progress,
     )
     return result, preprocess
 
 
-def _preprocess(augmentation: AugmentationParameters, read, fields, seed: int):
+def _preprocess(augmentation: AugmentationParameters, read, fields, seed: int, progress: bool):
     from cloome_kedro.learning.preprocess import Preprocess, channel_statistics
 
     chosen = Preprocess(augmentation.crop, augmentation.resized_crop_scale)
     if augmentation.normalisation == "per_image":
         return dataclasses.replace(chosen, normalisation="per_image")
     if augmentation.normalisation == "dataset":
-        mean, std = channel_statistics(read, fields, seed)
+        mean, std = channel_statistics(read, fields, seed, progress=progress)
         return dataclasses.replace(chosen, mean=mean, std=std)
     return chosen
