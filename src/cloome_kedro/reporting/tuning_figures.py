@@ -45,7 +45,7 @@ def search_history(trials: pd.DataFrame, epochs: pd.DataFrame, title: str = "", 
 def _draw_course(axis: Axes, trials: pd.DataFrame) -> None:
     colour = _colours()
     complete = trials[trials["state"] == "COMPLETE"].sort_values("number")
-    pruned, failed = trials[trials["state"] == "PRUNED"], trials[trials["state"] == "FAIL"]
+    failed = trials[trials["state"] == "FAIL"]
     default = default_trial(trials)
     if default is not None and default["state"] == "COMPLETE":
         axis.axhline(default["value"], color=colour["default"], linestyle="--", linewidth=1, zorder=1)
@@ -60,7 +60,7 @@ def _draw_course(axis: Axes, trials: pd.DataFrame) -> None:
             label="best so far",
             zorder=2,
         )
-    _draw_points(axis, complete, pruned, trials, "number")
+    _draw_points(axis, trials, "number")
     if len(failed):
         axis.plot(
             failed["number"],
@@ -75,42 +75,40 @@ def _draw_course(axis: Axes, trials: pd.DataFrame) -> None:
         )
 
 
-def _draw_points(axis: Axes, complete: pd.DataFrame, pruned: pd.DataFrame, trials: pd.DataFrame, x: str) -> None:
+def _draw_points(axis: Axes, trials: pd.DataFrame, x: str) -> None:
     """Trials as marks, those that stand out above the others."""
     colour = _colours()
-    axis.plot(complete[x], complete["value"], "o", color=colour["trial"], markersize=5, label="complete", zorder=3)
-    axis.plot(
-        pruned[x], pruned["value"], "o", color=colour["trial"], markersize=5, fillstyle="none", label="pruned", zorder=3
-    )
-    published = complete[complete["source"] == "published"]
+    size, alpha = (5, 1) if len(trials) <= _MANY else (2.5, 0.4)
+    for state, label, fill in (("COMPLETE", "complete", "full"), ("PRUNED", "pruned", "none")):
+        rows = trials[trials["state"] == state]
+        if len(rows):
+            style = {"color": colour["trial"], "fillstyle": fill, "markersize": size, "alpha": alpha}
+            axis.plot(rows[x], rows["value"], "o", label=label, zorder=3, **style)
+    published = trials[(trials["source"] == "published") & (trials["state"] == "COMPLETE")]
     if len(published):
         axis.plot(published[x], published["value"], "s", color=colour["published"], label="published", zorder=4)
     for name, trial, mark in (("default", default_trial(trials), "D"), ("winner", winner_trial(trials), "*")):
-        if trial is not None and trial["state"] == "COMPLETE":
-            row = complete[complete["number"] == trial["number"]]
-            size = 15 if mark == "*" else 8
-            axis.plot(
-                row[x],
-                row["value"],
-                mark,
-                color=colour[name],
-                markersize=size,
-                markeredgecolor="white",
-                label=name,
-                zorder=5,
-            )
+        if trial is not None and pd.notna(trial["value"]):
+            style = {"color": colour[name], "markersize": 15 if mark == "*" else 8, "markeredgecolor": "white"}
+            axis.plot(trial[x], trial["value"], mark, label=name, zorder=5, **style)
 
 
 def _draw_curves(axis: Axes, trials: pd.DataFrame, epochs: pd.DataFrame) -> None:
     colour = _colours()
     ended = trials[trials["state"].isin(["COMPLETE", "PRUNED"])]
+    epochs = epochs.dropna()
     curves = {
         trial: group.sort_values("epoch")[["epoch", "value"]].to_numpy(float)
         for trial, group in epochs[epochs["trial"].isin(ended["number"])].groupby("trial")
     }
     axis.add_collection(
         LineCollection(
-            list(curves.values()), colors="0.6", linewidths=0.9, alpha=0.7, rasterized=len(curves) > _MANY, zorder=1
+            list(curves.values()),
+            colors="0.6",
+            linewidths=0.9,
+            alpha=0.1 if len(curves) > _MANY else 0.7,
+            rasterized=len(curves) > _MANY,
+            zorder=1,
         )
     )
     pruned = set(ended.loc[ended["state"] == "PRUNED", "number"])
@@ -146,8 +144,13 @@ def importance_figure(importances: pd.DataFrame, title: str = "", note: str = ""
     rows = importances.sort_values("importance", ascending=False)
     figure = Figure(figsize=(7, 1.3 + 0.32 * len(rows)), layout="constrained")
     axis = figure.subplots()
-    sns.barplot(x=rows["importance"], y=rows["parameter"].map(short), color=_colours()["trial"], ax=axis)
-    axis.set(xlim=(0, 1), ylabel="", xlabel=f"importance (fANOVA, {rows['trials'].iloc[0]:,} complete trials)")
+    most = rows["trials"].max()
+    labels = [
+        short(name) + ("" if trials == most else f" ({trials:,} trials)")
+        for name, trials in zip(rows["parameter"], rows["trials"], strict=True)
+    ]
+    sns.barplot(x=rows["importance"].to_numpy(), y=labels, color=_colours()["trial"], ax=axis)
+    axis.set(xlim=(0, 1), ylabel="", xlabel=f"importance (fANOVA, {most:,} complete trials)")
     axis.xaxis.set_major_formatter(PercentFormatter(1))
     return titled(figure, title, note)
 
@@ -198,16 +201,16 @@ def _draw_slice(axis: Axes, rows: pd.DataFrame, name: str) -> None:
             axis.set_xscale("log")
     else:
         distinct = sorted(values.unique())
-        jitter = np.random.default_rng(0).uniform(-0.15, 0.15, len(rows))
+        jitter = np.random.default_rng(0).uniform(-0.2, 0.2, len(rows))
         rows = rows.assign(x=values.map(distinct.index).astype(float) + jitter)
         axis.set_xticks(range(len(distinct)), [cell(value) for value in distinct])
         axis.set_xlim(-0.5, len(distinct) - 0.5)
-    _draw_points(axis, rows[rows["state"] == "COMPLETE"], rows[rows["state"] == "PRUNED"], rows, "x")
+    _draw_points(axis, rows, "x")
 
 
 def _legend_of_all(axes: np.ndarray) -> tuple[list, list[str]]:
     """Each label once; a panel whose trials leave its parameter out lacks some."""
-    found = {}
+    found: dict = {}
     for axis in axes:
         found |= {label: handle for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     return list(found.values()), list(found)

@@ -3,6 +3,7 @@
 import textwrap
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from cloome_kedro.reporting.tables import NOTHING, SIMULATED, text_lines
@@ -26,7 +27,7 @@ def short(parameter: str) -> str:
     return parameter
 
 
-def default_trial(trials: pd.DataFrame) -> dict[str, Any] | None:
+def default_trial(trials: pd.DataFrame) -> dict | None:
     """The trial of the default configuration; where it was repeated, the one that was completed or else the last."""
     rows = trials[trials["source"] == "default"].sort_values("number")
     complete = rows[rows["state"] == "COMPLETE"]
@@ -34,10 +35,16 @@ def default_trial(trials: pd.DataFrame) -> dict[str, Any] | None:
     return found[0] if found else None
 
 
-def winner_trial(trials: pd.DataFrame) -> dict[str, Any] | None:
+def winner_trial(trials: pd.DataFrame) -> dict | None:
     """The best trial; none before the first is complete."""
     found = trials[trials["best"]].to_dict("records")
     return found[0] if found else None
+
+
+def begun_again(trials: pd.DataFrame) -> pd.Series:
+    """Whether a later trial repeats this one, which was killed or interrupted."""
+    first = trials["retry_of"].fillna(trials["number"].astype("Int64"))
+    return trials["number"] < trials.groupby(first)["number"].transform("max")
 
 
 def search_text(trials: pd.DataFrame) -> str:
@@ -48,12 +55,12 @@ def search_text(trials: pd.DataFrame) -> str:
     trials : table of this name, with at least one row
     """
     first = trials.iloc[0]
-    repeated = trials["number"].isin(trials["retry_of"].dropna())
-    states = trials.loc[~repeated, "state"].value_counts()
-    counts = [f"{states[state]} {text}" for state, text in _STATES.items() if state in states]
-    text = f"Study {first['study']}: {(~repeated).sum():,} trials, {', '.join(counts)}"
-    if repeated.any():
-        text += f"; {repeated.sum()} killed or interrupted and begun again"
+    again = begun_again(trials)
+    states = trials.loc[~again, "state"].value_counts()
+    counts = [f"{states[state]:,} {text}" for state, text in _STATES.items() if state in states]
+    text = f"Study {first['study']}: {(~again).sum():,} trials, {', '.join(counts)}"
+    if again.any():
+        text += f"; {again.sum():,} killed or interrupted and begun again"
     started = trials["started"].dropna()
     if len(started):
         days = sorted({started.min()[:10], started.max()[:10]})
@@ -116,15 +123,14 @@ def cell(value: Any) -> str:
     """A parameter's value as it is written in YAML, to three digits; ``–`` where the trial leaves it out."""
     if pd.isna(value):
         return NOTHING
-    if isinstance(value, str | bool):
-        return str(value).lower() if isinstance(value, bool) else value
+    if isinstance(value, str | bool | np.bool_):
+        return value if isinstance(value, str) else str(value).lower()
     return f"{value:.0f}" if float(value).is_integer() and abs(value) < 1e9 else f"{value:.3g}"
 
 
 def failure_table(trials: pd.DataFrame, most: int = 10) -> pd.DataFrame:
     """Failed trials counted by reason, with an example each; not those that were begun again."""
-    failed = trials[(trials["state"] == "FAIL") & ~trials["number"].isin(trials["retry_of"].dropna())]
-    failed = failed.assign(reason=failed["reason"].fillna("killed, and not begun again"))
+    failed = trials[(trials["state"] == "FAIL") & ~begun_again(trials)].fillna({"reason": "not known"})
     counted = failed.groupby("reason").agg(trials=("number", "size"), example=("number", "first")).reset_index()
     counted = counted.sort_values("trials", ascending=False, kind="stable").head(most)
     example = "trial " + counted["example"].astype(str)

@@ -40,8 +40,8 @@ def value(seed, method="CLOOME"):
     return 0.5 + 0.01 * seed**2 - 0.25 * (method != "CLOOME")
 
 
-def write(folder, seeds, variant="default", split_hash="h"):
-    for split in ("random", "scaffold"):
+def write(folder, seeds, variant="default", split_hash="h", splits=("random", "scaffold")):
+    for split in splits:
         for seed in seeds:
             for name, settings in SETTINGS.items():
                 rows = [
@@ -115,3 +115,13 @@ def test_no_tables_other_tables_and_other_folds_are_named(tmp_path):
     write(tmp_path, [1], split_hash="other")
     with pytest.raises(ValueError, match="seed 0 of h, seed 1 of other"):
         run(tmp_path)
+
+
+def test_the_winner_of_a_search_is_a_split_of_its_own(tmp_path):
+    """Its tables lie in `<split>.tuned`; seeds of the default configuration are not mixed with it."""
+    write(tmp_path, [0, 1])
+    write(tmp_path, [1], splits=["random.tuned"])
+    table, text = run(tmp_path)
+    seeds = table.groupby("split")["seeds"].unique().map(list)
+    assert seeds.to_dict() == {"random": ["0, 1"], "scaffold": ["0, 1"], "random.tuned": ["1"]}
+    assert "random.tuned split\n" in text

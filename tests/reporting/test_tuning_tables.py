@@ -1,0 +1,106 @@
+import pandas as pd
+import pytest
+
+from cloome_kedro.reporting import tuning_tables as tables
+from synthetic_search import BETA, FAILED, KILLED, OBJECTIVE, RATE, WIDTH, WINNER, make_search
+from synthetic_study import make_study
+
+
+@pytest.fixture
+def trials():
+    return make_search(make_study()["folds"])["trials"]
+
+
+def test_default_and_winner_are_found_and_a_repeated_default_is_the_complete_one(trials):
+    assert tables.default_trial(trials)["number"] == 0
+    assert tables.winner_trial(trials)["number"] == WINNER
+    trials.loc[0, "state"] = "FAIL"
+    trials.loc[5, ["source", "retry_of"]] = ["default", 0]
+    assert tables.default_trial(trials)["number"] == 5
+    assert tables.default_trial(trials.assign(source="tpe")) is None
+    assert tables.winner_trial(trials.assign(best=False)) is None
+
+
+def test_what_was_killed_is_counted_once_with_what_repeats_it(trials):
+    text = tables.search_text(trials)
+    assert text.startswith(
+        "Study laptop: 15 trials, 11 complete, 3 pruned, 1 failed; 1 killed or interrupted and begun again."
+        " Run on 2026-01-02, 7.3 minutes of training in all."
+    )
+    assert "of the 14 validation compounds" in text
+    trials.loc[14, "retry_of"] = KILLED  # killed a second time
+    trials.loc[14, "state"] = "FAIL"
+    assert trials["number"][tables.begun_again(trials)].tolist() == [KILLED, 14]
+    assert "14 trials, 10 complete, 3 pruned, 1 failed; 2 killed" in tables.search_text(trials)
+    assert tables.failure_table(trials)["example"].tolist() == [f"trial {FAILED}"]
+    trials.loc[15, "state"] = "WAITING"
+    assert "9 complete, 3 pruned, 1 failed, 1 waiting" in tables.search_text(trials)
+
+
+def test_a_search_over_days_says_so(trials):
+    trials.loc[3, "started"] = "2026-01-05T10:00:00"
+    trials["seconds"] = 3600.0
+    assert "Run from 2026-01-02 to 2026-01-05, 16.0 hours of training" in tables.search_text(trials)
+
+
+def test_the_gain_is_the_difference_of_the_two_and_called_optimistic(trials):
+    text = tables.gain_text(trials)
+    assert text.startswith(
+        "Default 10.0 %, winner 50.0 % (trial 11, epoch 5, counted from 0): +40.0 points on validation."
+        " The best of 11 trials"
+    )
+    assert "optimistic" in text
+    assert "test fold" in text
+
+
+def test_the_gain_where_there_is_nothing_to_compare_with(trials):
+    beaten = trials.assign(best=trials["number"] == 0)
+    assert tables.gain_text(beaten).startswith("No trial was better than the default configuration: 10.0 % (trial 0")
+    assert tables.gain_text(trials.assign(best=False)) == "No trial is complete yet."
+    assert "was not among the trials" in tables.gain_text(trials.assign(source="tpe"))
+    trials.loc[0, ["state", "value"]] = ["PRUNED", 0.01]
+    text = tables.gain_text(trials)
+    assert "the trial of the default configuration is pruned" in text
+    assert "+" not in text
+
+
+def test_parameters_stand_side_by_side_as_they_are_written(trials):
+    table = tables.parameter_table(trials).set_index("parameter")
+    assert list(table.index) == [RATE, OBJECTIVE, BETA, WIDTH]
+    assert table["default"].tolist()[:3] == ["0.004", "info_nce", "–"]
+    assert table.loc[BETA].tolist() == ["–", "22", "8, 14.3, 22"]
+    assert table.loc[WIDTH, "winner"] == str(trials[WIDTH][WINNER])
+    low, high = table.loc[RATE, "of all trials"].split(" – ")
+    assert (float(low), float(high)) == pytest.approx((trials[RATE].min(), trials[RATE].max()), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(20000, "20000"), (1e-5, "1e-05"), (0.0043217, "0.00432"), (14.3, "14.3"), (True, "true"), (pd.NA, "–"),
+     ("info_nce", "info_nce"), (256.0, "256")],
+)  # fmt: skip
+def test_cells(value, text):
+    assert tables.cell(value) == text
+
+
+def test_booleans_and_absent_values_of_nullable_columns(trials):
+    values = pd.array([True, False] * 7 + [None, True], dtype="boolean")
+    table = tables.parameter_table(trials.assign(**{"training.fit.flag": values})).set_index("parameter")
+    assert table.loc["training.fit.flag"].tolist() == ["true", "false", "false, true"]
+
+
+def test_short_names():
+    assert [tables.short(name) for name in (RATE, WIDTH, "fingerprints.bits", "bilinear.fit.optimizer")] == [
+        *("learning_rate", "structure_encoder.width", "fingerprints.bits", "optimizer")
+    ]
+
+
+def test_the_summary_for_the_terminal(trials):
+    lines = tables.search_summary(trials, simulated=True).splitlines()
+    assert lines[0] == "Hyperparameter search, random split — SIMULATED DATA"
+    assert max(map(len, lines)) <= 100
+    assert "Default 10.0 %, winner 50.0 %" in " ".join(lines)
+    assert any(line.split() == [BETA, "–", "22", "8,", "14.3,", "22"] for line in lines)
+    assert lines[-1].split() == ["1", "OutOfMemoryError:", "no", "memory", "is", "left", "trial", str(FAILED)]
+    assert "SIMULATED" not in tables.search_summary(trials, simulated=False)
+    assert tables.search_summary(trials.iloc[:0], simulated=False) == ""
