@@ -9,8 +9,8 @@ class EnvironmentPipelines:
 
     The registry cannot see configuration, but what ``kedro run`` should do differs between screens: a real screen is
     not simulated, and a published split replaces the random and the scaffold split. An environment's ``globals.yml``
-    therefore names ``simulate``, ``measure_profiles`` and ``splits``, and this hook registers the pipelines anew with
-    them.
+    therefore names ``simulate``, ``measure_profiles`` and ``splits``, the chosen search space says what is tuned, and
+    this hook registers the pipelines anew with them.
     """
 
     @hook_impl
@@ -18,8 +18,13 @@ class EnvironmentPipelines:
         from cloome_kedro.pipeline_registry import register_pipelines
 
         chosen = context.config_loader["globals"]
+        tuning = context.config_loader["parameters"].get("tuning", {})
+        space = tuning.get("spaces", {}).get(tuning.get("space"), {})  # an unknown one is refused with the parameters
         fitted = register_pipelines(
-            splits=chosen["splits"], simulate=chosen["simulate"], measure_profiles=chosen["measure_profiles"]
+            splits=chosen["splits"],
+            simulate=chosen["simulate"],
+            measure_profiles=chosen["measure_profiles"],
+            tunes=space.get("tunes", "training"),
         )
         for name, pipeline in fitted.items():
             pipelines[name] = pipeline
@@ -45,10 +50,11 @@ class KnownPreset:
 class ResultsLast:
     """Prints the tables for the terminal when a run that wrote them has ended, so that no log lines bury them."""
 
-    SUMMARIES = ("tasks_summary", "retrieval_summary", "profile_moa_summary", "seeds_summary")
+    SUMMARIES = ("tasks_summary", "retrieval_summary", "tuning_summary", "profile_moa_summary", "seeds_summary")
 
     @hook_impl
     def after_pipeline_run(self, pipeline, catalog) -> None:
         for summary in self.SUMMARIES:
-            if summary in pipeline.all_outputs() and (text := catalog.load(summary)):
-                print("\n" + text, flush=True)
+            for name in sorted(pipeline.all_outputs()):
+                if name.rpartition(".")[2] == summary and (text := catalog.load(name)):
+                    print("\n" + text, flush=True)

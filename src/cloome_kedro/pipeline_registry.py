@@ -7,6 +7,8 @@
   of the environment
 - ``import_checkpoint``: a published checkpoint in place of ``training``, for every split; part of no other pipeline
 - ``profile_moa``: zero-shot mechanisms from tables of profiles, without images; part of no other pipeline
+- ``tuning``: hyperparameter search, for every split of the environment; ``tune_and_train``: the search, then training
+  with its best settings and evaluation of that model, beside the default one; both are part of no other pipeline
 - ``seeds``: mean and spread of every metric over the seeds that were run; part of no other pipeline
 - ``random``, ``scaffold``, ``provided``: what belongs to one split
 """
@@ -30,6 +32,7 @@ from cloome_kedro.pipelines import (
     seeds,
     simulation,
     training,
+    tuning,
     zero_shot,
 )
 
@@ -76,8 +79,31 @@ def in_split(pipeline: Pipeline, split: str) -> Pipeline:
     )
 
 
+def with_best_settings(split: str, tunes: str) -> Pipeline:
+    """Training with the best settings of a split's search, and evaluation, all in the namespace ``<split>.tuned``."""
+    name, settings = f"{split}.tuned", ("settings", "fingerprint_settings")
+    if tunes == "training":
+        trained = training.create_pipeline(name, *settings) + embedding.create_pipeline(name, settings[1])
+        evaluated = retrieval.create_pipeline(name) + zero_shot.create_pipeline(name) + probing.create_pipeline(name)
+    else:
+        trained, evaluated = bilinear.create_pipeline(name, *settings), retrieval.create_pipeline(name)
+    pipeline = tuning.create_settings_pipeline(tunes) + trained + evaluated
+    inputs = {dataset for dataset in pipeline.inputs() if not dataset.startswith("params:")}
+    # states of its own, and no baseline where CLOOME is tuned; the rest comes from the screen or the split
+    inputs -= {"fit_state", "bilinear_state", "bilinear_ranks"}
+    return Pipeline(
+        pipeline,
+        namespace=name,
+        inputs={dataset: dataset if dataset in SHARED else f"{split}.{dataset}" for dataset in inputs},
+        parameters={dataset for dataset in pipeline.inputs() if dataset.startswith("params:")},
+    )
+
+
 def register_pipelines(
-    splits: Sequence[str] = ("random", "scaffold"), simulate: bool = True, measure_profiles: bool = True
+    splits: Sequence[str] = ("random", "scaffold"),
+    simulate: bool = True,
+    measure_profiles: bool = True,
+    tunes: str = "training",
 ) -> dict[str, Pipeline]:
     """Register the pipelines.
 
@@ -90,6 +116,8 @@ def register_pipelines(
     measure_profiles
         Whether ``field_profiles`` is made here. Where it is a table of the user's, nothing must write to it, and
         ``profiles`` has no nodes.
+    tunes
+        The pipeline whose settings are searched, ``training`` or ``bilinear``: that of the chosen search space.
 
     Raises
     ------
@@ -116,6 +144,7 @@ def register_pipelines(
     study = sum(capabilities.values(), Pipeline([]))
     simulated = simulation.create_pipeline()
     imported = sum((in_split(import_checkpoint.create_pipeline(split), split) for split in splits), Pipeline([]))
+    searched = sum((in_split(tuning.create_pipeline(split, tunes), split) for split in splits), Pipeline([]))
     return {
         "__default__": simulated + study if simulate else study,
         "study": study,
@@ -124,5 +153,7 @@ def register_pipelines(
         "import_checkpoint": imported,
         "profile_moa": profile_moa.create_pipeline(),
         "seeds": seeds.create_pipeline(),
+        "tuning": searched,
+        "tune_and_train": sum((with_best_settings(split, tunes) for split in splits), searched),
         **{split: sum(pipelines.values(), Pipeline([])) for split, pipelines in by_split.items()},
     }
