@@ -41,10 +41,22 @@ class Planted:
         folds = np.where(self.structures < TRAINING, "train", "validation")
         return replace(PairData.by_fold(self.read, self.structures, self.fingerprints, folds, seed=0), **changes)
 
-    def fit(self, state, config=CONFIG, seed=0, preprocess=PREPROCESS, validate=None, identity="", **changes):
+    def fit(
+        self,
+        state,
+        config=CONFIG,
+        seed=0,
+        preprocess=PREPROCESS,
+        validate=None,
+        identity="",
+        tasks=(),
+        report=None,
+        **changes,
+    ):
         with seeded(seed):
             model = PairModel(IMAGE, STRUCTURE, BITS, config.embedding_size)
-        return fit(model, self.data(**changes), preprocess, config, seed, validate or top1, state, identity)
+        arguments = preprocess, config, seed, validate or top1, state, identity, tasks, report
+        return fit(model, self.data(**changes), *arguments)
 
 
 def top1(images, structures):

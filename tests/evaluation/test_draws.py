@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chisquare
 
-from cloome_kedro.evaluation.draws import draw_fields, draw_queries, draw_seed, mean_by_compound
+from cloome_kedro.evaluation.draws import draw_fields, draw_queries, draw_seed, draw_some, mean_by_compound
 
 
 def pairs_table(counts):
@@ -38,3 +38,16 @@ def test_means_are_of_all_fields_of_a_compound():
     expected = pd.DataFrame(vectors.astype(float)).groupby(fields["inchikey"]).mean()
     assert keys.tolist() == expected.index.tolist()
     np.testing.assert_allclose(means, expected, rtol=1e-12)
+
+
+def test_some_fields_of_each_compound_are_drawn():
+    fields = pairs_table([1, 4, 3, 2])
+    mixed = fields.sample(frac=1, random_state=1, ignore_index=True)
+    drawn, again = fields.iloc[draw_some(fields, 2, 0)], mixed.iloc[draw_some(mixed, 2, 0)]
+    assert drawn.groupby("inchikey").size().tolist() == [1, 2, 2, 2]
+    assert set(drawn["field_id"]) == set(again["field_id"]), "the order of rows does not matter"
+    assert len(draw_some(fields, 9, 0)) == len(fields)
+    four = pairs_table([4])
+    counts = np.bincount(np.concatenate([draw_some(four, 2, seed) for seed in range(400)]))
+    assert chisquare(counts).pvalue > 1e-3
+    assert len(counts) == 4

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, f1_score, matthews_corrcoef, roc_auc_score
 
 from cloome_kedro.evaluation import probes
-from cloome_kedro.evaluation.probes import C_GRID, fit_probes
+from cloome_kedro.evaluation.probes import C_GRID, fit_probes, validation_aucs
 
 
 def screen(n=600, size=24, assays=6, seed=0, measured=0.6):
@@ -41,6 +41,17 @@ def sklearn_probe(train, train_labels, validation, validation_labels, test, test
     aucs = {c: roc_auc_score(vy, fitted(c, x, y).decision_function(vx)) for c in grid}
     refits = {c: fitted(c, np.concatenate([x, vx]), np.concatenate([y, vy])) for c in grid}
     return aucs, {c: refit.decision_function(tx) for c, refit in refits.items()}, ty
+
+
+def test_validation_alone_needs_no_test_fold():
+    data = screen()
+    data[3][:, 2] = np.where(data[3][:, 2] == 1, np.nan, data[3][:, 2])  # no actives
+    expected = fit_probes(*data)["validation_auc"]
+    found = validation_aucs(*data[:4])
+    assert np.isnan(found).tolist() == [False, False, True, False, False, False]
+    np.testing.assert_array_equal(found, expected)
+    with pytest.raises(ValueError, match="same assays"):
+        validation_aucs(*data[:3], data[3][:, :2])
 
 
 @pytest.mark.parametrize("n", [80, 600, 1800])  # fewer samples than features, more, and assays each by itself
