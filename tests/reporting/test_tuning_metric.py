@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from cloome_kedro.reporting.tuning_metric import SearchMetric
+from cloome_kedro.reporting.tuning_metric import SearchMetric, winner_metrics
 from synthetic_search import make_tuned
 from synthetic_study import make_study
 
@@ -67,3 +67,14 @@ def test_a_metric_that_no_table_has_gives_no_rows(study):
             .test_table("training", study["retrieval_metrics"], make_study()["probing_metrics"])
             .empty
         )
+
+
+def test_the_default_model_beside_a_tuned_baseline_is_not_taken_for_a_winner(study):
+    metrics = study["retrieval_metrics"]
+    baseline = metrics["method"] == "Bilinear"
+    tuned_baseline = metrics.assign(value=metrics["value"].where(~baseline, metrics["value"] / 2))
+    assert winner_metrics("training", metrics, tuned_baseline).empty
+    assert winner_metrics("bilinear", metrics, tuned_baseline) is tuned_baseline
+    both = make_tuned(study)["tuned.retrieval_metrics"]
+    assert winner_metrics("training", metrics, both) is both
+    assert winner_metrics("training", metrics, metrics[~baseline]).equals(metrics[~baseline])

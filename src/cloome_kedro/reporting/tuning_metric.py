@@ -99,3 +99,14 @@ class SearchMetric:
         if self.task == "retrieval":
             return f"{self.metric}, {DIRECTIONS[row['direction']]}, {row['candidates']:g} candidates"
         return f"{self.label}, {row['candidates']:g} classes"
+
+
+def winner_metrics(tunes: str, default: pd.DataFrame, tuned: pd.DataFrame) -> pd.DataFrame:
+    """Test metrics of a search's winner: those of the namespace ``tuned``, but none that are still the default's.
+
+    A search of the baseline has the default model's rows beside those of its own winner.
+    """
+    ours, of_default = (table.loc[table["method"] == MODEL, "value"].tolist() for table in (tuned, default))
+    if tunes == "training" and (tuned["method"] == BASELINE).any() and ours == of_default:
+        return tuned.iloc[:0]
+    return tuned

@@ -27,7 +27,8 @@ def describe_tuning(
     from cloome_kedro.chemistry.splits import split_hash
     from cloome_kedro.reporting import tuning_figures, tuning_tables
     from cloome_kedro.reporting.report import data_uri, render
-    from cloome_kedro.reporting.tuning_metric import SearchMetric
+    from cloome_kedro.reporting.tables import NOTHING
+    from cloome_kedro.reporting.tuning_metric import SearchMetric, winner_metrics
 
     if trials.empty or trials["split_hash"].iloc[0] != split_hash(folds):
         return ""
@@ -41,12 +42,14 @@ def describe_tuning(
     }
     sides = tables.get(metric.task, (retrieval_metrics.iloc[:0], tuned_retrieval_metrics.iloc[:0]))
     default, winner = (table[table["split_hash"] == split_hash(folds)] for table in sides)
+    tunes = trials["tunes"].iloc[0]
+    tested = metric.test_table(tunes, default, winner_metrics(tunes, default, winner))
     return render(
         "tuning.html.j2",
         summary=tuning_tables.search_text(trials),
         gain=tuning_tables.gain_text(trials),
-        tested=metric.test_table(trials["tunes"].iloc[0], default, winner),
-        trained=len(winner) > 0,
+        tested=tested,
+        trained=len(tested) > 0 and bool((tested["winner"] != NOTHING).any()),
         train_winner=tuning_tables.TRAIN_WINNER,
         exact=metric.percent,
         parameters=tuning_tables.parameter_table(trials),
