@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from contextlib import chdir
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,8 @@ import pytest
 from kedro.config import OmegaConfigLoader
 from pydantic import TypeAdapter
 from safetensors.numpy import load_file
+from scipy.io import mmwrite
+from scipy.sparse import coo_array
 
 from cloome_kedro.parameters import BilinearParameters, FingerprintParameters, TrainingParameters
 from cloome_kedro.settings import CONFIG_LOADER_ARGS
@@ -148,15 +152,15 @@ STRUCTURES = ["CCO", "CCN", "CCCC", "CCOC", "CC(=O)O", "c1ccccc1", "C1CCCCC1", "
 CUT = {
     "ingestion": {"n_jobs": 1},
     "training": {
-        "augmentation": {"crop": 224},
-        "fit": {"batch_size": 3, "epochs": 1, "precision": "32-true", "accelerator": "cpu"},
+        "augmentation": {"crop": 112},
+        "fit": {"batch_size": 6, "epochs": 1, "precision": "32-true", "accelerator": "cpu"},
     },
 }
 
 
 def write_cpg0012(folder: Path) -> None:
-    """Ten compounds and a control of 224 x 232 pixels, with the files where ``conf/paper`` looks for them."""
-    write_load_data_screen(folder, plates=1, wells=len(STRUCTURES) + 1, sites=1, size=(224, 232), compression=None)
+    """Ten compounds and a control, two fields of 120 x 128 pixels each, with the files where ``conf/paper`` looks."""
+    write_load_data_screen(folder, plates=1, wells=len(STRUCTURES) + 1, sites=2, size=(120, 128), compression=None)
     edit_csv(folder / "compounds.csv", lambda table: table.assign(smiles=STRUCTURES))
     workspace = folder / "workspace"
     for source, target in (
@@ -171,6 +175,15 @@ def write_cpg0012(folder: Path) -> None:
     pd.read_csv(folder / "compounds.csv").to_csv(target, sep="\t", index=False)
 
 
+def write_labels(folder: Path, inchikeys) -> None:
+    """Label matrix of four assays, the digits of a compound's number: any two compounds differ in one."""
+    labels = np.array([[1 if i >> assay & 1 else -1 for assay in range(4)] for i in range(len(inchikeys))])
+    mmwrite(folder / "label-matrix.mtx", coo_array(labels))
+    rows = pd.DataFrame({"INDEX": np.arange(len(inchikeys)), "INCHIKEY": inchikeys})
+    rows.to_csv(folder / "row-compound-index.csv", index=False)
+    pd.DataFrame({"ASSAY_ID": range(4)}).to_csv(folder / "column-assay-index.csv", index=False)
+
+
 @pytest.fixture(scope="module")
 def run(project, one_thread):
     """Run pipelines of the environment ``paper`` in the copy, in this process: a preset costs its training alone."""
@@ -179,10 +192,13 @@ def run(project, one_thread):
 
     write_cpg0012(project.folder / "data/01_raw/cpg0012")
     bootstrap_project(project.folder)
+    parameters = project.folder / "conf/paper/parameters.yml"
+    parameters.write_text(parameters.read_text().replace("moa_column: null", "moa_column: moa"))
 
     def run(*names, namespace=None, **params):
         given = CUT | params
-        with KedroSession.create(project_path=project.folder, env="paper", runtime_params=given) as session:
+        create = partial(KedroSession.create, project_path=project.folder, env="paper", runtime_params=given)
+        with chdir(project.folder), create() as session:
             session.run(pipeline_names=list(names), namespaces=[namespace] if namespace else None)
 
     return run
@@ -193,10 +209,12 @@ def test_every_preset_trains(run, project):
     """Two steps each, the encoders whole: names, sizes and settings of what is written below the preset's own name."""
     run("ingestion")
     bits = None
+    compounds = project.folder / "data/03_primary/cpg0012/compounds.parquet"
     for name in sorted(NAMES, key=lambda name: configuration(preset=name)["parameters"]["fingerprints"]["bits"]):
         parameters = configuration(preset=name)["parameters"]
         if bits != (bits := parameters["fingerprints"]["bits"]):
             run("featurization", preset=name)
+            write_labels(project.folder / "data/01_raw/cpg0012", pd.read_parquet(compounds)["inchikey"])
         split = "scaffold" if name.endswith("_scaffold") else "random"
         run("training", namespace=split, preset=name)
 
@@ -206,6 +224,8 @@ def test_every_preset_trains(run, project):
         history = pd.read_parquet(folder / "history.parquet")
         assert history["step"].tolist() == [2], name
         assert np.isfinite(history["train_loss"]).all(), name
+        metric = parameters["training"]["selected_by"]
+        assert history[f"validation_{metric}"].between(0, 1).all(), name
         tensors = load_file(next(folder.rglob("*.safetensors")))
         parts = ("running_mean", "running_var", "num_batches_tracked")  # of the state, no parameters
         visual = [array for key, array in tensors.items() if key.startswith("visual.") and not key.endswith(parts)]

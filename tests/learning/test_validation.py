@@ -42,7 +42,7 @@ class Reports:
 
     def __call__(self, row):
         self.epochs.append(row["epoch"])
-        return row["epoch"] == self.last
+        return np.bool_(row["epoch"] == self.last)
 
 
 def model():

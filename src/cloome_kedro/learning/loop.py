@@ -215,7 +215,7 @@ class Training:
             self._keep_best(row)
             patience, since = self.config.patience, progress.best[self.config.keep[0]]["epoch"]
             over = patience is not None and progress.epoch - since >= patience
-            unwanted = self.report is not None and self.report(row)
+            unwanted = self.report is not None and bool(self.report(row))  # the state cannot keep numpy's
             progress.stopped = unwanted and not over and progress.epoch + 1 < self.config.epochs
         progress.epoch += 1
         progress.losses, progress.norms, progress.waiting, progress.elapsed = [], [], 0.0, 0.0
