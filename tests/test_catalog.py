@@ -29,7 +29,7 @@ IN_MEMORY = {
 
 def fits(name: str, entry: str) -> bool:
     """Whether a dataset's name is one of those of a factory such as ``{split}.checkpoint``."""
-    return re.fullmatch(re.sub(r"\\{\w+\\}", "[^.]+", re.escape(entry)), name) is not None
+    return re.fullmatch(re.sub(r"\\{\w+\\}", ".+", re.escape(entry)), name) is not None
 
 
 def configuration(env: str) -> OmegaConfigLoader:
@@ -80,8 +80,9 @@ def test_every_dataset_of_the_pipelines_is_in_the_catalog():
         for name in pipeline.datasets()
         if not name.startswith("params:") and name.split(".")[-1] not in IN_MEMORY and not name.endswith("_part")
     }
+    by_length = sorted(entries, key=len, reverse=True)  # of several factories Kedro takes the one with the most text
     fitting = {
-        name: name if name in entries else next((e for e in entries if fits(name, e)), None) for name in datasets
+        name: name if name in entries else next((e for e in by_length if fits(name, e)), None) for name in datasets
     }
     assert {name for name, entry in fitting.items() if entry is None} == set()
     used = set(fitting.values())
@@ -89,7 +90,9 @@ def test_every_dataset_of_the_pipelines_is_in_the_catalog():
 
 
 def test_results_of_models_keep_variants_and_seeds_apart(catalog):
-    of_variants = {"{split}.trials", "{split}.trial_epochs", "{split}.importances"}  # a study is of all seeds
+    of_study = ("trials", "trial_epochs", "importances", "best_parameters")  # of all seeds, having its own
+    drawn = ("tuning_history", "tuning_importance", "tuning_slices", "tuning_summary")
+    of_variants = {f"{{split}}.{dataset}" for dataset in (*of_study, *drawn)}
     for name, entry in catalog.items():
         layer = entry["metadata"]["kedro-viz"]["layer"]
         # brought by the user; over all seeds

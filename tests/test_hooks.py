@@ -13,10 +13,14 @@ from cloome_kedro.hooks import EnvironmentPipelines, KnownPreset, ResultsLast
 def test_the_environment_chooses_the_pipelines(monkeypatch):
     monkeypatch.setattr(pipelines, "_content", {})
     monkeypatch.setattr(pipelines, "_is_data_loaded", True)
-    context = SimpleNamespace(
-        config_loader={"globals": {"splits": ["provided"], "simulate": False, "measure_profiles": False}}
-    )
+    tuning = {"space": "baseline", "spaces": {"baseline": {"tunes": "bilinear"}}}
+    chosen = {"splits": ["provided"], "simulate": False, "measure_profiles": False}
+    context = SimpleNamespace(config_loader={"globals": chosen, "parameters": {"tuning": tuning}})
     EnvironmentPipelines().after_context_created(context)
+    assert {node.name for node in pipelines["tuning"].nodes} == {
+        "provided.tuning.search_bilinear",
+        "provided.tuning.draw_search",
+    }
     assert {name.split(".")[0] for name in pipelines["study"].outputs() if "." in name} == {"provided"}
     assert "profile_index" not in pipelines["__default__"].datasets(), "field_profiles is the user's"
     assert "truth" in pipelines["__default__"].inputs(), "nothing simulates it"
@@ -51,3 +55,10 @@ def test_the_retrieval_table_is_printed_when_it_was_written(capsys):
     assert capsys.readouterr().out == ""
     ResultsLast().after_pipeline_run(Pipeline([node(repeat, "metrics", "retrieval_summary")]), catalog)
     assert capsys.readouterr().out.endswith("\ntop-1 27 %\n\n")
+
+
+def test_a_splits_own_text_is_printed_too(capsys):
+    catalog = DataCatalog({"random.tuning_summary": MemoryDataset("winner: trial 7")})
+    written = Pipeline([node(repeat, "trials", "tuning_summary")], namespace="random")
+    ResultsLast().after_pipeline_run(written, catalog)
+    assert capsys.readouterr().out.endswith("\nwinner: trial 7\n")

@@ -7,7 +7,7 @@ import pytest
 
 from cloome_kedro.pipeline_registry import register_pipelines
 
-HEAVY = ["torch", "torchvision", "rdkit", "sklearn", "scipy", "matplotlib", "seaborn", "tifffile", "joblib", "pandas"]
+HEAVY = ["torch", "torchvision", "rdkit", "sklearn", "scipy", "matplotlib", "seaborn", "tifffile", "joblib", "pandas", "optuna"]
 
 
 def namespaces(pipeline) -> set[str]:
@@ -76,3 +76,33 @@ def test_registering_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("tunes", "trained", "evaluated"),
+    [
+        ("training", {"training", "embedding"}, {"retrieval", "zero_shot", "probing"}),
+        ("bilinear", {"bilinear"}, {"retrieval"}),
+    ],
+)
+def test_the_winner_of_a_search_is_trained_and_evaluated_in_a_namespace_of_its_own(tunes, trained, evaluated):
+    pipelines = register_pipelines(splits=["random"], tunes=tunes)
+    winner = pipelines["tune_and_train"].filter(node_namespaces=["random.tuned"])
+    assert {node.namespace for node in winner.nodes} == {
+        f"random.tuned.{name}" for name in {"tuning"} | trained | evaluated
+    }
+    outside = {name for name in winner.inputs() if not name.startswith(("params:", "random.tuned."))}
+    assert "random.best_parameters" in outside
+    assert "random.folds" in outside, "it is trained and tested on the split's own folds"
+    assert "fingerprints" not in outside, "a search may choose other ones"
+    given = {name for name in winner.inputs() if name.startswith("random.tuned.")}
+    assert given <= {"random.tuned.fit_state", "random.tuned.bilinear_state", "random.tuned.bilinear_ranks"}
+    assert f"params:{tunes}" in winner.inputs(), "what is not searched stays as it is configured"
+
+
+def test_nothing_else_depends_on_a_search():
+    pipelines = register_pipelines()
+    searched = pipelines["tuning"].all_outputs() | pipelines["tune_and_train"].all_outputs()
+    for name in ("__default__", "study", "random"):
+        assert not searched & pipelines[name].all_outputs()
+    assert not searched & pipelines["training"].datasets()

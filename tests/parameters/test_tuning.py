@@ -98,12 +98,26 @@ def test_changes_are_written_as_conf_has_them_and_survive_yaml():
     assert fit.embedding_size == groups["training"].fit.embedding_size
 
 
-def test_what_a_condition_leaves_out_is_null():
+def test_what_a_condition_leaves_out_has_its_default():
     tuning, groups = configured()
     hopfield = changed(groups, {"training": {"fit": {"objective": "info_loob", "hopfield_beta": 22}}})
     point = {name: v for name, v in default_point(tuning.chosen, hopfield).items() if name != BETA}
     point[OBJECTIVE] = "info_nce"
     assert changed(hopfield, changes_of(point, tuning.chosen, hopfield))["training"].fit.hopfield_beta is None
+
+
+def test_defaults_need_not_be_null():
+    _, groups = configured()
+    sgd = changed(groups, {"training": {"fit": {"optimizer": "sgd", "momentum": 0.9}}})
+    chosen = space(
+        {
+            "training.fit.optimizer": {"choices": ["sgd", "adamw"]},
+            "training.fit.momentum": {"choices": [0.5, 0.9], "when": {"training.fit.optimizer": "sgd"}},
+        }
+    )
+    check_space(chosen, sgd)
+    changes = changes_of({"training.fit.optimizer": "adamw"}, chosen, sgd)
+    assert changed(sgd, changes)["training"].fit.momentum == 0.0
 
 
 def test_the_spaces_metric_chooses_the_epoch():
@@ -123,14 +137,14 @@ def test_settings_in_common_are_those_not_searched():
     assert common["fingerprints.bits"] == groups["fingerprints"].bits
 
 
-def test_every_name_can_be_looked_up():
-    for tunes in GROUPS:
-        _, groups = configured(**({} if tunes == "training" else {"tuning": {"space": "b", "spaces": {"b": {
-            "tunes": "bilinear", "metric": "top1", "parameters": {"bilinear.fit.epochs": {"integer": [1, 20]}}}}}}))  # fmt: skip
-        names = set(settable(tunes))
-        assert {"fingerprints.bits", f"{tunes}.fit.batch_size"} <= names
-        assert f"{tunes}.fit.keep" not in names
-        assert set(groups) == set(GROUPS[tunes])
+@pytest.mark.parametrize(("tunes", "name"), [("training", "laptop"), ("bilinear", "laptop_bilinear")])
+def test_every_name_to_tune_can_be_looked_up(tunes, name):
+    tuning, groups = configured(tuning={"space": name})
+    names = settable(tunes)
+    assert {"fingerprints.bits", f"{tunes}.fit.batch_size"} <= set(names)
+    assert f"{tunes}.fit.keep" not in names
+    common = unsearched(tuning.chosen, groups)
+    assert set(common) >= {f"{tunes}.fit.keep", f"{tunes}.fit.cycles"}
 
 
 @pytest.mark.parametrize(

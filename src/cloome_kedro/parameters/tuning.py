@@ -9,6 +9,7 @@ from functools import reduce
 from typing import Any, Literal, get_type_hints
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, model_validator
+from pydantic_core import PydanticUndefined
 
 from cloome_kedro.parameters.base import Parameters
 from cloome_kedro.parameters.model import RETRIEVAL_METRICS, TASK_METRICS, BilinearParameters, TrainingParameters
@@ -149,9 +150,12 @@ def default_point(space: SearchSpace, groups: Mapping[str, Parameters]) -> Point
 def changes_of(point: Point, space: SearchSpace, groups: Mapping[str, Parameters]) -> dict[str, Any]:
     """What a point changes in the configuration, nested as it is written in ``conf/``.
 
-    What the point leaves out for its condition is null. The metric of the space chooses the epoch.
+    What the point leaves out for its condition has the default of its class, such as null for ``hopfield_beta``. The
+    metric of the space chooses the epoch.
     """
-    values: dict[str, Any] = {name: point.get(name) for name in space.parameters}
+    values: dict[str, Any] = {
+        name: point[name] if name in point else _default(groups, name) for name in space.parameters
+    }
     group = groups[space.tunes]
     keep = _value(groups, f"{space.tunes}.fit.keep")
     if space.metric != getattr(group, "selected_by", keep[0]):
@@ -210,6 +214,15 @@ def _value(groups: Mapping[str, Any], name: str) -> Any:
     """Setting of a dotted name."""
     group, *path = name.split(".")
     return reduce(getattr, path, groups[group])
+
+
+def _default(groups: Mapping[str, Any], name: str) -> Any:
+    """Value of a setting that nobody sets; what is configured where it must be set."""
+    owner, _, last = name.rpartition(".")
+    kind = type(_value(groups, owner) if "." in owner else groups[owner])
+    fields = kind.model_fields if issubclass(kind, BaseModel) else kind.__dataclass_fields__
+    default = fields[last].default
+    return _value(groups, name) if default in (PydanticUndefined, dataclasses.MISSING) else default
 
 
 def _merged(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
