@@ -1,0 +1,221 @@
+"""A worker: takes one waiting trial after the other, shows that it lives, and writes down how each ended."""
+
+import copy
+import gc
+import logging
+import math
+import multiprocessing
+import os
+import shutil
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import optuna
+from optuna import Study
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import BaseStorage
+from optuna.trial import Trial, TrialState
+
+from cloome_kedro.tuning.config import SearchConfig
+from cloome_kedro.tuning.devices import device_name
+from cloome_kedro.tuning.queue import claim
+from cloome_kedro.tuning.samplers import make_pruner, make_sampler
+from cloome_kedro.tuning.space import Point, Space
+from cloome_kedro.tuning.store import StudyStore, quiet
+
+logger = logging.getLogger(__name__)
+
+#: (epoch, value) -> whether the trial is to end there
+Report = Callable[[int, float], bool]
+
+
+class Outcome(NamedTuple):
+    """How a trial went: its best value, whether it was ended early, and what else is to be kept of it."""
+
+    value: float
+    pruned: bool
+    attributes: dict[str, str | int | float]
+
+
+#: (point, folder for the trial's state, report) -> outcome
+Objective = Callable[[Point, Path, Report], Outcome]
+
+
+@quiet()
+def open_study(store: StudyStore, name: str, config: SearchConfig) -> Study:
+    """Load a study: its sampler and pruner are not kept in the database."""
+    storage = store.storage(config.heartbeat_seconds)
+    return optuna.load_study(study_name=name, storage=storage, sampler=make_sampler(config), pruner=make_pruner(config))
+
+
+@dataclass
+class TrialReport:
+    """The ``Report`` of one trial. A process that it is sent to opens the study anew.
+
+    A trial that goes on where it broke off tells its earlier epochs again: each is judged as if it were the last. The
+    default configuration is never ended, since others are compared with its value.
+    """
+
+    store: StudyStore
+    study: str
+    trial: int
+    config: SearchConfig
+    opened: Study | None = field(default=None, repr=False)
+
+    def __call__(self, epoch: int, value: float) -> bool:
+        if self.opened is None:
+            self.opened = open_study(self.store, self.study, self.config)
+        storage = self.opened._storage
+        storage.set_trial_intermediate_value(self.trial, epoch, float(value))
+        trial = copy.copy(storage.get_trial(self.trial))
+        if trial.user_attrs.get("source") == "default":
+            return False
+        trial.intermediate_values = {at: v for at, v in trial.intermediate_values.items() if at <= epoch}
+        return bool(self.opened.pruner.prune(self.opened, trial))  # of NumPy where it is the median
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "opened": None}
+
+
+def work(
+    study: Study,
+    store: StudyStore,
+    space: Space,
+    objective: Objective,
+    config: SearchConfig,
+    progress: Callable[[], None] = lambda: None,
+) -> None:
+    """Run trials until none waits and none runs anywhere: the process of one that runs may yet be killed."""
+    storage, device, parent = study._storage, device_name(), multiprocessing.parent_process()
+    while parent is None or parent.is_alive():
+        with quiet():
+            optuna.storages.fail_stale_trials(study)
+        progress()
+        trial = claim(study, storage)
+        if trial is not None:
+            run_trial(study, trial, store, space, objective, config, device)
+        elif study.get_trials(deepcopy=False, states=(TrialState.WAITING, TrialState.RUNNING)):
+            time.sleep(min(2.0, config.heartbeat_seconds / 2))
+        else:
+            return
+
+
+def run_trial(
+    study: Study,
+    trial: Trial,
+    store: StudyStore,
+    space: Space,
+    objective: Objective,
+    config: SearchConfig,
+    device: str,
+) -> None:
+    """Run a claimed trial.
+
+    One that raises is FAIL, with the user attribute ``reason``. One that is interrupted goes back to the queue as it
+    is, and the interruption goes on.
+    """
+    storage, started = study._storage, time.monotonic()
+    state, value, attributes, folder = TrialState.FAIL, None, {}, None
+    try:
+        trial.set_user_attr("worker", f"{socket.gethostname()}:{os.getpid()}")
+        trial.set_user_attr("device", device)
+        with _heartbeat(storage, trial._trial_id, config.heartbeat_seconds):
+            point = space.suggest(trial)
+            original = storage.get_trial(trial._trial_id).system_attrs.get("failed_trial", trial.number)
+            folder = store.trial_folder(study.study_name, original, point)
+            folder.mkdir(parents=True, exist_ok=True)
+            report = TrialReport(store, study.study_name, trial._trial_id, config, study)
+            outcome = objective(point, folder, report)
+        if not math.isfinite(outcome.value):
+            raise ValueError(f"the value is {outcome.value}")
+        attributes = dict(outcome.attributes)
+        state = TrialState.PRUNED if outcome.pruned else TrialState.COMPLETE
+        value = None if outcome.pruned else float(outcome.value)
+    except Exception as error:
+        if not isinstance(error, UpdateFinishedTrialError):
+            logger.warning("trial %d failed", trial.number, exc_info=error)
+        attributes = {"reason": _reason(error)}
+    except BaseException:
+        with _undisturbed(), suppress(UpdateFinishedTrialError):
+            storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+        raise
+    try:
+        for name, attribute in {"seconds": round(time.monotonic() - started, 3), **attributes}.items():
+            trial.set_user_attr(name, attribute)
+        study.tell(trial, value, state)
+    except (UpdateFinishedTrialError, ValueError) as error:
+        if storage.get_trial(trial._trial_id).state == TrialState.RUNNING:
+            raise
+        logger.warning("trial %d had shown no sign of life, and was given to another: %s", trial.number, error)
+        return
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+    if state == TrialState.FAIL:
+        gc.collect()  # a failed model's memory, which the next trial needs, may hang in cycles
+
+
+def _reason(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}"[:500]
+
+
+@contextmanager
+def _heartbeat(storage: BaseStorage, trial: int, seconds: float) -> Iterator[None]:
+    """Show that the trial's process lives. Optuna's thread, unlike this, ends at the first error of the database."""
+    end = threading.Event()
+
+    def beat() -> None:
+        while not end.wait(seconds):
+            try:
+                storage.record_heartbeat(trial)  # type: ignore[attr-defined]
+            except Exception as error:
+                logger.warning("no heartbeat of trial %d: %s", trial, error)
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        end.set()
+        thread.join()
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Without heed of signals that end the process: it is about to end, and one may be sent twice."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the process by SystemExit, so that its trial goes back to the queue."""
+    if threading.current_thread() is not threading.main_thread():  # where no handler can be set
+        yield
+        return
+
+    def end(number: int, _) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

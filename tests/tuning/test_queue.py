@@ -1,0 +1,206 @@
+"""The queue of a study: exact in size, whoever fills it and however often."""
+
+import threading
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from cloome_kedro.tuning import queue
+from cloome_kedro.tuning.config import SearchConfig
+from cloome_kedro.tuning.queue import claim, fill
+from cloome_kedro.tuning.store import StudyStore, quiet
+from tuning_objectives import GRID, RANGES
+
+DEFAULT = ("default", {"rate": 2, "objective": "info_nce"})
+PUBLISHED = ("published", {"rate": 3, "objective": "info_loob", "beta": 8})
+DRAWN, ALL = SearchConfig(trials=5), SearchConfig(sampler="grid", trials=None)
+
+
+@pytest.fixture
+def study():
+    return optuna.create_study(study_name="s", direction="maximize")
+
+
+def queued(study):
+    return [(t.user_attrs["source"], t.system_attrs["fixed_params"]) for t in study.trials]
+
+
+def fill_(study, config, *first, space=GRID, **options):
+    fill(study, study._storage, space, first, config, **options)
+    return [source for source, _ in queued(study)]
+
+
+def test_the_given_points_come_first_and_once(study):
+    again = ("published", DEFAULT[1])
+    assert fill_(study, DRAWN, DEFAULT, PUBLISHED, again) == ["default", "published", "tpe", "tpe", "tpe"]
+    assert queued(study)[:2] == [DEFAULT, PUBLISHED]
+
+
+def test_a_grid_has_every_point_once(study):
+    assert fill_(study, ALL, DEFAULT, PUBLISHED) == ["default", "published"] + ["grid"] * 10
+    points = [point for _, point in queued(study)]
+    assert sorted(map(str, points)) == sorted(map(str, GRID.grid()))
+    assert points[0] == DEFAULT[1]
+
+
+def test_filling_again_adds_what_is_missing(study):
+    fill_(study, DRAWN, DEFAULT)
+    assert fill_(study, DRAWN, DEFAULT) == ["default"] + ["tpe"] * 4
+    more = SearchConfig(trials=7, sampler="random")
+    assert fill_(study, more, DEFAULT, PUBLISHED) == ["default"] + ["tpe"] * 4 + ["published", "random"]
+    assert fill_(study, SearchConfig(trials=3), DEFAULT, PUBLISHED)[7:] == []
+    assert fill_(study, ALL)[7:] == ["grid"] * 10
+    assert [trial.user_attrs["place"] for trial in study.trials] == list(range(17))
+
+
+def test_copies_of_killed_trials_do_not_count(study):
+    fill_(study, DRAWN, DEFAULT)
+    with quiet():
+        optuna.storages.RetryHeartbeatStaleTrialCallback()(study, study.trials[0])
+    assert len(fill_(study, DRAWN, DEFAULT)) == 6
+    assert len(fill_(study, SearchConfig(trials=6), DEFAULT)) == 7
+    assert study.trials[-1].user_attrs["place"] == 5
+
+
+def test_points_that_were_drawn_are_not_tried_again_by_a_grid(study):
+    study.add_trial(
+        optuna.create_trial(
+            value=1,
+            params={"rate": 1, "objective": "info_nce"},
+            distributions={
+                name: optuna.distributions.CategoricalDistribution(GRID.dimensions[name].choices)
+                for name in ("rate", "objective")
+            },
+            user_attrs={"source": "tpe"},
+        )
+    )
+    fill(study, study._storage, GRID, [], ALL)
+    assert len(study.trials) == GRID.grid_size
+
+
+def test_nothing_is_enqueued_of_points_outside_or_without_a_grid(study):
+    with pytest.raises(ValueError, match="rate is 7"):
+        fill_(study, DRAWN, DEFAULT, ("published", {"rate": 7, "objective": "info_nce"}))
+    with pytest.raises(ValueError, match="rate may be any real number"):
+        fill_(study, ALL, space=RANGES)
+    assert not study.trials
+
+
+def test_what_broke_off_in_the_middle_is_filled_up(study, monkeypatch):
+    enqueue = study.enqueue_trial
+
+    def breaks(*arguments):
+        if len(study.trials) == 3:
+            raise KeyboardInterrupt
+        enqueue(*arguments)
+
+    monkeypatch.setattr(study, "enqueue_trial", breaks)
+    with pytest.raises(KeyboardInterrupt):
+        fill_(study, ALL, DEFAULT)
+    monkeypatch.undo()
+    assert fill_(study, ALL, DEFAULT) == ["default"] + ["grid"] * 11
+    assert optuna.get_all_study_names(study._storage) == ["s"]
+
+
+def test_the_lock_of_a_killed_process_is_taken_over(study, caplog):
+    study._storage.create_new_study([optuna.study.StudyDirection.MAXIMIZE], "s.lock")
+    assert len(fill_(study, DRAWN, patience=0.3)) == 5
+    assert "taking over the lock s.lock" in caplog.text
+    assert optuna.get_all_study_names(study._storage) == ["s"]
+
+
+def test_who_has_lost_the_lock_begins_again(study, monkeypatch):
+    enqueue, taken = study.enqueue_trial, []
+
+    def is_overtaken(*arguments):
+        if len(study.trials) == 2 and not taken:
+            taken.append(True)
+            study._storage.delete_study(study._storage.get_study_id_from_name("s.lock"))
+            fill_(study, DRAWN, DEFAULT)  # the other process
+        enqueue(*arguments)
+
+    monkeypatch.setattr(study, "enqueue_trial", is_overtaken)
+    # The one that is being enqueued when the lock is lost cannot be called back: no more than that.
+    assert fill_(study, DRAWN, DEFAULT) == ["default"] + ["tpe"] * 5
+
+
+def test_several_launchers_at_once_fill_it_once(tmp_path):
+    store, problems = StudyStore(tmp_path), []
+    optuna.create_study(study_name="s", storage=store.storage())
+    start = threading.Barrier(3)
+
+    @quiet()
+    def launch():
+        try:
+            storage = store.storage()
+            study = optuna.load_study(study_name="s", storage=storage)
+            start.wait()
+            fill(study, storage, GRID, [DEFAULT], ALL)
+        except Exception as error:
+            problems.append(error)
+
+    threads = [threading.Thread(target=launch) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not problems
+    study = optuna.load_study(study_name="s", storage=store.storage())
+    assert [source for source, _ in queued(study)] == ["default"] + ["grid"] * 11
+    assert [trial.number for trial in study.trials] == list(range(12))
+
+
+def test_the_trial_with_the_lowest_number_is_taken_after_a_sign_of_life(tmp_path, monkeypatch):
+    storage, calls = StudyStore(tmp_path).storage(), []
+    study = optuna.create_study(study_name="s", storage=storage)
+    fill(study, storage, GRID, [DEFAULT], SearchConfig(trials=3))
+    for name in ("record_heartbeat", "set_trial_state_values"):
+        method = getattr(storage, name)
+        monkeypatch.setattr(
+            storage, name, lambda *a, name=name, method=method, **k: calls.append(name) or method(*a, **k)
+        )
+    assert [claim(study, storage).number for _ in range(3)] == [0, 1, 2]
+    assert calls == ["record_heartbeat", "set_trial_state_values"] * 3
+    assert claim(study, storage) is None
+    assert {trial.state for trial in study.trials} == {TrialState.RUNNING}
+
+
+def test_a_trial_that_another_has_just_taken_is_left_to_it(tmp_path, monkeypatch):
+    storage = StudyStore(tmp_path).storage()
+    study = optuna.create_study(study_name="s", storage=storage)
+    fill(study, storage, GRID, [], SearchConfig(trials=2))
+    take, taken = storage.set_trial_state_values, []
+
+    def is_slower(trial, state):
+        if not taken:
+            taken.append(take(trial, state))
+        return take(trial, state)
+
+    monkeypatch.setattr(storage, "set_trial_state_values", is_slower)
+    assert claim(study, storage).number == 1
+    assert taken == [True]
+
+
+def test_a_lock_that_shows_signs_of_life_is_waited_for(study, caplog):
+    lock = queue._Lock(study._storage, "s", 0)
+    lock.acquire()
+    ended = threading.Event()
+
+    def hold():
+        while not ended.wait(0.05):
+            lock._beat()
+        lock.release()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    waiting = threading.Thread(target=fill_, args=(study, DRAWN), kwargs={"patience": 0.3})
+    waiting.start()
+    waiting.join(0.8)
+    assert waiting.is_alive()
+    assert not study.trials
+    ended.set()
+    holder.join()
+    waiting.join()
+    assert len(study.trials) == 5
+    assert "taking over" not in caplog.text

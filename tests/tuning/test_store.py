@@ -1,0 +1,47 @@
+"""Where studies are kept."""
+
+import sqlite3
+
+import pytest
+import sqlalchemy
+
+from cloome_kedro.tuning.store import StudyStore
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return StudyStore(tmp_path_factory.mktemp("store") / "study")
+
+
+def test_a_transaction_that_only_reads_keeps_others_from_writing_until_it_ends(store):
+    engine = store.storage()._backend.engine
+    with sqlite3.connect(store.folder / "study.db", timeout=0) as other:
+        with engine.begin() as connection:
+            connection.execute(sqlalchemy.text("SELECT 1 FROM trials"))
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                other.execute("BEGIN IMMEDIATE")
+        other.execute("BEGIN IMMEDIATE")
+
+
+def test_heartbeats_are_on_and_trials_that_miss_two_are_stale(store):
+    backend = store.storage(7)._backend
+    assert (backend.heartbeat_interval, backend.grace_period) == (7, 14)
+
+
+def test_a_password_is_not_told():
+    store = StudyStore("unused", "postgresql://me:secret@host/db")
+    assert store.database.count("secret") == 1
+    assert store.place == "postgresql://me:***@host/db"
+
+
+def test_each_trial_has_a_folder_of_its_own_which_a_copy_finds(store):
+    folders = {
+        store.trial_folder(study, number, point)
+        for study in ("one", "..")
+        for number in (1, 2)
+        for point in ({"a": 1}, {"a": "1"})
+    }
+    assert len(folders) == 8
+    assert store.trial_folder("one", 1, {"a": 1}) in folders
+    assert {folder.parent for folder in folders} == {store.trials("one"), store.trials("..")}
+    assert all(folder.resolve().is_relative_to((store.folder / "trials").resolve()) for folder in folders)
