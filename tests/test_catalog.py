@@ -90,7 +90,7 @@ def test_every_dataset_of_the_pipelines_is_in_the_catalog():
 
 
 def test_results_of_models_keep_variants_and_seeds_apart(catalog):
-    of_study = ("trials", "trial_epochs", "importances", "best_parameters")  # of all seeds, having its own
+    of_study = ("trials", "trial_epochs", "importances", "best_parameters", "fingerprints")  # of all seeds
     drawn = ("tuning_history", "tuning_importance", "tuning_slices", "tuning_summary")
     of_variants = {f"{{split}}.{dataset}" for dataset in (*of_study, *drawn)}
     for name, entry in catalog.items():

@@ -120,6 +120,14 @@ def test_slices_show_each_parameter_that_was_varied(search):
     figure.draw_without_rendering()
 
 
+def test_numbers_that_no_two_trials_share_have_an_axis_of_their_own(search):
+    """Few trials of a range of real numbers are no categories."""
+    trials = search["trials"].query("state == 'COMPLETE'").head(4)
+    axes = {axis.get_xlabel(): axis for axis in figures.parameter_slices(trials).axes}
+    np.testing.assert_allclose(_lines(axes["learning_rate"])["complete"].get_xdata(), trials[RATE])
+    assert [text.get_text() for text in axes["objective"].get_xticklabels()] == ["info_loob", "info_nce"]
+
+
 def test_nothing_varied(search):
     trials = search["trials"].drop(columns=[RATE, OBJECTIVE, BETA, WIDTH])
     assert "No parameter has taken two values" in _texts(figures.parameter_slices(trials))

@@ -13,7 +13,7 @@ from cloome_kedro.reporting.tuning_metric import SearchMetric
 from cloome_kedro.reporting.tuning_tables import cell, default_trial, searched, short, winner_trial
 
 _MANY = 200  # curves, above which they are drawn as pixels
-_FEW = 4  # distinct numbers, up to which they are drawn as categories
+_FEW = 4  # distinct numbers, up to which they are drawn as categories where trials share them
 
 
 @styled
@@ -142,7 +142,7 @@ def importance_figure(importances: pd.DataFrame, title: str = "", note: str = ""
     if importances.empty:
         return message("Too few complete trials, or all of one value: no importances.", title, note)
     rows = importances.sort_values("importance", ascending=False)
-    figure = Figure(figsize=(7, 1.3 + 0.32 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(12, 1.3 + 0.32 * len(rows)), layout="constrained")
     axis = figure.subplots()
     most = rows["trials"].max()
     labels = [
@@ -195,7 +195,7 @@ def _titled(figure: Figure, title: str, metric: SearchMetric, note: str) -> Figu
 def _draw_slice(axis: Axes, rows: pd.DataFrame, name: str) -> None:
     values = rows[name]
     numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-    if numeric and values.nunique() > _FEW:
+    if numeric and (values.nunique() > _FEW or values.is_unique):
         rows = rows.assign(x=values.astype(float))
         if rows["x"].min() > 0 and rows["x"].max() / rows["x"].min() >= 10:
             axis.set_xscale("log")

@@ -114,7 +114,8 @@ def parameter_table(trials: pd.DataFrame) -> pd.DataFrame:
 def _range(values: pd.Series) -> str:
     """``low – high`` of numbers, or what there is of few values."""
     distinct = sorted(set(values), key=lambda value: (isinstance(value, str), value))
-    if len(distinct) > 4 and not any(isinstance(value, str) for value in distinct):
+    many = len(distinct) > 4 or 2 < len(distinct) == len(values)
+    if many and not any(isinstance(value, str) for value in distinct):
         return f"{cell(distinct[0])} – {cell(distinct[-1])}"
     return ", ".join(map(cell, distinct)) or NOTHING
 

@@ -251,3 +251,9 @@ def test_a_search_on_other_folds_is_left_out():
     other = study["folds"].assign(fold=study["folds"]["fold"].replace({"train": "test", "test": "train"}))
     assert describe_tuning(study) != ""
     assert describe_tuning(study | {"folds": other}) == ""
+
+
+def test_importances_that_cannot_be_told_are_not_drawn():
+    study = searched(make_study())
+    assert "fANOVA" in describe_tuning(study)
+    assert "fANOVA" not in describe_tuning(study | {"importances": no_search()["importances"]})

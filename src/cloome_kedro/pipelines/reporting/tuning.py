@@ -56,5 +56,5 @@ def describe_tuning(
         failures=tuning_tables.failure_table(trials),
         history=data_uri(tuning_figures.search_history(trials, trial_epochs, **text)),
         slices=data_uri(tuning_figures.parameter_slices(trials, **text)),
-        importance=data_uri(tuning_figures.importance_figure(importances, **text)),
+        importance=data_uri(tuning_figures.importance_figure(importances, **text)) if len(importances) else None,
     )
