@@ -7,8 +7,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloome_kedro.tuning.config import SearchConfig
+from cloome_kedro.tuning.queue import claim
 from cloome_kedro.tuning.search import Outcome
 from cloome_kedro.tuning.space import Dimension, Space
+from cloome_kedro.tuning.store import StudyStore
+from cloome_kedro.tuning.worker import open_study
 
 GRID = Space(
     {
@@ -59,13 +63,11 @@ class Recorded:
         return [point for _, point, _ in self.lines]
 
 
-@dataclass(frozen=True)
-class Instant:
-    """Write down which number was tried, in which process."""
-
-    log: Path
-
-    def __call__(self, point, folder, report):
-        with self.log.open("a") as file:
-            file.write(f"{os.getpid()} {point['number']}\n")
-        return Outcome(point["number"], False, {})
+def claim_all(store: StudyStore, start, log: Path) -> None:
+    """Take every trial that waits, and write down their numbers."""
+    study = open_study(store, "s", SearchConfig())
+    start.wait()
+    numbers = []
+    while trial := claim(study, study._storage):
+        numbers.append(trial.number)
+    log.write_text(json.dumps(numbers))

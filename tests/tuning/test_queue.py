@@ -1,5 +1,7 @@
 """The queue of a study: exact in size, whoever fills it and however often."""
 
+import json
+import multiprocessing
 import threading
 
 import optuna
@@ -10,7 +12,7 @@ from cloome_kedro.tuning import queue
 from cloome_kedro.tuning.config import SearchConfig
 from cloome_kedro.tuning.queue import claim, fill
 from cloome_kedro.tuning.store import StudyStore, quiet
-from tuning_objectives import GRID, RANGES
+from tuning_objectives import GRID, RANGES, claim_all
 
 DEFAULT = ("default", {"rate": 2, "objective": "info_nce"})
 PUBLISHED = ("published", {"rate": 3, "objective": "info_loob", "beta": 8})
@@ -204,3 +206,19 @@ def test_a_lock_that_shows_signs_of_life_is_waited_for(study, caplog):
     waiting.join()
     assert len(study.trials) == 5
     assert "taking over" not in caplog.text
+
+
+@pytest.mark.slow
+def test_four_processes_take_each_of_two_hundred_trials_once(tmp_path):
+    store, context = StudyStore(tmp_path), multiprocessing.get_context("spawn")
+    study = optuna.create_study(study_name="s", storage=store.storage())
+    fill(study, study._storage, GRID, [], SearchConfig(trials=200))
+    start, logs = context.Barrier(4), [tmp_path / str(number) for number in range(4)]
+    processes = [context.Process(target=claim_all, args=(store, start, log)) for log in logs]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    taken = [json.loads(log.read_text()) for log in logs]
+    assert sorted(number for numbers in taken for number in numbers) == list(range(200))
+    assert all(taken)

@@ -13,14 +13,12 @@ from optuna.trial import TrialState
 from cloome_kedro.tuning.config import SearchConfig
 from cloome_kedro.tuning.results import trials_table
 from cloome_kedro.tuning.search import search
-from cloome_kedro.tuning.space import Dimension, Space
 from cloome_kedro.tuning.store import StudyStore
-from tuning_objectives import GRID, Instant, Recorded, value_of
+from tuning_objectives import GRID, Recorded, value_of
 
 DEFAULT = ("default", {"rate": 2, "objective": "info_nce"})
 IDENTITY = {"data": "a" * 64, "seed": "0"}
 EVERY = SearchConfig(sampler="grid", trials=None, pruner="none", heartbeat_seconds=1)
-TWO_HUNDRED = Space({"number": Dimension(integer=(1, 200))})
 
 
 @pytest.fixture
@@ -33,8 +31,8 @@ def objective(tmp_path):
     return Recorded(tmp_path / "log")
 
 
-def search_(store, objective, config=EVERY, first=(DEFAULT,), identity=IDENTITY, name="s", space=GRID):
-    return search(store, name, space, first, config, objective, identity)
+def search_(store, objective, config=EVERY, first=(DEFAULT,), identity=IDENTITY, name="s"):
+    return search(store, name, GRID, first, config, objective, identity)
 
 
 def as_set(points):
@@ -116,15 +114,6 @@ def test_two_processes_on_one_study_try_every_point_once(store, tmp_path):
     assert {process for process, _, _ in objective.lines} == {process.pid for process in processes}
     study = search_(store, objective)
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * GRID.grid_size
-
-
-@pytest.mark.slow
-def test_four_processes_take_each_of_two_hundred_trials_once(store, tmp_path):
-    objective = Instant(tmp_path / "log")
-    search_(store, objective, SearchConfig(sampler="grid", trials=1, workers=4), (), space=TWO_HUNDRED)
-    tried = [line.split() for line in objective.log.read_text().splitlines()]
-    assert sorted(int(number) for _, number in tried) == list(range(1, 201))
-    assert len({process for process, _ in tried}) > 1
 
 
 @pytest.mark.slow
