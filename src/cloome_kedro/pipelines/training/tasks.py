@@ -1,6 +1,8 @@
 """Validation metrics of the downstream tasks, for trainings that keep an epoch by one."""
 
-from cloome_kedro.parameters import ProbingParameters, TrainingParameters
+from typing import Any
+
+from cloome_kedro.parameters import TASK_METRICS, ProbingParameters, TrainingParameters
 
 
 def task_metrics(
@@ -29,8 +31,6 @@ def task_metrics(
     ValueError
         If one cannot be measured on this screen.
     """
-    from cloome_kedro.parameters import TASK_METRICS
-
     named = [name for name in training.fit.keep if name in TASK_METRICS]
     if not named:
         return [], ""
@@ -48,6 +48,7 @@ def task_metrics(
     classes = classes_of(fields[fields["fold"] == "validation"], compounds)
     zero_shot = {"zero_shot_compound_top1": "zero-shot compound", "zero_shot_moa_top1": "zero-shot MoA"}
     metrics, identity = [], ""
+    score: Any
     for name in named:
         try:
             if name in zero_shot:
