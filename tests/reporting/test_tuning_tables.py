@@ -24,10 +24,11 @@ def test_default_and_winner_are_found_and_a_repeated_default_is_the_complete_one
 def test_what_was_killed_is_counted_once_with_what_repeats_it(trials):
     text = tables.search_text(trials)
     assert text.startswith(
-        "Study laptop: 15 trials, 11 complete, 3 pruned, 1 failed; 1 killed or interrupted and begun again."
+        "Study laptop of CLOOME: 15 trials, 11 complete, 3 pruned, 1 failed; 1 killed or interrupted and begun again."
         " Run on 2026-01-02, 7.3 minutes of training in all."
     )
     assert "of the 14 validation compounds" in text
+    assert "Study laptop of the bilinear baseline: 15" in tables.search_text(trials.assign(tunes="bilinear"))
     trials.loc[14, "retry_of"] = KILLED  # killed a second time
     trials.loc[14, "state"] = "FAIL"
     assert trials["number"][tables.begun_again(trials)].tolist() == [KILLED, 14]

@@ -58,7 +58,8 @@ def search_text(trials: pd.DataFrame) -> str:
     again = begun_again(trials)
     states = trials.loc[~again, "state"].value_counts()
     counts = [f"{states[state]:,} {text}" for state, text in _STATES.items() if state in states]
-    text = f"Study {first['study']}: {(~again).sum():,} trials, {', '.join(counts)}"
+    of = "the bilinear baseline" if first["tunes"] == "bilinear" else "CLOOME"
+    text = f"Study {first['study']} of {of}: {(~again).sum():,} trials, {', '.join(counts)}"
     if again.any():
         text += f"; {again.sum():,} killed or interrupted and begun again"
     started = trials["started"].dropna()
