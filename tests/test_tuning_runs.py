@@ -1,0 +1,182 @@
+"""Hyperparameter searches as a user runs them, killed and shared, on the study of the test environment."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+import yaml
+
+pytestmark = pytest.mark.slow
+
+
+def start(study, *arguments: str) -> subprocess.Popen:
+    """`kedro` in the background."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "kedro", *arguments],
+        cwd=study.folder,
+        env={**os.environ, "DO_NOT_TRACK": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def search(variant: str, *settings: str) -> list[str]:
+    parameters = ",".join([f"variant={variant}", *settings])
+    return ["run", "--env", "test", "--pipelines", "tuning", "--namespaces", "random", "--params", parameters]
+
+
+def folder(study, variant: str):
+    return study.folder / "data" / "06_models" / "test_screen" / "random" / variant / "study"
+
+
+def trials_of(study, variant: str) -> pd.DataFrame:
+    return pd.read_parquet(folder(study, variant) / "trials.parquet")
+
+
+def states(study, variant: str) -> list[str]:
+    """States of a running study's trials."""
+    if not (path := folder(study, variant) / "study.db").exists():
+        return []
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)
+    try:
+        return [state for (state,) in connection.execute("SELECT state FROM trials ORDER BY number")]
+    except sqlite3.OperationalError:  # before its tables are made
+        return []
+    finally:
+        connection.close()
+
+
+def points(trials: pd.DataFrame) -> pd.DataFrame:
+    return trials[[name for name in trials if "." in name]]
+
+
+@pytest.fixture(scope="module")
+def tuned(study):
+    """The study of the test environment, one split of which was tuned."""
+    study.tuned = study.kedro(
+        "run", "--env", "test", "--pipelines", "tune_and_train,reporting", "--namespaces", "random"
+    )
+    return study
+
+
+def test_the_winner_is_trained_and_tested_beside_the_default(tuned):
+    trials, history = tuned.load("random.trials"), tuned.load("random.history")
+    assert len(trials) == 4
+    assert trials["source"].tolist() == ["default", "tpe", "tpe", "tpe"]
+    assert trials["value"][0] == history["validation_top1"].max(), "trial 0 is the training of the study"
+    winner = trials.query("best").iloc[0]
+    assert winner["value"] == trials.query("state == 'COMPLETE'")["value"].max()
+    trained = tuned.load("random.tuned.history")
+    assert trained["validation_top1"].max() == winner["value"], "the winner is trained as it was in its trial"
+    config = tuned.load("random.tuned.checkpoint").config
+    assert config["fit"]["learning_rate"] == pytest.approx(winner["training.fit.learning_rate"])
+    best = yaml.safe_load((folder(tuned, "default") / "best_parameters.yml").read_text())
+    assert best["training"]["fit"]["learning_rate"] == config["fit"]["learning_rate"]
+    for task in ("retrieval", "zero_shot", "probing"):
+        default, other = tuned.load(f"random.{task}_metrics"), tuned.load(f"random.tuned.{task}_metrics")
+        assert set(other["split"]) == {"random.tuned"}
+        assert set(other["split_hash"]) == set(default["split_hash"])
+    assert "winner" in tuned.tuned.stdout.rstrip()[-3000:], "the search is told last"
+
+
+def test_the_report_shows_the_search(tuned):
+    tuned.kedro("run", "--env", "test", "--pipelines", "reporting")
+    report = tuned.load("report")
+    assert "Hyperparameter search" in report
+    row = tuned.load("random.tuned.retrieval_metrics").query(
+        "method == 'CLOOME' and metric == 'top-1' and pool == 'full' and draws == 1 and shown_by == 'field'"
+    )
+    for value in row["value"]:
+        assert f"{100 * value:.1f}" in report
+
+
+def test_seeds_take_the_winner_for_a_split_of_its_own(tuned):
+    tuned.kedro("run", "--env", "test", "--pipelines", "seeds")
+    table = tuned.folder / "data" / "08_reporting" / "test_screen" / "default" / "seeds_metrics.csv"
+    assert {"random", "random.tuned", "scaffold"} <= set(pd.read_csv(table, dtype=str)["split"])
+
+
+def test_a_search_that_has_ended_is_given_back_and_more_trials_are_added(study):
+    study.kedro(*search("more"))
+    first = trials_of(study, "more")
+    study.kedro(*search("more"))
+    assert trials_of(study, "more").equals(first)
+    study.kedro(*search("more", "tuning.search.trials=6"))
+    more = trials_of(study, "more")
+    assert len(more) == 6
+    assert more["value"][:4].equals(first["value"])
+    for name in points(first):
+        assert more[name][:4].astype(str).tolist() == first[name].astype(str).tolist()
+
+
+def test_a_killed_search_goes_on_and_ends_with_the_same_trials(study):
+    settings = ["tuning.search.sampler=random", "tuning.search.pruner=none", "tuning.search.trials=5"]
+    study.kedro(*search("undisturbed", *settings))
+    process = start(study, *search("killed", *settings))
+    while states(study, "killed").count("COMPLETE") < 2 and process.poll() is None:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    assert "WAITING" in states(study, "killed")
+    study.kedro(*search("killed", *settings))
+    undisturbed, killed = trials_of(study, "undisturbed"), trials_of(study, "killed")
+    ended = killed[killed["state"] == "COMPLETE"]
+    by = sorted(points(undisturbed))
+    kept = [*by, "value", "epoch"]
+    assert ended.sort_values(by)[kept].equals(undisturbed.sort_values(by)[kept].set_index(ended.sort_values(by).index))
+    assert killed.query("state == 'FAIL'")["reason"].eq("its process was killed").all()
+
+
+@pytest.mark.parametrize("together", ["two runs", "two workers"])
+def test_several_processes_share_a_study(study, together):
+    """No point is tried twice and none is left out."""
+    settings = ["tuning.search.sampler=random", "tuning.search.pruner=none", "tuning.search.trials=6"]
+    variant = together.replace(" ", "_")
+    if together == "two runs":
+        runs = [start(study, *search(variant, *settings)) for _ in range(2)]
+        assert [run.wait() for run in runs] == [0, 0]
+    else:
+        study.kedro(*search(variant, *settings, "tuning.search.workers=2"))
+    trials = trials_of(study, variant)
+    assert trials["state"].tolist() == ["COMPLETE"] * 6
+    assert not points(trials).astype(str).duplicated().any()
+    assert trials["worker"].nunique() == 2
+    if not folder(study, "alone").exists():
+        study.kedro(*search("alone", *settings))
+    alone = trials_of(study, "alone")
+    assert points(alone).equals(points(trials)[list(points(alone))])
+    if together == "two runs":  # workers share the cores, and fewer threads round otherwise
+        assert alone["value"].equals(trials["value"])
+
+
+def test_the_baseline_is_tuned_too(study):
+    study.kedro(
+        *("run", "--env", "test", "--pipelines", "tune_and_train", "--namespaces", "random", "--params"),
+        "tuning.space=laptop_bilinear",
+    )
+    trials = study.load("random.trials")
+    assert trials["tunes"].eq("bilinear").all()
+    assert trials["value"][0] == study.load("random.bilinear_history")["validation_top1"].max()
+    assert trials["value"].max() == study.load("random.tuned.bilinear_history")["validation_top1"].max()
+    tested = study.load("random.tuned.retrieval_metrics")
+    assert {"CLOOME", "Bilinear"} <= set(tested["method"])
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("tuning.space=laptob", "there is no space laptob, only laptop"),
+        ("tuning.search.sampler=cmaes", "sampler"),
+        ("tuning.search.heartbeat=3", "heartbeat"),
+        ("tuning.spaces.laptop.metric=top2", "there is no metric top2"),
+    ],
+)
+def test_a_misspelt_search_stops_the_run_at_once(study, setting, told):
+    done = study.kedro(*search("refused", setting), check=False)
+    assert done.returncode != 0
+    assert told in " ".join((done.stdout + done.stderr).split())
+    assert not folder(study, "refused").exists()
