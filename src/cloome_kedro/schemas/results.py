@@ -17,9 +17,9 @@ history = table(
             for k in (1, 5, 10)
             for direction in ("", "_structure_retrieval", "_image_retrieval")
         },
-        # of downstream tasks, where fit.keep names them
+        # of downstream tasks, where fit.keep names them; older tables lack the columns
         **{
-            f"validation_{name}": column(float, nullable=True)
+            f"validation_{name}": column(float, nullable=True, required=False)
             for name in ("zero_shot_compound_top1", "zero_shot_moa_top1", "probing_auc")
         },
         "inverse_temperature": column(float),
