@@ -7,7 +7,19 @@ import pytest
 
 from cloome_kedro.pipeline_registry import register_pipelines
 
-HEAVY = ["torch", "torchvision", "rdkit", "sklearn", "scipy", "matplotlib", "seaborn", "tifffile", "joblib", "pandas", "optuna"]
+HEAVY = [
+    "torch",
+    "torchvision",
+    "rdkit",
+    "sklearn",
+    "scipy",
+    "matplotlib",
+    "seaborn",
+    "tifffile",
+    "joblib",
+    "pandas",
+    "optuna",
+]
 
 
 def namespaces(pipeline) -> set[str]:

@@ -30,7 +30,7 @@ _BY_METRIC = ("keep", "selected_by")
 _HOUSEKEEPING = ("checkpoint_minutes", "checkpoint_steps", "strategy", "accelerator", "compile")
 
 
-def _leaves(kind: type, prefix: str) -> Iterator[tuple[str, Any]]:
+def _leaves(kind: Any, prefix: str) -> Iterator[tuple[str, Any]]:
     """Dotted name and type of every setting of a model or dataclass."""
     if issubclass(kind, BaseModel):
         hints = {name: field.rebuild_annotation() for name, field in kind.model_fields.items()}

@@ -3,6 +3,7 @@ tested in tests/tuning, and with `kedro run` in tests/test_tuning_runs.py.
 """
 
 import pickle
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -24,9 +25,10 @@ from cloome_kedro.parameters import (
 )
 from cloome_kedro.pipelines.bilinear.nodes import train_bilinear
 from cloome_kedro.pipelines.featurization.nodes import fingerprint_compounds
+from cloome_kedro.pipelines.training.fitting import fit_training
 from cloome_kedro.pipelines.training.nodes import train
 from cloome_kedro.pipelines.tuning import create_pipeline, create_settings_pipeline
-from cloome_kedro.pipelines.tuning.objective import Contrastive, Trial
+from cloome_kedro.pipelines.tuning.objective import Trial
 from cloome_kedro.tuning.store import StudyStore
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -212,7 +214,8 @@ def test_the_metric_of_the_space_chooses_the_epoch(screen, tmp_path):
 
 
 def test_objectives_reach_other_processes(screen):
-    tables = [screen[name] for name in ("plate_store", "pairs", "compounds", "folds", "assay_labels", "compound_keys")]
-    settings = [SETTINGS[f"params:{name}"] for name in ("training", "fingerprints", "probing")]
-    trial = Trial(Contrastive(*tables, *settings, seed=0), tuning("training").chosen)
-    assert pickle.loads(pickle.dumps(trial)).of.training == trial.of.training
+    groups = {name: SETTINGS[f"params:{name}"] for name in ("training", "fingerprints")}
+    train = partial(fit_training, plate_store=screen["plate_store"], probing=SETTINGS["params:probing"])
+    trial = Trial(train, screen["compounds"], tuning("training").chosen, groups)
+    sent = pickle.loads(pickle.dumps(trial))
+    assert (sent.space, sent.groups) == (trial.space, groups)

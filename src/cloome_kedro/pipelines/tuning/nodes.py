@@ -1,6 +1,8 @@
 """Nodes of the pipelines ``tuning`` and ``tune_and_train``. Tables are those of ``cloome_kedro.schemas``."""
 
 import logging
+from collections.abc import Callable
+from functools import partial
 
 from cloome_kedro.parameters import (
     BilinearParameters,
@@ -11,7 +13,8 @@ from cloome_kedro.parameters import (
     TrainingParameters,
     TuningParameters,
 )
-from cloome_kedro.pipelines.tuning.objective import Bilinear, Contrastive, Trial
+from cloome_kedro.parameters.base import Parameters
+from cloome_kedro.pipelines.tuning.objective import Trial
 
 logger = logging.getLogger(__name__)
 
@@ -55,21 +58,15 @@ def search_training(
     RuntimeError
         If no trial was completed.
     """
-    of = Contrastive(
-        plate_store,
-        pairs,
-        compounds,
-        folds,
-        assay_labels,
-        compound_keys,
-        training,
-        fingerprints,
-        probing,
-        tuning.search.seed,
+    from cloome_kedro.pipelines.training.fitting import fit_training
+
+    fit = partial(
+        fit_training, plate_store=plate_store, assay_labels=assay_labels, compound_keys=compound_keys, probing=probing
     )
-    plates = pairs["plate_file"].unique()
-    data = {"images": [plate_store.digest(plate) for plate in plates], "probing": probing.model_dump(mode="json")}
-    return _search(study, of, tuning, ingestion.screen, split, data)
+    groups = {"training": training, "fingerprints": fingerprints}
+    images = [plate_store.digest(plate) for plate in pairs["plate_file"].unique()]
+    data = {"images": images, "probing": probing.model_dump(mode="json")}
+    return _search(study, fit, pairs, compounds, folds, groups, tuning, ingestion.screen, split, data)
 
 
 def search_bilinear(
@@ -88,12 +85,27 @@ def search_bilinear(
     """Search settings of the bilinear baseline, as :func:`search_training` does of the contrastive training."""
     import pandas as pd
 
-    of = Bilinear(field_profiles, pairs, compounds, folds, bilinear, fingerprints, tuning.search.seed, split)
+    from cloome_kedro.pipelines.bilinear.fitting import fit_bilinear
+
+    fit = partial(fit_bilinear, field_profiles=field_profiles, split=split)
+    groups = {"bilinear": bilinear, "fingerprints": fingerprints}
     data = {"profiles": int(pd.util.hash_pandas_object(field_profiles, index=False).sum())}
-    return _search(study, of, tuning, ingestion.screen, split, data)
+    return _search(study, fit, pairs, compounds, folds, groups, tuning, ingestion.screen, split, data)
 
 
-def _search(store, of: Contrastive | Bilinear, tuning: TuningParameters, screen: str, split: str, data: dict):
+def _search(
+    store,
+    fit: Callable[..., tuple],
+    pairs,
+    compounds,
+    folds,
+    groups: dict[str, Parameters],
+    tuning: TuningParameters,
+    screen: str,
+    split: str,
+    data: dict,
+):
+    """Search with a fit that lacks the tables of both trainings; ``data`` tells its own."""
     import pandas as pd
 
     from cloome_kedro.chemistry.splits import split_hash
@@ -101,34 +113,36 @@ def _search(store, of: Contrastive | Bilinear, tuning: TuningParameters, screen:
     from cloome_kedro.tuning.results import epochs_table, importances, trials_table, winner
     from cloome_kedro.tuning.search import search
 
-    chosen = tuning.chosen
-    check_space(chosen, of.groups)
-    first = [("default", default_point(chosen, of.groups))]
+    chosen, seed = tuning.chosen, tuning.search.seed
+    check_space(chosen, groups)
+    first = [("default", default_point(chosen, groups))]
     first += [("published", point) for point in chosen.published_points] if tuning.published else []
     identity = {
-        "split": split_hash(of.folds),
-        "pairs": str(pd.util.hash_pandas_object(of.pairs, index=False).sum()),
+        "split": split_hash(folds),
+        "pairs": str(pd.util.hash_pandas_object(pairs, index=False).sum()),
         **{name: str(value) for name, value in data.items()},
         "metric": chosen.metric,
-        "seed": str(of.seed),
+        "seed": str(seed),
         **{f"space: {name}": str(dimension) for name, dimension in chosen.parameters.items()},
-        **{name: str(value) for name, value in unsearched(chosen, of.groups).items()},
+        **{name: str(value) for name, value in unsearched(chosen, groups).items()},
     }
     # One database may hold studies of several screens and splits.
     name = f"{screen}/{split}/{tuning.name}"
     logger.info("%s: searching by %s of the validation fold", name, chosen.metric)
-    study = search(store, name, chosen.space, first, tuning.search, Trial(of, chosen), identity)
-    validated = of.folds.loc[of.folds["fold"] == "validation", "inchikey"]
+    train = partial(fit, pairs=pairs, compounds=compounds, folds=folds, seed=seed)
+    trial = Trial(train, compounds, chosen, groups)
+    study = search(store, name, chosen.space, first, tuning.search, trial, identity)
+    validated = folds.loc[folds["fold"] == "validation", "inchikey"]
     trials = trials_table(study).assign(
         study=name,
         split=split,
         tunes=chosen.tunes,
         metric=chosen.metric,
         split_hash=identity["split"],
-        n_validation=int(validated.isin(of.pairs["inchikey"]).sum()),
+        n_validation=int(validated.isin(pairs["inchikey"]).sum()),
     )
-    best = changes_of(winner(study).params, chosen, of.groups)
-    return trials, epochs_table(study), importances(study, of.seed), best
+    best = changes_of(winner(study).params, chosen, groups)
+    return trials, epochs_table(study), importances(study, seed), best
 
 
 def draw_search(trials, trial_epochs, importances, reporting: ReportingParameters):
@@ -151,7 +165,7 @@ def draw_search(trials, trial_epochs, importances, reporting: ReportingParameter
 
 
 def use_best_training(best_parameters, training: TrainingParameters, fingerprints: FingerprintParameters):
-    """Settings of the best trial: ``training_settings``, ``fingerprint_settings``."""
+    """Settings of the best trial: ``settings``, ``fingerprint_settings``."""
     from cloome_kedro.parameters.tuning import changed
 
     groups = changed({"training": training, "fingerprints": fingerprints}, best_parameters)
@@ -159,7 +173,7 @@ def use_best_training(best_parameters, training: TrainingParameters, fingerprint
 
 
 def use_best_bilinear(best_parameters, bilinear: BilinearParameters, fingerprints: FingerprintParameters):
-    """Settings of the best trial: ``bilinear_settings``, ``fingerprint_settings``."""
+    """As :func:`use_best_training`."""
     from cloome_kedro.parameters.tuning import changed
 
     groups = changed({"bilinear": bilinear, "fingerprints": fingerprints}, best_parameters)

@@ -1,5 +1,6 @@
 """Wiring of the pipelines ``tuning`` and ``tune_and_train``."""
 
+from collections.abc import Callable
 from functools import partial, update_wrapper
 
 from kedro.pipeline import Pipeline, node
@@ -19,7 +20,7 @@ _SETTINGS = {
 
 def create_pipeline(split: str, tunes: str = "training") -> Pipeline:
     """The search of one split, of settings of the pipeline ``tunes``."""
-    function = {"training": nodes.search_training, "bilinear": nodes.search_bilinear}[tunes]
+    function: Callable = nodes.search_training if tunes == "training" else nodes.search_bilinear
     return Pipeline(
         [
             node(
@@ -43,7 +44,7 @@ def create_pipeline(split: str, tunes: str = "training") -> Pipeline:
 
 def create_settings_pipeline(tunes: str = "training") -> Pipeline:
     """Settings of the best trial, as ``settings`` and ``fingerprint_settings``, and the fingerprints they ask for."""
-    function = {"training": nodes.use_best_training, "bilinear": nodes.use_best_bilinear}[tunes]
+    function: Callable = nodes.use_best_training if tunes == "training" else nodes.use_best_bilinear
     return Pipeline(
         [
             node(
