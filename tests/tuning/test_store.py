@@ -34,6 +34,17 @@ def test_a_password_is_not_told():
     assert store.place == "postgresql://me:***@host/db"
 
 
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [("study.db", "URL"), ("sqlte:///study.db", "sqlte"), ("mssql+pyodbc://me:secret@host/db", "pyodbc")],
+)
+def test_a_database_that_cannot_be_is_refused_by_the_name_of_its_setting(tmp_path, url, why):
+    with pytest.raises(ValueError, match=rf"study_storage: .*{why}.*driver is installed") as refused:
+        StudyStore(tmp_path / "study", url).storage()
+    assert "secret" not in str(refused.value)
+    assert not (tmp_path / "study").exists()
+
+
 def test_each_trial_has_a_folder_of_its_own_which_a_copy_finds(store):
     folders = {
         store.trial_folder(study, number, point)

@@ -13,7 +13,7 @@ import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, RDBStorage, RetryHeartbeatStaleTrialCallback, get_storage
 from sqlalchemy import Engine, event, make_url
-from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, ProgrammingError
 
 from cloome_kedro.tuning.space import Point
 
@@ -55,9 +55,23 @@ class StudyStore:
 
     @quiet()
     def storage(self, heartbeat_seconds: int = 60) -> BaseStorage:
-        """Open the database, made where there is none: each process for itself."""
+        """Open the database, made where there is none: each process for itself.
+
+        Raises
+        ------
+        ValueError
+            Where the URL is none, or its driver is not installed.
+        """
+        try:
+            dialect = make_url(self.database).get_dialect()
+            dialect.import_dbapi()
+        except (ArgumentError, ImportError) as error:
+            raise ValueError(
+                f"credentials.yml, study_storage: {error}. Its url must be of a database whose driver is installed, "
+                "such as postgresql+psycopg://name:password@host/database after pip install 'psycopg[binary]'"
+            ) from error
         self.folder.mkdir(parents=True, exist_ok=True)
-        sqlite = make_url(self.database).get_backend_name() == "sqlite"
+        sqlite = dialect.name == "sqlite"
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 storage = RDBStorage(

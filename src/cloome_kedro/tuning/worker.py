@@ -139,9 +139,10 @@ def run_trial(
         state = TrialState.PRUNED if outcome.pruned else TrialState.COMPLETE
         value = None if outcome.pruned else float(outcome.value)
     except Exception as error:
-        if not isinstance(error, UpdateFinishedTrialError):
-            logger.warning("trial %d failed", trial.number, exc_info=error)
         attributes = {"reason": _reason(error)}
+        if not isinstance(error, UpdateFinishedTrialError):
+            logger.warning("trial %d failed: %s", trial.number, attributes["reason"])
+            logger.debug("where trial %d failed", trial.number, exc_info=error)
     except BaseException:
         with _undisturbed(), suppress(UpdateFinishedTrialError):
             storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
