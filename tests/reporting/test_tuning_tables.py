@@ -102,6 +102,8 @@ def test_the_summary_for_the_terminal(trials):
     assert max(map(len, lines)) <= 100
     assert "Default 10.0 %, winner 50.0 %" in " ".join(lines)
     assert any(line.split() == [BETA, "–", "22", "8,", "14.3,", "22"] for line in lines)
-    assert lines[-1].split() == ["1", "OutOfMemoryError:", "no", "memory", "is", "left", "trial", str(FAILED)]
+    assert lines[-1] == f"1 failed, such as trial {FAILED}: OutOfMemoryError: no memory is left"
+    trials.loc[FAILED, "reason"] = "ValueError: " + "many words " * 30
+    assert max(map(len, tables.search_summary(trials, simulated=True).splitlines())) <= 100
     assert "SIMULATED" not in tables.search_summary(trials, simulated=False)
     assert tables.search_summary(trials.iloc[:0], simulated=False) == ""

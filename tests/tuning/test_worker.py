@@ -4,6 +4,7 @@ import os
 import pickle
 import signal
 import time
+import traceback
 
 import optuna
 import pytest
@@ -68,6 +69,21 @@ def test_a_trial_that_raises_is_recorded_and_the_study_goes_on(worker, tmp_path,
     assert all(trial.user_attrs["seconds"] >= 0 for trial in worker.trials)
     assert {trial.user_attrs["worker"].rpartition(":")[2] for trial in worker.trials} == {str(os.getpid())}
     assert worker.left == []
+
+
+def test_the_reason_of_another_process_is_that_of_its_error(worker):
+    """As torch.multiprocessing passes it on from several devices."""
+
+    def fails(point, folder, report):
+        try:
+            raise FloatingPointError("the loss is nan\nand where")
+        except FloatingPointError:
+            raise RuntimeError(
+                f"\n\n-- Process 0 terminated with the following error:\n{traceback.format_exc()}"
+            ) from None
+
+    worker.run(fails)
+    assert worker.trials[0].user_attrs["reason"] == "FloatingPointError: the loss is nan"
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -192,7 +192,7 @@ class Training:
         )
         if self.leads:
             path = self.state.fail(record | {"batch": self.data.names(batch)})
-            message += f"; the batch's fields are in {path}"
+            message += f"\nThe batch's fields are in {path}"
         raise FloatingPointError(message)
 
     def _end_epoch(self) -> bool:

@@ -157,7 +157,7 @@ def search_summary(trials: pd.DataFrame, simulated: bool) -> str:
     lines = [f"Hyperparameter search, {trials['split'].iloc[0]} split{note}", "", *said]
     if winner_trial(trials) is not None:
         lines += ["", *text_lines(parameter_table(trials), left=1)]
-    failures = failure_table(trials)
-    if len(failures):
-        lines += ["", *text_lines(failures, left=3)]
+    for failure in failure_table(trials).to_dict("records"):
+        reason = f"{failure['trials']} failed, such as {failure['example']}: {failure['reason']}"
+        lines += ["", *textwrap.wrap(reason, _WIDTH, subsequent_indent="  ")]
     return "\n".join(lines)

@@ -32,6 +32,8 @@ from cloome_kedro.tuning.store import StudyStore, quiet
 
 logger = logging.getLogger(__name__)
 
+_TRACEBACK = "Traceback (most recent call last):"
+
 #: (epoch, value) -> whether the trial is to end there
 Report = Callable[[int, float], bool]
 
@@ -163,8 +165,12 @@ def run_trial(
 
 
 def _reason(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0]}"[:500]
+    """Its type and first line; of an error in another process, which comes as a traceback, those found in there."""
+    lines = f"{type(error).__name__}: {str(error).strip()}".splitlines()
+    if _TRACEBACK in lines:
+        last = len(lines) - lines[::-1].index(_TRACEBACK)
+        lines = [line for line in lines[last:] if not line.startswith(" ")] or lines
+    return lines[0][:500]
 
 
 @contextmanager
