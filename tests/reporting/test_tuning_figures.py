@@ -125,6 +125,9 @@ def test_numbers_that_no_two_trials_share_have_an_axis_of_their_own(search):
     trials = search["trials"].query("state == 'COMPLETE'").head(4)
     axes = {axis.get_xlabel(): axis for axis in figures.parameter_slices(trials).axes}
     np.testing.assert_allclose(_lines(axes["learning_rate"])["complete"].get_xdata(), trials[RATE])
+    figure = figures.parameter_slices(trials.assign(**{"training.fit.epochs": [2, 3, 4, 6]}))
+    (epochs,) = (axis for axis in figure.axes if axis.get_xlabel() == "epochs")
+    assert all(tick == int(tick) for tick in epochs.get_xticks())
     assert [text.get_text() for text in axes["objective"].get_xticklabels()] == ["info_loob", "info_nce"]
 
 

@@ -13,6 +13,7 @@ from cloome_kedro.reporting.tuning_metric import SearchMetric
 from cloome_kedro.reporting.tuning_tables import cell, default_trial, searched, short, winner_trial
 
 _MANY = 200  # curves, above which they are drawn as pixels
+_COLUMNS = 4  # of panels
 _FEW = 4  # distinct numbers, up to which they are drawn as categories where trials share them
 
 
@@ -171,10 +172,9 @@ def parameter_slices(trials: pd.DataFrame, title: str = "", note: str = "") -> F
     if not names:
         return message("No parameter has taken two values yet.", title, note)
     metric = SearchMetric.named(trials["metric"].iloc[0])
-    columns = min(4, len(names))
-    lines = -(-len(names) // columns)
-    figure = Figure(figsize=(max(7, 3 * columns), 0.6 + 2.6 * lines), layout="constrained")
-    axes = figure.subplots(lines, columns, sharey=True, squeeze=False).ravel()
+    lines = -(-len(names) // _COLUMNS)
+    figure = Figure(figsize=(12, 0.6 + 2.6 * lines), layout="constrained")
+    axes = figure.subplots(lines, _COLUMNS, sharey=True, squeeze=False).ravel()
     for axis, name in zip(axes, names, strict=False):
         _draw_slice(axis, ended.dropna(subset=name), name)
         axis.set_xlabel(short(name))
@@ -183,7 +183,7 @@ def parameter_slices(trials: pd.DataFrame, title: str = "", note: str = "") -> F
     for axis in axes[len(names) :]:
         axis.remove()
     figure.legend(*_legend_of_all(axes[: len(names)]), loc="outside right center", frameon=False)
-    for axis in axes[: len(names) : columns]:
+    for axis in axes[: len(names) : _COLUMNS]:
         axis.set_ylabel("validation value")
     return _titled(figure, title, metric, note)
 
@@ -199,6 +199,8 @@ def _draw_slice(axis: Axes, rows: pd.DataFrame, name: str) -> None:
         rows = rows.assign(x=values.astype(float))
         if rows["x"].min() > 0 and rows["x"].max() / rows["x"].min() >= 10:
             axis.set_xscale("log")
+        elif pd.api.types.is_integer_dtype(values):
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     else:
         distinct = sorted(values.unique())
         jitter = np.random.default_rng(0).uniform(-0.2, 0.2, len(rows))

@@ -1,7 +1,6 @@
 """The search: make a study or go on with it, fill its queue, and work until all of it has ended."""
 
 import logging
-import math
 import multiprocessing
 import shutil
 import signal
@@ -100,13 +99,13 @@ def _short(value: str | None) -> str:
 @contextmanager
 def _progress(study: Study) -> Iterator:
     """Give a function that shows how many trials have ended, and the best value."""
-    with tqdm(desc=f"study {study.study_name}", unit="trial") as bar:
+    with tqdm(desc=f"study {study.study_name}", total=len(study.get_trials(deepcopy=False)), unit="trial") as bar:
 
         def show() -> None:
             trials = study.get_trials(deepcopy=False)
             values = [t.value for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
             bar.total, bar.n = len(trials), sum(trial.state.is_finished() for trial in trials)
-            bar.set_postfix(best=f"{max(values, default=math.nan):.4g}", refresh=True)
+            bar.set_postfix({"best": f"{max(values):.4g}"} if values else None, refresh=True)
 
         yield show
         show()
