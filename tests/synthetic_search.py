@@ -63,12 +63,16 @@ def no_search():
     return metrics | {name: pd.DataFrame(columns=columns) for name, columns in names.items()}
 
 
-def make_tuned(study, split="random", gain=0.1):
-    """Test metrics of the winner: those of the study, of another split's name, each share higher by ``gain``."""
+def make_tuned(study, split="random", tunes="training", gain=0.1):
+    """Test metrics of the winner: those of the study, of another split's name, each share higher by ``gain``.
+
+    Where the model was tuned there is no baseline.
+    """
     tuned = {}
     for task in ("retrieval", "zero_shot", "probing"):
         table = study[f"{task}_metrics"]
         shares = table["metric"].str.startswith("top-") | (table["metric"] == "mean AUC")
         raised = table[["value", "low", "high"]].add(gain).clip(upper=1).where(shares, table[["value", "low", "high"]])
-        tuned[f"tuned.{task}_metrics"] = table.assign(split=f"{split}.tuned", **raised)
+        kept = table["method"].ne("Bilinear") | (tunes == "bilinear")
+        tuned[f"tuned.{task}_metrics"] = table.assign(split=f"{split}.tuned", **raised)[kept]
     return tuned

@@ -147,7 +147,7 @@ def test_shuffled_labels_are_not_learned(default_study, tmp_path):
     structures = embed_structures(checkpoint, compounds, fingerprints, EmbeddingParameters(), fingerprint)
     ranks = rank_matches(images, structures, pairs, folds, retrieval, 0, split="random")
     nothing = ranks.iloc[:0]
-    metrics, _ = summarise_retrieval(ranks, nothing, nothing, folds, retrieval, 0, split="random")
+    metrics, _ = summarise_retrieval(ranks, nothing, folds, retrieval, 0, split="random")
     top1 = metrics.query("method == 'CLOOME' and pool == 'sampled' and metric == 'top-1' and shown_by == 'field'")
     top1 = top1[top1["draws"] == 1]
     assert len(top1) == 2

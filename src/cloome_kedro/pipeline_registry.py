@@ -84,13 +84,13 @@ def with_best_settings(split: str, tunes: str) -> Pipeline:
     name, settings = f"{split}.tuned", ("settings", "fingerprint_settings")
     if tunes == "training":
         trained = training.create_pipeline(name, *settings) + embedding.create_pipeline(name, settings[1])
-        evaluated = retrieval.create_pipeline(name) + zero_shot.create_pipeline(name) + probing.create_pipeline(name)
+        evaluated = retrieval.create_pipeline(name, baseline=False)
+        evaluated += zero_shot.create_pipeline(name) + probing.create_pipeline(name)
     else:
         trained, evaluated = bilinear.create_pipeline(name, *settings), retrieval.create_pipeline(name)
     pipeline = tuning.create_settings_pipeline(tunes) + trained + evaluated
     inputs = {dataset for dataset in pipeline.inputs() if not dataset.startswith("params:")}
-    # states of its own, and no baseline where CLOOME is tuned; the rest comes from the screen or the split
-    inputs -= {"fit_state", "bilinear_state", "bilinear_ranks"}
+    inputs -= {"fit_state", "bilinear_state"}  # its own; the rest comes from the screen or the split
     return Pipeline(
         pipeline,
         namespace=name,

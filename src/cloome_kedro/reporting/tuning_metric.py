@@ -101,12 +101,10 @@ class SearchMetric:
         return f"{self.label}, {row['candidates']:g} classes"
 
 
-def winner_metrics(tunes: str, default: pd.DataFrame, tuned: pd.DataFrame) -> pd.DataFrame:
-    """Test metrics of a search's winner: those of the namespace ``tuned``, but none that are still the default's.
+def winner_metrics(tunes: str, tuned: pd.DataFrame) -> pd.DataFrame:
+    """Test metrics of a search's winner: those of the namespace ``tuned``, but none of a search of the other model.
 
-    A search of the baseline has the default model's rows beside those of its own winner.
+    A tuned baseline's metrics have the default model's rows beside its own, a tuned model's have no baseline.
     """
-    ours, of_default = (table.loc[table["method"] == MODEL, "value"].tolist() for table in (tuned, default))
-    if tunes == "training" and (tuned["method"] == BASELINE).any() and ours == of_default:
-        return tuned.iloc[:0]
-    return tuned
+    of_baseline = bool((tuned["method"] == BASELINE).any())
+    return tuned if of_baseline == (tunes == "bilinear") else tuned.iloc[:0]

@@ -61,7 +61,7 @@ def run(studies):
         inner = create_section_pipeline(split)
         for name in set(study) - SHARED:
             catalog[f"{split}.{name}"] = MemoryDataset(study[name], copy_mode="assign")
-        for name in inner.outputs() | {"report_section", "report_cards"}:
+        for name in inner.outputs():
             catalog[f"{split}.{name}"] = MemoryDataset(copy_mode="assign")
         sections += Pipeline(inner, namespace=split, inputs=SHARED, parameters=set(PARAMETERS))
     whole = create_pipeline(list(studies))
@@ -97,9 +97,10 @@ PARTS = ["folds-and-training", "retrieval", "zero-shot", "probing", "corruption"
 def test_figures_and_sections_are_written(catalog):
     for name in (*(f"scaffold.{figure}" for figure in FIGURES), "figure_1"):
         assert isinstance(catalog.load(name), Figure), name
-    assert set(FIGURES) | {"report_section", "report_cards"} == create_section_pipeline("scaffold").outputs()
+    outputs = create_section_pipeline("scaffold").outputs()
+    assert set(FIGURES) == {name for name in outputs if not name.endswith("_part")}
     assert catalog.load("figure_1") is catalog.load("figure_1_pdf")
-    assert "Scaffold split" in catalog.load("scaffold.report_section")
+    assert "Scaffold split" in catalog.load("report")
 
 
 def test_report_is_one_well_formed_file(catalog):
@@ -136,6 +137,13 @@ def test_report_says_what_was_found(catalog):
     assert "(seed 7)" in html
 
 
+def of_split(name, values):
+    """What a node of the whole report makes for a split of these values."""
+    node = next(node for node in create_pipeline(["random"]).nodes if node.short_name == f"{name}_random")
+    made = node.run({name: values[name.removeprefix("random.")] for name in node.inputs})
+    return {name.removeprefix("random."): value for name, value in made.items()}
+
+
 def _write_report(catalog, **replaced):
     node = next(node for node in create_pipeline(["random"]).nodes if node.short_name == "write_report")
     made = {"figure_1_part": "", "supplement_section": "", "random.report_section": "", "random.report_cards": []}
@@ -167,6 +175,8 @@ def test_a_screen_with_retrieval_alone_is_described():
     outputs = dict(study) | empty | no_search() | PARAMETERS | {"params:reporting": real}
     for node in create_section_pipeline("provided").nodes:
         outputs |= node.run({name: outputs[name] for name in node.inputs})
+    outputs |= of_split("describe_tuning", outputs)
+    outputs |= of_split("join_section", outputs)
     section = outputs["report_section"]
     assert "imulated" not in re.sub(r"base64,[^\"]*", "", section)
     Balanced(section)
@@ -190,9 +200,7 @@ def test_one_test_compound_is_too_few_for_a_map():
 
 
 def describe_tuning(tables):
-    node = next(node for node in create_section_pipeline("random").nodes if node.short_name == "describe_tuning")
-    inputs = {**tables, **PARAMETERS}
-    return node.run({name: inputs[name] for name in node.inputs})["tuning_part"]
+    return of_split("describe_tuning", {**tables, **PARAMETERS})["tuning_part"]
 
 
 def cells(html):

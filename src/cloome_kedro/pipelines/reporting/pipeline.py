@@ -1,7 +1,7 @@
 """Wiring of the pipeline ``reporting``."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial, update_wrapper
 
 from kedro.pipeline import Pipeline, node
@@ -13,32 +13,20 @@ from . import sections, tasks, tuning
 from .nodes import draw_figure_1, write_report
 from .supplement import TABLES, write_supplement
 
+METRICS = [f"{task}_metrics" for task in ("retrieval", "zero_shot", "probing")]
+
+
+def _of_split(split: str, function: Callable, inputs: list[str], outputs: str | list[str], name: str = "") -> Node:
+    named = update_wrapper(partial(function, split=split), function)
+    return node(named, inputs, outputs, name=name or function.__name__)
+
 
 def create_section_pipeline(split: str) -> Pipeline:
-    """One split's figures and its section of the report; the caller puts it into the split's namespace."""
-    with warnings.catch_warnings():
-        # what belongs to the winner of a search lies in the namespace `tuned`, of which Kedro warns
-        warnings.filterwarnings("ignore", "One or more dataset names contain")
-        return _section_pipeline(split)
-
-
-def _section_pipeline(split: str) -> Pipeline:
-    def of_split(function, inputs: list[str], outputs: str | list[str]) -> Node:
-        named = update_wrapper(partial(function, split=split), function)
-        return node(named, inputs, outputs, name=function.__name__)
-
+    """One split's figures and the parts of its section; the caller puts it into the split's namespace."""
+    of_split = partial(_of_split, split)
     embeddings = ["image_embeddings", "structure_embeddings"]
-    metrics = [f"{task}_metrics" for task in ("retrieval", "zero_shot", "probing")]
     return Pipeline(
         [
-            of_split(
-                tuning.describe_tuning,
-                [
-                    *("trials", "trial_epochs", "importances", "folds"),
-                    *(*metrics, *(f"tuned.{table}" for table in metrics), "params:reporting"),
-                ],
-                "tuning_part",
-            ),
             of_split(
                 sections.describe_training,
                 ["history", "leaks", "folds", "compounds", "pairs", "params:reporting"],
@@ -85,15 +73,6 @@ def _section_pipeline(split: str) -> Pipeline:
                 ],
                 ["embedding_part", "embedding_map", "modality_gap"],
             ),
-            of_split(
-                sections.join_section,
-                [
-                    *("training_part", "tuning_part", "retrieval_part", "zero_shot_part"),
-                    *("probing_part", "corruption_part", "embedding_part"),
-                    *metrics,
-                ],
-                ["report_section", "report_cards"],
-            ),
         ],
         namespace="reporting",
         prefix_datasets_with_namespace=False,
@@ -106,7 +85,23 @@ def create_pipeline(splits: Sequence[str]) -> Pipeline:
         # nodes read from several splits' namespaces, of which Kedro warns
         warnings.filterwarnings("ignore", "One or more dataset names contain")
         nodes = [_draw_figure_1(), _write_supplement(splits), _write_report(splits)]
+        # Not in the split's namespace: what a search found is later than what a split begins with, and kedro-viz
+        # draws no layers where a namespace's input is of a later layer than its output.
+        nodes += [create(split) for create in (_describe_tuning, _join_section) for split in splits]
         return Pipeline(nodes, namespace="reporting", prefix_datasets_with_namespace=False)
+
+
+def _describe_tuning(split: str) -> Node:
+    tables = ["trials", "trial_epochs", "importances", "folds", *METRICS, *(f"tuned.{table}" for table in METRICS)]
+    inputs = [*(f"{split}.{table}" for table in tables), "params:reporting"]
+    return _of_split(split, tuning.describe_tuning, inputs, f"{split}.tuning_part", f"describe_tuning_{split}")
+
+
+def _join_section(split: str) -> Node:
+    parts = ("training", "tuning", "retrieval", "zero_shot", "probing", "corruption", "embedding")
+    inputs = [f"{split}.{name}" for name in (*(f"{part}_part" for part in parts), *METRICS)]
+    outputs = [f"{split}.{name}" for name in ("report_section", "report_cards")]
+    return _of_split(split, sections.join_section, inputs, outputs, f"join_section_{split}")
 
 
 def _draw_figure_1() -> Node:

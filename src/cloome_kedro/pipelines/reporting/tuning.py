@@ -43,7 +43,7 @@ def describe_tuning(
     sides = tables.get(metric.task, (retrieval_metrics.iloc[:0], tuned_retrieval_metrics.iloc[:0]))
     default, winner = (table[table["split_hash"] == split_hash(folds)] for table in sides)
     tunes = trials["tunes"].iloc[0]
-    tested = metric.test_table(tunes, default, winner_metrics(tunes, default, winner))
+    tested = metric.test_table(tunes, default, winner_metrics(tunes, winner))
     return render(
         "tuning.html.j2",
         summary=tuning_tables.search_text(trials),

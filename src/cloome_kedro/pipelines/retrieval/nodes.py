@@ -63,11 +63,12 @@ def rank_by_oracle(truth, pairs, compound_keys, folds, parameters: RetrievalPara
 
 
 def summarise_retrieval(
-    retrieval_ranks, bilinear_ranks, oracle_ranks, folds, parameters: RetrievalParameters, seed: int, *, split: str
+    retrieval_ranks, oracle_ranks, folds, parameters: RetrievalParameters, seed: int, bilinear_ranks=None, *, split: str
 ):
     """Metrics with intervals and chance, and the model's paired differences to the other methods.
 
-    ``bilinear_ranks`` are empty where the baseline has not been run: it is then left out, with a warning.
+    ``bilinear_ranks`` are empty where the baseline has not been run: it is then left out, with a warning. None: there
+    is no baseline.
 
     Returns
     -------
@@ -83,9 +84,10 @@ def summarise_retrieval(
     from cloome_kedro.chemistry.splits import split_hash
     from cloome_kedro.evaluation.summary import compare_ranks, summarise_ranks
 
-    _check_baseline(retrieval_ranks, bilinear_ranks, parameters, split)
+    if bilinear_ranks is not None:
+        _check_baseline(retrieval_ranks, bilinear_ranks, parameters, split)
     tables = (retrieval_ranks, bilinear_ranks, oracle_ranks)
-    ranks = pd.concat([table for table in tables if len(table)], ignore_index=True)
+    ranks = pd.concat([table for table in tables if table is not None and len(table)], ignore_index=True)
     metrics = summarise_ranks(ranks, parameters.top_k, parameters.confidence, seed)
     others = {method: table for method, table in ranks.groupby("method", sort=False) if method != "CLOOME"}
     # Without any other method: the empty table.

@@ -7,8 +7,8 @@ from kedro.pipeline import Pipeline, node
 from cloome_kedro.pipelines.retrieval import nodes
 
 
-def create_pipeline(split: str) -> Pipeline:
-    """Retrieval of one split, whose name goes into the tables."""
+def create_pipeline(split: str, baseline: bool = True) -> Pipeline:
+    """Retrieval of one split, whose name goes into the tables, with or without the bilinear baseline."""
 
     def of_split(function):
         return update_wrapper(partial(function, split=split), function)
@@ -29,7 +29,10 @@ def create_pipeline(split: str) -> Pipeline:
             ),
             node(
                 of_split(nodes.summarise_retrieval),
-                ["retrieval_ranks", "bilinear_ranks", "oracle_ranks", "folds", "params:retrieval", "params:seed"],
+                [
+                    *("retrieval_ranks", "oracle_ranks", "folds", "params:retrieval", "params:seed"),
+                    *(["bilinear_ranks"] if baseline else []),
+                ],
                 ["retrieval_metrics", "retrieval_differences"],
                 name="summarise_retrieval",
             ),
