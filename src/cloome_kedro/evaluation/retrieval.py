@@ -7,6 +7,7 @@ products rank the candidates.
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -57,6 +58,15 @@ def fold_fields(pairs: pd.DataFrame, folds: pd.DataFrame, fold: str, split: str)
     return fields
 
 
+@lru_cache(1 << 15)  # a study asks for the same pools again for every method and corruption
+def _others(match: int, n: int, size: int, seed: int) -> np.ndarray:
+    """``size`` of the ``n`` candidates that are not the match."""
+    generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(match,)))
+    drawn = generator.choice(n, size, replace=False, shuffle=False)
+    drawn += drawn >= match  # step over the match
+    return drawn
+
+
 def sampled_ranks(
     queries: ArrayLike,
     candidates: ArrayLike,
@@ -92,10 +102,8 @@ def sampled_ranks(
         raise ValueError(f"sampled_ranks: n_candidates is {n_candidates}, must be at least 1")
     n, others = len(queries), len(candidates) - 1
     drawn = np.empty((n, min(n_candidates - 1, others)), np.int64)
-    for row, own in zip(drawn, match, strict=True):
-        generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(int(own),)))
-        row[:] = generator.choice(others, row.size, replace=False, shuffle=False)
-    drawn += drawn >= match[:, None]  # step over the match
+    for row, own in zip(drawn, match.tolist(), strict=True):
+        row[:] = _others(own, others, row.size, seed)
 
     own_scores = pair_scores(queries, candidates, np.arange(n), match)[:, None]
     scores = pair_scores(queries, candidates, np.repeat(np.arange(n), drawn.shape[1]), drawn.ravel()).reshape(
