@@ -1,3 +1,5 @@
+from itertools import combinations
+
 import numpy as np
 import pytest
 
@@ -52,6 +54,22 @@ def test_features_of_the_field_are_those_of_all_its_pixels():
     slope = np.polyfit(FIELD[1].ravel() / 255.0, FIELD[DNA].ravel() / 255.0, 1)[0]
     assert features["Field_Correlation_Slope_ER_DNA"] == pytest.approx(slope, rel=1e-4)
     assert not any(name.startswith("Field_AreaShape") for name in features), "the image's outline is no feature"
+
+
+def test_correlations_are_those_of_cp_measure():
+    from cp_measure.bulk import get_correlation_measurements
+
+    features = measured(FIELD)
+    labels, pixels = segment_nuclei(FIELD[DNA], 10), FIELD / 255
+    compared = 0
+    for prefix, objects in {"Nuclei": labels, "Field": np.ones_like(labels)}.items():
+        for c, d in combinations(range(len(CHANNELS)), 2):
+            found = get_correlation_measurements()["pearson"](pixels[c], pixels[d], objects)
+            for name, values in found.items():
+                feature = features[f"{prefix}_{name}_{CHANNELS[c]}_{CHANNELS[d]}"]
+                assert feature == pytest.approx(np.median(values), rel=1e-6)
+                compared += 1
+    assert compared == len([name for name in features if "_Correlation_" in name]) == 2 * 2 * 10
 
 
 def test_a_planted_disc_has_the_size_of_a_disc():

@@ -1,6 +1,7 @@
 """Classical features of a field by cp-measure, which has CellProfiler's measurements (Muñoz et al. 2025)."""
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
@@ -107,6 +108,9 @@ def _measure_objects(
         # of objects that are constant, or too small for a feature: NaN is the right answer
         warnings.filterwarnings("ignore", message="Undefined Costes result|All-NaN slice")
         for family in families:
+            if family == "pearson":
+                found |= {f"{prefix}_{name}": values for name, values in _correlations(labels, pixels)}
+                continue
             calls: dict[tuple[int, ...], tuple]  # channels -> arguments
             if family in SHAPE_FAMILIES:
                 calls = {(): (labels, None)} if prefix != "Field" else {}
@@ -123,3 +127,22 @@ def _measure_objects(
         values = np.array(list(found.values()), np.float64).reshape(len(found), labels.max())
         values[~np.isfinite(values)] = np.nan
         return dict(zip(found, np.nanmedian(values, axis=1).tolist(), strict=True))
+
+
+def _correlations(
+    labels: npt.NDArray[np.int32], pixels: npt.NDArray[np.float64]
+) -> Iterator[tuple[str, npt.NDArray[np.float64]]]:
+    """Name and values, one an object, of what cp-measure's ``pearson`` measures: r, and the slope of a regression.
+
+    cp-measure calculates each pair of channels of each object anew, in two fifths of the time of the default families;
+    the covariance matrix of an object has all its pairs.
+    """
+    from scipy.ndimage import find_objects
+
+    boxes = enumerate(find_objects(labels), 1)
+    covariances = np.stack([np.cov(pixels[:, *box][:, labels[box] == label]) for label, box in boxes])
+    for c, d in combinations(range(len(CHANNELS)), 2):
+        covariance, variances = covariances[:, c, d], (covariances[:, c, c], covariances[:, d, d])
+        pair = f"{CHANNELS[c]}_{CHANNELS[d]}"
+        yield f"Correlation_Pearson_{pair}", np.clip(covariance / np.sqrt(variances[0] * variances[1]), -1, 1)
+        yield f"Correlation_Slope_{pair}", covariance / variances[0]
