@@ -24,7 +24,7 @@ from sklearn.metrics import f1_score, matthews_corrcoef, roc_auc_score
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
-from cloome_kedro.evaluation.probes import C_GRID, fit_probes
+from cloome_kedro.evaluation.probes import C_GRID, Labelled, fit_probes
 
 FIELDS, SIZE = 25, 512
 
@@ -114,7 +114,7 @@ def main(level: str, assays: int) -> None:
     print(f"{level} level: {len(chosen)} of {len(scorable)} assays, {numbers} labels, {len(C_GRID)} C", flush=True)
 
     start, used = time.perf_counter(), time.process_time()
-    table = fit_probes(*data)
+    table = fit_probes(Labelled(*data[:2]), Labelled(*data[2:4]), {"test": data[4]}, data[5])["test"].table
     seconds, used = time.perf_counter() - start, time.process_time() - used
     print(f"  fit_probes                 {seconds:8.2f} s ({used:.2f} s of CPU)", flush=True)
     for threads in (1, None):

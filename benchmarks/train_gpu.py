@@ -25,20 +25,27 @@ import torch
 from lightning_fabric import Fabric
 from tqdm import tqdm
 
-from cloome_kedro.learning.config import FitConfig, ImageEncoderConfig, StructureEncoderConfig
-from cloome_kedro.learning.data import PairData
+from cloome_kedro.learning.config import FitConfig
+from cloome_kedro.learning.data import PairData, Side
+from cloome_kedro.learning.encoders.mlp import MLP
+from cloome_kedro.learning.encoders.resnet import ResNet
 from cloome_kedro.learning.fit import fit
-from cloome_kedro.learning.model import PairModel, make_optimizer, seeded
-from cloome_kedro.learning.objectives import make_objective
-from cloome_kedro.learning.preprocess import Preprocess
+from cloome_kedro.learning.loop import Recipe
+from cloome_kedro.learning.model import Architecture, PairModel, make_optimizer
+from cloome_kedro.learning.objectives.info_nce import InfoNCE
+from cloome_kedro.learning.seeding import seeded
 from cloome_kedro.learning.state import FitState
+from cloome_kedro.learning.validation import Validation
+from cloome_kedro.learning.views.images import Images
+from cloome_kedro.learning.views.morgan import Fingerprints, Morgan
 
 BITS, CHANNELS, ROWS = 8192, 5, 384  # rows: fields in a plate file
+OBJECTIVE = InfoNCE()
 
 
 @cache
 def plate(path: Path) -> np.ndarray:
-    """Fields of a file, mapped once a process."""
+    """Fields of a file, mapped once in each process."""
     return np.asarray(np.load(path, mmap_mode="r"))
 
 
@@ -65,9 +72,9 @@ class Store:
         return self.folder / f"plate{number}.npy"
 
 
-def validate(images: np.ndarray, structures: np.ndarray) -> dict[str, float]:
+def measure(fields: np.ndarray, compounds: np.ndarray) -> dict[str, float]:
     """Top-1, and the peak memory so far: this runs where the first device's process can tell it."""
-    top1 = np.mean((images @ structures.T).argmax(axis=1) == np.arange(len(images)))
+    top1 = np.mean((fields @ compounds.T).argmax(axis=1) == np.arange(len(fields)))
     if torch.cuda.is_initialized():
         peak = torch.cuda.max_memory_allocated()
     else:
@@ -76,28 +83,35 @@ def validate(images: np.ndarray, structures: np.ndarray) -> dict[str, float]:
     return {"top1": float(top1), "peak_gib": peak / 2**30}
 
 
-def make_model(width: int, config: FitConfig) -> PairModel:
+def make_model(width: int) -> PairModel:
     with seeded(0):
-        return PairModel(ImageEncoderConfig(width=width), StructureEncoderConfig(), BITS, config.embedding_size)
+        return PairModel(Architecture(ResNet(width=width), MLP(), field_inputs=CHANNELS, compound_inputs=BITS))
+
+
+def make_data(store: Store, fields: int, crop: int, shown: int) -> PairData:
+    """Every field shows a compound of its own. An eighth validates; an epoch shows ``shown`` of the others, in turn."""
+    positions, morgan = np.arange(fields), Morgan(bits=BITS)
+    packed = np.random.default_rng(1).integers(0, 256, (fields, BITS // 8), dtype=np.uint8)
+    fingerprints = Fingerprints(packed, {"radius": morgan.radius, "bits": BITS, "chirality": morgan.chirality})
+    compounds = morgan.rows({"structure_row": positions}, {"fingerprints": fingerprints})
+    held_out = max(2, fields // 8)
+    return PairData(
+        field=Side(Images(crop), store, "random fields"),
+        compound=Side(morgan, compounds.read, compounds.identity),
+        train=np.resize(positions[held_out:], shown),
+        validation=positions[:held_out],
+        units=positions,
+        keys=positions.astype(str),
+    )
 
 
 def measure_fit(folder: Path, options: argparse.Namespace, config: FitConfig) -> dict[str, float]:
     """Train, and tell the epochs after the first, which compiles and warms up."""
-    rng = np.random.default_rng(1)
-    store, fields = Store(folder), np.arange(options.fields)
-    held_out = max(2, options.fields // 8)
-    data = PairData(
-        store,
-        structures=fields,
-        fingerprints=rng.integers(0, 256, (options.fields, BITS // 8), dtype=np.uint8),
-        train=np.resize(
-            fields[held_out:], options.steps * config.batch_size
-        ),  # again and again: an epoch of any length
-        validation=fields[:held_out],
-    )
+    data = make_data(Store(folder), options.fields, options.crop, options.steps * config.batch_size)
     state = FitState(folder / "fit_state")
     begin = time.perf_counter()
-    history = fit(make_model(options.width, config), data, Preprocess(options.crop), config, 0, validate, state).history
+    recipe = Recipe(OBJECTIVE, config, seed=0)
+    history = fit(make_model(options.width), data, recipe, Validation(measure), state).history
     wall = time.perf_counter() - begin
     speeds = np.array([row["fields_per_second"] for row in history])
     seconds = options.steps * config.batch_size / speeds
@@ -120,10 +134,9 @@ def measure_plain(options: argparse.Namespace, config: FitConfig) -> float:
     """
     fabric = Fabric(accelerator=config.accelerator, devices=1, precision=config.precision)
     torch.compiler.reset()
-    model = make_model(options.width, config).to(memory_format=torch.channels_last)
+    model = make_model(options.width).to(memory_format=torch.channels_last)
     compiled = torch.compile(model) if config.compile else model
     network, optimizer = fabric.setup(compiled, make_optimizer(model, config))
-    objective = make_objective(config)
     share = config.batch_size // config.devices
     pieces = -(-share // (config.micro_batch_size or share))
     generator = torch.Generator().manual_seed(0)
@@ -135,7 +148,7 @@ def measure_plain(options: argparse.Namespace, config: FitConfig) -> float:
     def step() -> None:
         optimizer.zero_grad()
         for part in parts:
-            fabric.backward(objective(*network(*part)) / pieces)
+            fabric.backward(OBJECTIVE(network(*part)) / pieces)
         optimizer.step()
 
     def run(steps: int) -> float:
@@ -172,7 +185,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--width", type=int, default=64, help="of the ResNet-50")
     parser.add_argument("--fields", type=int, default=4 * ROWS, help="on disk, 1.8 MB each; an eighth validates")
     parser.add_argument("--field-size", type=int, nargs=2, default=(520, 696), metavar=("HEIGHT", "WIDTH"))
-    parser.add_argument("--steps", type=int, default=30, help="an epoch")
+    parser.add_argument("--steps", type=int, default=30, help="in an epoch")
     parser.add_argument("--epochs", type=int, default=3, help="the first is not counted")
     parser.add_argument(
         "--folder", type=Path, help="where the fields are written for the time of the run: a disk to test"

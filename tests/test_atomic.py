@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from cloome_kedro.atomic import replace_file, replace_folder
+from cloome_kedro.atomic import part_of, remove_parts, replace_file, replace_folder
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
@@ -64,3 +64,29 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
     write("new")
     assert (folder / "weights").read_text() == "new"
     assert [left.name for left in folder.parent.iterdir()] == ["checkpoint"]
+
+
+def test_remains_are_removed_of_the_one_file_only(tmp_path):
+    """A file whose name begins with another's name and a dot is a file of its own."""
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    names = {
+        "of the dead": f".P1.{dead.pid}.part.npy",
+        "of the living": f".P1.{os.getppid()}.part.npy",
+        "of another file": f".P1.2.{dead.pid}.part.npy",
+        "of no process": ".P1.old.part.npy",
+    }
+    for name in names.values():
+        (tmp_path / name).touch()
+
+    def remaining():
+        return {key for key, name in names.items() if (tmp_path / name).exists()}
+
+    remove_parts(tmp_path / "P1.npy")
+    assert remaining() == {"of the living", "of another file", "of no process"}
+    remove_parts(tmp_path / "P1.npy", of_running=True)
+    assert remaining() == {"of another file", "of no process"}
+
+
+def test_a_part_is_beside_its_file_and_has_its_suffix(tmp_path):
+    assert part_of(tmp_path / "P1.2.npy") == tmp_path / f".P1.2.{os.getpid()}.part.npy"

@@ -1,51 +1,35 @@
-"""The catalog's rules: every entry has a layer, every table a schema, every node's dataset an entry or a reason."""
+"""The catalog's rules: every entry has a layer, every table a schema, every node's dataset an entry."""
 
 import re
 from pathlib import Path
 
 import pandera.pandas as pa
 import pytest
-from kedro.config import OmegaConfigLoader
+from kedro.io import CatalogConfigResolver
 from kedro.io.core import parse_dataset_definition
 from kedro.utils import load_obj
 
 from cloome_kedro.datasets.label_matrix import LabelMatrix
 from cloome_kedro.datasets.tables import CsvTable, OptionalTable, Table
-from cloome_kedro.pipeline_registry import SPLITS, register_pipelines
-from cloome_kedro.settings import CONFIG_LOADER_ARGS
+from environments import ENVIRONMENTS, WITHOUT_DATA, configured, pipelines_of
 
-ROOT = Path(__file__).parents[1]
 LAYERS = {"raw", "intermediate", "primary", "feature", "model_input", "models", "model_output", "reporting"}
-#: folders filled step by step: handles, inputs of the nodes that fill them
-STEPWISE = {"fit_state", "bilinear_state", "corruption_store", "study"}
-#: passed from node to node in memory, as are parts of the report's sections, ..._part
-IN_MEMORY = {
-    *("settings", "fingerprint_settings"),
-    *("screen_design", "report_section", "report_cards", "supplement_section"),
-    *("corrupted_rank_metrics", "corrupted_rank_differences"),
-    *("corrupted_probing_metrics", "corrupted_probing_differences"),
-}
+#: folders that are filled step by step: handles, inputs of the nodes that fill them
+STEPWISE = {"fit_states", "corruption_stores", "search_store", "plate_store", "profile_store"}
 
 
-def fits(name: str, entry: str) -> bool:
-    """Whether a dataset's name is one of those of a factory such as ``{split}.checkpoint``."""
-    return re.fullmatch(re.sub(r"\\{\w+\\}", ".+", re.escape(entry)), name) is not None
-
-
-def configuration(env: str) -> OmegaConfigLoader:
-    return OmegaConfigLoader(str(ROOT / "conf"), env=env, **CONFIG_LOADER_ARGS)
-
-
-@pytest.fixture(scope="module", params=["base", "test", "paper", "jump_example", "jump_moa"])
-def catalog(request, monkeypatch_module) -> dict:
-    monkeypatch_module.setenv("CLOOME_DATA", "/data")
-    return {name: entry for name, entry in configuration(request.param)["catalog"].items() if not name.startswith("_")}
-
-
-@pytest.fixture(scope="module")
-def monkeypatch_module():
+@pytest.fixture(scope="module", params=ENVIRONMENTS)
+def catalog(request) -> dict:
     with pytest.MonkeyPatch.context() as patch:
-        yield patch
+        patch.setenv("CLOOME_DATA", "/data")
+        entries = configured("catalog", request.param)
+    return {name: entry for name, entry in entries.items() if not name.startswith("_")}
+
+
+def kind_of(entry):
+    """Class of an entry's dataset."""
+    own = {key: value for key, value in entry.items() if key not in ("metadata", "validator")}
+    return parse_dataset_definition(own)[0]
 
 
 def test_every_entry_has_a_layer(catalog):
@@ -60,43 +44,125 @@ def test_paths_lie_in_their_layers_folder(catalog):
 
 
 def test_every_table_has_a_schema(catalog):
+    """An optional table is checked by the dataset itself, which makes an empty one of the schema, too."""
     for name, entry in catalog.items():
-        kind, _ = parse_dataset_definition(
-            {key: value for key, value in entry.items() if key not in ("metadata", "validator")}
-        )
-        if issubclass(kind, Table | CsvTable | OptionalTable | LabelMatrix):
-            assert isinstance(load_obj(entry["validator"]), pa.DataFrameSchema), name
-        else:
+        kind = kind_of(entry)
+        if issubclass(kind, OptionalTable):
+            assert isinstance(load_obj(entry["schema"]), pa.DataFrameSchema), name
+        elif issubclass(kind, Table | CsvTable | LabelMatrix):
+            # "profile_moa_{table}" names the schemas of metrics and differences
+            for table in ("metrics", "differences"):
+                assert isinstance(load_obj(entry["validator"].format(table=table)), pa.DataFrameSchema), name
+        if not issubclass(kind, Table | CsvTable | LabelMatrix) or issubclass(kind, OptionalTable):
             assert "validator" not in entry, name
 
 
-def test_every_dataset_of_the_pipelines_is_in_the_catalog():
+def test_no_entry_lists_columns(catalog):
+    """Columns are those of the schema."""
+    lists = {name for name, entry in catalog.items() if isinstance(entry.get("columns"), list)}
+    assert lists == set()
+
+
+def test_every_handle_and_group_of_settings_is_there(catalog):
+    named = {entry[key] for entry in catalog.values() for key in ("handle", "group") if key in entry}
+    assert all(isinstance(load_obj(name), type) for name in named)
+
+
+def test_no_entry_is_of_one_split_or_model(catalog):
+    """Things of one kind have one pattern."""
+    assert {name for name in catalog if "." in name and not name.startswith("{split}")} == set()
+
+
+def entries_and_resolver(env):
+    """Entries of an environment, and Kedro's resolver of their patterns."""
+    entries = {name: entry for name, entry in configured("catalog", env).items() if not name.startswith("_")}
+    return entries, CatalogConfigResolver({name: dict(entry) for name, entry in entries.items()}, {"study_storage": {}})
+
+
+def entries_of_datasets(env):
+    """Dataset of the pipelines -> name of its entry, None where there is none."""
+    entries, resolver = entries_and_resolver(env)
+    datasets = {name for pipeline in pipelines_of(env).values() for name in pipeline.datasets()}
+    return {
+        name: name if name in entries else resolver.match_dataset_pattern(name)
+        for name in datasets
+        if not name.startswith("params:")
+    }
+
+
+@pytest.mark.parametrize("env", WITHOUT_DATA)
+def test_every_dataset_of_the_pipelines_is_in_the_catalog(env):
     """A missing entry would silently stay in memory and be lost at the end of the run."""
-    entries = set(configuration("base")["catalog"])
-    pipelines = register_pipelines(splits=SPLITS)
-    datasets = {
-        name
-        for pipeline in pipelines.values()
-        for name in pipeline.datasets()
-        if not name.startswith("params:") and name.split(".")[-1] not in IN_MEMORY and not name.endswith("_part")
-    }
-    by_length = sorted(entries, key=len, reverse=True)  # of several factories Kedro takes the one with the most text
-    fitting = {
-        name: name if name in entries else next((e for e in by_length if fits(name, e)), None) for name in datasets
-    }
-    assert {name for name, entry in fitting.items() if entry is None} == set()
-    used = set(fitting.values())
-    assert {name for name in entries - used if not name.startswith("_")} == set()
+    assert {name for name, entry in entries_of_datasets(env).items() if entry is None} == set()
+
+
+def test_every_entry_is_of_a_dataset_of_the_pipelines(monkeypatch):
+    monkeypatch.setenv("CLOOME_DATA", "/data")
+    used = {entry for env in ("base", "jump_example") for entry in entries_of_datasets(env).values()}
+    assert set(entries_and_resolver("base")[0]) - used == set()
+
+
+@pytest.mark.parametrize(
+    ("dataset", "entry"),
+    [
+        ("random.metrics", "{split}.metrics"),
+        ("random.corrupted_probing_metrics", "{split}.{task}_metrics"),
+        ("random_tuned.metrics", "{split}.metrics"),
+        ("random_tuned.fingerprints", "{split}_tuned.fingerprints"),
+        ("random_tuned.settings", "{split}_tuned.settings"),
+        ("random_tuned.cloome.checkpoint", "{split}.{model}.checkpoint"),
+        ("random.search_history_figure", "{split}.search_{name}_figure"),
+        ("random.training_figure", "{split}.{name}_figure"),
+        ("random.tuning_part", "{split}.tuning_part"),
+        ("random.training_part", "{split}.{name}_part"),
+        ("data_text", "{name}_text"),
+    ],
+)
+def test_of_several_patterns_the_closest_is_taken(dataset, entry):
+    entries, resolver = entries_and_resolver("base")
+    assert entry in entries
+    assert resolver.match_dataset_pattern(dataset) == entry
 
 
 def test_results_of_models_keep_variants_and_seeds_apart(catalog):
-    of_study = ("trials", "trial_epochs", "importances", "best_parameters", "fingerprints")  # of all seeds
-    drawn = ("tuning_history", "tuning_importance", "tuning_slices", "tuning_summary")
-    of_variants = {f"{{split}}.{dataset}" for dataset in (*of_study, *drawn)}
+    searched = ("search_store", "trials", "trial_epochs", "importances", "best_parameters")  # of all seeds
+    drawn = ("search_{name}_figure", "tuning_part", "tuning_summary")
+    of_variants = {f"{{split}}.{dataset}" for dataset in (*searched, *drawn)}
+    over_seeds = {"metrics_of_seeds", "seeds_metrics", "seeds_summary"}
     for name, entry in catalog.items():
-        layer = entry["metadata"]["kedro-viz"]["layer"]
-        # brought by the user; over all seeds
-        if name in {"published_checkpoint", "metrics_of_seeds", "seeds_metrics", "seeds_summary"} | of_variants:
+        if name in {"published_checkpoint"} | over_seeds | of_variants:
             continue
-        if layer in {"models", "model_output", "reporting"}:
-            assert re.search(r"/(default|retrieval)/seed_0/", entry["filepath"]), name  # retrieval: the preset of paper
+        layer = entry["metadata"]["kedro-viz"]["layer"]
+        if layer in {"models", "model_output", "reporting"} or name in {"fit_states", "corruption_stores"}:
+            assert re.search(r"/(default|retrieval|profile_model)/seed_0(/|$)", entry["filepath"]), name
+        else:
+            assert "seed_" not in entry["filepath"], name
+
+
+@pytest.mark.parametrize(
+    ("env", "given", "variant"),
+    [
+        ("base", {}, "default/seed_0"),
+        ("base", {"seed": 3, "variant": "mine"}, "mine/seed_3"),
+        ("paper", {}, "retrieval/seed_0"),
+        ("paper", {"preset": "bioactivity"}, "bioactivity/seed_0"),
+        ("paper", {"preset": "bioactivity", "variant": "mine"}, "mine/seed_0"),
+        ("profile_model", {"seed": 1}, "profile_model/seed_1"),
+    ],
+)
+def test_a_variant_is_the_preset_unless_it_is_named(env, given, variant):
+    entries = configured("catalog", env, **given)
+    assert f"/{{split}}/{variant}/" in entries["{split}.metrics"]["filepath"]
+    assert f"/{variant}/" in entries["report"]["filepath"]
+    searched = entries["{split}.trials"]["filepath"]
+    assert f"/{variant.split('/')[0]}/study/" in searched
+    assert "seed" not in searched
+
+
+def test_no_two_datasets_are_written_to_one_place():
+    _, resolver = entries_and_resolver("base")
+    written = set().union(*(pipeline.all_outputs() for pipeline in pipelines_of("base").values()))
+    by_path: dict[str, list[str]] = {}
+    for name in written:
+        by_path.setdefault(resolver.resolve_pattern(name)["filepath"], []).append(name)
+    assert {path: names for path, names in by_path.items() if len(names) > 1} == {}

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import imagecodecs
 import numpy as np
@@ -12,19 +13,33 @@ import torch
 import published_file
 from cloome_kedro import Cloome
 from cloome_kedro.chemistry.fingerprints import morgan
+from cloome_kedro.imaging.config import Intensity
 from cloome_kedro.imaging.images import area_average, centre_crop
 from cloome_kedro.imaging.intensity import to_uint8
-from cloome_kedro.learning.checkpoint import Checkpoint, build, describe, save
-from cloome_kedro.learning.config import FitConfig, ImageEncoderConfig, StructureEncoderConfig
-from cloome_kedro.learning.model import PairModel, seeded
-from cloome_kedro.learning.preprocess import Preprocess
+from cloome_kedro.learning.checkpoint import Checkpoint, describe, save
+from cloome_kedro.learning.config import FitConfig
+from cloome_kedro.learning.encoders.mlp import MLP
+from cloome_kedro.learning.encoders.resnet import ResNet
+from cloome_kedro.learning.model import Architecture, PairModel
+from cloome_kedro.learning.objectives.info_nce import InfoNCE
+from cloome_kedro.learning.seeding import seeded
+from cloome_kedro.learning.views.images import Images
+from cloome_kedro.learning.views.morgan import Morgan
+from cloome_kedro.learning.views.profiles import Profiles
 from published_file import SMALL
 
 SMILES = ["CCO", "C[C@H](N)C(=O)O", "C[C@@H](N)C(=O)O", "[Na+].CC(=O)[O-]", "CC(=O)O"]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-IMAGE, STRUCTURE = ImageEncoderConfig(layers=(1, 1, 1, 1), width=4), StructureEncoderConfig(layers=1, width=8)
-OURS = Preprocess(crop=32, mean=(100.0,) * 5, std=(60.0,) * 5)
+ARCHITECTURE = Architecture(ResNet(layers=(1, 1, 1, 1), width=4), MLP(layers=1, width=8), 5, 64, embedding_size=6)
+STORAGE = {
+    "channels": ["Mito", "ER", "RNA", "AGP", "DNA"],
+    "intensity": {"outlier_percent": 0.5, "scale": 255},
+    "scope": "field",
+    "crop": None,
+    "size": None,
+}
+OURS = Images(crop=32, mean=(100.0,) * 5, std=(60.0,) * 5, storage=STORAGE)
 
 
 def raw_fields(n=5, size=(230, 240), dtype=np.uint16, seed=0):
@@ -50,22 +65,17 @@ def published(tmp_path_factory, tensors):
     return Cloome.load(path, device="cpu")
 
 
-def own_checkpoint(**intensity):
+def own_checkpoint(**storage):
     with seeded(0):
-        model = PairModel(IMAGE, STRUCTURE, 64, 6)
-    settings = {"outlier_percent": 0.5, "scale": 255, "scope": "field", "crop": None, "size": None, **intensity}
-    config = describe(IMAGE, STRUCTURE, 64, FitConfig(embedding_size=6), OURS) | {
-        "fingerprints": {"radius": 2, "bits": 64, "chirality": False},
-        "channels": ["Mito", "ER", "RNA", "AGP", "DNA"],
-        "intensity": settings,
-    }
-    return Checkpoint(config, model.state_dict())
+        model = PairModel(ARCHITECTURE)
+    views = {"field": replace(OURS, storage=STORAGE | storage), "compound": Morgan(2, 64, False)}
+    return Checkpoint(describe(ARCHITECTURE, views, InfoNCE(), FitConfig()), model.state_dict())
 
 
 @pytest.fixture
 def load_own(tmp_path):
-    def load(**intensity):
-        save(own_checkpoint(**intensity), tmp_path / "checkpoint")
+    def load(**storage):
+        save(own_checkpoint(**storage), tmp_path / "checkpoint")
         return Cloome.load(tmp_path / "checkpoint", device="cpu")
 
     return load
@@ -73,7 +83,7 @@ def load_own(tmp_path):
 
 def encode(checkpoint, images):
     with torch.inference_mode():
-        return build(checkpoint).encode_images(OURS(torch.from_numpy(images))).numpy()
+        return checkpoint.build().encode_fields(OURS(torch.from_numpy(images))).numpy()
 
 
 def write_files(folder, fields, decode=tifffile.imwrite, suffix=".tif"):
@@ -119,7 +129,7 @@ def test_own_structures_are_standardised_as_in_training(load_own):
     found = model.embed_structures(SMILES)
     with torch.inference_mode():
         bits = torch.from_numpy(morgan(SMILES, 64, 2, False)).float()
-        expected = build(model.checkpoint).encode_structures(bits).numpy()
+        expected = model.checkpoint.build().encode_compounds(bits).numpy()
     np.testing.assert_allclose(found[[0, 1, 2, 4]], expected[[0, 1, 2, 4]], atol=1e-6)
     np.testing.assert_array_equal(found[3], found[4])
 
@@ -132,7 +142,7 @@ def test_own_uint8_fields_are_taken_as_stored(load_own):
 
 def test_own_raw_fields_are_stored_as_in_training(load_own, tmp_path):
     model, raw = load_own(crop=60, size=[34, 40]), raw_fields(3, (70, 80))
-    expected = encode(model.checkpoint, area_average(centre_crop(to_uint8(raw, 0.5, 255)[0], 60), (34, 40)))
+    expected = encode(model.checkpoint, area_average(centre_crop(to_uint8(raw, Intensity(0.5, 255))[0], 60), (34, 40)))
     np.testing.assert_allclose(model.embed_fields(raw, batch_size=2), expected, atol=1e-6)
     np.testing.assert_allclose(model.embed_fields(write_files(tmp_path, raw)), expected, atol=1e-6)
     with pytest.raises(ValueError, match=r"crop \(60, 60\) .* larger than the images, \(50, 80\)"):
@@ -206,7 +216,7 @@ def test_bad_fields_are_named(published, tmp_path):
         published.embed_fields(groups)
 
 
-def test_what_is_no_checkpoint_is_named(tmp_path, load_own):
+def test_what_is_not_a_checkpoint_is_named(tmp_path, load_own):
     with pytest.raises(ValueError, match=r"nothing\.pt does not exist"):
         Cloome.load(tmp_path / "nothing.pt")
     with pytest.raises(ValueError, match="is not a readable checkpoint"):
@@ -214,9 +224,31 @@ def test_what_is_no_checkpoint_is_named(tmp_path, load_own):
     model = load_own()
     with pytest.raises(ValueError, match="leave out `config`"):
         Cloome.load(tmp_path / "checkpoint", config=tmp_path / "RN50.json")
-    model.checkpoint.config["channels"].reverse()
+    model.checkpoint.config["views"]["field"]["storage"]["channels"].reverse()
     with pytest.raises(ValueError, match="the checkpoint's channels are"):
         Cloome(model.checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("views", "seen"),
+    [
+        ({"field": Profiles(("area",), (0.0,), (1.0,)), "compound": Morgan()}, "profiles of fields and morgan of"),
+        ({"field": OURS, "compound": OURS}, "images of fields and images of"),
+    ],
+)
+def test_a_model_that_sees_something_else_is_refused(views, seen):
+    checkpoint = Checkpoint(describe(ARCHITECTURE, views, None, None), {})
+    with pytest.raises(ValueError, match=f"sees {seen} compounds: images and Morgan fingerprints are needed here"):
+        Cloome(checkpoint, device="cpu")
+
+
+def test_embeddings_are_as_long_as_the_model_makes_them():
+    with seeded(0):
+        model = PairModel(replace(ARCHITECTURE, normalise=False))
+    views = {"field": OURS, "compound": Morgan(2, 64, False)}
+    cloome = Cloome(Checkpoint(describe(model.architecture, views, None, None), model.state_dict()), device="cpu")
+    lengths = np.linalg.norm(cloome.embed_structures(SMILES), axis=1)
+    assert np.abs(lengths - 1).max() > 0.05
 
 
 def test_the_package_imports_nothing_and_inference_no_kedro():
@@ -239,4 +271,4 @@ def test_a_real_field(cloome_data, published):
     raw = np.stack([tifffile.imread(path) for path in group])[None]
     found = published.embed_fields([group])
     np.testing.assert_allclose(found, published.embed_fields(raw), atol=1e-6)
-    np.testing.assert_allclose(found, published.embed_fields(to_uint8(raw, 0.0028, 256)[0]), atol=1e-6)
+    np.testing.assert_allclose(found, published.embed_fields(to_uint8(raw, Intensity(0.0028, 256))[0]), atol=1e-6)

@@ -2,13 +2,13 @@
 
 import pytest
 
+from project import Project
+
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def example(cloome_data, tmp_path_factory):
-    from conftest import Project
-
     project = Project(tmp_path_factory.mktemp("jump"))
     project.kedro("run", "--env", "jump_example", CLOOME_DATA=str(cloome_data))
     return project

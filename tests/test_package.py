@@ -1,6 +1,7 @@
 """The package's borders: `learning` and `evaluation` run where little else is installed, on a bare GPU machine."""
 
 import subprocess
+import sys
 
 import pytest
 
@@ -37,3 +38,15 @@ def test_the_block_blocks():
     done = import_with_the_rest_blocked("chemistry", ALLOWED["evaluation"])
     assert done.returncode == 1
     assert "ModuleNotFoundError: No module named 'rdkit'" in done.stderr
+
+
+@pytest.mark.parametrize("registry", ["views:VIEWS", "encoders:ENCODERS", "objectives:OBJECTIVES", "config:FitConfig"])
+def test_names_and_settings_of_the_fit_need_the_standard_library_alone(registry):
+    """So names in a configuration can be listed and checked without loading torch."""
+    module, name = registry.split(":")
+    code = f"import sys; before = set(sys.modules); from cloome_kedro.learning.{module} import {name}\n"
+    if name != "FitConfig":
+        code += f"assert list({name}) and all({name}.facts(entry) is not None for entry in {name})\n"
+    code += "print(*{module.partition('.')[0] for module in set(sys.modules) - before} - sys.stdlib_module_names)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["cloome_kedro"]

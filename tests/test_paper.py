@@ -10,12 +10,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from kedro.config import OmegaConfigLoader
-from pydantic import TypeAdapter
 from safetensors.numpy import load_file
 from scipy.io import mmwrite
 from scipy.sparse import coo_array
 
-from cloome_kedro.parameters import BilinearParameters, FingerprintParameters, TrainingParameters
+from cloome_kedro.learning.encoders.identity import Identity
+from cloome_kedro.learning.encoders.linear import Linear
+from cloome_kedro.learning.encoders.resnet import ResNet
+from cloome_kedro.learning.objectives import OBJECTIVES
+from cloome_kedro.learning.objectives.info_nce import InfoNCE
+from cloome_kedro.parameters import FingerprintParameters, ModelParameters
 from cloome_kedro.settings import CONFIG_LOADER_ARGS
 from small_screens import edit_csv, write_load_data_screen
 
@@ -59,7 +63,7 @@ def configuration(env: str = "paper", **params) -> OmegaConfigLoader:
 
 
 def checkpoint_path(env: str = "paper", **params) -> str:
-    return configuration(env, **params)["catalog"]["{split}.checkpoint"]["filepath"]
+    return configuration(env, **params)["catalog"]["{split}.{model}.checkpoint"]["filepath"]
 
 
 def test_presets_are_those_of_the_supplement():
@@ -89,27 +93,35 @@ def test_a_scaffold_preset_differs_only_where_the_supplement_can_be_read(name):
 def test_every_value_of_a_preset_reaches_training(name):
     loader = configuration(preset=name)
     values = loader["parameters"]
-    training = TypeAdapter(TrainingParameters).validate_python(values["training"])
+    model = ModelParameters.model_validate(values["models"]["cloome"])
     elsewhere = {
-        "crop": training.augmentation.crop,
+        "crop": model.field.view.crop,
         "bits": FingerprintParameters(**values["fingerprints"]).bits,
-        "batch_norm": training.structure_encoder.batch_norm,
-        "selected_by": training.selected_by,
+        "batch_norm": model.compound.encoder.batch_norm,
+        "selected_by": model.selected_by,
+        "objective": OBJECTIVES.name_of(model.objective),
+        "hopfield_beta": getattr(model.objective, "hopfield_beta", None),
+        "inverse_temperature": model.inverse_temperature,
+        "learnable_temperature": model.learnable_temperature,
     }
     preset = dict(loader["globals"]["presets"][name])
     assert preset.pop("space") == name.removesuffix("_scaffold")
-    assert training.fit.keep == (training.selected_by,)
+    assert model.fit.keep == (model.selected_by,)
     for field, entry in preset.items():
-        reached = elsewhere[field] if field in elsewhere else getattr(training.fit, field)
+        reached = elsewhere[field] if field in elsewhere else getattr(model.fit, field)
         assert reached == entry["value"], field
-    assert training.augmentation.normalisation == "published"
-    assert not training.fit.unique_compounds
-    assert training.image_encoder.layers == (3, 4, 6, 3)
+    assert model.field.view.normalisation == "published"
+    assert not model.fit.unique_compounds
+    assert model.field.encoder == ResNet((3, 4, 6, 3), 64)
+    assert (model.compound.encoder.layers, model.compound.encoder.width, model.embedding_size) == (4, 1024, 512)
 
 
 def test_the_bilinear_model_has_searched_values():
-    fit = BilinearParameters(**configuration()["parameters"]["bilinear"]).fit
-    assert (fit.objective, fit.weight_decay, fit.epochs, fit.cycles) == ("info_nce", 0.1, 52, 1)
+    model = ModelParameters.model_validate(configuration()["parameters"]["models"]["bilinear"])
+    fit = model.fit
+    assert model.objective == InfoNCE()
+    assert (model.field.encoder, model.compound.encoder) == (Identity(), Linear(start="zeros"))
+    assert (fit.weight_decay, fit.epochs, fit.cycles) == (0.1, 52, 1)
     assert fit.optimizer in {"sgd", "adamw"}
     assert fit.learning_rate in {5e-4, 1e-3}
     assert fit.schedule in {"constant", "cosine_restarts"}
@@ -119,9 +131,10 @@ def test_the_bilinear_model_has_searched_values():
 
 
 def test_a_run_changes_single_values_of_a_preset():
-    values = configuration(preset="bioactivity", training={"fit": {"epochs": 2}})["parameters"]
-    assert values["training"]["fit"]["epochs"] == 2
-    assert values["training"]["fit"]["hopfield_beta"] == 22
+    params = {"models": {"cloome": {"fit": {"epochs": 2}}}}
+    model = configuration(preset="bioactivity", **params)["parameters"]["models"]["cloome"]
+    assert model["fit"]["epochs"] == 2
+    assert model["objective"]["hopfield_beta"] == 22
 
 
 @pytest.mark.parametrize(
@@ -151,9 +164,11 @@ def test_without_a_preset_paper_is_retrieval():
 STRUCTURES = ["CCO", "CCN", "CCCC", "CCOC", "CC(=O)O", "c1ccccc1", "C1CCCCC1", "c1ccncc1", "c1ccsc1", "C1CCOC1"]
 CUT = {
     "ingestion": {"n_jobs": 1},
-    "training": {
-        "augmentation": {"crop": 112},
-        "fit": {"batch_size": 6, "epochs": 1, "precision": "32-true", "accelerator": "cpu"},
+    "models": {
+        "cloome": {
+            "field": {"view": {"crop": 112}},
+            "fit": {"batch_size": 6, "epochs": 1, "precision": "32-true", "accelerator": "cpu"},
+        }
     },
 }
 
@@ -216,15 +231,18 @@ def test_every_preset_trains(run, project):
             run("featurization", preset=name)
             write_labels(project.folder / "data/01_raw/cpg0012", pd.read_parquet(compounds)["inchikey"])
         split = "scaffold" if name.endswith("_scaffold") else "random"
-        run("training", namespace=split, preset=name)
+        run("training", namespace=f"{split}.cloome", preset=name)
 
         models = project.folder / "data/06_models/cpg0012"
-        folder = models / split / name / "seed_0"
-        assert list(models.glob("*/*/*")) == [folder], "nowhere else"
+        folder = models / split / name / "seed_0" / "cloome"
+        assert set(models.glob("*/*/*/cloome")) == {
+            folder,
+            models / "fit_states" / name / "seed_0" / split / "cloome",
+        } - {models / "fit_states" / name / "seed_0" / split / "cloome"}, "nowhere else"
         history = pd.read_parquet(folder / "history.parquet")
         assert history["step"].tolist() == [2], name
         assert np.isfinite(history["train_loss"]).all(), name
-        metric = parameters["training"]["selected_by"]
+        metric = parameters["models"]["cloome"]["selected_by"]
         assert history[f"validation_{metric}"].between(0, 1).all(), name
         tensors = load_file(next(folder.rglob("*.safetensors")))
         parts = ("running_mean", "running_var", "num_batches_tracked")  # of the state, no parameters
@@ -233,6 +251,6 @@ def test_every_preset_trains(run, project):
         assert all(np.isfinite(array).all() for array in tensors.values()), name
         assert tensors["transformer.layers.0.0.weight"].shape == (1024, bits)
         fit = json.loads(next(folder.rglob("config.json")).read_text())["fit"]
-        expected = parameters["training"]["fit"] | CUT["training"]["fit"]
+        expected = parameters["models"]["cloome"]["fit"] | CUT["models"]["cloome"]["fit"]
         assert {key: fit[key] for key in expected} == expected, name
-        shutil.rmtree(folder.parent)  # 0.4 GB
+        shutil.rmtree(models / split)  # 0.4 GB

@@ -1,6 +1,7 @@
-"""The published model, against formulas written here from its description: ``make parity`` prints the deviations."""
+"""The published model, against formulas written from its description: ``make parity`` prints the deviations."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,17 @@ from rdkit import Chem
 from rdkit.Chem import rdMolDescriptors
 
 from cloome_kedro.chemistry.fingerprints import morgan
-from cloome_kedro.imaging.intensity import PRESETS, to_uint8
-from cloome_kedro.learning.config import ImageEncoderConfig, StructureEncoderConfig
-from cloome_kedro.learning.model import PairModel
-from cloome_kedro.learning.objectives import InfoLOOB, InfoNCE
-from cloome_kedro.learning.published import PUBLISHED_INTENSITY
+from cloome_kedro.imaging.channels import CHANNELS
+from cloome_kedro.imaging.config import INTENSITIES
+from cloome_kedro.imaging.intensity import to_uint8
+from cloome_kedro.learning.encoders.mlp import MLP
+from cloome_kedro.learning.encoders.resnet import ResNet
+from cloome_kedro.learning.model import Architecture, PairModel
+from cloome_kedro.learning.objectives.info_loob import InfoLOOB
+from cloome_kedro.learning.objectives.info_nce import InfoNCE
+from cloome_kedro.learning.published import PUBLISHED_STORAGE
 from cloome_kedro.learning.schedules import warmup_cosine_restarts
+from objective_formulas import gradient, hopfield, info_loob, info_nce, unit_vectors
 
 SHAPES = Path(__file__).parent / "data" / "published_checkpoint_shapes.json"
 SMILES = [
@@ -41,45 +47,6 @@ def compare(record_property):
     return check
 
 
-# The closed forms are analytic, so that they also take complex numbers: an imaginary step then gives their derivatives
-# to the precision of float64, without automatic differentiation and without a step size to choose.
-
-
-def logsumexp(s):
-    largest = s.real.max()
-    return np.log(np.sum(np.exp(s - largest))) + largest
-
-
-def info_nce(x, z, scale):
-    s = scale * x @ z.T
-    return -sum((s[i, i] - logsumexp(s[i])) + (s[i, i] - logsumexp(s[:, i])) for i in range(len(s))) / (2 * len(s))
-
-
-def loob(a, b, scale):
-    s = scale * a @ b.T
-    return -sum(s[i, i] - logsumexp(np.delete(s[i], i)) for i in range(len(s))) / len(s)
-
-
-def info_loob(x, z, scale):
-    return (loob(x, z, scale) + loob(z, x, scale)) / scale
-
-
-def retrieved(state, stored, beta):
-    patterns = np.stack([np.exp(s - logsumexp(s)) @ stored for s in beta * state @ stored.T])
-    return patterns / np.sqrt((patterns**2).sum(axis=1, keepdims=True))
-
-
-def hopfield(x, z, scale, beta=14.3):
-    images = loob(retrieved(x, x, beta), retrieved(z, x, beta), scale)
-    structures = loob(retrieved(z, z, beta), retrieved(x, z, beta), scale)
-    return (images + structures) / scale
-
-
-def gradient(function, point):
-    """Derivatives of an analytic function of a vector, by an imaginary step."""
-    return np.array([function(point + 1e-30j * unit).imag / 1e-30 for unit in np.eye(len(point))])
-
-
 @pytest.mark.parametrize(
     ("name", "objective", "closed_form"),
     [
@@ -90,8 +57,7 @@ def gradient(function, point):
 )
 def test_objective(name, objective, closed_form, compare):
     n, d = 7, 4
-    pairs = np.random.default_rng(0).normal(size=(2, n, d))
-    pairs /= np.linalg.norm(pairs, axis=-1, keepdims=True)
+    pairs = unit_vectors(n, d)
 
     def at(point):
         return closed_form(*point[:-1].reshape(2, n, d), point[-1])
@@ -99,7 +65,7 @@ def test_objective(name, objective, closed_form, compare):
     values, gradients = [], []
     for scale in (1.0, 14.3, 100.0):
         x, z, inverse_temperature = (torch.tensor(a, requires_grad=True) for a in (*pairs, np.float64(scale)))
-        loss = objective(x, z, inverse_temperature)
+        loss = objective({"field": x, "compound": z, "scale": inverse_temperature})
         loss.backward()
         assert loss.dtype == torch.float64
         point = np.append(pairs, scale)
@@ -146,7 +112,7 @@ def eight_bits(raw, t, scale):
 def test_intensity(name, scale, n, compare):
     """A field of the published size under its own thresholds; every value of 12 and of 16 bits under given ones."""
     field = np.random.default_rng(0).gamma(2, 300, (5, 520, 696)).clip(0, 4095).astype(np.uint16)
-    images, thresholds = to_uint8(field, **PRESETS[name])
+    images, thresholds = to_uint8(field, INTENSITIES[name])
     expected = np.sort(field.reshape(5, -1), axis=1)[:, -n]
     compare(f"intensity, {name}: thresholds", np.abs(thresholds - expected).max(), 0)
     deviations = [np.abs(images - eight_bits(field, expected[:, None, None], scale)).max()]
@@ -154,13 +120,14 @@ def test_intensity(name, scale, n, compare):
     sixteen = np.arange(65536, dtype=np.uint16)[None]
     for values, ts in [(twelve, range(1, 4096)), (sixteen, [1, 2, 3, 7, 255, 256, 257, 1000, 4097, 40961, 65535])]:
         for t in ts:
-            images, _ = to_uint8(values, **PRESETS[name], threshold=t)
+            images, _ = to_uint8(values, INTENSITIES[name], threshold=t)
             deviations.append(np.abs(images - eight_bits(values, t, scale)).max())
     compare(f"intensity, {name}: 8-bit values", np.max(deviations), 0)
 
 
 def test_a_published_checkpoint_expects_the_intensities_of_training():
-    assert PRESETS["published_training"].items() <= PUBLISHED_INTENSITY.items()
+    assert PUBLISHED_STORAGE["intensity"] == asdict(INTENSITIES["published_training"])
+    assert PUBLISHED_STORAGE["channels"] == list(CHANNELS)
 
 
 @pytest.mark.parametrize(("bits", "structure_parameters"), [(1024, 4_731_392), (8192, 12_071_424)])
@@ -169,7 +136,7 @@ def test_encoders(bits, structure_parameters, compare):
     published = {name: tuple(shape) for name, shape in json.loads(SHAPES.read_text()).items()}
     published["transformer.layers.0.0.weight"] = (1024, bits)
     with torch.device("meta"):
-        model = PairModel(ImageEncoderConfig(), StructureEncoderConfig(), bits)
+        model = PairModel(Architecture(ResNet(), MLP(), 5, bits))
     ours = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     compare(f"encoders, {bits} bits: tensors that differ", len(set(ours.items()) ^ set(published.items())), 0)
     image, structure = (sum(p.numel() for p in e.parameters()) for e in (model.visual, model.transformer))

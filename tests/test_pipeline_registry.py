@@ -1,11 +1,15 @@
 """The registered pipelines: which there are, what they run over, and that registering them is cheap."""
 
+import json
 import subprocess
 import sys
+from copy import deepcopy
 
 import pytest
+from kedro.config import OmegaConfigLoader
 
-from cloome_kedro.pipeline_registry import register_pipelines
+from cloome_kedro.pipeline_registry import Model, register_pipelines
+from environments import ROOT, configured, pipelines_of
 
 HEAVY = [
     "torch",
@@ -20,98 +24,323 @@ HEAVY = [
     "pandas",
     "optuna",
 ]
+CAPABILITIES = {
+    *("ingestion", "profiles", "featurization", "training", "embedding"),
+    *("retrieval", "zero_shot", "probing", "corruption", "reporting"),
+}
 
 
-def namespaces(pipeline) -> set[str]:
-    return {node.namespace.split(".")[0] for node in pipeline.nodes}
+def registered(entries=None, **changes):
+    """Pipelines of ``conf/base`` with other globals, and with other entries of models beside its own."""
+    configuration = {kind: deepcopy(configured(kind)) for kind in ("globals", "parameters")}
+    configuration["globals"] |= changes
+    configuration["parameters"]["models"] |= entries or {}
+    return register_pipelines(configuration)
+
+
+def namespaces(pipeline, depth=1) -> set[str]:
+    return {".".join(node.namespace.split(".")[:depth]) for node in pipeline.nodes}
+
+
+def short_names(pipeline) -> set[str]:
+    return {node.short_name for node in pipeline.nodes}
+
+
+# ---- what there is
+
+
+def test_there_is_a_pipeline_for_each_capability_and_split():
+    assert set(pipelines_of("base")) == {
+        *("__default__", "study", "simulation", *CAPABILITIES),
+        *("import_checkpoint", "profile_moa", "seeds", "tuning", "tune_and_train", "random", "scaffold"),
+    }
 
 
 def test_default_is_the_virtual_screen_and_its_study():
-    pipelines = register_pipelines()
+    pipelines = pipelines_of("base")
     assert namespaces(pipelines["__default__"]) == {
         "simulation", "ingestion", "profiles", "featurization", "reporting", "random", "scaffold"
     }  # fmt: skip
     assert namespaces(pipelines["__default__"]) - namespaces(pipelines["study"]) == {"simulation"}
+    capabilities = {node for name in CAPABILITIES for node in pipelines[name].nodes}
+    assert set(pipelines["study"].nodes) == capabilities
 
 
 def test_an_environment_chooses_splits_and_simulation():
-    pipelines = register_pipelines(splits=["provided"], simulate=False)
+    pipelines = registered(splits=["provided"], simulate=False)
     assert namespaces(pipelines["__default__"]) == {"ingestion", "profiles", "featurization", "reporting", "provided"}
     assert namespaces(pipelines["training"]) == {"provided"}
+    assert {"truth", "provided_folds"} <= pipelines["__default__"].inputs(), "nothing simulates them"
+    assert "random" not in pipelines
 
 
 def test_nothing_writes_to_a_users_profiles():
-    pipelines = register_pipelines(measure_profiles=False)
+    pipelines = registered(measure_profiles=False)
     assert not pipelines["profiles"].nodes
     assert all("field_profiles" not in pipeline.all_outputs() for pipeline in pipelines.values())
 
 
 def test_a_splits_pipeline_needs_what_the_shared_ones_write():
     """As the documentation has it: ``--pipelines ingestion,profiles,featurization``, then ``--pipeline random``."""
-    pipelines = register_pipelines()
+    pipelines = pipelines_of("base")
     written = set().union(*(pipelines[name].all_outputs() for name in ("ingestion", "profiles", "featurization")))
-    handles = {"plate_store", "random.fit_state", "random.bilinear_state", "random.corruption_store"}
-    of_the_screen = {"truth", "assay_labels"}
+    handles = {"fit_states", "corruption_stores"}
+    of_the_screen, of_a_search = {"plate_store", "truth"}, {"random.tuning_part"}
     inputs = {name for name in pipelines["random"].inputs() if not name.startswith("param")}
-    assert inputs <= written | handles | of_the_screen
+    assert inputs <= written | handles | of_the_screen | of_a_search
 
 
-def test_unknown_split_is_refused():
-    with pytest.raises(ValueError, match=r"unknown splits \['temporal'\]"):
-        register_pipelines(splits=["temporal"])
-
-
-def test_namespaces_fold_by_split_then_capability():
-    folded = {node.namespace for node in register_pipelines()["random"].nodes}
-    assert folded == {
-        f"random.{name}"
-        for name in (
-            *("featurization", "training", "bilinear", "embedding"),
-            *("retrieval", "zero_shot", "probing", "corruption", "reporting"),
-        )
+def test_namespaces_fold_by_split_then_model_or_capability():
+    random = pipelines_of("base")["random"]
+    assert namespaces(random, 2) == {
+        f"random.{name}" for name in ("featurization", "cloome", "bilinear", "evaluation", "reporting")
+    }
+    evaluations = {node.namespace for node in random.nodes if node.namespace.startswith("random.evaluation")}
+    assert evaluations == {
+        "random.evaluation",
+        *(f"random.evaluation.{name}" for name in ("retrieval", "zero_shot", "probing", "corruption")),
     }
 
 
 def test_gpu_nodes_are_tagged():
-    tagged = register_pipelines()["study"].only_nodes_with_tags("gpu").nodes
-    assert {node.namespace.split(".")[1] for node in tagged} == {"training", "bilinear", "embedding", "corruption"}
+    pipelines = pipelines_of("base")
+    tagged = pipelines["study"].only_nodes_with_tags("gpu")
+    assert namespaces(tagged, 2) == {
+        f"{split}.{model}" for split in ("random", "scaffold") for model in ("cloome", "bilinear")
+    }
+    assert short_names(tagged) == {
+        *("train", "select_checkpoint", "embed_fields", "embed_compounds", "embed_untrained", "embed_corrupted")
+    }
+    of_models = {node for node in pipelines["study"].nodes if {"cloome", "bilinear"} & set(node.namespace.split("."))}
+    assert of_models == set(tagged.nodes), "all that a model computes"
+    searched = pipelines["tune_and_train"].only_nodes_with_tags("gpu")
+    assert {"search_parameters", "use_best", "fingerprint_compounds", "train"} <= short_names(searched)
+
+
+# ---- models
+
+
+def test_every_model_is_trained_and_embedded_and_all_are_evaluated_together():
+    random = pipelines_of("base")["random"]
+    for model in ("cloome", "bilinear"):
+        assert {f"random.{model}.{name}" for name in ("train", "embed_fields", "embed_compounds")} <= {
+            node.name for node in random.nodes
+        }
+    (gathering,) = [node for node in random.nodes if node.short_name == "gather_methods"]
+    assert gathering._inputs == {
+        "study": "params:study",
+        "examples": "random.examples",
+        **{name: name for name in ("field_profiles", "cell_counts", "truth")},
+        **{
+            f"{model}_{side}s": f"random.{model}.{side}_embeddings"
+            for model in ("cloome", "bilinear")
+            for side in ("field", "compound")
+        },
+        "untrained": "random.cloome.untrained_embeddings",
+    }
+
+
+def test_views_say_what_is_read():
+    by_name = {node.name: node for node in pipelines_of("base")["random"].nodes}
+
+    def read(name):
+        return set(by_name[name].inputs) & {"plate_store", "field_profiles", "fingerprints"}
+
+    assert read("random.cloome.train") == {"plate_store", "fingerprints"}
+    assert read("random.bilinear.train") == {"field_profiles", "fingerprints"}
+    assert read("random.cloome.embed_fields") == {"plate_store"}
+    assert read("random.bilinear.embed_fields") == {"field_profiles"}
+    assert read("random.bilinear.embed_compounds") == {"fingerprints"}
+
+
+def test_a_study_of_profiles_alone_corrupts_no_images():
+    pipelines = registered(models={"profiles": "Profile model"})
+    random = pipelines["random"]
+    readers = {node.namespace for node in random.nodes if "plate_store" in node.inputs}
+    assert readers == {"random.reporting.retrieval"}, "whose gallery shows what was found"
+    assert not {"embed_corrupted", "rank_corrupted", "probe_corrupted"} & short_names(pipelines["study"])
+    assert not any("corrupt" in name for name in random.datasets())
+    assert short_names(pipelines["corruption"]) == {"join_results"}
+    untrained = [node.name for node in random.nodes if node.short_name == "embed_untrained"]
+    assert untrained == ["random.profiles.embed_untrained"], "its encoder of fields learns"
+
+
+def test_what_learns_nothing_of_fields_has_no_untrained_counterpart():
+    random = registered(models={"bilinear": "Bilinear"})["random"]
+    assert "embed_untrained" not in short_names(random)
+    assert not any("untrained" in name for name in random.datasets())
+
+
+def test_the_first_model_alone_has_an_untrained_counterpart_and_all_of_images_are_corrupted():
+    random = registered({"second": configured("parameters")["models"]["cloome"]}, models={"cloome": "A", "second": "B"})
+    names = {node.name for node in random["random"].nodes}
+    assert "random.cloome.embed_untrained" in names
+    assert "random.second.embed_untrained" not in names
+    assert {"random.cloome.embed_corrupted", "random.second.embed_corrupted"} <= names
+
+
+def test_the_environment_of_the_profile_model():
+    pipelines = pipelines_of("profile_model")
+    assert namespaces(pipelines["random"], 2) == {
+        f"random.{name}" for name in ("featurization", "profiles", "bilinear", "evaluation", "reporting")
+    }
+    assert not any(node.short_name == "embed_corrupted" for node in pipelines["__default__"].nodes)
+    assert "random.profiles.untrained_embeddings" in pipelines["random"].all_outputs()
+    searching = next(node for node in pipelines["tuning"].nodes if node.name == "random.tuning.search_parameters")
+    assert searching._inputs["model"] == "params:models.profiles", "the space of the environment tunes it"
+    assert "field_profiles" in searching.inputs
+    assert configured("globals", "profile_model")["preset"] == "profile_model", "its results lie beside those of images"
+
+
+def test_a_model_can_be_written_with_names_alone():
+    entries = {
+        "short": {"field": {"view": "profiles", "encoder": "mlp"}, "compound": {"view": "morgan", "encoder": "mlp"}}
+    }
+    model = Model.configured("short", entries)
+    assert model == Model("short", ("field_profiles",), ("fingerprints",), sees_images=False, learns_fields=True)
+    assert model.sources == ("field_profiles", "fingerprints")
+
+
+# ---- what is refused
+
+
+def test_an_unknown_split_is_refused():
+    with pytest.raises(ValueError, match="there is no split 'temporal'; the nearest are: random, scaffold, provided"):
+        registered(splits=["random", "temporal"])
+
+
+def test_an_unknown_model_is_refused():
+    message = "globals.yml, models: clome has no entry in parameters, only cloome, bilinear, profiles"
+    with pytest.raises(ValueError, match=message):
+        registered(models={"clome": "CLOOME"})
+
+
+@pytest.mark.parametrize(
+    ("side", "message"),
+    [
+        ({"view": "image", "encoder": "mlp"}, "there is no view 'image'; the nearest are: images"),
+        ({"view": "images", "encoder": "resnett"}, "there is no encoder 'resnett'; the nearest are: resnet"),
+        ({"view": "images"}, "models.mine: field and compound need a view and an encoder each"),
+        ({"view": {"crop": 8}, "encoder": "mlp"}, "models.mine: field and compound need a view and an encoder each"),
+        (None, "models.mine: field and compound need a view and an encoder each"),
+    ],
+)
+def test_an_unknown_view_or_encoder_is_refused(side, message):
+    entries = {"mine": {"field": side, "compound": {"view": "morgan", "encoder": "mlp"}}}
+    with pytest.raises(ValueError, match=message):
+        registered(entries, models={"mine": "Mine"})
+
+
+# ---- without a configuration, and cheaply
+
+
+def test_without_a_configuration_the_base_environment_counts(monkeypatch):
+    """Another configuration loader would take over the resolvers of the session's own."""
+    expected = {name: {node.name for node in pipeline.nodes} for name, pipeline in pipelines_of("base").items()}
+
+    def started(*args, **kwargs):
+        raise AssertionError("a configuration loader was started")
+
+    monkeypatch.setattr(OmegaConfigLoader, "__init__", started)
+    monkeypatch.chdir(ROOT)
+    found = {name: {node.name for node in pipeline.nodes} for name, pipeline in register_pipelines().items()}
+    assert found == expected
+    monkeypatch.chdir(ROOT / "src" / "cloome_kedro")
+    assert set(register_pipelines()) == set(expected), "anywhere in the project"
+
+
+def test_without_a_project_there_are_no_pipelines(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert register_pipelines() == {}
+
+
+def test_a_session_keeps_its_environment_whenever_pipelines_are_asked_for():
+    """In a process of its own: the first session asks for pipelines in a hook, the second one when they are there."""
+    code = """
+import json
+from kedro.framework.project import pipelines
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+
+bootstrap_project(".")
+paths = []
+for seed in (4, 5):
+    with KedroSession.create(project_path=".", env="test", runtime_params={"seed": seed}) as session:
+        catalog = session.load_context().catalog
+        paths += [str(catalog[name]._filepath) for name in ("fields", "random.cloome.checkpoint")]
+    assert "scaffold" in list(pipelines)
+print(json.dumps(paths))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for path, end in zip(
+        json.loads(done.stdout.splitlines()[-1]),
+        (
+            "03_primary/test_screen/fields.parquet",
+            "06_models/test_screen/random/default/seed_4/cloome/checkpoint",
+            "03_primary/test_screen/fields.parquet",
+            "06_models/test_screen/random/default/seed_5/cloome/checkpoint",
+        ),
+        strict=True,
+    ):
+        assert path.endswith(f"data/{end}")
 
 
 def test_registering_imports_nothing_heavy():
     """Heavy libraries are imported inside nodes, so that `kedro registry list` stays quick."""
     code = (
-        "import sys; from cloome_kedro.pipeline_registry import register_pipelines; register_pipelines();"
+        "import sys; from cloome_kedro.pipeline_registry import register_pipelines; assert register_pipelines();"
         f"print([name for name in {HEAVY!r} if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
+# ---- a search
+
+
 @pytest.mark.parametrize(
-    ("tunes", "trained", "evaluated"),
-    [
-        ("training", {"training", "embedding"}, {"retrieval", "zero_shot", "probing"}),
-        ("bilinear", {"bilinear"}, {"retrieval"}),
-    ],
+    ("tunes", "sources"),
+    [("cloome", {"plate_store"}), ("bilinear", {"field_profiles"}), ("profiles", {"field_profiles"})],
 )
-def test_the_winner_of_a_search_is_trained_and_evaluated_in_a_namespace_of_its_own(tunes, trained, evaluated):
-    pipelines = register_pipelines(splits=["random"], tunes=tunes)
-    winner = pipelines["tune_and_train"].filter(node_namespaces=["random.tuned"])
+def test_the_winner_of_a_search_is_trained_and_evaluated_in_a_namespace_of_its_own(tunes, sources):
+    configuration = {kind: deepcopy(configured(kind)) for kind in ("globals", "parameters")}
+    configuration["parameters"]["tuning"] = {"space": "mine", "spaces": {"mine": {"tunes": tunes}}}
+    pipelines = register_pipelines(configuration)
+    winner = pipelines["tune_and_train"].filter(node_namespaces=["random_tuned"])
     assert {node.namespace for node in winner.nodes} == {
-        f"random.tuned.{name}" for name in {"tuning"} | trained | evaluated
+        *("random_tuned", f"random_tuned.{tunes}", "random_tuned.evaluation"),
+        *(f"random_tuned.evaluation.{name}" for name in ("retrieval", "zero_shot", "probing")),
     }
-    outside = {name for name in winner.inputs() if not name.startswith(("params:", "random.tuned."))}
-    assert "random.best_parameters" in outside
-    assert "random.folds" in outside, "it is trained and tested on the split's own folds"
+    outside = {name for name in winner.inputs() if not name.startswith(("params:", "random_tuned."))}
+    assert outside == {
+        "random.best_parameters",
+        "random.examples",
+        "labels",
+        "fields",
+        "compounds",
+        "fit_states",
+        *sources,
+    }
     assert "fingerprints" not in outside, "a search may choose other ones"
-    given = {name for name in winner.inputs() if name.startswith("random.tuned.")}
-    assert given == {"random.tuned.fit_state" if tunes == "training" else "random.tuned.bilinear_state"}
-    assert f"params:{tunes}" in winner.inputs(), "what is not searched stays as it is configured"
+    given = {name for name in winner.inputs() if name.startswith("random_tuned.")}
+    assert given == set()
+    assert f"params:models.{tunes}" in winner.inputs(), "what is not searched stays as it is configured"
+    assert {name for name in winner.all_outputs() if not name.startswith("random_tuned.")} == set()
 
 
 def test_nothing_else_depends_on_a_search():
-    pipelines = register_pipelines()
+    pipelines = pipelines_of("base")
     searched = pipelines["tuning"].all_outputs() | pipelines["tune_and_train"].all_outputs()
     for name in ("__default__", "study", "random"):
         assert not searched & pipelines[name].all_outputs()
     assert not searched & pipelines["training"].datasets()
+
+
+def test_an_unknown_space_is_left_to_the_parameters():
+    """They refuse it by its name before the run; until then the first model stands for the one that is tuned."""
+    configuration = {kind: deepcopy(configured(kind)) for kind in ("globals", "parameters")}
+    configuration["parameters"]["tuning"]["space"] = "no such space"
+    assert "random.tuning.search_parameters" in {
+        node.name for node in register_pipelines(configuration)["tuning"].nodes
+    }

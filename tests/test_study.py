@@ -12,25 +12,31 @@ import pytest
 pytestmark = pytest.mark.slow
 
 CAPABILITIES = [
-    *("ingestion", "profiles", "featurization", "training", "bilinear", "embedding", "retrieval", "zero_shot"),
-    *("probing", "corruption", "reporting"),
+    *("ingestion", "profiles", "featurization", "training", "embedding", "retrieval", "zero_shot", "probing"),
+    *("corruption", "reporting"),
 ]
 
 
 def test_one_command_runs_the_study(study):
-    """Every table of both splits is there, and the retrieval table is the last thing on the screen."""
+    """Every table of both splits is there, and the summary is the last thing on the screen."""
     report = study.load("report")
     assert "SIMULATED" in report.upper()
     assert "random" in report
     assert "scaffold" in report
-    assert study.run.stdout.rstrip().endswith(study.load("retrieval_summary").rstrip().splitlines()[-1].strip())
+    assert study.run.stdout.rstrip().endswith(study.load("summary").rstrip().splitlines()[-1].strip())
     for split in ("random", "scaffold"):
         metrics = study.load(f"{split}.retrieval_metrics")
         assert set(metrics["method"]) == {"CLOOME", "Bilinear", "Random", "Oracle (phenotype)", "Oracle (mechanism)"}
-        assert set(metrics["direction"]) == {"structure retrieval", "image retrieval"}
-        folds = study.load(f"{split}.folds")
-        assert metrics.query("metric == 'top-1'")["n"].eq((folds["fold"] == "test").sum()).all()
-        assert study.load(f"{split}.checkpoint").config["split_hash"] == metrics["split_hash"].iloc[0]
+        assert set(metrics["direction"]) == {"image to compound", "compound to image"}
+        examples = study.load(f"{split}.examples")
+        tested = examples.loc[examples["fold"] == "test", "inchikey"].nunique()
+        assert metrics.query("metric == 'top-1' and pool != 'same plate'")["n"].eq(tested).all()
+        for model in ("cloome", "bilinear"):
+            config = study.load(f"{split}.{model}.checkpoint").config
+            assert config["split_hash"] == examples["split_hash"].iloc[0] == metrics["split_hash"].iloc[0]
+        joined = study.load(f"{split}.metrics")
+        assert set(joined["task"]) == {"retrieval", "zero-shot compound", "zero-shot MoA", "probing"}
+        assert {"clean", "random_flip", "random_flip_small_rotation"} <= set(joined["images"])
 
 
 def test_controls_are_kept_and_never_paired(study):
@@ -38,7 +44,7 @@ def test_controls_are_kept_and_never_paired(study):
     controls = fields.loc[fields["control"], "field_id"]
     assert len(controls) == 16
     assert not pairs["field_id"].isin(controls).any()
-    assert set(controls) <= set(study.load("random.image_embeddings").keys)
+    assert set(controls) <= set(study.load("random.cloome.field_embeddings").keys)
 
 
 @pytest.mark.parametrize("capability", CAPABILITIES)
@@ -49,7 +55,7 @@ def test_each_capability_runs_alone(study, capability):
 
 def test_corrupted_fields_are_embedded_once(study):
     """What a killed or an earlier run has embedded stays; a corruption that is missing is made again, alone."""
-    study.load("random.corruption_store").path("random_flip").unlink()
+    (study.load("corruption_stores") / "random" / "cloome" / "random_flip.parquet").unlink()
     done = study.kedro("run", "--env", "test", "--pipelines", "corruption", "--namespaces", "random")
     log = done.stdout + done.stderr
     assert "random_flip: 48 fields to embed" in log
@@ -61,12 +67,13 @@ def test_seeds_and_variants_are_written_beside(study):
     before = study.load("random.retrieval_metrics")
     study.kedro(
         "run", "--env", "test", "--pipelines", "training,embedding,retrieval", "--namespaces", "random",
-        "--params", "seed=1,variant=hopfield,training.fit.objective=info_loob,training.fit.hopfield_beta=14.3",
+        "--params",
+        "seed=1,variant=hopfield,models.cloome.objective.name=info_loob,models.cloome.objective.hopfield_beta=14.3",
     )  # fmt: skip
-    folder = study.folder / "data" / "06_models" / "test_screen" / "random" / "hopfield" / "seed_1" / "checkpoint"
-    config = json.loads((folder / "config.json").read_text())
+    folder = study.folder / "data" / "06_models" / "test_screen" / "random" / "hopfield" / "seed_1"
+    config = json.loads((folder / "cloome" / "checkpoint" / "config.json").read_text())
     assert config["seed"] == 1
-    assert (config["fit"]["objective"], config["fit"]["hopfield_beta"]) == ("info_loob", 14.3)
+    assert config["objective"] == {"name": "info_loob", "hopfield_beta": 14.3}
     assert study.load("random.retrieval_metrics").equals(before)
     done = study.kedro("run", "--env", "test", "--pipelines", "seeds", "--params", "variant=hopfield")
     table = study.folder / "data" / "08_reporting" / "test_screen" / "hopfield" / "seeds_metrics.csv"
@@ -78,12 +85,17 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(study):
     """`--only-missing-outputs` leaves what is there, and training goes on from its state."""
 
     def arguments(variant):
-        settings = f"variant={variant},training.fit.checkpoint_steps=1,training.fit.epochs=40"
-        command = ["run", "--env", "test", "--pipelines", "featurization,training", "--namespaces", "random"]
+        settings = ",".join(
+            [f"variant={variant}", *(f"models.cloome.fit.{name}" for name in ("checkpoint_steps=1", "epochs=40"))]
+        )
+        command = ["run", "--env", "test", "--pipelines", "featurization,training"]
+        command += ["--namespaces", "random.featurization,random.cloome"]
         return [*command, "--only-missing-outputs", "--params", settings]
 
+    models = study.folder / "data" / "06_models" / "test_screen"
+
     def folder(variant):
-        return study.folder / "data" / "06_models" / "test_screen" / "random" / variant / "seed_0"
+        return models / "random" / variant / "seed_0" / "cloome"
 
     study.kedro(*arguments("undisturbed"))
     process = subprocess.Popen(
@@ -93,14 +105,17 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(study):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    while not list((folder("killed") / "fit_state").glob("[!.]*.pt")) and process.poll() is None:
+    while (
+        not list((models / "fit_states" / "killed" / "seed_0" / "random" / "cloome").glob("[!.]*.pt"))
+        and process.poll() is None
+    ):
         time.sleep(0.01)
     process.kill()
     process.wait()
     assert not (folder("killed") / "checkpoints").exists()
     done = study.kedro(*arguments("killed"))
     assert "training goes on from step" in done.stdout + done.stderr
-    assert "Running 2 out of 4 nodes" in done.stdout + done.stderr  # the folds and their leaks are there
+    assert "Running 2 out of 4 nodes" in done.stdout + done.stderr  # the examples and their leaks are there
     weights = [folder(variant) / "checkpoint" / "model.safetensors" for variant in ("undisturbed", "killed")]
     assert weights[0].read_bytes() == weights[1].read_bytes()
 
@@ -131,8 +146,9 @@ def test_commands_about_the_project(study):
 @pytest.mark.parametrize(
     ("setting", "told"),
     [
-        ("training.fit.learning_rat=1", "learning_rat"),
-        ("corruption.names=[gausian_blur],corruption.chosen=gausian_blur", "there are: gaussian_blur"),
+        ("models.cloome.fit.learning_rat=1", "learning_rat"),
+        ("models.cloome.field.encoder.wdith=8", "there is no setting wdith; it has layers, width"),
+        ("corruption.names=[gausian_blur],corruption.chosen=gausian_blur", "the nearest are: gaussian_blur"),
     ],
 )
 def test_a_misspelt_parameter_stops_the_run_at_once(study, setting, told):
@@ -160,7 +176,7 @@ def test_notebooks_run_on_the_catalog(study, name, kind):
 def test_kedro_viz_builds_a_static_site(study):
     study.kedro("viz", "build", "--include-previews", KEDRO_ENV="test")
     graph = json.loads((study.folder / "build" / "api" / "main").read_text())
-    assert {"random", "random.training", "scaffold.retrieval"} <= {
+    assert {"random", "random.cloome", "scaffold.evaluation.retrieval"} <= {
         node["id"] for node in graph["nodes"] if node["type"] == "modularPipeline"
     }
     nodes = {node["name"]: study.folder / "build" / "api" / "nodes" / node["id"] for node in graph["nodes"]}
@@ -170,6 +186,6 @@ def test_kedro_viz_builds_a_static_site(study):
         "random.retrieval_metrics",
         "random.zero_shot_metrics",
         "supplement_audits",
-        "random.rank_distribution",
+        "random.rank_distribution_figure",
     ):
         assert json.loads(nodes[name].read_text())["preview"], name

@@ -26,7 +26,17 @@ def start(study, *arguments: str) -> subprocess.Popen:
 
 def search(variant: str, *settings: str) -> list[str]:
     parameters = ",".join([f"variant={variant}", *settings])
-    return ["run", "--env", "test", "--pipelines", "tuning", "--namespaces", "random", "--params", parameters]
+    return [
+        "run",
+        "--env",
+        "test",
+        "--pipelines",
+        "tuning",
+        "--namespaces",
+        "random.tuning,random.reporting",
+        "--params",
+        parameters,
+    ]
 
 
 def folder(study, variant: str):
@@ -58,27 +68,27 @@ def points(trials: pd.DataFrame) -> pd.DataFrame:
 def tuned(study):
     """The study of the test environment, one split of which was tuned."""
     study.tuned = study.kedro(
-        "run", "--env", "test", "--pipelines", "tune_and_train,reporting", "--namespaces", "random"
+        *("run", "--env", "test", "--pipelines", "tune_and_train"),
+        *("--namespaces", "random.tuning,random_tuned,random.reporting"),
     )
     return study
 
 
 def test_the_winner_is_trained_and_tested_beside_the_default(tuned):
-    trials, history = tuned.load("random.trials"), tuned.load("random.history")
+    trials, history = tuned.load("random.trials"), tuned.load("random.cloome.history")
     assert len(trials) == 4
     assert trials["source"].tolist() == ["default", "tpe", "tpe", "tpe"]
     assert trials["value"][0] == history["validation_top1"].max(), "trial 0 is the training of the study"
     winner = trials.query("best").iloc[0]
     assert winner["value"] == trials.query("state == 'COMPLETE'")["value"].max()
-    trained = tuned.load("random.tuned.history")
+    trained = tuned.load("random_tuned.cloome.history")
     assert trained["validation_top1"].max() == winner["value"], "the winner is trained as it was in its trial"
-    config = tuned.load("random.tuned.checkpoint").config
-    assert config["fit"]["learning_rate"] == pytest.approx(winner["training.fit.learning_rate"])
+    config = tuned.load("random_tuned.cloome.checkpoint").config
+    assert config["fit"]["learning_rate"] == pytest.approx(winner["fit.learning_rate"])
     best = yaml.safe_load((folder(tuned, "default") / "best_parameters.yml").read_text())
-    assert best["training"]["fit"]["learning_rate"] == config["fit"]["learning_rate"]
+    assert best["models"]["cloome"]["fit"]["learning_rate"] == config["fit"]["learning_rate"]
     for task in ("retrieval", "zero_shot", "probing"):
-        default, other = tuned.load(f"random.{task}_metrics"), tuned.load(f"random.tuned.{task}_metrics")
-        assert set(other["split"]) == {"random.tuned"}
+        default, other = tuned.load(f"random.{task}_metrics"), tuned.load(f"random_tuned.{task}_metrics")
         assert set(other["split_hash"]) == set(default["split_hash"])
     assert "winner" in tuned.tuned.stdout.rstrip()[-3000:], "the search is told last"
 
@@ -87,7 +97,7 @@ def test_the_report_shows_the_search(tuned):
     tuned.kedro("run", "--env", "test", "--pipelines", "reporting")
     report = tuned.load("report")
     assert "Hyperparameter search" in report
-    row = tuned.load("random.tuned.retrieval_metrics").query(
+    row = tuned.load("random_tuned.retrieval_metrics").query(
         "method == 'CLOOME' and metric == 'top-1' and pool == 'full' and draws == 1 and shown_by == 'field'"
     )
     for value in row["value"]:
@@ -97,7 +107,7 @@ def test_the_report_shows_the_search(tuned):
 def test_seeds_take_the_winner_for_a_split_of_its_own(tuned):
     tuned.kedro("run", "--env", "test", "--pipelines", "seeds")
     table = tuned.folder / "data" / "08_reporting" / "test_screen" / "default" / "seeds_metrics.csv"
-    assert {"random", "random.tuned", "scaffold"} <= set(pd.read_csv(table, dtype=str)["split"])
+    assert {"random", "random_tuned", "scaffold"} <= set(pd.read_csv(table, dtype=str)["split"])
 
 
 def test_a_search_that_has_ended_is_given_back_and_more_trials_are_added(study):
@@ -155,15 +165,15 @@ def test_several_processes_share_a_study(study, together):
 
 def test_the_baseline_is_tuned_too(study):
     study.kedro(
-        *("run", "--env", "test", "--pipelines", "tune_and_train", "--namespaces", "random", "--params"),
-        "tuning.space=laptop_bilinear",
+        *("run", "--env", "test", "--pipelines", "tune_and_train"),
+        *("--namespaces", "random.tuning,random_tuned,random.reporting"),
+        *("--params", "tuning.space=laptop_bilinear"),
     )
     trials = study.load("random.trials")
     assert trials["tunes"].eq("bilinear").all()
-    assert trials["value"][0] == study.load("random.bilinear_history")["validation_top1"].max()
-    assert trials["value"].max() == study.load("random.tuned.bilinear_history")["validation_top1"].max()
-    tested = study.load("random.tuned.retrieval_metrics")
-    assert {"CLOOME", "Bilinear"} <= set(tested["method"])
+    assert trials["value"][0] == study.load("random.bilinear.history")["validation_top1"].max()
+    assert trials["value"].max() == study.load("random_tuned.bilinear.history")["validation_top1"].max()
+    assert set(study.load("random_tuned.retrieval_metrics")["method"]) == {"Bilinear", "Random"}
 
 
 @pytest.mark.parametrize(
@@ -172,7 +182,7 @@ def test_the_baseline_is_tuned_too(study):
         ("tuning.space=laptob", "there is no space laptob, only laptop"),
         ("tuning.search.sampler=cmaes", "sampler"),
         ("tuning.search.heartbeat=3", "heartbeat"),
-        ("tuning.spaces.laptop.metric=top2", "there is no metric top2"),
+        ("tuning.spaces.laptop.metric=top2", "there is no validation metric top2"),
     ],
 )
 def test_a_misspelt_search_stops_the_run_at_once(study, setting, told):

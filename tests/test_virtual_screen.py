@@ -1,15 +1,19 @@
 """The default study at its full size: training reaches far more than chance, by learning and not by a leak."""
 
+import dataclasses
+
 import numpy as np
+import pandas as pd
 import pytest
+
+from cloome_kedro.words import CLEAN, DIRECTIONS, PROBING, RETRIEVAL, ZERO_SHOT
+from project import Project
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def default_study(tmp_path_factory):
-    from conftest import Project
-
     project = Project(tmp_path_factory.mktemp("default"))
     project.kedro("run")
     return project
@@ -25,7 +29,7 @@ def test_retrieval_is_well_above_chance(default_study, split, least):
     top1 = metrics.query(
         "pool == 'sampled' and metric == 'top-1' and candidates == 100 and draws == 1 and shown_by == 'field'"
     ).set_index(["method", "direction"])
-    for direction in ("structure retrieval", "image retrieval"):
+    for direction in DIRECTIONS:
         found = top1.loc[("CLOOME", direction)]
         assert found["n"] >= 250
         assert found["value"] >= least
@@ -41,7 +45,7 @@ def test_retrieval_is_well_above_chance(default_study, split, least):
 def test_retrieval_over_draws_and_by_means(default_study, split):
     """The single draw lies within the draws' spread, and all fields of a compound tell more than one."""
     metrics = load(default_study, f"{split}.retrieval_metrics").query("method == 'CLOOME' and metric == 'top-10'")
-    for direction in ("structure retrieval", "image retrieval"):
+    for direction in DIRECTIONS:
         full = metrics[(metrics["pool"] == "full") & (metrics["direction"] == direction)].set_index(
             ["shown_by", "draws"]
         )
@@ -76,14 +80,14 @@ def test_mechanisms_are_found_above_chance_and_above_an_untrained_encoder(defaul
 @pytest.mark.parametrize("split", ["random", "scaffold"])
 def test_every_corruption_is_paired_with_clean_images(default_study, split):
     names = set(load(default_study, "params:corruption").names)
-    differences = load(default_study, f"{split}.corruption_differences")
-    assert set(differences["against"]) == {"clean"}
+    tables = ("corruption_differences", "corrupted_probing_differences")
+    differences = pd.concat([load(default_study, f"{split}.{name}") for name in tables])
+    assert set(differences["against"]) == {CLEAN}
     assert (differences["low"] <= differences["difference"]).all()
     assert (differences["difference"] <= differences["high"]).all()
     by_task = differences.groupby("task")["images"].agg(set).to_dict()
     chosen = {"random_flip_small_rotation"}
-    tasks = ("zero-shot compound", "zero-shot MoA", "probing")
-    assert by_task == {"retrieval": names, **dict.fromkeys(tasks, chosen)}
+    assert by_task == {RETRIEVAL: names, **dict.fromkeys((*ZERO_SHOT, PROBING), chosen)}
     blurred = differences.query(
         "images == 'gaussian_blur' and shown_by == 'mean' and pool == 'sampled' and metric == 'top-1'"
     )
@@ -105,49 +109,62 @@ def test_every_table_of_the_supplement_is_filled(default_study):
         assert ours.notna().all(axis=None), sheet.name
 
 
+def test_all_results_of_a_split_are_in_one_table(default_study):
+    """What the report reads has every task, model and confounder."""
+    metrics = load(default_study, "random.metrics")
+    assert set(metrics["task"]) == {RETRIEVAL, *ZERO_SHOT, PROBING}
+    asked = metrics[metrics["images"] == CLEAN].groupby("task")["method"].agg(set)
+    assert asked[RETRIEVAL] >= {"CLOOME", "Bilinear", "Oracle (phenotype)", "Oracle (mechanism)"}
+    for task in (*ZERO_SHOT, PROBING):
+        assert asked[task] >= {"CLOOME", "Profiles", "Untrained", "Plate only", "Well position only", "Cell count only"}
+        assert "Bilinear" not in asked[task], "it learns nothing of fields alone"
+    assert metrics["split_hash"].nunique() == 1
+
+
 def test_shuffled_labels_are_not_learned(default_study, tmp_path):
     """With the training compounds' labels shuffled, accuracy on test compounds is chance: nothing leaks."""
-    from cloome_kedro.learning.state import FitState
-    from cloome_kedro.parameters import (
-        EmbeddingParameters,
-        FingerprintParameters,
-        IngestionParameters,
-        ProbingParameters,
-        RetrievalParameters,
-        TrainingParameters,
-    )
-    from cloome_kedro.pipelines.embedding.nodes import embed_images, embed_structures
+    from cloome_kedro.evaluation.methods import gather_methods
+    from cloome_kedro.parameters import EmbeddingParameters, ModelParameters, ProbingParameters, RetrievalParameters
+    from cloome_kedro.pipelines.embedding.nodes import embed_compounds, embed_fields
     from cloome_kedro.pipelines.retrieval.nodes import rank_matches, summarise_retrieval
     from cloome_kedro.pipelines.training.nodes import train
 
-    names = ("plate_store", "pairs", "compounds", "fingerprints", "fields", "random.folds")
-    store, pairs, compounds, fingerprints, fields, folds = (load(default_study, name) for name in names)
-    labels = load(default_study, "assay_labels"), load(default_study, "compound_keys")
-    training, fingerprint, ingestion, probing, retrieval = (
-        model.model_validate(load(default_study, f"params:{name}"))
-        for name, model in [
-            ("training", TrainingParameters),
-            ("fingerprints", FingerprintParameters),
-            ("ingestion", IngestionParameters),
+    names = ("plate_store", "fingerprints", "fields", "compounds", "labels", "random.examples")
+    store, fingerprints, fields, compounds, labels, examples = (load(default_study, name) for name in names)
+    model, probing, retrieval = (
+        group.model_validate(load(default_study, f"params:{name}"))
+        for name, group in [
+            ("models.cloome", ModelParameters),
             ("probing", ProbingParameters),
             ("retrieval", RetrievalParameters),
         ]
     )
-    few = training.model_copy(update={"fit": type(training.fit)(**{**vars(training.fit), "epochs": 4})})
-    trained_on = pairs["inchikey"].isin(folds.loc[folds["fold"] == "train", "inchikey"])
-    shuffled = pairs.copy()
-    shuffled.loc[trained_on, "inchikey"] = np.random.default_rng(0).permutation(pairs.loc[trained_on, "inchikey"])
+    few = model.model_copy(update={"fit": dataclasses.replace(model.fit, epochs=4)})
+    trained_on = np.flatnonzero(examples["fold"] == "train")
+    of_compound = ["inchikey", "structure_row", "treatment", "moa"]
+    shuffled = examples.copy()
+    permuted = np.random.default_rng(0).permutation(trained_on)
+    shuffled.loc[trained_on, of_compound] = examples.loc[permuted, of_compound].to_numpy()
 
-    state = FitState(tmp_path / "state")
-    tables = shuffled, compounds, fingerprints, folds, *labels
-    checkpoints, history = train(state, store, *tables, few, fingerprint, ingestion, probing, 0)
-    checkpoint = checkpoints["top1"]
+    checkpoints, history = train(
+        fit_states=tmp_path,
+        place="state",
+        examples=shuffled,
+        labels=labels,
+        model=few,
+        probing=probing,
+        seed=0,
+        plate_store=store,
+        fingerprints=fingerprints,
+    )
     assert history["train_loss"].iloc[-1] < history["train_loss"].iloc[0], "the shuffled labels were trained on"
-    images = embed_images(checkpoint, store, fields, EmbeddingParameters(), ingestion)
-    structures = embed_structures(checkpoint, compounds, fingerprints, EmbeddingParameters(), fingerprint)
-    ranks = rank_matches(images, structures, pairs, folds, retrieval, 0, split="random")
-    nothing = ranks.iloc[:0]
-    metrics, _ = summarise_retrieval(ranks, nothing, folds, retrieval, 0, split="random")
+    of_fields = embed_fields(checkpoints["top1"], fields, EmbeddingParameters(), plate_store=store)
+    of_compounds = embed_compounds(checkpoints["top1"], compounds, EmbeddingParameters(), fingerprints=fingerprints)
+    methods = gather_methods(examples, {"CLOOME": (of_fields, of_compounds)})
+    ranks = rank_matches(methods, examples, retrieval, 0)
+    metrics, differences = summarise_retrieval(ranks, examples, retrieval, 0)
+    assert differences.empty, "there is nothing to compare with"
+    assert set(metrics["method"]) == {"CLOOME", "Random"}
     top1 = metrics.query("method == 'CLOOME' and pool == 'sampled' and metric == 'top-1' and shown_by == 'field'")
     top1 = top1[top1["draws"] == 1]
     assert len(top1) == 2

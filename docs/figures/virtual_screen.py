@@ -74,14 +74,14 @@ def tiles(field: np.ndarray) -> np.ndarray:
 
 
 def describe(sets: dict[str, np.ndarray]) -> pd.DataFrame:
-    """Mean foreground share, nuclei a field, percentiles and channel correlations of each set of fields."""
+    """Mean foreground share, nuclei per field, percentiles and channel correlations of each set of fields."""
     table = {}
     for name, fields in sets.items():
         column = {"fields": len(fields)}
         rna = ndimage.gaussian_filter(fields[:, 2].astype(float), (0, 1, 1))
         low, high = np.percentile(rna, [0.5, 95])
         column["foreground share"] = (rna > low + 0.15 * (high - low)).mean()
-        column["nuclei a field"] = np.mean([nuclei(field[4]) for field in fields])
+        column["nuclei per field"] = np.mean([nuclei(field[4]) for field in fields])
         for c, channel in enumerate(CHANNELS):
             for q in (1, 50, 99):
                 column[f"{channel} {q} %"] = np.percentile(fields[:, c], q)

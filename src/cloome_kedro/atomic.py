@@ -12,15 +12,11 @@ from pathlib import Path
 def replace_file(path: Path) -> Iterator[Path]:
     """Give a path beside ``path``, with its suffix, whose file takes the place of ``path`` when the block ends well.
 
-    The temporary name has the process's number: one that outlives a killed run does not write into the next one's file.
     Files left by processes that no longer run on this machine are removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f".{escape(path.stem)}.*.part{escape(path.suffix)}"):
-        process = left.name.removesuffix(f".part{path.suffix}").rpartition(".")[2]
-        if process.isdecimal() and not _runs(int(process)):
-            left.unlink(missing_ok=True)
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    remove_parts(path)
+    part = part_of(path)
     try:
         yield part
         os.replace(part, path)
@@ -28,8 +24,25 @@ def replace_file(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def part_of(path: Path) -> Path:
+    """Temporary name beside ``path``, with its suffix.
+
+    It has the number of this process: a process that outlives a killed run does not write into the next run's file.
+    """
+    return path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+
+
+def remove_parts(path: Path, of_running: bool = False) -> None:
+    """Remove temporary files of ``path`` whose processes have ended, with ``of_running`` also those of other ones."""
+    for left in path.parent.glob(f".{escape(path.stem)}.*.part{escape(path.suffix)}"):
+        # a file whose stem begins with that of ``path`` and a dot leaves more than a number here
+        process = left.name.removeprefix(f".{path.stem}.").removesuffix(f".part{path.suffix}")
+        if process.isdecimal() and (of_running or not _runs(int(process))):
+            left.unlink(missing_ok=True)
+
+
 def _runs(process: int) -> bool:
-    if os.name != "posix":  # elsewhere signal 0 is no mere question
+    if os.name != "posix":  # elsewhere signal 0 ends the process
         return True
     try:
         os.kill(process, 0)

@@ -4,28 +4,30 @@ from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 
 
+class UserModules:
+    """Imports the modules that ``globals.yml`` names, so that they can register encoders, views, corruptions, ..."""
+
+    @hook_impl(tryfirst=True)
+    def after_context_created(self, context) -> None:
+        from cloome_kedro.registry import load_modules
+
+        load_modules(context.config_loader["globals"]["modules"])
+
+
 class EnvironmentPipelines:
     """Fits the registered pipelines to the environment.
 
-    The registry cannot see configuration, but what ``kedro run`` should do differs between screens: a real screen is
-    not simulated, and a published split replaces the random and the scaffold split. An environment's ``globals.yml``
-    therefore names ``simulate``, ``measure_profiles`` and ``splits``, the chosen search space says what is tuned, and
-    this hook registers the pipelines anew with them.
+    The registry cannot see the environment, but what ``kedro run`` should do differs between screens: a real screen is
+    not simulated, a published split replaces the random and the scaffold split, and a study has models of its own.
     """
 
     @hook_impl
     def after_context_created(self, context) -> None:
         from cloome_kedro.pipeline_registry import register_pipelines
 
-        chosen = context.config_loader["globals"]
-        tuning = context.config_loader["parameters"].get("tuning", {})
-        space = tuning.get("spaces", {}).get(tuning.get("space"), {})  # an unknown one is refused with the parameters
-        fitted = register_pipelines(
-            splits=chosen["splits"],
-            simulate=chosen["simulate"],
-            measure_profiles=chosen["measure_profiles"],
-            tunes=space.get("tunes", "training"),
-        )
+        fitted = register_pipelines(context.config_loader)
+        for name in set(pipelines) - set(fitted):
+            del pipelines[name]
         for name, pipeline in fitted.items():
             pipelines[name] = pipeline
 
@@ -50,7 +52,7 @@ class KnownPreset:
 class ResultsLast:
     """Prints the tables for the terminal when a run that wrote them has ended, so that no log lines bury them."""
 
-    SUMMARIES = ("tasks_summary", "retrieval_summary", "tuning_summary", "profile_moa_summary", "seeds_summary")
+    SUMMARIES = ("summary", "tuning_summary", "profile_moa_summary", "seeds_summary")
 
     @hook_impl
     def after_pipeline_run(self, pipeline, catalog) -> None:

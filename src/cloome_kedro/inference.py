@@ -11,12 +11,14 @@ from rdkit import Chem, rdBase
 from cloome_kedro.chemistry.fingerprints import morgan, pack
 from cloome_kedro.chemistry.standardise import standardise_smiles
 from cloome_kedro.imaging.channels import CHANNELS
-from cloome_kedro.imaging.images import BadField, read_field, read_image
+from cloome_kedro.imaging.config import Intensity, Storage
+from cloome_kedro.imaging.images import BadField, read_field, read_image, to_stored
 from cloome_kedro.imaging.intensity import pooled_thresholds
-from cloome_kedro.imaging.plates import PlateSettings
-from cloome_kedro.learning.checkpoint import Checkpoint, build, load, preprocess_of
-from cloome_kedro.learning.embed import embed_images, embed_structures, find_device
+from cloome_kedro.learning.checkpoint import Checkpoint, load
+from cloome_kedro.learning.embed import Embedder, find_device
 from cloome_kedro.learning.published import read_published
+from cloome_kedro.learning.views.images import Images
+from cloome_kedro.learning.views.morgan import Fingerprints, Morgan
 
 #: fields as an array, or the five image files of each
 Fields = np.ndarray | Sequence[Sequence[str | Path]]
@@ -28,26 +30,39 @@ class Cloome:
     Parameters
     ----------
     checkpoint : cloome_kedro.learning.checkpoint.Checkpoint
-        The model and what it expects of its input.
+        The model, and what it expects of its input.
     device : str or torch.device
         ``auto`` finds an accelerator.
 
+    Raises
+    ------
+    ValueError
+        If the model does not see images and Morgan fingerprints, or its channels are others.
+
     Examples
     --------
-    >>> model = Cloome.load("data/06_models/virtual_screen/random/default/seed_0/checkpoint")  # doctest: +SKIP
+    >>> model = Cloome.load("data/06_models/virtual_screen/random/default/seed_0/cloome/checkpoint")  # doctest: +SKIP
     >>> model.similarity(fields, ["CCO", "c1ccccc1"])  # (N, 2)  # doctest: +SKIP
     """
 
     def __init__(self, checkpoint: Checkpoint, device: str | torch.device = "auto"):
         self.checkpoint = checkpoint
         self.device = find_device() if device == "auto" else torch.device(device)
-        self._model = build(checkpoint)
-        self._preprocess = preprocess_of(checkpoint)
-        intensity = dict(checkpoint.config["intensity"])
-        size = intensity.pop("size")
-        self._settings = PlateSettings(**intensity, size=tuple(size) if size else None)
-        if (channels := checkpoint.config["channels"]) != list(CHANNELS):
+        images, fingerprints = checkpoint.view("field"), checkpoint.view("compound")
+        if not isinstance(images, Images) or not isinstance(fingerprints, Morgan):
+            seen = [checkpoint.config["views"][side]["name"] for side in ("field", "compound")]
+            raise ValueError(
+                f"the checkpoint's model sees {seen[0]} of fields and {seen[1]} of compounds: images and Morgan "
+                "fingerprints are needed here"
+            )
+        storage = dict(images.storage)
+        if (channels := storage.pop("channels")) != list(CHANNELS):
             raise ValueError(f"the checkpoint's channels are {channels}; fields are stacked as {list(CHANNELS)}")
+        size = storage.pop("size")
+        self._storage = Storage(
+            **storage | {"intensity": Intensity(**storage["intensity"]), "size": tuple(size) if size else None}
+        )
+        self._images, self._fingerprints, self._model = images, fingerprints, checkpoint.build()
 
     @classmethod
     def load(cls, path: str | Path, config: str | Path | None = None, device: str | torch.device = "auto") -> "Cloome":
@@ -65,18 +80,18 @@ class Cloome:
         return cls(load(Path(path)), device)
 
     def embed_fields(self, fields: Fields, crop: int | None = None, batch_size: int = 64) -> np.ndarray:
-        """Embed fields: (N, d) float32, rows L2-normalised.
+        """Embed fields: (N, d) float32; rows have length 1 unless the model was trained otherwise.
 
         Parameters
         ----------
         fields
             (N, 5, H, W) in the order Mito, ER, RNA, AGP, DNA: uint8 as stored by ingestion, or uint16 as the microscope
             gives them; or N sequences of five image files in that order, all of one size and bit depth. uint16 arrays
-            and files are brought to 8 bits, cropped and resized as the checkpoint's training fields were; where its
+            and files are brought to 8 bits, cropped and resized as the checkpoint's training fields were. Where its
             thresholds are those of a plate, the fields of one call are taken as one plate.
         crop
-            Side of the central square that the encoder sees, in pixels; None: what the checkpoint says, the whole field
-            for published ones.
+            Side of the central square that the encoder sees, in pixels. None: what the checkpoint says, which is the
+            whole field for published ones.
         batch_size
             Fields at a time.
 
@@ -87,16 +102,14 @@ class Cloome:
         TypeError
             If fields are neither files nor one array of uint8 or uint16.
         """
-        preprocess = self._preprocess if crop is None else dataclasses.replace(self._preprocess, crop=crop)
-        read = self._stored(fields)
-        return embed_images(
-            self._model, read, len(fields), preprocess, batch_size, self.device, progress=len(fields) > batch_size
-        )
+        view = self._images if crop is None else dataclasses.replace(self._images, crop=crop)
+        embed = Embedder(self._model, batch_size, self.device, progress=len(fields) > batch_size)
+        return embed("field", self._stored(fields), len(fields), view)
 
     def embed_structures(self, smiles: Sequence[str], batch_size: int = 4096) -> np.ndarray:
-        """Embed structures: (N, d) float32, rows L2-normalised.
+        """Embed structures: (N, d) float32; rows have length 1 unless the model was trained otherwise.
 
-        Structures are standardised as in training; for a published checkpoint they are taken as given.
+        Structures are standardised as in training. For a published checkpoint they are taken as given.
 
         Raises
         ------
@@ -107,12 +120,17 @@ class Cloome:
             raise TypeError(f"a list of SMILES is expected, not the single string {smiles!r}")
         standardise = self.checkpoint.config.get("source") != "published"
         texts = [_readable(position, text, standardise) for position, text in enumerate(smiles)]
-        settings = self.checkpoint.config["fingerprints"]
-        bits = pack(morgan(texts, settings["bits"], settings["radius"], settings["chirality"]))
-        return embed_structures(self._model, bits, batch_size, self.device, progress=len(bits) > batch_size)
+        settings = dataclasses.asdict(self._fingerprints)
+        fingerprints = Fingerprints(pack(morgan(texts, **settings)), settings)
+        rows = self._fingerprints.rows({"structure_row": np.arange(len(texts))}, {"fingerprints": fingerprints})
+        embed = Embedder(self._model, batch_size, self.device, progress=len(texts) > batch_size)
+        return embed("compound", rows.read, len(texts), self._fingerprints)
 
     def similarity(self, fields: Fields, structures: np.ndarray | Sequence[str]) -> np.ndarray:
-        """Cosine similarity (fields, structures) float32; each side as for the methods above, or their embeddings."""
+        """Similarity (fields, structures) float32, the cosine for rows of length 1.
+
+        Each side is as for the methods above, or its embeddings.
+        """
         images = fields if _is_embedding(fields) else self.embed_fields(fields)
         compounds = structures if _is_embedding(structures) else self.embed_structures(list(structures))
         return np.asarray(images) @ np.asarray(compounds).T
@@ -143,7 +161,7 @@ class Cloome:
 
         def read(row: int) -> np.ndarray:
             try:
-                return read_field(groups[row], bit_depth, first.shape)
+                return read_field([(path, None) for path in groups[row]], bit_depth, (first.shape[0], first.shape[1]))
             except BadField as error:
                 raise BadField(f"field {row}: {error}") from error
 
@@ -151,12 +169,12 @@ class Cloome:
 
     def _convert(self, raw: Callable[[int], np.ndarray], n: int, shape: tuple[int, ...], pooled: bool = True):
         """From raw fields to stored ones, the checkpoint's way."""
-        settings = self._settings
-        settings.stored_shape((shape[0], shape[1]))  # refuses images that are too small
+        storage = self._storage
+        storage.stored_shape((shape[0], shape[1]))  # refuses images that are too small
         thresholds = None
-        if pooled and settings.scope == "plate":
-            thresholds = pooled_thresholds(map(raw, range(n)), len(CHANNELS), settings.outlier_percent)
-        return lambda rows: settings.to_stored(np.stack([raw(row) for row in rows]), thresholds)[0]
+        if pooled and storage.scope == "plate":
+            thresholds = pooled_thresholds(map(raw, range(n)), len(CHANNELS), storage.numbers.outlier_percent)
+        return lambda rows: to_stored(np.stack([raw(row) for row in rows]), storage, thresholds)[0]
 
 
 def _readable(position: int, text: str, standardise: bool) -> str:

@@ -7,7 +7,7 @@ from kedro.config import OmegaConfigLoader
 from kedro.utils import find_kedro_project
 from omegaconf.resolvers import oc
 
-from cloome_kedro.hooks import EnvironmentPipelines, KnownPreset, ResultsLast
+from cloome_kedro.hooks import EnvironmentPipelines, KnownPreset, ResultsLast, UserModules
 
 # Kedro 1.7's own call, under omegaconf 2.4; nothing that a user could do about
 warnings.filterwarnings("ignore", message="register_new_resolver")
@@ -18,7 +18,7 @@ def in_project(path: str) -> str:
     return str((find_kedro_project(Path.cwd()) or Path.cwd()) / path)
 
 
-HOOKS = (EnvironmentPipelines(), KnownPreset(), ResultsLast())
+HOOKS = (UserModules(), EnvironmentPipelines(), KnownPreset(), ResultsLast())
 
 CONFIG_LOADER_CLASS = OmegaConfigLoader
 CONFIG_LOADER_ARGS = {

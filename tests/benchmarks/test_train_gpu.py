@@ -52,8 +52,16 @@ def test_reads_fields_by_position_over_plates(script, tmp_path):
 
 
 def test_validation_counts_matches_that_come_first(script):
-    structures = np.eye(4, dtype=np.float32)
-    assert script["validate"](structures[[0, 1, 3, 2]], structures)["top1"] == 0.5
+    compounds = np.eye(4, dtype=np.float32)
+    assert script["measure"](compounds[[0, 1, 3, 2]], compounds)["top1"] == 0.5
+
+
+def test_an_epoch_has_any_length_and_an_eighth_validates(script, tmp_path):
+    data = script["make_data"](script["Store"](tmp_path), 24, 32, 50)
+    assert data.validation.tolist() == [0, 1, 2]
+    assert len(data.train) == 50
+    assert set(data.train) == set(range(3, 24))
+    assert data.compound.read(np.array([4, 5])).shape == (2, script["BITS"])
 
 
 @pytest.mark.parametrize(("option", "message"), [("--epochs", "the first is not counted"), ("--fields", "four")])

@@ -11,7 +11,7 @@ def test_a_place_to_write_to_is_made(tmp_path):
 
 
 def test_a_missing_screen_is_named(tmp_path):
-    with pytest.raises(Exception, match=r"nowhere is no folder: put the screen there"):
+    with pytest.raises(Exception, match=r"nowhere is not a folder: put the screen there"):
         FolderDataset(filepath=str(tmp_path / "nowhere")).load()
 
 

@@ -1,12 +1,16 @@
-"""Tables and texts: what is saved comes back, and a failed save leaves what was there."""
+"""Tables and texts: what is saved comes back, a failed save leaves what was there, and some may be absent."""
 
+import numpy as np
 import pandas as pd
+import pandera.errors
 import pytest
+from kedro.io import DatasetError
 
-from cloome_kedro.datasets.figures import Figure
-from cloome_kedro.datasets.tables import CsvTable, OptionalTable, Table, Text
+from cloome_kedro import schemas
+from cloome_kedro.datasets.tables import CsvTable, OptionalTable, OptionalText, Table, Text
 
-TABLE = pd.DataFrame({"compound_id": ["a", "b"], "value": [1.5, 2.5]})
+TABLE = pd.DataFrame({"field_id": ["a", "b"], "nuclei": [1.0, 2.5]})
+CELL_COUNTS = "cloome_kedro.schemas.cell_counts"
 
 
 @pytest.mark.parametrize(
@@ -14,7 +18,7 @@ TABLE = pd.DataFrame({"compound_id": ["a", "b"], "value": [1.5, 2.5]})
     [
         (Table, "parquet", {}),
         (CsvTable, "csv", {"save_args": {"index": False}}),
-        (OptionalTable, "parquet", {"columns": []}),
+        (OptionalTable, "parquet", {"schema": CELL_COUNTS}),
     ],
 )
 def test_round_trip(tmp_path, kind, suffix, options):
@@ -26,18 +30,18 @@ def test_round_trip(tmp_path, kind, suffix, options):
     assert [path.name for path in (tmp_path / "deep").iterdir()] == [f"table.{suffix}"]
 
 
-def test_text_and_figure(tmp_path):
-    from matplotlib.figure import Figure as MatplotlibFigure
-
-    text = Text(filepath=str(tmp_path / "report.html"))
+@pytest.mark.parametrize("kind", [Text, OptionalText])
+def test_text(tmp_path, kind):
+    text = kind(filepath=str(tmp_path / "report.html"))
     text.save("<p>µm</p>")
     assert text.load() == "<p>µm</p>"
-    Figure(filepath=str(tmp_path / "figure.png")).save(MatplotlibFigure())
-    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
 
-def test_a_failed_save_keeps_the_old_file(tmp_path, monkeypatch):
-    dataset = Table(filepath=str(tmp_path / "table.parquet"))
+@pytest.mark.parametrize("kind", [Table, OptionalTable])
+def test_a_failed_save_keeps_the_old_file(tmp_path, monkeypatch, kind):
+    options = {"schema": CELL_COUNTS} if kind is OptionalTable else {}
+    dataset = kind(filepath=str(tmp_path / "table.parquet"), **options)
     dataset.save(TABLE)
 
     def write_half(self, file, **options):
@@ -45,12 +49,62 @@ def test_a_failed_save_keeps_the_old_file(tmp_path, monkeypatch):
         raise OSError("no space left on device")
 
     monkeypatch.setattr(pd.DataFrame, "to_parquet", write_half)
-    with pytest.raises(Exception, match="no space left"):
+    with pytest.raises(DatasetError, match="no space left"):
         dataset.save(TABLE)
     pd.testing.assert_frame_equal(dataset.load(), TABLE)
 
 
-def test_an_absent_optional_table_is_empty(tmp_path):
-    loaded = OptionalTable(filepath=str(tmp_path / "truth.parquet"), columns=["plate", "well"]).load()
-    assert loaded.empty
-    assert list(loaded) == ["plate", "well"]
+# ---- what may be absent
+
+
+@pytest.mark.parametrize("name", ["truth", "assay_labels", "cell_counts", "field_profiles", "history", "metrics"])
+def test_an_absent_table_is_empty_and_has_the_schemas_columns(tmp_path, name):
+    dataset = OptionalTable(filepath=str(tmp_path / f"{name}.parquet"), schema=f"cloome_kedro.schemas.{name}")
+    assert not dataset.exists()
+    table, schema = dataset.load(), getattr(schemas, name)
+    assert len(table) == 0
+    assert list(table) == [key for key, column in schema.columns.items() if column.required and not column.regex]
+    assert not dataset.exists(), "loading writes nothing"
+
+
+def test_an_absent_table_fits_into_a_present_one(tmp_path):
+    empty = OptionalTable(filepath=str(tmp_path / "none.parquet"), schema=CELL_COUNTS).load()
+    joined = pd.concat([empty, TABLE], ignore_index=True)
+    assert schemas.cell_counts.validate(joined)["nuclei"].dtype == np.float64
+    dataset = OptionalTable(filepath=str(tmp_path / "saved.parquet"), schema=CELL_COUNTS)
+    dataset.save(empty)
+    pd.testing.assert_frame_equal(dataset.load(), empty)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (TABLE.drop(columns="nuclei"), "nuclei"),
+        (TABLE.assign(colour="red"), "colour"),
+        (TABLE.assign(nuclei=-1.0), "greater_than_or_equal_to"),
+        (TABLE.assign(field_id="a"), "field_id"),
+    ],
+)
+def test_a_table_that_breaks_its_schema_is_neither_saved_nor_loaded(tmp_path, table, message):
+    dataset = OptionalTable(filepath=str(tmp_path / "table.parquet"), schema=CELL_COUNTS)
+    with pytest.raises(DatasetError, match=message) as error:
+        dataset.save(table)
+    assert isinstance(error.value.__cause__, (pandera.errors.SchemaError, pandera.errors.SchemaErrors))
+    assert not dataset.exists()
+    table.to_parquet(tmp_path / "table.parquet")
+    with pytest.raises(DatasetError, match=message):
+        dataset.load()
+
+
+def test_types_are_made_those_of_the_schema(tmp_path):
+    dataset = OptionalTable(filepath=str(tmp_path / "table.parquet"), schema=CELL_COUNTS)
+    dataset.save(TABLE.assign(nuclei=[1, 2]))
+    assert pd.read_parquet(tmp_path / "table.parquet")["nuclei"].dtype == np.float64
+
+
+def test_an_absent_text_is_empty(tmp_path):
+    dataset = OptionalText(filepath=str(tmp_path / "tuning.html"))
+    assert not dataset.exists()
+    assert dataset.load() == ""
+    with pytest.raises(DatasetError):
+        Text(filepath=str(tmp_path / "tuning.html")).load()

@@ -8,10 +8,10 @@ from cloome_kedro.evaluation.modality_gap import ModalityGap, modality_gap
 
 
 def test_by_hand():
-    images, structures = np.array([[1.0, 0], [0, 1.0], [1.0, 0]]), np.array([[1.0, 0], [0.6, 0.8]])
-    gap = modality_gap(images, structures, np.array([0, 1, 1]))
+    images, compounds = np.array([[1.0, 0], [0, 1.0], [1.0, 0]]), np.array([[1.0, 0], [0.6, 0.8]])
+    gap = modality_gap(images, compounds, np.array([0, 1, 1]))
     np.testing.assert_allclose(gap.matched, [1, 0.8, 0.6])
-    np.testing.assert_allclose(gap.unmatched, [0.6, 0, 1])  # of two structures, the other one
+    np.testing.assert_allclose(gap.unmatched, [0.6, 0, 1])  # of two compounds, the other one
     assert gap.distance == pytest.approx(np.hypot(2 / 3 - 0.8, 1 / 3 - 0.4))
     assert gap.separation == pytest.approx((2 + 0.5 + 2 + 1 + 0.5) / 9)
 
@@ -38,6 +38,6 @@ def test_separation_is_the_area_under_the_roc_curve():
     assert ModalityGap(matched, unmatched, 0).separation == pytest.approx(expected)
 
 
-def test_one_structure_is_too_few():
-    with pytest.raises(ValueError, match="two structures; got 3 images, 1 structures"):
+def test_one_compound_is_too_few():
+    with pytest.raises(ValueError, match="two compounds; got 3 images, 1 compounds"):
         modality_gap(np.eye(3), np.eye(3)[:1], np.zeros(3, int))

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, f1_score, matthews_corrcoef, roc_auc_score
 
 from cloome_kedro.evaluation import probes
-from cloome_kedro.evaluation.probes import C_GRID, fit_probes, validation_aucs
+from cloome_kedro.evaluation.probes import C_GRID, Labelled, fit_probes, validation_aucs
 
 
 def screen(n=600, size=24, assays=6, seed=0, measured=0.6):
@@ -21,6 +21,13 @@ def screen(n=600, size=24, assays=6, seed=0, measured=0.6):
     labels[generator.random(labels.shape) > measured] = np.nan
     parts = np.split(np.arange(n), [n // 2, 3 * n // 4])
     return [values[part] for part in parts for values in (x.astype(np.float32), labels)]
+
+
+def fit(data, **options):
+    """Probes of one test matrix."""
+    train, train_labels, validation, validation_labels, test, test_labels = data
+    folds = Labelled(train, train_labels), Labelled(validation, validation_labels)
+    return fit_probes(*folds, {"test": test}, test_labels, **options)["test"]
 
 
 def sklearn_probe(train, train_labels, validation, validation_labels, test, test_labels, assay, grid=C_GRID):
@@ -46,19 +53,19 @@ def sklearn_probe(train, train_labels, validation, validation_labels, test, test
 def test_validation_alone_needs_no_test_fold():
     data = screen()
     data[3][:, 2] = np.where(data[3][:, 2] == 1, np.nan, data[3][:, 2])  # no actives
-    expected = fit_probes(*data)["validation_auc"]
-    found = validation_aucs(*data[:4])
+    expected = fit(data).table["validation_auc"]
+    found = validation_aucs(Labelled(*data[:2]), Labelled(*data[2:4]))
     assert np.isnan(found).tolist() == [False, False, True, False, False, False]
     np.testing.assert_array_equal(found, expected)
     with pytest.raises(ValueError, match="same assays"):
-        validation_aucs(*data[:3], data[3][:, :2])
+        validation_aucs(Labelled(*data[:2]), Labelled(data[2], data[3][:, :2]))
 
 
 @pytest.mark.parametrize("n", [80, 600, 1800])  # fewer samples than features, more, and assays each by itself
 def test_scores_are_those_of_scikit_learn(n, monkeypatch):
     monkeypatch.setattr(probes, "_BATCH", 20_000)
     data = screen(n, size=48, assays=4)
-    scored = fit_probes(*data[:4], {"test": data[4]}, data[5])["test"]
+    scored = fit(data)
     assert scored.table["scored"].all()
     for assay, row in scored.table.iterrows():
         aucs, margins, labels = sklearn_probe(*data, assay)
@@ -73,7 +80,7 @@ def test_scores_are_those_of_scikit_learn(n, monkeypatch):
 
 def test_metrics_are_those_of_scikit_learn():
     data = screen()
-    scored = fit_probes(*data[:4], {"test": data[4]}, data[5])["test"]
+    scored = fit(data)
     for assay, row in scored.table.iterrows():
         known = ~np.isnan(data[5][:, assay])
         labels, scores = data[5][known, assay], scored.scores[known, assay]
@@ -90,7 +97,8 @@ def test_assays_without_a_class_are_told_and_left_out():
     names[0].loc[names[0]["b"] == 1, "b"] = np.nan
     names[1]["c"] = np.nan
     names[2].loc[names[2]["d"] == 0, "d"] = np.nan
-    scored = fit_probes(data[0], names[0], data[2], names[1], {"clean": data[4]}, names[2])["clean"]
+    named = [data[0], names[0], data[2], names[1], data[4], names[2]]
+    scored = fit(named)
     table = scored.table.set_index("assay")
     assert table["scored"].tolist() == [True, False, False, False]
     assert pd.isna(table["reason"]["a"])
@@ -106,24 +114,26 @@ def test_assays_without_a_class_are_told_and_left_out():
     )
     assert np.isnan(scored.scores[:, 1:]).all()
     assert not np.isnan(scored.scores[:, 0]).any()
-    alone = fit_probes(data[0], names[0][["a"]], data[2], names[1][["a"]], data[4], names[2][["a"]])
+    named[1::2] = (table[["a"]] for table in names)
+    alone = fit(named).table
     pd.testing.assert_frame_equal(alone, scored.table[:1])
-    nothing = fit_probes(data[0], names[0][["b"]], data[2], names[1][["b"]], data[4], names[2][["b"]])
-    assert nothing["scored"].tolist() == [False]
+    named[1::2] = (table[["b"]] for table in names)
+    assert fit(named).table["scored"].tolist() == [False]
 
 
 def test_several_test_matrices_share_the_probes():
     data = screen()
     blurred = 0.5 * data[4] + 0.1
-    both = fit_probes(*data[:4], {"clean": data[4], "blurred": blurred}, data[5])
-    pd.testing.assert_frame_equal(both["clean"].table, fit_probes(*data))
-    pd.testing.assert_frame_equal(both["blurred"].table, fit_probes(*data[:4], blurred, data[5]))
+    folds, tests = (Labelled(*data[:2]), Labelled(*data[2:4])), {"clean": data[4], "blurred": blurred}
+    both = fit_probes(*folds, tests, data[5])
+    pd.testing.assert_frame_equal(both["clean"].table, fit(data).table)
+    pd.testing.assert_frame_equal(both["blurred"].table, fit([*data[:4], blurred, data[5]]).table)
     assert (both["clean"].table["c"] == both["blurred"].table["c"]).all()
 
 
 def test_of_equal_validation_areas_the_smallest_c_is_taken():
     data = screen(size=1, assays=2)  # with one feature every C ranks alike
-    assert (fit_probes(*data, c_grid=[10.0, 0.1, 1.0])["c"] == 0.1).all()
+    assert (fit(data, c_grid=[10.0, 0.1, 1.0]).table["c"] == 0.1).all()
 
 
 def test_results_do_not_depend_on_the_number_of_threads():
@@ -132,7 +142,7 @@ def test_results_do_not_depend_on_the_number_of_threads():
     try:
         for number in (1, 2):
             torch.set_num_threads(number)
-            tables.append(fit_probes(*data))
+            tables.append(fit(data).table)
             assert torch.get_num_threads() == number
     finally:
         torch.set_num_threads(threads)
@@ -142,7 +152,7 @@ def test_results_do_not_depend_on_the_number_of_threads():
 @settings(max_examples=15, deadline=None)
 @given(n=st.integers(24, 90), size=st.integers(1, 60), seed=st.integers(0, 2**20), measured=st.floats(0.3, 1))
 def test_any_screen_is_probed(n, size, seed, measured):
-    table = fit_probes(*screen(n, size, assays=3, seed=seed, measured=measured))
+    table = fit(screen(n, size, assays=3, seed=seed, measured=measured)).table
     scored = table[table["scored"]]
     assert scored[["validation_auc", "auc", "f1", "average_precision"]].stack().between(0, 1).all()
     assert scored["mcc"].between(-1, 1).all()
@@ -159,18 +169,18 @@ def test_bad_input_is_named():
     with pytest.raises(
         ValueError, match=r"features of validation must be of shape \(150 samples, width\), not \(149, 24"
     ):
-        fit_probes(*changed(2, data[2][1:]))
+        fit(changed(2, data[2][1:]))
     with pytest.raises(ValueError, match="train: row 3 is not finite"):
-        fit_probes(*changed(0, np.where(np.arange(300)[:, None] == 3, np.nan, data[0])))
+        fit(changed(0, np.where(np.arange(300)[:, None] == 3, np.nan, data[0])))
     wrong = data[5].copy()
     wrong[2, 1] = -1
     with pytest.raises(ValueError, match=r"test_labels: -1\.0 in row 2, column 1 is none of 1, 0 and NaN"):
-        fit_probes(*changed(5, wrong))
+        fit(changed(5, wrong))
     with pytest.raises(ValueError, match=r"must be of the same assays, but they are of \[1, 2\]"):
-        fit_probes(*changed(3, data[3][:, :1]))
+        fit(changed(3, data[3][:, :1]))
     with pytest.raises(ValueError, match=r"must be of one width, but they are of \[23, 24\]"):
-        fit_probes(*changed(4, data[4][:, 1:]))
+        fit(changed(4, data[4][:, 1:]))
     with pytest.raises(ValueError, match="validation_labels has other columns than train_labels"):
-        fit_probes(data[0], pd.DataFrame(data[1]), data[2], pd.DataFrame(data[3], columns=[1, 0]), data[4], data[5])
+        fit([data[0], pd.DataFrame(data[1]), data[2], pd.DataFrame(data[3], columns=[1, 0]), *data[4:]])
     with pytest.raises(ValueError, match="c_grid must hold positive numbers"):
-        fit_probes(*data, c_grid=[0, 1])
+        fit(data, c_grid=[0, 1])

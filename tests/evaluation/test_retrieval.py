@@ -1,21 +1,24 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import chisquare, hypergeom
 from sklearn.metrics import top_k_accuracy_score
 
-from cloome_kedro.evaluation.draws import draw_queries, mean_by_compound
+from cloome_kedro.evaluation.draws import draw_queries, draw_seed, mean_by_compound
+from cloome_kedro.evaluation.features import unit_rows
+from cloome_kedro.evaluation.methods import Embeddings, Method
 from cloome_kedro.evaluation.ranks import match_ranks
 from cloome_kedro.evaluation.retrieval import (
-    IMAGE_RETRIEVAL,
-    STRUCTURE_RETRIEVAL,
+    Draws,
     both_ways,
-    field_ranks,
     fold_fields,
-    mean_ranks,
+    rank_method,
     retrieval_accuracies,
     sampled_ranks,
 )
+from cloome_kedro.words import COMPOUND_TO_IMAGE, IMAGE_TO_COMPOUND, RETRIEVAL_METRICS
 
 
 def planted(full_ranks, n_candidates):
@@ -79,120 +82,267 @@ def test_draws_do_not_depend_on_the_order_of_queries():
     assert (sampled_ranks(queries, candidates, match, 50, seed=8) != ranks).any()
 
 
-def pairs_table(counts):
-    rows = [(f"s/p{j}/A{i + 1:02d}/0", f"p{j}", f"KEY{i:03d}") for i, count in enumerate(counts) for j in range(count)]
-    return pd.DataFrame(rows, columns=["field_id", "plate", "inchikey"])
+def test_a_pool_without_the_match_is_refused():
+    with pytest.raises(ValueError, match="n_candidates is 0, must be at least 1"):
+        sampled_ranks(*planted([1, 2], 5), 0, seed=0)
+
+
+def test_a_space_has_queries_and_candidates_for_each_direction():
+    fields, compounds = np.zeros((3, 2)), np.ones((3, 2))
+    spaces = both_ways(fields, compounds)
+    assert list(spaces) == [IMAGE_TO_COMPOUND, COMPOUND_TO_IMAGE]
+    assert spaces[IMAGE_TO_COMPOUND] == (fields, compounds)
+    assert spaces[COMPOUND_TO_IMAGE] == (compounds, fields)
 
 
 def test_fields_of_a_fold():
-    pairs = pairs_table([2, 2, 2])
-    folds = pd.DataFrame({"inchikey": [f"KEY00{i}" for i in range(4)], "fold": ["test", "train", "test", "test"]})
-    fields = fold_fields(pairs.sample(frac=1, random_state=0), folds, "test", "random")
-    pd.testing.assert_frame_equal(fields, pairs[pairs["inchikey"] != "KEY001"].reset_index(drop=True))
-    with pytest.raises(ValueError, match=r"random\.folds: no compound of the validation fold"):
-        fold_fields(pairs, folds, "validation", "random")
+    rows = [(f"s/p{j}/A{i + 1:02d}/0", f"p{j}", f"KEY{i:03d}") for i in range(3) for j in range(2)]
+    fields = pd.DataFrame(rows, columns=["field_id", "plate", "inchikey"])
+    examples = fields.assign(split="random", fold=["test"] * 2 + ["train"] * 2 + ["test"] * 2)
+    found = fold_fields(examples.sample(frac=1, random_state=0), "test")
+    pd.testing.assert_frame_equal(found, examples[examples["inchikey"] != "KEY001"].reset_index(drop=True))
+    with pytest.raises(ValueError, match="examples: no compound of the validation fold has a field"):
+        fold_fields(examples, "validation")
+
+
+N, DRAWS = 120, Draws(candidates=50, number=3, seed=0)
 
 
 @pytest.fixture(scope="module")
-def planted_fold():
-    """120 compounds of six plates, two fields each; vectors of fields by their id, and of compounds."""
-    rng = np.random.default_rng(0)
-    fields = pd.DataFrame(
-        {"field_id": f"f{i:03d}/{j}", "plate": f"p{(i + j) % 6}", "inchikey": f"k{i:03d}"}
-        for i in range(120)
+def fields():
+    """Two fields each of 120 compounds, on six plates, sorted by compound and field."""
+    return pd.DataFrame(
+        {"field_id": f"f{i:03d}/{j}", "plate": f"p{(i + j) % 6}", "inchikey": f"k{i:03d}", "split": "random"}
+        for i in range(N)
         for j in range(2)
     )
-    structures = rng.standard_normal((120, 8))
-    images = np.repeat(structures, 2, axis=0) + rng.standard_normal((240, 8))
-    return fields, pd.DataFrame(images, fields["field_id"]), structures
 
 
-def ranked(planted_fold, **options):
-    fields, images, structures = planted_fold
-    queries = draw_queries(fields, 0, 3)
-    spaces = (both_ways(images.loc[drawn["field_id"]].to_numpy(), structures) for drawn in queries)
-    return queries, field_ranks(queries, spaces, 50, 0, **options)
+@pytest.fixture(scope="module")
+def method(fields):
+    """Vectors of fields are noisy copies of those of their compounds; no lengths are 1."""
+    generator = np.random.default_rng(0)
+    compounds = generator.standard_normal((N, 8))
+    images = np.repeat(compounds, 2, axis=0) + generator.standard_normal((2 * N, 8))
+    return Method(
+        Embeddings(fields["field_id"].to_numpy(), images),
+        Embeddings(fields["inchikey"].unique(), compounds),
+        normalised=False,
+    )
 
 
-def dense_scores(planted_fold, drawn, direction):
-    _, images, structures = planted_fold
-    scores = images.loc[drawn["field_id"]].to_numpy() @ structures.T
-    return scores if direction == STRUCTURE_RETRIEVAL else scores.T
+@pytest.fixture(scope="module")
+def ranks(method, fields):
+    return rank_method(method, fields, DRAWS)
 
 
-@pytest.mark.parametrize("direction", [STRUCTURE_RETRIEVAL, IMAGE_RETRIEVAL])
-def test_full_pool_accuracies_are_scikit_learns(planted_fold, direction):
-    queries, table = ranked(planted_fold)
-    for draw, drawn in enumerate(queries):
-        rows = table[(table["direction"] == direction) & (table["draw"] == draw) & (table["pool"] == "full")]
-        scores = dense_scores(planted_fold, drawn, direction)
+def of(ranks, **setting):
+    """Rows of a setting."""
+    for column, value in setting.items():
+        ranks = ranks[ranks[column] == value]
+    return ranks
+
+
+def dense_scores(method, drawn, direction):
+    """All scores of drawn fields and their compounds, (queries, candidates)."""
+    scores = method.fields.of(drawn["field_id"]) @ method.compounds.of(drawn["inchikey"]).T
+    return scores if direction == IMAGE_TO_COMPOUND else scores.T
+
+
+def dense_ranks(scores):
+    """Rank of each query's match, where none ties: match i is candidate i."""
+    return 1 + (scores > np.diag(scores)[:, None]).sum(axis=1)
+
+
+def test_every_pool_and_direction_is_ranked(ranks):
+    assert set(ranks["task"]) == {"retrieval"}
+    assert ranks["excluded"].isna().all()
+    counts = ranks.groupby(["shown_by", "pool"]).size().to_dict()
+    assert counts == {
+        ("field", "full"): 3 * 2 * N,
+        ("field", "sampled"): 3 * 2 * N,
+        ("field", "same plate"): 2 * N,
+        ("mean", "full"): 2 * N,
+        ("mean", "sampled"): 3 * 2 * N,
+    }
+
+
+@pytest.mark.parametrize("direction", [IMAGE_TO_COMPOUND, COMPOUND_TO_IMAGE])
+def test_full_pool_accuracies_are_scikit_learns(method, fields, ranks, direction):
+    for draw, drawn in enumerate(draw_queries(fields, 0, 3)):
+        rows = of(ranks, shown_by="field", direction=direction, draw=draw, pool="full")
+        scores = dense_scores(method, drawn, direction)
         for k in (1, 5, 10, 119):
-            expected = top_k_accuracy_score(np.arange(120), scores, k=k)
+            expected = top_k_accuracy_score(np.arange(N), scores, k=k)
             assert (rows["rank"] <= k).mean() == pytest.approx(expected, abs=1e-12)
-        assert set(rows["candidates"]) == {120}
+        assert set(rows["candidates"]) == {N}
         names = (drawn["field_id"], drawn["inchikey"])
-        query, match = names if direction == STRUCTURE_RETRIEVAL else names[::-1]
+        query, match = names if direction == IMAGE_TO_COMPOUND else names[::-1]
         assert rows["query"].tolist() == query.tolist()
         assert rows["match"].tolist() == match.tolist()
         assert rows["compound"].tolist() == drawn["inchikey"].tolist()
 
 
 def test_accuracies_in_the_fit_are_scikit_learns():
-    images, structures = np.random.default_rng(0).standard_normal((2, 90, 4))
-    found = retrieval_accuracies(images, images + structures, (1, 5))
-    scores = images @ (images + structures).T
+    images, noise = np.random.default_rng(0).standard_normal((2, 90, 4))
+    compounds = images + noise
+    found = retrieval_accuracies(images, compounds, (1, 5))
+    scores = images @ compounds.T
     for k in (1, 5):
-        by_image, by_structure = (top_k_accuracy_score(np.arange(90), s, k=k) for s in (scores, scores.T))
-        assert found[f"top{k}_structure_retrieval"] == pytest.approx(by_image)
-        assert found[f"top{k}_image_retrieval"] == pytest.approx(by_structure)
-        assert found[f"top{k}"] == pytest.approx((by_image + by_structure) / 2)
+        by_image, by_compound = (top_k_accuracy_score(np.arange(90), s, k=k) for s in (scores, scores.T))
+        assert found[f"top{k}_image_to_compound"] == pytest.approx(by_image)
+        assert found[f"top{k}_compound_to_image"] == pytest.approx(by_compound)
+        assert found[f"top{k}"] == pytest.approx((by_image + by_compound) / 2)
+    assert set(retrieval_accuracies(images, compounds)) == set(RETRIEVAL_METRICS)
 
 
-@pytest.mark.parametrize("direction", [STRUCTURE_RETRIEVAL, IMAGE_RETRIEVAL])
-def test_candidates_of_the_same_plate_only(planted_fold, direction):
-    queries, table = ranked(planted_fold)
-    rows = table.query("direction == @direction and pool == 'same plate'")
+@pytest.mark.parametrize("direction", [IMAGE_TO_COMPOUND, COMPOUND_TO_IMAGE])
+def test_candidates_of_the_same_plate_only(method, fields, ranks, direction):
+    rows = of(ranks, direction=direction, pool="same plate")
     assert set(rows["draw"]) == {0}
-    scores = dense_scores(planted_fold, queries[0], direction)
-    plates = queries[0]["plate"].to_numpy()
+    drawn = draw_queries(fields, 0)[0]
+    scores = dense_scores(method, drawn, direction)
+    plates = drawn["plate"].to_numpy()
     for i, (rank, size) in enumerate(zip(rows["rank"], rows["candidates"], strict=True)):
         others = plates == plates[i]
         assert size == others.sum()
         assert rank == 1 + (scores[i, others] > scores[i, i]).sum()
 
 
-def test_sampled_pools_are_other_ones_in_every_draw(planted_fold):
-    _, table = ranked(planted_fold)
-    rows = table[(table["direction"] == IMAGE_RETRIEVAL) & (table["pool"] != "same plate")]
-    ranks = rows.pivot(index=["query", "draw"], columns="pool", values="rank")
-    assert (ranks["sampled"] <= ranks["full"]).all()
+def test_sampled_pools_are_other_ones_in_every_draw(ranks):
+    rows = of(ranks, direction=COMPOUND_TO_IMAGE, shown_by="field")
+    rows = rows[rows["pool"] != "same plate"]
+    by_pool = rows.pivot(index=["query", "draw"], columns="pool", values="rank")
+    assert (by_pool["sampled"] <= by_pool["full"]).all()
     assert set(rows.query("pool == 'sampled'")["candidates"]) == {50}
-    by_draw = ranks["sampled"].unstack()
+    by_draw = by_pool["sampled"].unstack()
     assert all((by_draw[a] != by_draw[b]).any() for a, b in ((0, 1), (0, 2), (1, 2)))
 
 
-def test_compounds_shown_by_their_mean(planted_fold):
-    fields, images, structures = planted_fold
-    keys, means = mean_by_compound(images.to_numpy(), fields)
-    table = mean_ranks(both_ways(means, structures), keys, 50, 0, 3)
-    full = table.query("pool == 'full' and direction == 'structure retrieval'")
+def test_sampled_pools_are_those_of_the_draw_s_seed(method, fields, ranks):
+    for draw, drawn in enumerate(draw_queries(fields, 0, 3)):
+        vectors = method.fields.of(drawn["field_id"]), method.compounds.of(drawn["inchikey"])
+        expected = sampled_ranks(*vectors, np.arange(N), 50, draw_seed(0, draw))
+        rows = of(ranks, shown_by="field", direction=IMAGE_TO_COMPOUND, draw=draw, pool="sampled")
+        np.testing.assert_array_equal(rows["rank"], expected)
+
+
+def test_compounds_shown_by_their_mean(method, fields, ranks):
+    _, means = mean_by_compound(method.fields.vectors, fields)
+    full = of(ranks, shown_by="mean", pool="full", direction=IMAGE_TO_COMPOUND)
     assert set(full["draw"]) == {0}
-    scores = means @ structures.T
-    np.testing.assert_array_equal(full["rank"], 1 + (scores > np.diag(scores)[:, None]).sum(1))
+    np.testing.assert_array_equal(full["rank"], dense_ranks(means @ method.compounds.vectors.T))
     assert (full["query"] == full["match"]).all()
-    assert table.query("pool == 'sampled'").groupby(["direction", "draw"]).size().eq(120).all()
-    assert set(table["shown_by"]) == {"mean"}
-    _, by_field = ranked(planted_fold)
-    single = by_field.query("pool == 'full' and direction == 'structure retrieval'")
-    assert full["rank"].mean() < single["rank"].mean()
+    assert of(ranks, shown_by="mean", pool="sampled").groupby(["direction", "draw"]).size().eq(N).all()
+    single = of(ranks, shown_by="field", pool="full", direction=IMAGE_TO_COMPOUND)
+    assert full["rank"].mean() < single["rank"].mean(), "more of a compound's fields tell more"
 
 
-def test_hand_made_ties_land_on_their_bounds(planted_fold):
+def test_a_mean_is_normalised_again_where_vectors_are(method, fields):
+    """Fields of a compound that differ have a short mean: as a candidate it would lose against the others."""
+    unit = replace(method, fields=Embeddings(method.fields.keys, unit_rows(method.fields.vectors)))
+    _, means = mean_by_compound(unit.fields.vectors, fields)
+    found = {}
+    for normalised, vectors in ((True, unit_rows(means)), (False, means)):
+        ranks = rank_method(replace(unit, normalised=normalised), fields, DRAWS)
+        found[normalised] = of(ranks, shown_by="mean", pool="full", direction=COMPOUND_TO_IMAGE)["rank"].to_numpy()
+        np.testing.assert_array_equal(found[normalised], dense_ranks(method.compounds.vectors @ vectors.T))
+    assert (found[True] != found[False]).any()
+
+
+def test_vectors_that_are_not_normalised_are_ranked_by_their_dot_products(method, fields, ranks):
+    unit = replace(method, fields=Embeddings(method.fields.keys, unit_rows(method.fields.vectors)), normalised=True)
+    setting = {"shown_by": "field", "pool": "full"}
+    as_given, by_cosine = of(ranks, **setting), of(rank_method(unit, fields, DRAWS), **setting)
+    # The length of a query changes no rank, that of a candidate does.
+    for direction, same in ((IMAGE_TO_COMPOUND, True), (COMPOUND_TO_IMAGE, False)):
+        ours, theirs = (of(table, direction=direction)["rank"].to_numpy() for table in (as_given, by_cosine))
+        assert (ours == theirs).all() == same
+
+
+def without(method, fields=(), compounds=()):
+    """The method, which does not know these fields and compounds."""
+    known_fields = ~np.isin(method.fields.keys, list(fields))
+    known_compounds = ~np.isin(method.compounds.keys, list(compounds))
+    return replace(
+        method,
+        fields=Embeddings(method.fields.keys[known_fields], method.fields.vectors[known_fields]),
+        compounds=Embeddings(method.compounds.keys[known_compounds], method.compounds.vectors[known_compounds]),
+    )
+
+
+@pytest.fixture(scope="module")
+def partial(method, fields):
+    """The method without the first field of every third compound, and without the compounds k001 and k004."""
+    first = fields.loc[fields["field_id"].str.endswith("/0"), "field_id"]
+    return without(method, first[::3], ["k001", "k004"])
+
+
+def test_what_a_method_does_not_know_is_neither_query_nor_candidate(partial, fields):
+    ranks = rank_method(partial, fields, DRAWS)
+    for draw, drawn in enumerate(draw_queries(fields, 0, 3)):
+        known = drawn[partial.fields.knows(drawn["field_id"]) & ~drawn["inchikey"].isin(["k001", "k004"])]
+        assert len(known) < len(drawn) - 2
+        for direction in (IMAGE_TO_COMPOUND, COMPOUND_TO_IMAGE):
+            rows = of(ranks, shown_by="field", direction=direction, draw=draw, pool="full")
+            assert rows["compound"].tolist() == known["inchikey"].tolist()
+            assert set(rows["candidates"]) == {len(known)}
+            np.testing.assert_array_equal(rows["rank"], dense_ranks(dense_scores(partial, known, direction)))
+    few = of(rank_method(partial, fields, Draws(1000, 1, 0)), shown_by="field", direction=IMAGE_TO_COMPOUND, draw=0)
+    full, sampled = of(few, pool="full"), of(few, pool="sampled")
+    assert (sampled["candidates"] == len(full)).all()
+    np.testing.assert_array_equal(full["rank"], sampled["rank"])
+
+
+def test_a_mean_is_of_the_fields_that_the_method_knows(partial, fields):
+    rows = of(rank_method(partial, fields, DRAWS), shown_by="mean", pool="full", direction=IMAGE_TO_COMPOUND)
+    # Every compound but the two has a field that is known: a compound without its first field is shown by its second.
+    assert rows["compound"].tolist() == [key for key in fields["inchikey"].unique() if key not in ("k001", "k004")]
+    images = pd.DataFrame(partial.fields.vectors, [key.split("/")[0].replace("f", "k") for key in partial.fields.keys])
+    means = images.groupby(level=0).mean().loc[rows["compound"]].to_numpy()
+    np.testing.assert_array_equal(rows["rank"], dense_ranks(means @ partial.compounds.of(rows["compound"]).T))
+
+
+def test_draws_are_the_same_for_all_methods(method, partial, fields, ranks):
+    """So that differences of methods are paired: a query of one method is a query of all that know it."""
+    keys = ["direction", "pool", "shown_by", "draw", "query", "match"]
+    whole, part = (pd.MultiIndex.from_frame(table[keys]) for table in (ranks, rank_method(partial, fields, DRAWS)))
+    assert part.isin(whole).all()
+    assert len(part) < len(whole)
+    left_out = whole[~whole.isin(part)].to_frame(index=False)
+    images = left_out[left_out["shown_by"] == "field"]
+    image = np.where(images["direction"] == IMAGE_TO_COMPOUND, images["query"], images["match"])
+    compound = np.where(images["direction"] == IMAGE_TO_COMPOUND, images["match"], images["query"])
+    assert not (partial.fields.knows(image) & partial.compounds.knows(compound)).any()
+    other = Method(
+        Embeddings(method.fields.keys, np.ones((2 * N, 1))), Embeddings(method.compounds.keys, np.ones((N, 1)))
+    )
+    pd.testing.assert_frame_equal(rank_method(other, fields, DRAWS)[keys], ranks[keys])
+
+
+def test_the_order_of_a_method_s_rows_does_not_matter(method, fields, ranks):
+    order, turn = np.random.default_rng(1).permutation(2 * N), np.random.default_rng(2).permutation(N)
+    mixed = replace(
+        method,
+        fields=Embeddings(method.fields.keys[order], method.fields.vectors[order]),
+        compounds=Embeddings(method.compounds.keys[turn], method.compounds.vectors[turn]),
+    )
+    pd.testing.assert_frame_equal(rank_method(mixed, fields, DRAWS), ranks)
+
+
+def test_a_method_that_knows_nothing_that_was_drawn_is_refused(method, fields):
+    for nothing in (without(method, fields["field_id"]), without(method, compounds=fields["inchikey"])):
+        with pytest.raises(ValueError, match="random split: the method knows no field that was drawn"):
+            rank_method(nothing, fields, DRAWS)
+
+
+def test_hand_made_ties_land_on_their_bounds(method, fields):
     """Forty compounds have one vector: the match's rank is the worst or the best of its forty."""
-    fields, images, structures = planted_fold
-    alike = np.where(np.arange(120)[:, None] < 40, structures[0], structures)
-    tied = fields, images, alike
-    worst, best = (ranked(tied, ties=ties)[1] for ties in ("pessimistic", "optimistic"))
-    of = (worst["direction"] == STRUCTURE_RETRIEVAL) & (worst["pool"] == "full") & (worst["draw"] == 0)
-    spread = (worst["rank"] - best["rank"])[of].to_numpy()
-    np.testing.assert_array_equal(spread, np.where(np.arange(120) < 40, 39, 0))
+    vectors = method.compounds.vectors
+    alike = np.where(np.arange(N)[:, None] < 40, vectors[0], vectors)
+    tied = replace(method, compounds=Embeddings(method.compounds.keys, alike))
+    worst, best = (rank_method(replace(tied, ties=ties), fields, DRAWS) for ties in ("pessimistic", "optimistic"))
+    setting = {"direction": IMAGE_TO_COMPOUND, "pool": "full", "draw": 0}
+    for shown_by in ("field", "mean"):
+        spread = of(worst, **setting, shown_by=shown_by)["rank"] - of(best, **setting, shown_by=shown_by)["rank"]
+        np.testing.assert_array_equal(spread, np.where(np.arange(N) < 40, 39, 0))

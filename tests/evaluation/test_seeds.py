@@ -4,7 +4,7 @@ import pytest
 
 from cloome_kedro import schemas
 from cloome_kedro.evaluation.seeds import spread_over_seeds
-from cloome_kedro.evaluation.summary import summarise_ranks
+from cloome_kedro.evaluation.summary import Summary, summarise_ranks
 
 KEY = "AAAAAAAAAAAA{}{}-AAAAAAAAAA-N"
 
@@ -24,9 +24,8 @@ def ranks(seed, split="random", methods=("CLOOME", "Untrained")):
     return schemas.ranks.validate(pd.DataFrame(rows))
 
 
-def metrics(seed, split="random", split_hash="h", table="zero_shot_metrics"):
-    found = summarise_ranks(ranks(seed, split), (1, 5), 0.95)
-    return found.assign(seed=seed, split_hash=split_hash, table=table)
+def metrics(seed, split="random", split_hash="h"):
+    return summarise_ranks(ranks(seed, split), Summary((1, 5))).assign(seed=seed, split_hash=split_hash)
 
 
 def test_mean_and_spread_of_every_metric():
@@ -50,9 +49,11 @@ def test_a_single_seed_has_no_spread():
     assert set(gathered["seeds"]) == {"4"}
 
 
-def test_equal_rows_of_two_tables_are_kept_apart():
-    both = pd.concat([metrics(0), metrics(0, table="corruption_metrics")])
-    assert len(spread_over_seeds(both)) == 2 * len(spread_over_seeds(metrics(0)))
+def test_rows_that_differ_in_their_images_alone_are_kept_apart():
+    both = pd.concat([metrics(0), metrics(0).assign(images="gaussian_blur")])
+    gathered = spread_over_seeds(both)
+    assert len(gathered) == 2 * len(spread_over_seeds(metrics(0)))
+    assert (gathered["n_seeds"] == 1).all()
 
 
 def test_rows_given_twice_and_seeds_of_other_folds_are_refused():

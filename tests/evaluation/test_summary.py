@@ -5,15 +5,17 @@ from scipy.stats import binomtest
 
 from cloome_kedro import schemas
 from cloome_kedro.evaluation.bootstrap import clustered_mean_interval, paired_difference
+from cloome_kedro.evaluation.rank_metrics import chance_top_k
 from cloome_kedro.evaluation.ranks import top_k
-from cloome_kedro.evaluation.summary import SETTING, chance_top_k, compare_ranks, summarise_ranks
+from cloome_kedro.evaluation.summary import SETTING, Summary, compare_ranks, summarise_ranks
+from cloome_kedro.words import COMPOUND_TO_IMAGE, IMAGE_TO_COMPOUND
 
 TASK = {
     "split": "random",
     "task": "retrieval",
     "method": "CLOOME",
     "images": "clean",
-    "direction": "structure retrieval",
+    "direction": IMAGE_TO_COMPOUND,
     "pool": "sampled",
     "shown_by": "field",
     "excluded": None,
@@ -37,7 +39,7 @@ def checked(metrics):
 def test_one_draw_has_exact_intervals_and_chance():
     rank = [1, 1, 3, 6, 20, 40]
     ranks = pd.concat([ranks_of(rank), ranks_of([1] * 6, method="Oracle (phenotype)")])
-    metrics = checked(summarise_ranks(ranks, [1, 5, 50], 0.9))
+    metrics = checked(summarise_ranks(ranks, Summary([1, 5, 50], 0.9)))
     rows = metrics.set_index(["method", "metric"])
     assert len(rows) == 3 * 5
     assert (rows["n"] == 6).all()
@@ -66,7 +68,7 @@ def test_many_draws_are_averaged_and_their_spread_told():
     rng = np.random.default_rng(0)
     draws = [rng.integers(1, 41, 60) for _ in range(4)]
     ranks = pd.concat(ranks_of(rank, draw=draw) for draw, rank in enumerate(draws))
-    metrics = checked(summarise_ranks(ranks.sample(frac=1, random_state=0), [1, 10], 0.95, seed=3))
+    metrics = checked(summarise_ranks(ranks.sample(frac=1, random_state=0), Summary([1, 10], seed=3)))
     ours = metrics[metrics["method"] == "CLOOME"].set_index(["draws", "metric"])
     assert set(metrics["draws"]) == {1, 4}
     hits = np.array([(rank <= 10).mean() for rank in draws])
@@ -86,7 +88,7 @@ def test_many_draws_are_averaged_and_their_spread_told():
 
 def test_a_draw_with_fewer_queries_counts_as_much():
     ranks = pd.concat([ranks_of([1] * 10), ranks_of([9] * 40, draw=1)])
-    metrics = summarise_ranks(ranks, [1], 0.95)
+    metrics = summarise_ranks(ranks, Summary([1]))
     assert metrics.query("method == 'CLOOME' and draws == 2 and metric == 'top-1'")["value"].item() == 0.5
 
 
@@ -95,10 +97,10 @@ def test_settings_are_kept_apart_and_chance_stands_once_for_each():
         ranks_of([1, 2, 3], method=method, images=images, direction=direction, excluded=excluded)
         for method in ("CLOOME", "Bilinear")
         for images in ("clean", "flips")
-        for direction in (None, "image retrieval")
+        for direction in (None, COMPOUND_TO_IMAGE)
         for excluded in (None, "none", "well")
     ]
-    metrics = checked(summarise_ranks(pd.concat(frames), [1], 0.95))
+    metrics = checked(summarise_ranks(pd.concat(frames), Summary([1])))
     top1 = metrics[metrics["metric"] == "top-1"]
     assert len(top1) == 3 * 2 * 2 * 3
     assert not top1.duplicated([*SETTING]).any()
@@ -108,7 +110,7 @@ def test_settings_are_kept_apart_and_chance_stands_once_for_each():
 
 def test_chance_of_pools_of_many_sizes_is_that_of_a_simulation():
     sizes = np.repeat([2, 3, 7, 30], 15)
-    metrics = summarise_ranks(ranks_of(np.ones(60), candidates=sizes), [1, 5], 0.95)
+    metrics = summarise_ranks(ranks_of(np.ones(60), candidates=sizes), Summary([1, 5]))
     chance = metrics[metrics["method"] == "Random"].set_index("metric")["value"]
     random = np.random.default_rng(0).integers(1, sizes, (40_000, 60), endpoint=True)
     assert chance["top-1"] == pytest.approx((random <= 1).mean(), abs=0.002)
@@ -124,7 +126,7 @@ def test_differences_are_paired_by_draw_and_query():
     ours, theirs = rng.integers(1, 12, (2, 3, 60))
     a = pd.concat(ranks_of(rank, draw=draw, images="flips") for draw, rank in enumerate(ours))
     b = pd.concat(ranks_of(rank, draw=draw) for draw, rank in enumerate(theirs))
-    table = compare_ranks(a, b.sample(frac=1, random_state=1), "clean", [1, 5], 0.95, seed=2)
+    table = compare_ranks(a, b.sample(frac=1, random_state=1), "clean", Summary([1, 5], seed=2))
     schemas.differences.validate(table.assign(split_hash="0" * 16))
     assert table["metric"].tolist() == ["top-1", "top-5"]
     assert set(table["images"]) == {"flips"}
@@ -140,34 +142,32 @@ def test_differences_are_paired_by_draw_and_query():
 
 
 def test_only_queries_that_both_have_are_compared():
-    table = compare_ranks(ranks_of([1, 1, 1, 1]), ranks_of([1, 9], method="Bilinear"), "Bilinear", [1], 0.95)
+    table = compare_ranks(ranks_of([1, 1, 1, 1]), ranks_of([1, 9], method="Bilinear"), "Bilinear", Summary([1]))
     assert table["difference"].item() == 0.5
     assert table["n"].item() == 2
-    assert compare_ranks(ranks_of([1]).iloc[:0], ranks_of([1]), "itself", [1], 0.95).empty
+    assert compare_ranks(ranks_of([1]).iloc[:0], ranks_of([1]), "itself", Summary([1])).empty
 
 
 def test_settings_that_both_have_are_paired_with_their_like():
-    clean = pd.concat(
-        [ranks_of([1, 1], direction="structure retrieval"), ranks_of([5, 5], direction="image retrieval")]
-    )
+    clean = pd.concat([ranks_of([1, 1], direction=IMAGE_TO_COMPOUND), ranks_of([5, 5], direction=COMPOUND_TO_IMAGE)])
     turned = pd.concat([clean.assign(images="flips"), clean.assign(images="rotation", rank=5)])
-    table = compare_ranks(turned, clean, "clean", [1], 0.95).set_index(["images", "direction"])["difference"]
+    table = compare_ranks(turned, clean, "clean", Summary([1])).set_index(["images", "direction"])["difference"]
     assert table.to_dict() == {
-        ("flips", "structure retrieval"): 0,
-        ("flips", "image retrieval"): 0,
-        ("rotation", "structure retrieval"): -1,
-        ("rotation", "image retrieval"): 0,
+        ("flips", IMAGE_TO_COMPOUND): 0,
+        ("flips", COMPOUND_TO_IMAGE): 0,
+        ("rotation", IMAGE_TO_COMPOUND): -1,
+        ("rotation", COMPOUND_TO_IMAGE): 0,
     }
 
 
 def test_a_baseline_of_several_settings_is_refused():
     two = pd.concat([ranks_of([1, 1], method="A"), ranks_of([1, 1], method="B")])
     with pytest.raises(ValueError, match=r"the baseline has several rows of .*narrow it"):
-        compare_ranks(ranks_of([1, 1]), two, "A and B", [1], 0.95)
+        compare_ranks(ranks_of([1, 1]), two, "A and B", Summary([1]))
     other = ranks_of([1, 1], method="A")
     with pytest.raises(ValueError, match="different compounds"):
-        compare_ranks(ranks_of([1, 1]), other.assign(compound=KEYS[5]), "A", [1], 0.95)
+        compare_ranks(ranks_of([1, 1]), other.assign(compound=KEYS[5]), "A", Summary([1]))
 
 
 def test_no_ranks_give_no_rows():
-    checked(summarise_ranks(ranks_of([1]).iloc[:0], [1], 0.95))
+    checked(summarise_ranks(ranks_of([1]).iloc[:0], Summary([1])))

@@ -22,7 +22,7 @@ def test_aliases(name, channel):
     assert canonical(name) == channel
 
 
-def test_unknown_names_are_no_channel():
+def test_unknown_names_are_not_channels():
     assert canonical("OrigBrightfield") is None
     assert canonical("1") is None
 

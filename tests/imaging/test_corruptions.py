@@ -6,8 +6,17 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
-from cloome_kedro.imaging import corruptions
-from cloome_kedro.imaging.corruptions import corrupt, corruption, draw_settings, field_seed, find_corruptions
+from cloome_kedro.imaging.corruptions import (
+    CORRUPTIONS,
+    corrupt,
+    corruption,
+    draw_settings,
+    draw_table,
+    field_seed,
+    find_corruptions,
+)
+from cloome_kedro.registry import load_modules
+from registries import restored
 
 NAMES = ["random_flip", "small_rotation", "random_flip_small_rotation", "large_rotation", "gaussian_blur"]
 IDS = [f"screen/plate/A{i:02d}/1" for i in range(1, 25)]
@@ -19,9 +28,10 @@ def images():
 
 
 @pytest.fixture
-def registry(monkeypatch):
-    """Registrations of a test end with it."""
-    monkeypatch.setattr(corruptions, "_REGISTRY", dict(corruptions._REGISTRY))
+def registry():
+    """The registry of corruptions, to which a test can add its own."""
+    with restored(CORRUPTIONS) as registry:
+        yield registry
 
 
 def settings_of(name, ids=IDS, seed=0):
@@ -140,7 +150,8 @@ def test_a_users_module_registers_its_own(registry, tmp_path, monkeypatch, image
         "def strong_blur(image, sigma):\n    return gaussian_blur(image, sigma)\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    flip, mine = find_corruptions(["random_flip", "strong_blur"], ["my_corruptions"])
+    load_modules(["my_corruptions"])
+    flip, mine = find_corruptions(["random_flip", "strong_blur"])
     own = draw_settings(mine, 5)
     assert 3 <= own["sigma"] <= 4
     changed, _ = corrupt(mine, images[:1], [own])
@@ -151,13 +162,23 @@ def test_a_users_module_registers_its_own(registry, tmp_path, monkeypatch, image
     assert flip.is_augmentation({"flips": True})
 
 
-def test_unknown_names_and_modules_are_refused():
-    with pytest.raises(ValueError, match=r"'smal_rotation' is unknown; the nearest there are: small_rotation"):
+def test_unknown_names_are_refused():
+    with pytest.raises(ValueError, match=r"no corruption 'smal_rotation'; the nearest are: small_rotation"):
         find_corruptions(["smal_rotation"])
-    with pytest.raises(ValueError, match="'xyz' is unknown; the nearest there are: " + ", ".join(NAMES)):
+    with pytest.raises(ValueError, match="no corruption 'xyz'; the nearest are: " + ", ".join(NAMES)):
         find_corruptions(["xyz"])
-    with pytest.raises(ValueError, match=r"corruption\.modules: no_such_module cannot be imported"):
-        find_corruptions([], ["no_such_module"])
+
+
+def test_the_table_of_settings_has_one_row_per_field():
+    (found,) = find_corruptions(["random_flip_small_rotation"])
+    table = draw_table(found, IDS, 3)
+    assert table["field_id"].tolist() == IDS
+    assert set(table["corruption"]) == {found.name}
+    assert table["seed"].tolist() == [field_seed(3, found.name, field_id) for field_id in IDS]
+    drawn = [draw_settings(found, seed) for seed in table["seed"]]
+    assert [json.loads(text) for text in table["settings"]] == drawn
+    shuffled = draw_table(found, IDS[::-1], 3)
+    assert shuffled[::-1].reset_index(drop=True).equals(table)
 
 
 def test_corruptions_that_break_the_rules_are_refused(registry, images):
@@ -177,5 +198,6 @@ def test_corruptions_that_break_the_rules_are_refused(registry, images):
     def random_flip(image):
         return image
 
-    with pytest.raises(ValueError, match="give it another name"):
+    message = rf"corruption random_flip of {__name__} is already defined in .*\.corruptions: give it another name"
+    with pytest.raises(ValueError, match=message):
         corruption(draw=lambda generator: {})(random_flip)

@@ -4,24 +4,18 @@ import numpy as np
 import pytest
 
 from cloome_kedro.imaging.channels import CHANNELS
-from cloome_kedro.imaging.features import (
-    CHANNEL_FAMILIES,
-    PAIR_FAMILIES,
-    SHAPE_FAMILIES,
-    ProfileSettings,
-    feature_names,
-    measure_field,
-)
+from cloome_kedro.imaging.config import CHANNEL_FAMILIES, PAIR_FAMILIES, SHAPE_FAMILIES, Measurement
+from cloome_kedro.imaging.features import feature_names, measure_field
 from cloome_kedro.imaging.nuclei import segment_nuclei
 from planted_fields import DNA, grid, planted_field
 
-DEFAULT = ProfileSettings(nucleus_diameter=10)
-ALL = ProfileSettings(families=SHAPE_FAMILIES + CHANNEL_FAMILIES + PAIR_FAMILIES, nucleus_diameter=10)
+DEFAULT = Measurement(nucleus_diameter=10)
+ALL = Measurement(families=SHAPE_FAMILIES + CHANNEL_FAMILIES + PAIR_FAMILIES, nucleus_diameter=10)
 FIELD = planted_field(grid(7))
 
 
-def measured(images, settings=DEFAULT):
-    return dict(zip(feature_names(settings), measure_field(images, settings), strict=True))
+def measured(images, measurement=DEFAULT):
+    return dict(zip(feature_names(measurement), measure_field(images, measurement), strict=True))
 
 
 def test_features_of_nuclei_are_medians_over_them():
@@ -53,7 +47,7 @@ def test_features_of_the_field_are_those_of_all_its_pixels():
         )
     slope = np.polyfit(FIELD[1].ravel() / 255.0, FIELD[DNA].ravel() / 255.0, 1)[0]
     assert features["Field_Correlation_Slope_ER_DNA"] == pytest.approx(slope, rel=1e-4)
-    assert not any(name.startswith("Field_AreaShape") for name in features), "the image's outline is no feature"
+    assert not any(name.startswith("Field_AreaShape") for name in features), "the outline of the image is not a feature"
 
 
 def test_correlations_are_those_of_cp_measure():
@@ -73,7 +67,7 @@ def test_correlations_are_those_of_cp_measure():
 
 
 def test_a_planted_disc_has_the_size_of_a_disc():
-    features = measured(planted_field([(32, 32)], radius=11, noise=0.1), ProfileSettings(nucleus_diameter=22))
+    features = measured(planted_field([(32, 32)], radius=11, noise=0.1), Measurement(nucleus_diameter=22))
     assert features["Nuclei_AreaShape_EquivalentDiameter"] == pytest.approx(23, abs=2)
     assert features["Nuclei_AreaShape_Eccentricity"] < 0.1
     assert features["Nuclei_AreaShape_Solidity"] > 0.95
@@ -123,9 +117,9 @@ def test_names_tell_compartment_category_and_channels():
     assert len([name for name in names if "Correlation_Pearson" in name]) == 2 * 10
 
 
-def test_place_is_no_feature():
+def test_place_is_not_a_feature():
     """A field and its mirror image have the same profile."""
-    intensity = ProfileSettings(families=("intensity", "pearson"), nucleus_diameter=10)
+    intensity = Measurement(families=("intensity", "pearson"), nucleus_diameter=10)
     for mirrored in (FIELD[:, ::-1], FIELD[:, :, ::-1]):
         np.testing.assert_allclose(
             measure_field(mirrored, intensity), measure_field(FIELD, intensity), rtol=1e-4, atol=1e-6
@@ -134,7 +128,7 @@ def test_place_is_no_feature():
 
 
 def test_one_compartment():
-    only = ProfileSettings(families=("sizeshape",), compartments=("nuclei", "field"))
+    only = Measurement(families=("sizeshape",), compartments=("nuclei", "field"))
     assert all(name.startswith("Nuclei_") for name in feature_names(only))
-    field = ProfileSettings(families=("intensity",), compartments=("field",))
+    field = Measurement(families=("intensity",), compartments=("field",))
     assert all(name.startswith("Field_Intensity") for name in feature_names(field))

@@ -1,3 +1,4 @@
+import os
 from fractions import Fraction
 
 import imagecodecs
@@ -9,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cloome_kedro.imaging.config import Intensity, Storage
 from cloome_kedro.imaging.images import (
     BadField,
     area_average,
@@ -16,8 +18,10 @@ from cloome_kedro.imaging.images import (
     read_field,
     read_image,
     statistics,
+    to_stored,
     usual_shape,
 )
+from cloome_kedro.imaging.intensity import to_uint8
 
 
 def image(seed=0, size=(40, 50), top=4095, dtype=np.uint16):
@@ -26,12 +30,20 @@ def image(seed=0, size=(40, 50), top=4095, dtype=np.uint16):
 
 @pytest.fixture
 def field(tmp_path):
-    """Five files and what is in them."""
-    paths, images = [], np.stack([image(i) for i in range(5)])
+    """Five files of one image each, and the images."""
+    planes, images = [], np.stack([image(i) for i in range(5)])
     for i in range(5):
-        paths.append(str(tmp_path / f"ch{i}.tiff"))
-        tifffile.imwrite(paths[i], images[i], compression="zlib")
-    return paths, images
+        planes.append((str(tmp_path / f"ch{i}.tiff"), None))
+        tifffile.imwrite(planes[i][0], images[i], compression="zlib")
+    return planes, images
+
+
+@pytest.fixture
+def pages(tmp_path):
+    """One file of five pages, and the pages."""
+    images = np.stack([image(i) for i in range(5)])
+    tifffile.imwrite(tmp_path / "pages.tiff", images, photometric="minisblack", compression="zlib")
+    return tmp_path / "pages.tiff", images
 
 
 @pytest.mark.parametrize(
@@ -88,9 +100,51 @@ def test_missing_and_other_files(tmp_path):
 
 
 def test_a_good_field(field):
-    paths, images = field
-    np.testing.assert_array_equal(read_field(paths, 12, (40, 50)), images)
-    np.testing.assert_array_equal(read_field(paths, 16, None), images)
+    planes, images = field
+    np.testing.assert_array_equal(read_field(planes, 12, (40, 50)), images)
+    np.testing.assert_array_equal(read_field(planes, 16, None), images)
+
+
+def test_pages_are_read_by_number(pages):
+    path, images = pages
+    np.testing.assert_array_equal(read_image(str(path)), images)
+    for number in (0, 3, 4):
+        np.testing.assert_array_equal(read_image(str(path), number), images[number])
+    with pytest.raises(BadField, match=r"pages.tiff, page 5, is unreadable or truncated"):
+        read_image(str(path), 5)
+
+
+def test_a_truncated_file_of_pages_never_passes(pages):
+    path, _ = pages
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(BadField, match=r"channel .*: pages.tiff, page \d, is unreadable or truncated"):
+        read_field([(str(path), number) for number in range(5)], 12, None)
+
+
+def test_a_png_has_no_pages(tmp_path):
+    (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(image()))
+    with pytest.raises(BadField, match=r"a.png is a PNG, which has no page 0"):
+        read_image(str(tmp_path / "a.png"), 0)
+
+
+def test_a_field_is_put_together_from_the_pages_of_its_channels(pages):
+    path, images = pages
+    order = [4, 3, 2, 1, 0]
+    np.testing.assert_array_equal(read_field([(str(path), number) for number in order], 12, None), images[order])
+
+
+def test_a_file_of_several_channels_is_read_once(field, pages, monkeypatch):
+    (single, images), (several, of_pages) = field, pages
+    opened = []
+
+    def counting(path, *arguments):
+        opened.append(os.path.basename(path))
+        return open(path, *arguments)
+
+    monkeypatch.setattr("cloome_kedro.imaging.images.open", counting, raising=False)
+    read = read_field([single[0], *((str(several), number) for number in range(1, 5))], 12, None)
+    np.testing.assert_array_equal(read, np.concatenate([images[:1], of_pages[1:]]))
+    assert opened == ["ch0.tiff", "pages.tiff"]
 
 
 @pytest.mark.parametrize(
@@ -104,28 +158,47 @@ def test_a_good_field(field):
     ],
 )
 def test_a_bad_image_is_named(field, bad, bit_depth, reason):
-    tifffile.imwrite(field[0][2], bad, photometric="minisblack")
+    tifffile.imwrite(field[0][2][0], bad, photometric="minisblack")
     with pytest.raises(BadField, match=reason):
         read_field(field[0], bit_depth, (40, 50))
 
 
 def test_one_black_channel_is_kept_five_are_not(field):
-    paths, _ = field
-    for i, path in enumerate(paths):
-        assert read_field(paths, 12, None).any(), i
+    planes, _ = field
+    for path, _ in planes:
+        assert read_field(planes, 12, None).any(), path
         tifffile.imwrite(path, np.zeros((40, 50), np.uint16))
     with pytest.raises(BadField, match="black field: every pixel of all five channels is 0"):
-        read_field(paths, 12, None)
+        read_field(planes, 12, None)
 
 
 def test_usual_shape_is_that_of_most(tmp_path):
-    paths = [str(tmp_path / f"{i}.tiff") for i in range(9)]
-    for i, path in enumerate(paths):
+    planes = [(str(tmp_path / f"{i}.tiff"), None) for i in range(9)]
+    for i, (path, _) in enumerate(planes):
         tifffile.imwrite(path, image(size=(8, 9) if i == 0 else (10, 12)))
     (tmp_path / "5.tiff").write_bytes(b"no image")
-    assert usual_shape(paths) == (10, 12)
-    assert usual_shape(paths[:1]) == (8, 9)
-    assert usual_shape([str(tmp_path / "5.tiff"), str(tmp_path / "none.tiff")]) is None
+    assert usual_shape(planes) == (10, 12)
+    assert usual_shape(planes[:1]) == (8, 9)
+    assert usual_shape([planes[5], (str(tmp_path / "none.tiff"), None)]) is None
+
+
+def test_usual_shape_of_pages_is_that_of_a_page(pages):
+    path, _ = pages
+    assert usual_shape([(str(path), 3)]) == (40, 50)
+    assert usual_shape([(str(path), None)]) is None, "the whole file has three dimensions"
+
+
+def test_what_is_stored_is_scaled_then_cropped_then_averaged():
+    raw = np.random.default_rng(0).integers(0, 4096, (5, 20, 30), dtype=np.uint16)
+    storage = Storage(intensity=Intensity(1, 255), crop=16, size=(4, 8))
+    stored, thresholds = to_stored(raw, storage)
+    scaled, expected = to_uint8(raw, Intensity(1, 255))
+    boxes = scaled[:, 2:18, 7:23].reshape(5, 4, 4, 8, 2).mean((2, 4))
+    np.testing.assert_array_equal(stored, np.rint(boxes))
+    np.testing.assert_array_equal(thresholds, expected)
+    given, used = to_stored(raw, Storage(), np.full(5, 5000))
+    np.testing.assert_array_equal(given, raw.astype(int) * 256 // 5000)
+    assert used.tolist() == [5000] * 5
 
 
 def test_centre_crop():

@@ -4,7 +4,7 @@ import pytest
 from cloome_kedro import schemas
 from cloome_kedro.imaging.channels import CHANNELS
 from cloome_kedro.imaging.index import check_rejected, index_screen
-from small_screens import OPERA_CHANNELS, edit_csv, write_load_data_screen, write_opera_screen
+from small_screens import OPERA_CHANNELS, edit_csv, make_source, write_load_data_screen, write_opera_screen
 
 
 @pytest.fixture
@@ -13,13 +13,17 @@ def screen(tmp_path):
     return tmp_path, write_load_data_screen(tmp_path)
 
 
+def index_sources(folder, *descriptions):
+    return index_screen(folder, "mine", [make_source(description) for description in descriptions])
+
+
 def image(folder, channel, plate="P1", well="B01", site=1):
     return folder / f"images/{plate}/{well}_s{site}_{channel}.tiff"
 
 
 def test_index_of_a_load_data_screen(screen):
     folder, source = screen
-    index, compounds, rejected = index_screen(folder, "mine", [source])
+    index, compounds, rejected = index_sources(folder, source)
     schemas.field_index.validate(index)
     schemas.compound_table.validate(compounds)
     schemas.rejected_fields.validate(rejected)
@@ -31,6 +35,7 @@ def test_index_of_a_load_data_screen(screen):
     assert row["concentration_um"] == pytest.approx(5)
     for channel in CHANNELS:
         assert row[f"path_{channel}"] == str(image(folder, channel, "P2", "C01", 2))
+        assert index[f"plane_{channel}"].isna().all(), "a file is one image"
     controls = index[index["control"]]
     assert set(controls["well"]) == {"A01"}
     assert controls["compound_id"].isna().all()
@@ -40,12 +45,12 @@ def test_index_of_a_load_data_screen(screen):
 @pytest.mark.parametrize("suffix", [".tiff", ".tif", ".png"])
 def test_index_of_an_opera_screen(tmp_path, suffix):
     source = write_opera_screen(tmp_path, suffix=suffix)
-    index, compounds, _ = index_screen(tmp_path, "mine", [source])
+    index, compounds, _ = index_sources(tmp_path, source)
     schemas.field_index.validate(index)
     assert index["field_id"].tolist() == [f"mine/Q1/{well}/{site}" for well in ("A01", "D08") for site in (1, 2)]
     for number, channel in OPERA_CHANNELS.items():
         assert index[f"path_{channel}"].str.contains(f"-ch{number}sk").all()
-    # a control keeps the id that the screen's table knows, and is no compound of the study
+    # a control keeps the id that the screen's table knows, and is not a compound of the study
     assert index["compound_id"].tolist() == ["X1", "X1", "X0", "X0"]
     assert index["control"].tolist() == [True, True, False, False]
     assert compounds["compound_id"].tolist() == ["X0"]
@@ -53,7 +58,7 @@ def test_index_of_an_opera_screen(tmp_path, suffix):
 
 def test_two_sources_make_one_index(screen):
     folder, source = screen
-    index, compounds, _ = index_screen(folder, "mine", [source, write_opera_screen(folder)])
+    index, compounds, _ = index_sources(folder, source, write_opera_screen(folder))
     assert index.groupby("source")["plate"].unique().map(list).to_dict() == {"opera": ["Q1"], "virtual": ["P1", "P2"]}
     assert compounds["compound_id"].tolist() == ["C1", "C2", "C3", "X0"]
 
@@ -61,7 +66,7 @@ def test_two_sources_make_one_index(screen):
 def test_a_missing_image_is_named_by_channel(screen):
     folder, source = screen
     image(folder, "ER").unlink()
-    index, _, rejected = index_screen(folder, "mine", [source])
+    index, _, rejected = index_sources(folder, source)
     assert rejected["field_id"].tolist() == ["mine/P1/B01/1"]
     assert rejected["stage"].tolist() == ["index"]
     assert rejected["reason"][0] == f"missing channel ER: {image(folder, 'ER')} does not exist"
@@ -72,7 +77,7 @@ def test_a_missing_image_is_named_by_channel(screen):
 def test_a_channel_that_no_file_is_named_for(tmp_path):
     source = write_opera_screen(tmp_path)
     (tmp_path / "opera/Q1/r04c08f01p01-ch3sk1fk1fl1.tiff").unlink()
-    _, _, rejected = index_screen(tmp_path, "mine", [source])
+    _, _, rejected = index_sources(tmp_path, source)
     assert rejected["reason"].tolist() == ["missing channel RNA: no file is named for it"]
 
 
@@ -82,7 +87,7 @@ def test_a_doubled_channel_is_named(tmp_path):
     again.parent.mkdir()
     again.touch()
     source = {**source, "plate": "Q1"}
-    index, _, rejected = index_screen(tmp_path, "mine", [source])
+    index, _, rejected = index_sources(tmp_path, source)
     assert rejected["field_id"].tolist() == ["mine/Q1/D08/1"]
     assert rejected["reason"][0].startswith("doubled channel RNA: ")
     assert str(again) in rejected["reason"][0]
@@ -98,7 +103,7 @@ def test_an_image_of_two_fields_is_trusted_for_neither(screen):
         return rows
 
     edit_csv(folder / "load_data_csv/P1/load_data.csv", point_to_the_other_plate)
-    index, _, rejected = index_screen(folder, "mine", [source])
+    index, _, rejected = index_sources(folder, source)
     assert rejected["field_id"].tolist() == [
         f"mine/{plate}/{field}" for plate in ("P1", "P2") for field in ("A01/1", "B01/2")
     ]
@@ -116,16 +121,40 @@ def test_one_image_for_two_channels_is_named(screen):
         return rows
 
     edit_csv(folder / "load_data_csv/P1/load_data.csv", use_er_for_rna)
-    _, _, rejected = index_screen(folder, "mine", [source])
+    _, _, rejected = index_sources(folder, source)
     assert rejected["field_id"].tolist() == ["mine/P1/A01/1"]
     assert "channel ER: " in rejected["reason"][0]
     assert "channel RNA: " in rejected["reason"][0]
 
 
+@pytest.mark.parametrize(("planes", "doubtful"), [((0, 1, 2, 3, 4), []), ((0, 1, 1, 3, 4), ["ER", "RNA"])])
+def test_channels_may_share_a_file_but_not_a_page(tmp_path, monkeypatch, planes, doubtful):
+    def read(folder, source):
+        field = {"plate": "P", "well": "A01", "site": 1, "path": str(tmp_path / "a.tiff")}
+        other = {**field, "site": 2, "path": str(tmp_path / "b.tiff")}
+        pages = list(zip(CHANNELS, planes, strict=True))
+        listed = [{**field, "channel": channel, "plane": plane} for channel, plane in pages]
+        return pd.DataFrame(listed + [{**other, "channel": channel, "plane": i} for i, channel in enumerate(CHANNELS)])
+
+    monkeypatch.setattr("cloome_kedro.imaging.index.read_layout", lambda name, folder, source: read(folder, source))
+    (tmp_path / "map.csv").write_text("well_position,broad_sample,smiles,pert_iname\nA01,C1,CCO,a\n")
+    for name in ("a.tiff", "b.tiff"):
+        (tmp_path / name).touch()
+    index, _, rejected = index_sources(
+        tmp_path, {"name": "mine", "layout": "own", "platemap": {"platemaps": "map.csv"}}
+    )
+    schemas.field_index.validate(index)
+    assert index["site"].tolist() == ([2] if doubtful else [1, 2])
+    assert [*index.set_index("site").loc[2, [f"plane_{channel}" for channel in CHANNELS]]] == [0, 1, 2, 3, 4]
+    assert len(rejected) == bool(doubtful)
+    for channel in doubtful:
+        assert f"channel {channel}: {tmp_path / 'a.tiff'} is also named for another field" in rejected["reason"][0]
+
+
 def test_a_field_listed_twice_with_the_same_files_is_one(screen):
     folder, source = screen
     edit_csv(folder / "load_data_csv/P1/load_data.csv", lambda rows: pd.concat([rows, rows]))
-    index, _, rejected = index_screen(folder, "mine", [source])
+    index, _, rejected = index_sources(folder, source)
     assert len(index) == 16
     assert rejected.empty
 
@@ -133,7 +162,7 @@ def test_a_field_listed_twice_with_the_same_files_is_one(screen):
 def test_channels_are_found_by_name_and_not_by_position(tmp_path):
     source = write_opera_screen(tmp_path)
     turned = {"5": "Hoechst", "4": "ERSyto", "3": "ERSytoBleed", "2": "Ph_golgi", "1": "Mito"}
-    index, _, _ = index_screen(tmp_path, "mine", [{**source, "channels": turned}])
+    index, _, _ = index_sources(tmp_path, {**source, "channels": turned})
     assert index["path_DNA"].str.contains("-ch5sk").all()
 
 
@@ -144,7 +173,7 @@ def test_a_channel_beyond_the_five_is_passed_over(screen):
             folder / f"load_data_csv/{plate}/load_data.csv",
             lambda rows: rows.assign(FileName_OrigBrightfield="x.tiff", PathName_OrigBrightfield="nowhere"),
         )
-    index, _, rejected = index_screen(folder, "mine", [source])
+    index, _, rejected = index_sources(folder, source)
     assert len(index) == 16
     assert rejected.empty
 
@@ -153,7 +182,7 @@ def test_wells_without_compound_are_rejected(screen):
     folder, source = screen
     edit_csv(folder / "platemaps/map1.tsv", lambda rows: rows[rows["well_position"] != "C01"])
     edit_csv(folder / "compounds.csv", lambda rows: rows[rows["broad_sample"] != "C3"])
-    index, compounds, rejected = index_screen(folder, "mine", [source])
+    index, compounds, rejected = index_sources(folder, source)
     reasons = rejected.groupby("well")["reason"].unique().map(list)
     assert reasons["C01"] == [f"well without compound: it is not in {folder / 'platemaps/map1.tsv'}"]
     assert reasons["D01"] == ["compound C3 of this well is not in compounds.csv"]
@@ -168,7 +197,7 @@ def test_an_opera_source_without_channel_map_names_the_key(tmp_path):
         ValueError,
         match="source opera has no channel Mito, ER, RNA, AGP, DNA: its files name 1, 2, 3, 4, 5; map them by",
     ):
-        index_screen(tmp_path, "mine", [{**source, "channels": {}}])
+        index_sources(tmp_path, {**source, "channels": {}})
 
 
 def test_a_channel_absent_everywhere_stops_at_once(screen):
@@ -179,28 +208,28 @@ def test_a_channel_absent_everywhere_stops_at_once(screen):
             lambda rows: rows.rename(columns=lambda name: name.replace("OrigAGP", "OrigActin")),
         )
     with pytest.raises(ValueError, match=r'no channel AGP: .* e.g. channels: {"OrigActin": AGP}'):
-        index_screen(folder, "mine", [source])
-    index, _, _ = index_screen(folder, "mine", [{**source, "channels": {"OrigActin": "AGP"}}])
+        index_sources(folder, source)
+    index, _, _ = index_sources(folder, {**source, "channels": {"OrigActin": "AGP"}})
     assert len(index) == 16
 
 
 def test_a_missing_folder_stops_at_once(screen):
     folder, source = screen
     with pytest.raises(FileNotFoundError, match=r"source virtual: there is no folder .*plates_2; correct `folder`"):
-        index_screen(folder, "mine", [{**source, "folder": "plates_2"}])
+        index_sources(folder, {**source, "folder": "plates_2"})
 
 
 def test_images_that_are_all_elsewhere_stop_at_once(screen):
     folder, source = screen
     (folder / "images").rename(folder / "pictures")
     with pytest.raises(FileNotFoundError, match=r"source virtual: none of its 80 images exists, the first would be"):
-        index_screen(folder, "mine", [source])
+        index_sources(folder, source)
 
 
 def test_a_plate_belongs_to_one_source(screen):
     folder, source = screen
     with pytest.raises(ValueError, match="plate P1 is in the sources opera and virtual"):
-        index_screen(folder, "mine", [write_opera_screen(folder, plates=("P1",), wells=((1, 1),)), source])
+        index_sources(folder, write_opera_screen(folder, plates=("P1",), wells=((1, 1),)), source)
 
 
 def test_sources_must_agree_about_a_compound(screen):
@@ -210,7 +239,7 @@ def test_sources_must_agree_about_a_compound(screen):
     with pytest.raises(
         ValueError, match="compound C1 has two structures: CCO in source virtual and CCBr in source opera"
     ):
-        index_screen(folder, "mine", [source, opera])
+        index_sources(folder, source, opera)
 
 
 def test_check_rejected():

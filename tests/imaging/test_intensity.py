@@ -4,13 +4,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from cloome_kedro.imaging.intensity import nth_largest, outliers, to_uint8
+from cloome_kedro.imaging.config import INTENSITIES, Intensity
+from cloome_kedro.imaging.intensity import nth_largest, outliers, pooled_thresholds, to_uint8
 
 PLANES = hnp.arrays(np.uint16, hnp.array_shapes(min_dims=2, max_dims=4, min_side=1, max_side=12))
 
 
 def formula(plane, percent, scale):
-    """The published formula, one plane, in float64."""
+    """The published formula for one plane, in float64, and its threshold."""
     n = max(1, round(plane.size * percent / 100))
     t = np.sort(plane, axis=None)[-n]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -20,13 +21,13 @@ def formula(plane, percent, scale):
 @settings(max_examples=60)
 @given(PLANES, st.floats(0, 99), st.sampled_from([255, 256]))
 def test_every_value_is_that_of_the_formula(raw, percent, scale):
-    images, thresholds = to_uint8(raw, percent, scale)
+    images, thresholds = to_uint8(raw, Intensity(percent, scale))
     assert images.dtype == np.uint8
     assert images.shape == raw.shape
     assert thresholds.shape == raw.shape[:-2]
     for i in np.ndindex(thresholds.shape):
         expected, t = formula(raw[i], percent, scale)
-        # A black outlier can be the threshold of an image that is not black: it stays black, as nothing divides by 0
+        # The threshold of an image that is not black can be 0. It stays black, as nothing divides by 0.
         np.testing.assert_array_equal(images[i], expected if t else 0)
         assert thresholds[i] == t
 
@@ -50,10 +51,11 @@ def test_a_black_image_stays_black_and_is_flagged():
 def test_eight_bits_pass_unscaled():
     raw = np.random.default_rng(0).integers(0, 200, (2, 9, 9)).astype(np.uint8)
     raw[1] = 0
-    images, thresholds = to_uint8(raw)
-    np.testing.assert_array_equal(images, raw)
-    assert images is not raw
-    assert thresholds.tolist() == [256, 0]
+    for preset, scale in (("published_training", 256), ("published_inference", 255)):
+        images, thresholds = to_uint8(raw, INTENSITIES[preset])
+        np.testing.assert_array_equal(images, raw)
+        assert images is not raw
+        assert thresholds.tolist() == [scale, 0]
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.float32, bool])
@@ -66,3 +68,17 @@ def test_other_dtypes_are_refused(dtype):
 def test_nth_largest_of_a_histogram(values, data):
     n = data.draw(st.integers(1, len(values)))
     assert nth_largest(np.bincount(values, minlength=64), n) == np.sort(values)[-n]
+
+
+@settings(max_examples=30)
+@given(
+    st.integers(0, 4).flatmap(lambda n: hnp.arrays(np.uint16, (n, 2, 3, 5), elements=st.integers(0, 4095))),
+    st.floats(0, 60),
+)
+def test_a_pooled_threshold_is_that_of_one_large_image(fields, percent):
+    pooled = pooled_thresholds(iter(fields), 2, percent)
+    if not len(fields):
+        assert pooled.tolist() == [0, 0]
+        return
+    n = max(1, round(len(fields) * 15 * percent / 100))
+    assert pooled.tolist() == [np.sort(fields[:, channel], axis=None)[-n] for channel in range(2)]

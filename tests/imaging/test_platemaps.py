@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from cloome_kedro.imaging.config import Platemap
 from cloome_kedro.imaging.platemaps import annotate_wells, merge_compounds
 
 WELLS = pd.DataFrame({"plate": ["P1", "P1", "P2"], "well": ["A01", "D08", "D08"]})
@@ -21,16 +24,16 @@ def folder(tmp_path):
     return tmp_path
 
 
-ARGUMENTS = {
-    "platemaps": "{platemap}.tsv",
-    "barcodes": "barcodes.csv",
-    "compounds": "compounds.csv",
-    "concentration_column": "mmoles_per_liter",
-}
+PLATEMAP = Platemap(
+    platemaps="{platemap}.tsv",
+    barcodes="barcodes.csv",
+    compounds="compounds.csv",
+    concentration_column="mmoles_per_liter",
+)
 
 
 def test_wells_get_the_compound_of_their_plates_platemap(folder):
-    wells, compounds = annotate_wells(WELLS, folder, **ARGUMENTS)
+    wells, compounds = annotate_wells(WELLS, folder, PLATEMAP)
     assert wells[["plate", "well"]].equals(WELLS)
     assert wells["compound_id"].tolist() == [None, "C1", "C2"]
     assert wells["control"].tolist() == [True, False, False]
@@ -43,7 +46,7 @@ def test_wells_get_the_compound_of_their_plates_platemap(folder):
 
 def test_one_platemap_with_its_compounds_inside(tmp_path):
     write(tmp_path, "map.csv", "well_position,broad_sample,smiles,pert_iname\nA01,DMSO,,\nD08,B1,CCO,x\n")
-    wells, compounds = annotate_wells(WELLS, tmp_path, platemaps="map.csv")
+    wells, compounds = annotate_wells(WELLS, tmp_path, Platemap("map.csv"))
     assert wells["compound_id"].tolist() == ["DMSO", "B1", "B1"]
     assert wells["control"].tolist() == [True, False, False]
     assert wells["concentration_um"].isna().all()
@@ -51,20 +54,20 @@ def test_one_platemap_with_its_compounds_inside(tmp_path):
 
 
 def test_controls_by_name_whatever_the_case(folder):
-    wells, _ = annotate_wells(WELLS, folder, **ARGUMENTS, controls=["Ethanol", ""])
+    wells, _ = annotate_wells(WELLS, folder, replace(PLATEMAP, controls=("Ethanol", "")))
     assert wells["control"].tolist() == [True, True, False]
     assert wells["compound_id"].tolist() == [None, "C1", "C2"]
 
 
-def test_a_compound_without_a_name_is_no_control(folder):
-    wells, _ = annotate_wells(WELLS, folder, **ARGUMENTS, controls=[""])
+def test_a_compound_without_a_name_is_not_a_control(folder):
+    wells, _ = annotate_wells(WELLS, folder, replace(PLATEMAP, controls=("",)))
     assert wells["control"].tolist() == [True, False, False]
 
 
 def test_wells_that_cannot_be_used_say_why(folder):
     write(folder, "m1.tsv", "well_position\tbroad_sample\tmmoles_per_liter\nA01\t\t\n")
     write(folder, "m2.tsv", "well_position\tbroad_sample\tmmoles_per_liter\nD08\tC9\t\n")
-    wells, _ = annotate_wells(WELLS, folder, **ARGUMENTS, controls=["DMSO"])
+    wells, _ = annotate_wells(WELLS, folder, replace(PLATEMAP, controls=("DMSO",)))
     empty, absent, unknown = wells["reason"]
     assert empty == f"well without compound: its cell is empty in {folder / 'm1.tsv'}"
     assert absent == f"well without compound: it is not in {folder / 'm1.tsv'}"
@@ -77,16 +80,15 @@ def test_wells_that_cannot_be_used_say_why(folder):
 )
 def test_concentrations_come_in_micromolar(tmp_path, column, unit, factor):
     write(tmp_path, "map.csv", f"well_position,broad_sample,smiles,pert_iname,{column}\nA01,a,C,a,4\nD08,b,C,b,\n")
-    wells, _ = annotate_wells(
-        WELLS, tmp_path, platemaps="map.csv", concentration_column=column, concentration_unit=unit
-    )
+    platemap = Platemap("map.csv", concentration_column=column, concentration_unit=unit)
+    wells, _ = annotate_wells(WELLS, tmp_path, platemap)
     np.testing.assert_allclose(wells["concentration_um"], [4 * factor, np.nan, np.nan])
 
 
 def test_a_unit_that_nothing_tells_is_asked_for(tmp_path):
     write(tmp_path, "map.csv", "well_position,broad_sample,smiles,pert_iname,dose\nA01,a,C,a,4\n")
     with pytest.raises(ValueError, match=r"unit of dose in .*map.csv is unknown: set `concentration_unit`"):
-        annotate_wells(WELLS, tmp_path, platemaps="map.csv", concentration_column="dose")
+        annotate_wells(WELLS, tmp_path, Platemap("map.csv", concentration_column="dose"))
 
 
 @pytest.mark.parametrize(
@@ -112,12 +114,12 @@ def test_a_unit_that_nothing_tells_is_asked_for(tmp_path):
         (
             "m1.tsv",
             "well_position\tbroad_sample\tmmoles_per_liter\nA01\tC1\thigh\n",
-            r"m1.tsv, well A01: mmoles_per_liter 'high' is no number",
+            r"m1.tsv, well A01: mmoles_per_liter 'high' is not a number",
         ),
         (
             "m1.tsv",
             "well_position\tbroad_sample\tmmoles_per_liter\nA01\tC1\t1\n1A\t\t\n",
-            r"m1.tsv, line 3: .*'1A' is no well",
+            r"m1.tsv, line 3: .*'1A' is not a well",
         ),
         (
             "compounds.csv",
@@ -129,17 +131,17 @@ def test_a_unit_that_nothing_tells_is_asked_for(tmp_path):
 def test_what_the_tables_lack_stops_at_once(folder, name, text, message):
     (folder / name).unlink() if text is None else write(folder, name, text)
     with pytest.raises((FileNotFoundError, ValueError), match=message):
-        annotate_wells(WELLS, folder, **ARGUMENTS)
+        annotate_wells(WELLS, folder, PLATEMAP)
 
 
 def test_a_pattern_needs_barcodes(folder):
     with pytest.raises(ValueError, match="needs `barcodes`"):
-        annotate_wells(WELLS, folder, **{**ARGUMENTS, "barcodes": None})
+        annotate_wells(WELLS, folder, replace(PLATEMAP, barcodes=None))
 
 
 def test_repeated_rows_that_agree_are_one(folder):
     (folder / "m2.tsv").write_text((folder / "m2.tsv").read_text() + "D8\tC2\t0.01\n")
-    wells, _ = annotate_wells(WELLS, folder, **ARGUMENTS)
+    wells, _ = annotate_wells(WELLS, folder, PLATEMAP)
     assert len(wells) == 3
 
 

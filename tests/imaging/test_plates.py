@@ -11,11 +11,12 @@ import tifffile
 from cloome_kedro import schemas
 from cloome_kedro.imaging import plates
 from cloome_kedro.imaging.channels import CHANNELS
+from cloome_kedro.imaging.config import Intensity, Storage
 from cloome_kedro.imaging.index import index_screen
 from cloome_kedro.imaging.intensity import to_uint8
-from cloome_kedro.imaging.plates import PlateSettings, ingest_plates
+from cloome_kedro.imaging.plates import ingest_plates
 from cloome_kedro.imaging.store import PlateStore
-from small_screens import edit_csv, write_load_data_screen, write_opera_screen
+from small_screens import edit_csv, make_source, write_load_data_screen, write_opera_screen
 
 
 @pytest.fixture
@@ -31,13 +32,19 @@ def store(tmp_path):
     return PlateStore(tmp_path / "plates")
 
 
-PUBLISHED = PlateSettings()
+PUBLISHED = Storage()
+ONE_PERCENT = Intensity(1, 256)
 
 
-def ingest(screen, store, settings=PUBLISHED, **options):
+def index_of(screen):
+    """The index of a screen, and the fields that it sets aside."""
     folder, source = screen
-    index, _, rejected = index_screen(folder, "mine", [source])
-    return ingest_plates(store, index, settings, rejected_index=rejected, **{"n_jobs": 1, **options})
+    index, _, rejected = index_screen(folder, "mine", [make_source(source)])
+    return index, rejected
+
+
+def ingest(screen, store, storage=PUBLISHED, **options):
+    return ingest_plates(store, *index_of(screen), storage, **{"n_jobs": 1, **options})
 
 
 def image(screen, channel, plate="P1", well="B01", site=1):
@@ -53,7 +60,7 @@ def contents(store):
 
 
 def test_round_trip(screen, store):
-    fields, rejected = ingest(screen, store, PlateSettings(outlier_percent=1))
+    fields, rejected = ingest(screen, store, Storage(ONE_PERCENT))
     schemas.fields.validate(fields)
     schemas.rejected_fields.validate(rejected)
     assert len(fields) == 16
@@ -61,7 +68,7 @@ def test_round_trip(screen, store):
     reader = store.reader(list(fields["plate_file"]), fields["row"])
     for i, row in fields.iterrows():
         images = raw(screen, row)
-        expected, thresholds = to_uint8(images, 1)
+        expected, thresholds = to_uint8(images, ONE_PERCENT)
         stored = reader(np.array([i]))[0]
         np.testing.assert_array_equal(stored, expected)
         for channel, plane, t, before in zip(CHANNELS, stored, thresholds, images, strict=True):
@@ -78,8 +85,8 @@ def test_annotation_goes_along(screen, store):
     assert fields.groupby("plate_file")["row"].apply(list).to_dict() == {"P1": [*range(8)], "P2": [*range(8)]}
 
 
-def test_plate_scope_has_one_exact_threshold_a_plate_and_channel(screen, store):
-    fields, _ = ingest(screen, store, PlateSettings(outlier_percent=1, scope="plate"))
+def test_plate_scope_has_one_exact_threshold_per_plate_and_channel(screen, store):
+    fields, _ = ingest(screen, store, Storage(ONE_PERCENT, scope="plate"))
     for _, of_plate in fields.groupby("plate"):
         images = np.stack([raw(screen, row) for _, row in of_plate.iterrows()])
         n = round(images[:, 0].size / 100)
@@ -92,27 +99,25 @@ def test_plate_scope_has_one_exact_threshold_a_plate_and_channel(screen, store):
 
 
 def test_crop_and_size(screen, store):
-    fields, _ = ingest(screen, store, PlateSettings(crop=20, size=(10, 5)))
+    fields, _ = ingest(screen, store, Storage(crop=20, size=(10, 5)))
     stored = store.reader(list(fields["plate_file"]), fields["row"])(np.array([3]))[0]
     full, _ = to_uint8(raw(screen, fields.loc[3]))
     boxes = full[:, 2:22, 6:26].reshape(5, 10, 2, 5, 4).mean((2, 4))
     np.testing.assert_array_equal(stored, np.rint(boxes))
 
 
-@pytest.mark.parametrize(
-    "settings", [PlateSettings(crop=25), PlateSettings(size=(24, 33)), PlateSettings(crop=8, size=(9, 9))]
-)
-def test_nothing_is_enlarged(screen, store, settings):
+@pytest.mark.parametrize("storage", [Storage(crop=25), Storage(size=(24, 33)), Storage(crop=8, size=(9, 9))])
+def test_nothing_is_enlarged(screen, store, storage):
     with pytest.raises(
-        ValueError, match=r"plate P1: (crop|size) \(\d+, \d+\) in params:ingestion is larger than the images"
+        ValueError, match=r"plate P1: (crop|size) \(\d+, \d+\) in params:ingestion.storage is larger than the images"
     ):
-        ingest(screen, store, settings)
+        ingest(screen, store, storage)
     assert not list(store.folder.iterdir())
 
 
 def test_eight_bit_png_of_opera_pass_unscaled(tmp_path, store):
     source = write_opera_screen(tmp_path, suffix=".png", bit_depth=8)
-    fields, _ = ingest((tmp_path, source), store, PlateSettings(scope="plate"))
+    fields, _ = ingest((tmp_path, source), store, Storage(scope="plate"))
     assert (fields.filter(like="threshold_") == 256).all(axis=None)
     assert store.reader(list(fields["plate_file"]), fields["row"])(np.arange(len(fields))).max() < 255
 
@@ -145,10 +150,9 @@ BAD_ITEMS = {
 @pytest.mark.parametrize("scope", ["field", "plate"])
 def test_a_bad_field_is_set_aside_and_the_run_goes_on(screen, store, kind, scope):
     spoil, reason = BAD_ITEMS[kind]
-    folder, source = screen
-    index, _, _ = index_screen(folder, "mine", [source])
+    index, rejected = index_of(screen)
     spoil([image(screen, channel, well="A01") for channel in CHANNELS])  # the plate's first field
-    fields, rejected = ingest_plates(store, index, PlateSettings(scope=scope), max_rejected_fraction=0.1, n_jobs=1)
+    fields, rejected = ingest_plates(store, index, rejected, Storage(scope=scope), max_rejected_fraction=0.1, n_jobs=1)
     schemas.rejected_fields.validate(rejected)
     assert rejected["field_id"].tolist() == ["mine/P1/A01/1"]
     assert rejected["stage"].tolist() == ["image"]
@@ -201,11 +205,11 @@ def test_plates_of_different_sizes_stop_before_work(screen, store):
     for path in (folder / "images/P2").iterdir():
         tifffile.imwrite(path, np.ones((30, 30), np.uint16))
     with pytest.raises(
-        ValueError, match=r"different shapes: \(24, 32\) in plate P1, \(30, 30\) in plate P2; set `size`"
+        ValueError, match=r"different shapes: \(24, 32\) in plate P1, \(30, 30\) in plate P2; set `storage.size`"
     ):
         ingest(screen, store)
     assert not list(store.folder.iterdir())
-    fields, _ = ingest(screen, store, PlateSettings(size=(12, 12)))
+    fields, _ = ingest(screen, store, Storage(size=(12, 12)))
     assert len(fields) == 16
 
 
@@ -221,32 +225,32 @@ def test_a_second_run_writes_nothing(screen, store, monkeypatch):
     assert {path: path.stat().st_mtime_ns for path in store.folder.iterdir()} == stamps
 
 
-@pytest.mark.parametrize("changed", ["touched", "rewritten", "removed", "settings", "lost file", "platemap"])
+@pytest.mark.parametrize("changed", ["touched", "rewritten", "removed", "storage", "lost file", "platemap"])
 def test_what_changed_is_done_again(screen, store, changed):
     ingest(screen, store)
     stamps = {path.name: path.stat().st_mtime_ns for path in store.folder.iterdir()}
-    settings, redone = PlateSettings(), {"P1.npy", "P1.parquet"}
+    storage, redone = PUBLISHED, {"P1.npy", "P1.parquet"}
     if changed == "touched":
         os.utime(image(screen, "ER"))
     elif changed == "rewritten":
         tifffile.imwrite(image(screen, "ER"), np.ones((24, 32), np.uint16))
     elif changed == "removed":
         image(screen, "ER").unlink()
-    elif changed == "settings":
-        settings, redone = PlateSettings(scale=255), set(stamps)
+    elif changed == "storage":
+        storage, redone = Storage(Intensity(0.0028, 255)), set(stamps)
     elif changed == "lost file":
         store.images("P1").unlink()
         stamps["P1.npy"] = 0
     elif changed == "platemap":
         edit_csv(screen[0] / "platemaps/map1.tsv", lambda rows: rows.assign(mmoles_per_liter="0.001"))
         redone = set()
-    fields, _ = ingest(screen, store, settings, max_rejected_fraction=0.1)
+    fields, _ = ingest(screen, store, storage, max_rejected_fraction=0.1)
     now = {path.name: path.stat().st_mtime_ns for path in store.folder.iterdir()}
     assert {name for name in now if now[name] != stamps[name]} == redone
     assert set(fields["concentration_um"]) == {1.0 if changed == "platemap" else 5.0}
     fresh = PlateStore(store.folder.with_name("fresh"))
     fresh.folder.mkdir()
-    ingest(screen, fresh, settings, max_rejected_fraction=0.1)
+    ingest(screen, fresh, storage, max_rejected_fraction=0.1)
     assert contents(store) == contents(fresh)
 
 
@@ -281,10 +285,12 @@ RUN = """
 import sys
 from pathlib import Path
 import pandas as pd
-from cloome_kedro.imaging.plates import PlateSettings, ingest_plates
+from cloome_kedro.imaging.config import Storage
+from cloome_kedro.imaging.index import REJECTED
+from cloome_kedro.imaging.plates import ingest_plates
 from cloome_kedro.imaging.store import PlateStore
 store, index = PlateStore(Path(sys.argv[1])), pd.read_parquet(sys.argv[2])
-ingest_plates(store, index, PlateSettings(size=(40, 40)), n_jobs=int(sys.argv[3]))
+ingest_plates(store, index, pd.DataFrame(columns=REJECTED), Storage(size=(40, 40)), n_jobs=int(sys.argv[3]))
 """
 
 
@@ -293,12 +299,12 @@ ingest_plates(store, index, PlateSettings(size=(40, 40)), n_jobs=int(sys.argv[3]
 def test_killed_and_resumed_it_ends_with_the_same_bytes(tmp_path, n_jobs):
     (tmp_path / "screen").mkdir()
     source = write_load_data_screen(tmp_path / "screen", plates=6, wells=24, size=(300, 300))
-    index, _, _ = index_screen(tmp_path / "screen", "mine", [source])
+    index, rejected = index_of((tmp_path / "screen", source))
     index.to_parquet(tmp_path / "index.parquet")
     stores = {name: PlateStore(tmp_path / name) for name in ("killed", "whole")}
     for store in stores.values():
         store.folder.mkdir()
-    ingest_plates(stores["whole"], index, PlateSettings(size=(40, 40)), n_jobs=1)
+    ingest_plates(stores["whole"], index, rejected, Storage(size=(40, 40)), n_jobs=1)
 
     killed = stores["killed"].folder
     command = [sys.executable, "-c", RUN, str(killed), str(tmp_path / "index.parquet"), str(n_jobs)]
@@ -306,14 +312,16 @@ def test_killed_and_resumed_it_ends_with_the_same_bytes(tmp_path, n_jobs):
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
         deadline = time.monotonic() + 120
         # in the middle of a plate: some are finished, another is being written
-        while len(list(killed.glob("*.parquet"))) < finished_before_kill or not list(killed.glob(".*.part")):
+        while len(list(killed.glob("P*.parquet"))) < finished_before_kill or not list(killed.glob(".*.part.npy")):
             assert process.poll() is None, "it ended before it could be killed"
             assert time.monotonic() < deadline
             time.sleep(0.002)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        assert len(list(killed.glob("*.parquet"))) < 6
-    finished = {path: path.stat().st_mtime_ns for path in killed.glob("*.npy") if path.with_suffix(".parquet").exists()}
+        assert len(list(killed.glob("P*.parquet"))) < 6
+    finished = {
+        path: path.stat().st_mtime_ns for path in killed.glob("P*.npy") if path.with_suffix(".parquet").exists()
+    }
 
     subprocess.run(command, check=True, capture_output=True)
     assert contents(stores["killed"]) == contents(stores["whole"])

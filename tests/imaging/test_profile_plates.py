@@ -1,17 +1,19 @@
-import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from cloome_kedro.imaging.profile_plates import PlateTableSettings, join_plates
+from cloome_kedro.imaging.config import Normalisation, ProfileColumns
+from cloome_kedro.imaging.profile_plates import join_plates
 
-NORMALISED = PlateTableSettings(method=None)
+NORMALISED = Normalisation(method=None)
+COLUMNS = ProfileColumns()
 KEYS = [f"{letter * 14}-UHFFFAOYSA-N" for letter in "ABCD"]
 
 
 def plate(name, features, rng, controls=8):
-    """Four compounds in two wells each, then controls; a feature is noise around its number."""
+    """Four compounds in two wells each, then controls. A feature is noise around its number."""
     n = 8 + controls
     table = pd.DataFrame(
         {
@@ -34,7 +36,7 @@ def tables():
 
 
 def test_plates_are_joined_on_common_features(tables):
-    wells, rejected = join_plates(tables, NORMALISED)
+    wells, rejected = join_plates(tables, COLUMNS, NORMALISED)
     assert rejected.empty
     described = ["field_id", *(f"Metadata_{name}" for name in ("Plate", "Well", "InChIKey", "moa", "Count"))]
     assert list(wells) == [*described, "a", "c"]
@@ -44,19 +46,28 @@ def test_plates_are_joined_on_common_features(tables):
     assert wells["Metadata_Count"].iloc[0] == pytest.approx(10 / 17.5)  # the plate's median counts controls too
 
 
+def test_cells_need_not_be_counted(tables):
+    wells, _ = join_plates(tables, ProfileColumns(cells=None), NORMALISED)
+    assert wells["Metadata_Count"].isna().all()
+    uncounted = {name: table.drop(columns="Metadata_Count_Cells") for name, table in tables.items()}
+    pd.testing.assert_frame_equal(join_plates(uncounted, ProfileColumns(cells=None), NORMALISED)[0], wells)
+    with pytest.raises(ValueError, match=r"p.csv has no column Metadata_Count_Cells; name it in params:profile_moa"):
+        join_plates(uncounted, COLUMNS, NORMALISED)
+
+
 def test_a_plate_imaged_twice_is_one_plate(tables):
     tables["again.csv"] = tables["p.csv"].assign(Metadata_Plate="P_40X")
-    wells, _ = join_plates(tables, dataclasses.replace(NORMALISED, physical_plate="^(.+?)_"))
+    wells, _ = join_plates(tables, ProfileColumns(physical_plate="^(.+?)_"), NORMALISED)
     assert wells.groupby("Metadata_Plate").size().to_dict() == {"P": 16, "Q": 8}
     assert wells["field_id"].is_unique
     with pytest.raises(ValueError, match=r"p.csv: .*physical_plate finds nothing in 'P_20X'"):
-        join_plates(tables, dataclasses.replace(NORMALISED, physical_plate="^(plate)"))
+        join_plates(tables, ProfileColumns(physical_plate="^(plate)"), NORMALISED)
 
 
 @pytest.mark.parametrize("controls", [8, 3])
 def test_each_plate_is_normalised_against_its_controls_where_it_has_enough(controls, caplog):
     table = plate("P", ["a"], np.random.default_rng(1), controls)
-    wells, _ = join_plates({"p.csv": table}, PlateTableSettings(method="standardize"))
+    wells, _ = join_plates({"p.csv": table}, COLUMNS, Normalisation(method="standardize"))
     reference = table["a"][8:] if controls == 8 else table["a"]
     expected = (table["a"][:8] - reference.mean()) / reference.std(ddof=0)
     np.testing.assert_allclose(wells["a"], expected, rtol=1e-5)
@@ -65,9 +76,9 @@ def test_each_plate_is_normalised_against_its_controls_where_it_has_enough(contr
 
 def test_values_are_clipped_and_what_is_missing_becomes_0_or_drops_the_feature(tables):
     tables["p.csv"].loc[0, ["a", "c"]] = [np.inf, 1e6]
-    wells, _ = join_plates(tables, dataclasses.replace(NORMALISED, na_cutoff=0.07, clip=5))
+    wells, _ = join_plates(tables, COLUMNS, replace(NORMALISED, na_cutoff=0.07, clip=5))
     assert wells.loc[0, ["a", "c"]].tolist() == [0, 5]
-    wells, _ = join_plates(tables, dataclasses.replace(NORMALISED, na_cutoff=0.05))
+    wells, _ = join_plates(tables, COLUMNS, replace(NORMALISED, na_cutoff=0.05))
     assert "a" not in wells
     assert "c" in wells
 
@@ -76,7 +87,7 @@ def test_wells_that_cannot_be_asked_about_are_set_aside_with_the_reason(tables):
     tables["p.csv"].loc[0, "Metadata_InChIKey"] = np.nan
     tables["p.csv"].loc[1, "Metadata_InChIKey"] = "unknown"
     tables["q.csv"].loc[2, "Metadata_moa"] = None
-    wells, rejected = join_plates(tables, NORMALISED)
+    wells, rejected = join_plates(tables, COLUMNS, NORMALISED)
     assert len(wells) == 13
     assert rejected.to_numpy().tolist() == [
         ["P_20X/A01", "no InChIKey in Metadata_InChIKey"],
@@ -89,11 +100,11 @@ def test_bad_tables_are_named(tables):
     good = tables["p.csv"]
     for change, message in (
         (good.drop(columns="Metadata_moa"), "q.csv has no column Metadata_moa"),
-        (good.assign(Metadata_Well="here"), "q.csv, line 2: Metadata_Well 'here' is no well"),
+        (good.assign(Metadata_Well="here"), "q.csv, line 2: Metadata_Well 'here' is not a well"),
         (good.rename(columns={"a": "x", "b": "y", "c": "z"}), "p.csv, q.csv have no numeric feature in common"),
         (good, "p.csv, q.csv: well P_20X/A01 is there twice"),
     ):
         with pytest.raises(ValueError, match=message):
-            join_plates({"p.csv": good, "q.csv": change}, NORMALISED)
+            join_plates({"p.csv": good, "q.csv": change}, COLUMNS, NORMALISED)
     with pytest.raises(ValueError, match="0 treated wells have a structure and a mechanism"):
-        join_plates({"p.csv": good.assign(Metadata_moa=None)}, NORMALISED)
+        join_plates({"p.csv": good.assign(Metadata_moa=None)}, COLUMNS, NORMALISED)

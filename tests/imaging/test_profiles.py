@@ -12,12 +12,14 @@ import pytest
 
 from cloome_kedro import schemas
 from cloome_kedro.imaging import profiles
-from cloome_kedro.imaging.features import ProfileSettings, feature_names, measure_field
-from cloome_kedro.imaging.profiles import ProfileStore, count_nuclei, measure_profiles
+from cloome_kedro.imaging.config import Measurement
+from cloome_kedro.imaging.features import feature_names, measure_field
+from cloome_kedro.imaging.profiles import count_nuclei, measure_profiles
 from cloome_kedro.imaging.store import PlateStore
+from cloome_kedro.stores import TableStore
 from planted_fields import grid, planted_field, write_plate, write_screen
 
-QUICK = ProfileSettings(families=("intensity",), nucleus_diameter=10)
+QUICK = Measurement(families=("intensity",), nucleus_diameter=10)
 
 
 @pytest.fixture
@@ -28,11 +30,11 @@ def screen(tmp_path):
 @pytest.fixture
 def store(tmp_path):
     (tmp_path / "profiles").mkdir()
-    return ProfileStore(tmp_path / "profiles")
+    return TableStore(tmp_path / "profiles")
 
 
-def measure(store, screen, settings=QUICK, **options):
-    return measure_profiles(store, *screen, settings, **{"n_jobs": 1, **options})
+def measure(store, screen, measurement=QUICK, **options):
+    return measure_profiles(store, *screen, measurement, **{"n_jobs": 1, **options})
 
 
 def contents(store):
@@ -62,7 +64,7 @@ def test_every_field_has_its_features(store, screen):
 
 def test_several_processes_write_the_same_bytes(store, screen, tmp_path):
     one = measure(store, screen)
-    other = ProfileStore(tmp_path / "other")
+    other = TableStore(tmp_path / "other")
     other.folder.mkdir()
     assert measure(other, screen, n_jobs=2).equals(one)
     assert contents(other) == contents(store)
@@ -81,9 +83,9 @@ def test_a_second_run_measures_nothing(store, screen, monkeypatch, caplog):
 def test_what_changed_is_measured_again(store, screen, changed, monkeypatch):
     plates, fields = screen
     measure(store, screen)
-    settings, again = QUICK, {"P1"}
+    measurement, again = QUICK, {"P1"}
     if changed == "settings":
-        settings, again = ProfileSettings(families=("intensity",), nucleus_diameter=9), {"P1", "P2"}
+        measurement, again = Measurement(families=("intensity",), nucleus_diameter=9), {"P1", "P2"}
     elif changed == "images":
         write_plate(
             plates, "P1", plates.reader(["P1"] * 20, range(20))(np.arange(20))[:, :, ::-1], digest="other images"
@@ -98,7 +100,7 @@ def test_what_changed_is_measured_again(store, screen, changed, monkeypatch):
     elif changed == "damaged":
         store.path("P1").write_bytes(store.path("P1").read_bytes()[:-100])
     before = {"P1": 0, **stamps(store)} if changed == "lost" else stamps(store)
-    measure(store, (plates, fields), settings)
+    measure(store, (plates, fields), measurement)
     after = stamps(store)
     assert {name for name in after if after[name] != before[name]} == again
     assert len(store.read("P1")) == (19 if changed == "fields" else 20)
@@ -106,13 +108,14 @@ def test_what_changed_is_measured_again(store, screen, changed, monkeypatch):
 
 def test_compounds_and_controls_are_no_reason_to_measure_again(store, screen):
     plates, fields = screen
-    before = stamps(store) if measure(store, screen) is not None else None
+    measure(store, screen)
+    before = stamps(store)
     measure(store, (plates, fields.assign(control=False).sample(frac=1, random_state=0)))
     assert stamps(store) == before
 
 
 def test_a_field_that_cannot_be_measured_is_named(store, screen, monkeypatch):
-    def fail(images, settings):
+    def fail(images, measurement):
         raise ZeroDivisionError("of something")
 
     monkeypatch.setattr(profiles, "measure_field", fail)
@@ -129,7 +132,7 @@ def test_a_missing_plate_file_is_named(store, screen):
 
 
 def test_the_whole_field_alone_has_no_nuclei_to_count(store, screen):
-    index = measure(store, screen, ProfileSettings(families=("intensity",), compartments=("field",)))
+    index = measure(store, screen, Measurement(families=("intensity",), compartments=("field",)))
     assert index["without_nuclei"].tolist() == [0, 0]
     counts = count_nuclei(store, index)
     assert counts.empty
@@ -150,12 +153,12 @@ RUN = """
 import sys
 from pathlib import Path
 import pandas as pd
-from cloome_kedro.imaging.features import ProfileSettings
-from cloome_kedro.imaging.profiles import ProfileStore, measure_profiles
+from cloome_kedro.imaging.config import Measurement
+from cloome_kedro.imaging.profiles import measure_profiles
 from cloome_kedro.imaging.store import PlateStore
+from cloome_kedro.stores import TableStore
 measure_profiles(
-    ProfileStore(Path(sys.argv[1])), PlateStore(Path(sys.argv[2])), pd.read_parquet(sys.argv[3]), ProfileSettings(),
-    n_jobs=1,
+    TableStore(Path(sys.argv[1])), PlateStore(Path(sys.argv[2])), pd.read_parquet(sys.argv[3]), Measurement(), n_jobs=1
 )
 """
 
@@ -168,10 +171,10 @@ def test_killed_and_resumed_it_ends_with_the_same_bytes(tmp_path):
     images = np.stack([planted_field(grid(9), seed=seed) for seed in range(24)])
     fields = pd.concat([write_plate(plates, name, images) for name in names], ignore_index=True)
     fields.to_parquet(tmp_path / "fields.parquet")
-    stores = {name: ProfileStore(tmp_path / name) for name in ("killed", "whole")}
+    stores = {name: TableStore(tmp_path / name) for name in ("killed", "whole")}
     for store in stores.values():
         store.folder.mkdir()
-    measure_profiles(stores["whole"], plates, fields, ProfileSettings(), n_jobs=1)
+    measure_profiles(stores["whole"], plates, fields, Measurement(), n_jobs=1)
 
     killed = stores["killed"]
     command = [sys.executable, "-c", RUN, *map(str, (killed.folder, plates.folder, tmp_path / "fields.parquet"))]

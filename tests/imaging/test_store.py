@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import pickle
 
@@ -5,13 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cloome_kedro.imaging.channels import CHANNELS
+from cloome_kedro.imaging.config import Intensity, Storage
 from cloome_kedro.imaging.store import PlateStore
 
 FIELDS = np.random.default_rng(0).integers(0, 256, (12, 5, 6, 7), dtype=np.uint8)
 
 
-def write(store, name, fields, digest="d"):
-    with store.writer(name, digest) as writer:
+STORAGE = {"channels": list(CHANNELS), **dataclasses.asdict(Storage())}
+
+
+def write(store, name, fields, digest="d", storage=STORAGE):
+    with store.writer(name, digest, storage) as writer:
         rows = [writer.append(field) for field in fields]
         writer.commit(pd.DataFrame({"field_id": [f"{name}/{row}" for row in rows], "row": rows, "reason": None}))
 
@@ -54,7 +60,7 @@ def test_a_broken_record_counts_for_nothing(store):
 
 
 def test_a_plate_without_good_fields_has_a_record_only(store):
-    with store.writer("P1", "f") as writer:
+    with store.writer("P1", "f", STORAGE) as writer:
         writer.commit(pd.DataFrame({"field_id": ["x"], "row": [-1], "reason": ["black"]}))
     assert store.is_current("P1", "f")
     assert not store.images("P1").exists()
@@ -62,7 +68,7 @@ def test_a_plate_without_good_fields_has_a_record_only(store):
 
 def test_left_without_commit_nothing_changes(store):
     before = {path.name: path.read_bytes() for path in store.folder.iterdir()}
-    with store.writer("P1", "e") as writer:
+    with store.writer("P1", "e", STORAGE) as writer:
         writer.append(FIELDS[0])
     assert {path.name: path.read_bytes() for path in store.folder.iterdir()} == before
 
@@ -89,21 +95,20 @@ def test_an_end_between_the_renames_never_leaves_a_wrong_pair(store, monkeypatch
 
 
 def test_remains_of_a_killed_run_are_removed(store):
-    remains = [store.folder / ".P1.npy.999.part", store.folder / ".P1.parquet.999.part"]
-    for path in remains:
+    remains = [store.folder / ".P1.999.part.npy", store.folder / f".P1.{os.getppid()}.part.parquet"]
+    others = [store.folder / name for name in (".P10.999.part.npy", ".P1.2.999.part.npy", ".P1.2.999.part.parquet")]
+    for path in remains + others:
         path.write_bytes(b"half")
-    other = store.folder / ".P10.npy.999.part"
-    other.write_bytes(b"of another plate")
     write(store, "P1", FIELDS[:2], "e")
     assert not any(path.exists() for path in remains)
-    assert other.exists()
+    assert all(path.exists() for path in others), "they are of other plates"
 
 
 def test_of_two_runs_at_a_time_one_stops_and_says_so(store):
-    first = store.writer("P1", "e")
+    first = store.writer("P1", "e", STORAGE)
     first.append(FIELDS[0])
-    parts = list(store.folder.glob(".P1.npy.*.part"))
-    parts[0].rename(parts[0].with_name(".P1.npy.1.part"))  # as of another process
+    (part,) = store.folder.glob(".P1.*.part.npy")
+    part.rename(part.with_name(".P1.1.part.npy"))  # as if another process had written it
     write(store, "P1", FIELDS[1:3], "f")
     with first, pytest.raises(RuntimeError, match=r"another run writes .*P1.npy at the same time"):
         first.commit(pd.DataFrame({"field_id": ["x"], "row": [0], "reason": [None]}))
@@ -111,7 +116,7 @@ def test_of_two_runs_at_a_time_one_stops_and_says_so(store):
 
 
 def test_fields_of_a_plate_have_one_shape(store):
-    with store.writer("P1", "e") as writer:
+    with store.writer("P1", "e", STORAGE) as writer:
         writer.append(FIELDS[0])
         with pytest.raises(ValueError, match=r"a field of \(5, 6, 7\) uint8 is expected"):
             writer.append(FIELDS[0][:, :3])
@@ -153,7 +158,9 @@ def test_a_row_beyond_the_plate_is_named(store, row):
 
 def test_plates_of_different_shapes_are_refused(store):
     write(store, "P3", np.zeros((2, 5, 3, 3), np.uint8))
-    with pytest.raises(ValueError, match=r"P3.npy has fields of \(5, 3, 3\), .*P1.npy of \(5, 6, 7\); set `size`"):
+    with pytest.raises(
+        ValueError, match=r"P3.npy has fields of \(5, 3, 3\), .*P1.npy of \(5, 6, 7\); set `storage.size`"
+    ):
         store.reader(["P1", "P3"], [0, 0])
 
 
@@ -176,3 +183,37 @@ def test_any_plate_name_is_one_file_in_the_folder(store, plate):
 def test_names_of_different_plates_differ():
     plates = ["a/b", "a_b", "a%2Fb", "a b", "a"]
     assert len({PlateStore.name(plate) for plate in plates}) == len(plates)
+
+
+# ---- how fields are stored
+
+
+def test_the_record_says_what_it_was_made_from_and_how_fields_are_stored(store):
+    assert store.digest("P1") == "d"
+    assert store.digest("P3") == "", "there is no such plate"
+    described = store.storage(["P1", "P2", "P1"])
+    assert described["channels"] == list(CHANNELS)
+    described.pop("channels")
+    assert Storage(**described | {"intensity": Intensity(**described["intensity"])}) == Storage()
+
+
+def test_fields_that_are_stored_in_two_ways_are_refused(store):
+    write(store, "P2", FIELDS[4:], storage=STORAGE | {"scope": "plate"})
+    assert store.storage(["P1"])["scope"] == "field"
+    assert store.storage(["P2"])["scope"] == "plate"
+    with pytest.raises(ValueError, match=r"P2.parquet says that fields are stored as .*'plate'.*, P1 as .*'field'"):
+        store.storage(["P1", "P2"])
+
+
+@pytest.mark.parametrize("kind", ["missing", "damaged", "without notes"])
+def test_a_plate_that_does_not_say_how_fields_are_stored_is_refused(store, kind):
+    record = store.folder / "P2.parquet"
+    if kind == "missing":
+        record.unlink()
+    elif kind == "damaged":
+        record.write_bytes(record.read_bytes()[:-9])
+    else:
+        write(store, "P2", FIELDS[4:], storage={})
+    for plates in (["P1", "P2"], ["P2"]):
+        with pytest.raises(ValueError, match=r"P2.parquet says that fields are stored as unknown.* run the pipeline"):
+            store.storage(plates)

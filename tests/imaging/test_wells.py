@@ -24,7 +24,7 @@ def test_every_way_to_write_a_well_is_one_well(row, column, lower, zeros):
 
 
 @pytest.mark.parametrize("bad", ["", "8D", "A00", "A1B", "AAA1", "A100"])
-def test_what_is_no_well_is_named(bad):
+def test_an_entry_that_is_not_a_well_is_named(bad):
     wells = pd.Series(["A01", bad], name="well_position")
-    with pytest.raises(ValueError, match=rf"map.tsv, line 3: well_position '{bad}' is no well"):
+    with pytest.raises(ValueError, match=rf"map.tsv, line 3: well_position '{bad}' is not a well"):
         canonical_wells(wells, Path("map.tsv"))

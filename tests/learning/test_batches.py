@@ -1,13 +1,14 @@
 """Which fields meet in a batch, and that reading ahead neither reorders nor loses any."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloome_kedro.learning.batches import PairBatches, epoch_batches, one_field_per_unit, prefetch, unpack
+from cloome_kedro.learning.batches import as_tensor, epoch_batches, one_field_per_unit, prefetch, timed
 
 
 @settings(deadline=None)
@@ -67,14 +68,28 @@ def test_one_field_per_unit():
     assert {d[1] for d in drawn} == {0, 1, 5}
 
 
-def test_pairs_are_read_together():
-    fields = np.arange(6 * 5 * 2 * 2, dtype=np.uint8).reshape(6, 5, 2, 2)
-    bits = np.eye(3, 16, dtype=np.uint8)
-    load = PairBatches(lambda i: fields[i], np.array([2, 1, 0, 2, 1, 0]), np.packbits(bits, axis=1))
-    images, unpacked = load(np.array([4, 0]))
-    assert (images.numpy() == fields[[4, 0]]).all()
-    assert (unpacked.numpy() == bits[[1, 2]]).all()
-    assert (unpack(np.packbits(bits, axis=1)).numpy() == bits).all()
+def test_a_tensor_shares_its_arrays_memory_where_it_can():
+    array = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    tensor = as_tensor(array)
+    array[0, 0] = 77
+    assert tensor[0, 0] == 77
+    array.flags.writeable = False
+    for other in (array, array.T):
+        tensor = as_tensor(other)
+        tensor[0, 0] = 5
+        assert other[0, 0] == 77
+        assert tensor.shape == other.shape
+
+
+def test_waiting_for_batches_is_timed():
+    def slow():
+        yield "first"
+        time.sleep(0.05)
+        yield "second"
+
+    (_, first), (waited, second) = timed(slow())
+    assert (first, second) == ("first", "second")
+    assert 0.05 <= waited < 5
 
 
 def test_prefetch_keeps_order_and_reads_in_other_threads():
@@ -98,3 +113,16 @@ def test_prefetch_hands_on_what_goes_wrong():
     assert [next(found) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(OSError, match="gone"):
         next(found)
+
+
+def test_prefetch_reads_ahead_no_further_than_it_is_asked_to():
+    read = []
+
+    def load(batch):
+        read.append(int(batch[0]))
+        return read[-1]
+
+    found = prefetch(load, np.arange(20)[:, None], ahead=2)
+    assert next(found) == 0
+    found.close()
+    assert max(read) <= 2

@@ -1,52 +1,137 @@
 import json
 import os
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
-from cloome_kedro.learning.checkpoint import Checkpoint, build, describe, load, preprocess_of, save, weights_hash
-from cloome_kedro.learning.config import FitConfig, ImageEncoderConfig, StructureEncoderConfig
-from cloome_kedro.learning.model import PairModel, seeded
-from cloome_kedro.learning.preprocess import Preprocess
+from cloome_kedro.learning.checkpoint import FORMAT, Checkpoint, describe, load, save
+from cloome_kedro.learning.config import FitConfig
+from cloome_kedro.learning.encoders.identity import Identity
+from cloome_kedro.learning.encoders.linear import Linear
+from cloome_kedro.learning.encoders.mlp import MLP
+from cloome_kedro.learning.encoders.resnet import ResNet
+from cloome_kedro.learning.model import Architecture, PairModel
+from cloome_kedro.learning.objectives import OBJECTIVES
+from cloome_kedro.learning.objectives.info_loob import InfoLOOB
+from cloome_kedro.learning.objectives.info_nce import InfoNCE
+from cloome_kedro.learning.seeding import seeded
+from cloome_kedro.learning.views.images import Images
+from cloome_kedro.learning.views.morgan import Morgan
+from cloome_kedro.learning.views.profiles import Profiles
+from stored_plates import STORAGE
 
-IMAGE, STRUCTURE = ImageEncoderConfig(layers=(1, 1, 1, 1), width=4), StructureEncoderConfig(layers=1, width=8)
-PREPROCESS = Preprocess(32, (0.9, 1.0), mean=(1.0, 2.0, 3.0, 4.0, 5.0), std=(2.0,) * 5)
+IMAGES = Images(32, (0.9, 1.0), mean=(1.0, 2.0, 3.0, 4.0, 5.0), std=(2.0,) * 5, storage=STORAGE)
+PROFILES = Profiles(("area", "intensity", "texture"), (1.0, 2.0, 3.0), (1.0, 0.5, 4.0))
+MORGAN = Morgan(2, 16, False)
+
+ON_IMAGES = Architecture(ResNet(layers=(1, 1, 1, 1), width=4), MLP(layers=1, width=8), 5, 16, embedding_size=6)
+ON_PROFILES = Architecture(MLP(2, 8, batch_norm=False), Linear(bias=True), 3, 16, 6, scalars={"bias": -10.0})
+BILINEAR = Architecture(
+    Identity(), Linear(start="zeros"), 3, 16, normalise=False, inverse_temperature=1, learnable_temperature=False
+)
+#: architecture, view of fields and a batch of their input
+MODELS = {
+    "images": (ON_IMAGES, IMAGES, (2, 5, 32, 32)),
+    "profiles": (ON_PROFILES, PROFILES, (2, 3)),
+    "bilinear": (BILINEAR, PROFILES, (2, 3)),
+}
 
 
-@pytest.fixture
-def model():
+def make(name, **changes):
+    """A model with weights of its own, and its checkpoint."""
+    architecture, view, _ = MODELS[name]
     with seeded(0):
-        return PairModel(IMAGE, STRUCTURE, 16, 6).to(memory_format=torch.channels_last).eval()
+        model = PairModel(architecture).to(memory_format=torch.channels_last).eval()
+        for parameter in model.parameters():
+            parameter.data = parameter.data + 0.1 * torch.rand(parameter.shape)
+    views = {"field": view, "compound": MORGAN}
+    described = describe(architecture, views, InfoLOOB(hopfield_beta=8.0), FitConfig(keep=("loss", "top1")))
+    return model, Checkpoint(described | changes, model.state_dict())
 
 
-@pytest.fixture
-def checkpoint(model):
-    return Checkpoint(describe(IMAGE, STRUCTURE, 16, FitConfig(embedding_size=6), PREPROCESS), model.state_dict())
+@pytest.fixture(scope="module")
+def checkpoint():
+    return make("images")[1]
 
 
-def test_round_trip(model, checkpoint, tmp_path):
+@pytest.mark.parametrize("name", MODELS)
+def test_round_trip(name, tmp_path):
+    model, checkpoint = make(name, split_hash="abc", epoch=3)
+    architecture, view, shape = MODELS[name]
     save(checkpoint, tmp_path / "a" / "checkpoint")
     loaded = load(tmp_path / "a" / "checkpoint")
     assert loaded.config == checkpoint.config
-    assert preprocess_of(loaded) == PREPROCESS
-    restored = build(loaded)
+    assert (loaded.config["split_hash"], loaded.config["epoch"]) == ("abc", 3)
+    assert loaded.architecture == architecture
+    assert loaded.view("field") == view
+    assert loaded.view("compound") == MORGAN
+    restored = loaded.build()
     assert not restored.training
-    x, f = torch.rand(2, 5, 32, 32), torch.rand(2, 16)
+    assert not any(parameter.requires_grad for parameter in restored.parameters())
+    x, f = torch.rand(shape), torch.rand(2, 16)
     with torch.inference_mode():
-        for found, expected in zip(restored(x, f), model(x, f), strict=True):
-            torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6)
+        found, expected = restored(x, f), model(x, f)
+    assert list(found) == list(expected)
+    for key in expected:
+        torch.testing.assert_close(found[key], expected[key], rtol=1e-6, atol=1e-6)
     assert os.listdir(tmp_path / "a") == ["checkpoint"]
 
 
-def test_weights_hash_tells_models_apart(checkpoint, tmp_path):
+def test_a_view_works_after_a_round_trip(checkpoint, tmp_path):
     save(checkpoint, tmp_path / "c")
-    assert weights_hash(load(tmp_path / "c")) == weights_hash(checkpoint)  # whatever the memory format
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 5, 40, 36), dtype=np.uint8))
+    view = load(tmp_path / "c").view("field")
+    assert torch.equal(view(images), IMAGES(images))
+    assert torch.equal(view.augment(images, np.arange(3)), IMAGES.augment(images, np.arange(3)))
+
+
+def test_a_checkpoint_says_how_it_was_trained(checkpoint):
+    config = checkpoint.config
+    assert config["format"] == FORMAT
+    assert OBJECTIVES.make(config["objective"]) == InfoLOOB(hopfield_beta=8.0)
+    settings = {**config["fit"], "keep": tuple(config["fit"]["keep"])}
+    assert FitConfig(**settings) == FitConfig(keep=("loss", "top1"))
+    unknown = describe(ON_IMAGES, {"field": IMAGES}, None, None)
+    assert (unknown["objective"], unknown["fit"]) == (None, None)
+    assert json.loads(json.dumps(config)) == config
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_an_untrained_model_is_the_one_that_a_training_begins_with(name):
+    _, checkpoint = make(name)
+    state = torch.get_rng_state()
+    model, other = checkpoint.build_untrained(5), checkpoint.build_untrained(6)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert not model.training
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+    with seeded(5):
+        fresh = PairModel(MODELS[name][0]).state_dict()
+    found = model.state_dict()
+    assert found.keys() == fresh.keys()
+    assert all(torch.equal(found[key], fresh[key]) for key in fresh)
+    assert any(not torch.equal(found[key], checkpoint.tensors[key]) for key in fresh)
+    if name == "bilinear":
+        assert not found["transformer.weight"].any()
+    else:
+        assert any(not torch.equal(found[key], other.state_dict()[key]) for key in fresh)
+
+
+def test_weights_tell_models_apart(checkpoint, tmp_path):
+    save(checkpoint, tmp_path / "c")
+    assert load(tmp_path / "c").weights == checkpoint.weights  # whatever the memory format
     name = "visual.layer1.0.conv2.weight"
     changed = checkpoint.tensors[name].clone()
     changed[0, 0, 0, 0] += 1e-3
-    assert weights_hash(Checkpoint(checkpoint.config, {**checkpoint.tensors, name: changed})) != weights_hash(
-        checkpoint
-    )
+    others = [
+        replace(checkpoint, tensors={**checkpoint.tensors, name: changed}),
+        replace(checkpoint, tensors={"other": checkpoint.tensors[name]}),
+        replace(checkpoint, tensors={name: checkpoint.tensors[name]}),
+        replace(checkpoint, tensors={name: checkpoint.tensors[name].flatten()}),
+    ]
+    assert len({checkpoint.weights, *(other.weights for other in others)}) == 1 + len(others)
+    assert replace(checkpoint, config={}).weights == checkpoint.weights
 
 
 def test_saving_replaces(checkpoint, tmp_path):
@@ -63,7 +148,7 @@ def test_a_failed_save_leaves_what_was_there(checkpoint, tmp_path):
     assert load(tmp_path / "c").config == checkpoint.config
 
 
-def test_what_is_no_checkpoint_is_named(checkpoint, tmp_path):
+def test_what_is_not_a_checkpoint_is_named(checkpoint, tmp_path):
     with pytest.raises(ValueError, match="nothing is not a readable checkpoint"):
         load(tmp_path / "nothing")
     save(checkpoint, tmp_path / "c")
@@ -71,9 +156,15 @@ def test_what_is_no_checkpoint_is_named(checkpoint, tmp_path):
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(ValueError, match="not a readable checkpoint"):
         load(tmp_path / "c")
+
+
+@pytest.mark.parametrize("content", [{"format": 1}, {"format": 99}, {}, [1, 2]])
+def test_another_format_is_refused(checkpoint, content, tmp_path):
     save(checkpoint, tmp_path / "c")
-    (tmp_path / "c" / "config.json").write_text(json.dumps({**checkpoint.config, "format": 99}))
-    with pytest.raises(ValueError, match="format 1"):
+    (tmp_path / "c" / "config.json").write_text(json.dumps(content))
+    with pytest.raises(
+        ValueError, match=r"c/config\.json is not of checkpoint format 2: train again with this version"
+    ):
         load(tmp_path / "c")
 
 
@@ -86,5 +177,31 @@ def test_tensors_that_do_not_fit_are_refused(checkpoint, change):
         tensors["visual.fc2.bias"] = tensors["visual.fc.bias"]
     else:
         tensors["visual.fc.bias"] = torch.zeros(7)
-    with pytest.raises(ValueError, match=r"visual\.fc"):
-        build(Checkpoint(checkpoint.config, tensors))
+    with pytest.raises(ValueError, match=r"do not fit the architecture in its config: (.|\n)*visual\.fc"):
+        Checkpoint(checkpoint.config, tensors).build()
+
+
+def test_tensors_of_another_model_are_refused():
+    (_, bilinear), (_, on_profiles) = make("bilinear"), make("profiles")
+    with pytest.raises(ValueError, match="do not fit the architecture"):
+        Checkpoint(bilinear.config, on_profiles.tensors).build()
+    with pytest.raises(ValueError, match="do not fit the architecture"):
+        Checkpoint(on_profiles.config, bilinear.tensors).build()
+    larger = PairModel(replace(BILINEAR, compound_inputs=32)).state_dict()
+    with pytest.raises(ValueError, match="do not fit the architecture"):
+        Checkpoint(bilinear.config, larger).build()
+
+
+def test_a_number_that_is_learned_is_kept():
+    model, checkpoint = make("profiles")
+    assert checkpoint.tensors["bias"].item() == pytest.approx(model.bias.item())
+    assert checkpoint.build().numbers()["bias"].item() != -10
+    assert checkpoint.build_untrained(0).numbers()["bias"].item() == -10
+
+
+def test_an_objective_that_is_not_registered_is_refused():
+    class Mine(InfoNCE):
+        pass
+
+    with pytest.raises(ValueError, match="is not registered as objective"):
+        describe(ON_IMAGES, {"field": IMAGES}, Mine(), None)

@@ -2,52 +2,63 @@ import numpy as np
 import pytest
 import torch
 
-from cloome_kedro.learning.config import ImageEncoderConfig, StructureEncoderConfig
-from cloome_kedro.learning.embed import embed_images, embed_structures, find_device
-from cloome_kedro.learning.model import PairModel, seeded
-from cloome_kedro.learning.preprocess import Preprocess
+from cloome_kedro.learning.embed import Embedder, find_device
+from cloome_kedro.learning.encoders.mlp import MLP
+from cloome_kedro.learning.encoders.resnet import ResNet
+from cloome_kedro.learning.model import Architecture, PairModel
+from cloome_kedro.learning.seeding import seeded
+from cloome_kedro.learning.views.images import Images
+from cloome_kedro.learning.views.morgan import Fingerprints, Morgan
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def model():
     with seeded(0):
-        model = PairModel(ImageEncoderConfig(layers=(1, 1, 1, 1), width=4), StructureEncoderConfig(1, 8), 16, 6)
-    return model
+        return PairModel(Architecture(ResNet(layers=(1, 1, 1, 1), width=4), MLP(1, 8), 5, 16, embedding_size=6))
 
 
-def test_images_in_batches(model):
+def test_fields_in_batches(model):
     fields = np.random.default_rng(0).integers(0, 256, (11, 5, 32, 32), dtype=np.uint8)
-    vectors = embed_images(model, lambda i: fields[i], 11, Preprocess(), 4, "cpu", progress=False)
+    view, read = Images(), lambda i: fields[i]
+    vectors = Embedder(model.train(), 4, "cpu", progress=False)("field", read, 11, view)
     with torch.inference_mode():
-        expected = model.eval().encode_images(Preprocess()(torch.from_numpy(fields))).numpy()
+        expected = model.eval().encode_fields(view(torch.from_numpy(fields))).numpy()
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(vectors, expected, atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
-    some = embed_images(model, lambda i: fields[i], np.array([7, 2]), Preprocess(), progress=False)
+    some = Embedder(model, progress=False)("field", read, np.array([7, 2]), view)
     np.testing.assert_allclose(some, expected[[7, 2]], atol=1e-6)
 
 
-def test_structures(model):
+def test_compounds(model):
     bits = np.random.default_rng(0).integers(0, 2, (9, 16), dtype=np.uint8)
-    vectors = embed_structures(model, np.packbits(bits, axis=1), 4, "cpu", progress=False)
+    view = Morgan(bits=16)
+    fingerprints = Fingerprints(np.packbits(bits, axis=1), {"radius": 3, "bits": 16, "chirality": True})
+    rows = view.rows({"structure_row": np.arange(9)[::-1]}, {"fingerprints": fingerprints})
+    vectors = Embedder(model, 4, "cpu", progress=False)("compound", rows.read, 9, view)
     with torch.inference_mode():
-        expected = model.eval().encode_structures(torch.from_numpy(bits).float()).numpy()
-    np.testing.assert_allclose(vectors, expected, atol=1e-6)
+        expected = model.eval().encode_compounds(torch.from_numpy(bits).float()).numpy()
+    np.testing.assert_allclose(vectors, expected[::-1], atol=1e-6)
+
+
+def test_no_rows_have_no_embeddings(model):
+    vectors = Embedder(model, progress=False)("compound", lambda i: np.zeros((len(i), 16)), 0, torch.Tensor.float)
+    assert (vectors.shape, vectors.dtype) == ((0, 6), np.float32)
 
 
 def test_device_by_name():
     assert find_device("cpu").type == "cpu"
 
 
-def test_fields_are_changed_by_their_positions_before_preprocessing(model):
+def test_fields_are_changed_by_their_positions_before_the_view(model):
     fields = np.random.default_rng(0).integers(0, 256, (5, 5, 32, 32), dtype=np.uint8)
+    embed = Embedder(model, 2, progress=False)
 
     def darken(images, positions):
         assert images.dtype == torch.uint8
         return images // torch.from_numpy(1 + positions).view(-1, 1, 1, 1).to(torch.uint8)
 
     positions = np.array([4, 1, 3])
-    vectors = embed_images(model, lambda i: fields[i], positions, Preprocess(), 2, progress=False, change=darken)
+    vectors = embed("field", lambda i: fields[i], positions, Images(), change=darken)
     darkened = fields // (1 + np.arange(5, dtype=np.uint8)).reshape(-1, 1, 1, 1)
-    expected = embed_images(model, lambda i: darkened[i], positions, Preprocess(), 2, progress=False)
-    np.testing.assert_array_equal(vectors, expected)
+    np.testing.assert_array_equal(vectors, embed("field", lambda i: darkened[i], positions, Images()))

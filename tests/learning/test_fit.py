@@ -1,4 +1,4 @@
-"""The fit on a planted correlation, see planted.py."""
+"""The fit on a planted correlation, see helpers/planted.py."""
 
 import logging
 import math
@@ -10,10 +10,17 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
 
-from cloome_kedro.learning.loop import Training
-from cloome_kedro.learning.model import PairModel, seeded
+from cloome_kedro.learning.fit import fit
+from cloome_kedro.learning.loop import Recipe, Training
+from cloome_kedro.learning.model import PairModel
+from cloome_kedro.learning.objectives.info_loob import InfoLOOB
+from cloome_kedro.learning.objectives.info_nce import InfoNCE
+from cloome_kedro.learning.seeding import seeded
 from cloome_kedro.learning.state import FitState
-from planted import BITS, CONFIG, FIELDS, IMAGE, PREPROCESS, STRUCTURE, TRAINING, Planted, top1
+from cloome_kedro.learning.validation import Validation
+from cloome_kedro.learning.views.images import Images
+from planted import ARCHITECTURE, CONFIG, FIELDS, IMAGES, TRAINING, Planted, fresh, top1
+from step_gradients import Sigmoid
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -72,7 +79,7 @@ def test_the_best_epoch_is_kept_by_each_metric(learned):
     for best in (by_top1, by_loss):
         # The state is that epoch's: its temperature is.
         assert best.tensors["logit_inv_tau"].exp().item() == pytest.approx(history[best.epoch]["inverse_temperature"])
-        assert set(best.tensors) == set(PairModel(IMAGE, STRUCTURE, BITS, 32).state_dict())
+        assert set(best.tensors) == set(fresh().state_dict())
 
 
 def test_an_unknown_metric_is_refused_with_those_there_are(state):
@@ -84,7 +91,7 @@ def test_an_unknown_metric_is_refused_with_those_there_are(state):
 
 def test_training_ends_when_patience_does(state):
     values = iter([0.0, 0.1, 0.4, 0.3, 0.2, 0.1, 0.9])  # the first answers which metrics there are
-    result = Planted().fit(state, replace(CONFIG, epochs=6, patience=3), validate=lambda *_: {"top1": next(values)})
+    result = Planted().fit(state, replace(CONFIG, epochs=6, patience=3), measure=lambda *_: {"top1": next(values)})
     assert len(result.history) == 5
     assert result.best["top1"].epoch == 1
 
@@ -93,22 +100,23 @@ def test_patience_counts_on_where_a_training_was_stopped(state):
     config = replace(CONFIG, epochs=6, patience=3, batch_size=256, checkpoint_steps=1)
     values = iter([0.0, 0.1, 0.4, 0.3])
     with pytest.raises(StopIteration):  # in the validation of epoch 3, with its last step saved
-        Planted().fit(state, config, validate=lambda *_: {"top1": next(values)})
+        Planted().fit(state, config, measure=lambda *_: {"top1": next(values)})
     values = iter([0.0, 0.2, 0.1, 0.9])
-    result = Planted().fit(state, config, validate=lambda *_: {"top1": next(values)})
+    result = Planted().fit(state, config, measure=lambda *_: {"top1": next(values)})
     assert [row["validation_top1"] for row in result.history] == [0.1, 0.4, 0.3, 0.2, 0.1]
     assert result.best["top1"].epoch == 1
 
 
-def test_steps_without_end_that_16_bit_scaling_skips_are_told_however_short_epochs_are(state):
+def test_16_bit_scaling_that_skips_every_step_ends_training_however_short_epochs_are(state):
     scaler = torch.amp.GradScaler("cpu", init_scale=math.inf)  # every gradient overflows
     fabric = Fabric(accelerator="cpu", devices=1, plugins=MixedPrecision("16-mixed", "cpu", scaler))
-    with seeded(0):
-        model = PairModel(IMAGE, STRUCTURE, BITS, 32)
     data = Planted().data()
     data = replace(data, train=data.train[:8], validation=data.validation[:4])
-    config = replace(CONFIG, batch_size=4, epochs=15, warmup_steps=0)  # two steps an epoch
-    training = Training(fabric, model, data, PREPROCESS, config, 0, top1, state, "digest")
+    config = replace(CONFIG, batch_size=4, epochs=15, warmup_steps=0)  # an epoch has two steps
+    recipe, validation = Recipe(InfoNCE(), config, seed=0), Validation(top1)
+    training = Training(
+        fabric, fresh(), data=data, recipe=recipe, validation=validation, state=state, digest="digest", progress=False
+    )
     with pytest.raises(FloatingPointError, match="at step 20 "):
         training.run()
 
@@ -131,9 +139,10 @@ def test_reads_training_and_validation_fields_only(state):
     assert len(planted.seen & set(data.validation)) == 20
 
 
-@pytest.mark.parametrize("objective", [{"objective": "info_loob"}, {"objective": "info_loob", "hopfield_beta": 8.0}])
+@pytest.mark.parametrize("objective", [InfoLOOB(), InfoLOOB(hopfield_beta=8.0)], ids=str)
 def test_other_objectives_train(objective, state):
-    history = Planted().fit(state, replace(CONFIG, epochs=2, precision="bf16-mixed", **objective)).history
+    config = replace(CONFIG, epochs=2, precision="bf16-mixed")
+    history = Planted().fit(state, config, objective=objective).history
     assert history[1]["train_loss"] < history[0]["train_loss"]
 
 
@@ -199,25 +208,56 @@ def test_the_last_epoch_is_taken_where_there_is_nothing_to_validate_on(state):
 def test_one_compound_is_no_training(state):
     data = Planted().data()
     with pytest.raises(ValueError, match="needs 2 compounds"):
-        Planted().fit(state, train=data.train[data.structures[data.train] == 3])
+        Planted().fit(state, train=data.train[data.trained_units == 3])
 
 
-def test_a_warm_up_that_never_ends_is_told(state, caplog):
+def test_a_warm_up_that_never_ends_is_logged(state, caplog):
     with caplog.at_level(logging.WARNING):
         Planted().fit(state, replace(CONFIG, epochs=1, warmup_steps=20_000))
     assert "warm-up of 20000 steps" in caplog.text
 
 
-def test_collapsed_embeddings_are_told(state, caplog):
+def test_collapsed_embeddings_are_logged(state, caplog):
     planted = Planted()
     planted.fields[:] = 7  # every field is alike
     with caplog.at_level(logging.WARNING):
         planted.fit(state, replace(CONFIG, epochs=1))
-    assert "image embeddings have collapsed" in caplog.text
-    assert "structure embeddings have collapsed" not in caplog.text
+    assert "field embeddings have collapsed" in caplog.text
+    assert "compound embeddings have collapsed" not in caplog.text
 
 
-def test_crops_are_drawn_anew_in_every_step(state):
-    crop = replace(PREPROCESS, crop=30)
-    history = Planted().fit(state, replace(CONFIG, epochs=2), preprocess=crop).history
+@pytest.mark.parametrize("micro_batch_size", [None, 16])
+def test_each_pair_of_each_step_has_a_seed_of_its_own(micro_batch_size, tmp_path, monkeypatch):
+    """Whatever micro-batches a batch is divided into; each is augmented again, with equal seeds, for its gradient."""
+
+    def seeds_of(config):
+        seen = []
+
+        def remembers(self, batch, seeds):
+            seen.extend(seeds.tolist())
+            return self(batch)
+
+        monkeypatch.setattr(Images, "augment", remembers)
+        Planted().fit(FitState(tmp_path / str(config.micro_batch_size)), config, progress=False)
+        return list(dict.fromkeys(seen))
+
+    config = replace(CONFIG, epochs=2)
+    seeds = seeds_of(replace(config, micro_batch_size=micro_batch_size))
+    assert len(seeds) == 2 * TRAINING * FIELDS
+    assert seeds == seeds_of(replace(config, micro_batch_size=32))
+
+
+def test_training_on_crops_learns(state):
+    history = Planted().fit(state, replace(CONFIG, epochs=2), images=replace(IMAGES, crop=30)).history
     assert history[1]["train_loss"] < history[0]["train_loss"]
+
+
+def test_numbers_that_an_objective_learns_are_trained_and_kept(state):
+    objective = Sigmoid()
+    architecture = replace(ARCHITECTURE, scalars=objective.scalars)
+    with seeded(0):
+        model = PairModel(architecture)
+    recipe = Recipe(objective, replace(CONFIG, epochs=3), seed=0)
+    result = fit(model, Planted().data(), recipe, Validation(top1), state, progress=False)
+    assert result.history[-1]["train_loss"] < result.history[0]["train_loss"]
+    assert abs(result.best["top1"].tensors["bias"] - objective.scalars["bias"]) > 0.005

@@ -1,4 +1,4 @@
-"""Published files against a functional evaluation of the published model, and files that are none."""
+"""Published files against a functional evaluation of the published model, and files that are not published ones."""
 
 import json
 import os
@@ -9,14 +9,19 @@ import pytest
 import torch
 
 import published_file
-from cloome_kedro.learning.checkpoint import build, load, preprocess_of, save
-from cloome_kedro.learning.published import read_published
+from cloome_kedro.learning.checkpoint import load, save
+from cloome_kedro.learning.encoders.mlp import MLP
+from cloome_kedro.learning.encoders.resnet import ResNet
+from cloome_kedro.learning.model import Architecture
+from cloome_kedro.learning.published import PUBLISHED_STORAGE, read_published
+from cloome_kedro.learning.views.images import Images
+from cloome_kedro.learning.views.morgan import Morgan
 from published_file import PAPER, SMALL
 
 
 @pytest.fixture(scope="module")
 def images():
-    """One of waves, one of noise in one channel."""
+    """One field of waves, and one of noise in one channel."""
     y, x = np.mgrid[:264, :232] / 30
     waves = np.stack([127 * (1 + np.sin((1 + c) * x + y) * np.cos(y - c * x)) for c in range(5)])
     noise = np.zeros_like(waves)
@@ -35,22 +40,20 @@ def test_embeddings_of_a_full_size_file_equal_the_formula(tmp_path, images, bits
     t = published_file.state_dict(**{**PAPER, "bits": bits})
     assert len(t) == 351
     checkpoint = read_published(published_file.write(tmp_path / "published.pt", t, prefix))
-    architecture = checkpoint.config["architecture"]
-    assert architecture["image_encoder"] == {"name": "resnet", "layers": [3, 4, 6, 3], "width": 64, "channels": 5}
-    assert architecture["structure_encoder"] == {"layers": 4, "width": 1024, "batch_norm": True}
-    assert (architecture["bits"], architecture["embedding_size"]) == (bits, 512)
-    model = build(checkpoint)
+    assert checkpoint.architecture == Architecture(ResNet((3, 4, 6, 3), 64), MLP(4, 1024, True), 5, bits, 512)
+    assert checkpoint.config["architecture"]["field"] == {"name": "resnet", "layers": [3, 4, 6, 3], "width": 64}
+    assert checkpoint.config["architecture"]["compound"]["name"] == "mlp"
+    model = checkpoint.build()
     assert sum(p.numel() for p in model.visual.parameters()) == 24_563_392
     assert sum(p.numel() for p in model.transformer.parameters()) == parameters
 
     fingerprints = torch.from_numpy(np.random.default_rng(1).integers(0, 2, (5, bits)))
     with torch.inference_mode():
-        found = model(preprocess_of(checkpoint)(images), fingerprints.float())
+        found = model(checkpoint.view("field")(images), checkpoint.view("compound")(fingerprints))
         expected = published_file.images_by_formula(t, images), published_file.structures_by_formula(t, fingerprints)
-    for one, other in zip(found, expected, strict=False):
+    for one, other in zip((found["field"], found["compound"]), expected, strict=True):
         assert one.dtype == torch.float32
         assert (other[0] - other[1]).abs().max() > 1e-3  # inputs are told apart
-        print(f"largest deviation {(one - other).abs().max():.1e}")
         torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
 
 
@@ -59,18 +62,14 @@ def test_embeddings_of_a_full_size_file_equal_the_formula(tmp_path, images, bits
 def test_sizes_are_read_off_the_tensors(tmp_path, images, batch_norm, layers):
     t = published_file.state_dict(1, batch_norm, **{**SMALL, "layers": layers})
     checkpoint = read_published(published_file.write(tmp_path / "published.pt", t))
-    assert checkpoint.config["architecture"] == {
-        "image_encoder": {"name": "resnet", "layers": [1, 2, 1, 1], "width": 4, "channels": 5},
-        "structure_encoder": {"layers": layers, "width": 8, "batch_norm": batch_norm},
-        "bits": 64,
-        "embedding_size": 6,
-    }
+    assert checkpoint.architecture == Architecture(ResNet((1, 2, 1, 1), 4), MLP(layers, 8, batch_norm), 5, 64, 6)
+    assert checkpoint.architecture.normalise
     bits = torch.eye(64)
     with torch.inference_mode():
-        found = build(checkpoint)(preprocess_of(checkpoint)(images), bits)
-    torch.testing.assert_close(found[0], published_file.images_by_formula(t, images), rtol=0, atol=1e-5)
-    torch.testing.assert_close(found[1], published_file.structures_by_formula(t, bits), rtol=0, atol=1e-5)
-    assert found[2].log().item() == pytest.approx(2.66)
+        found = checkpoint.build()(checkpoint.view("field")(images), bits)
+    torch.testing.assert_close(found["field"], published_file.images_by_formula(t, images), rtol=0, atol=1e-5)
+    torch.testing.assert_close(found["compound"], published_file.structures_by_formula(t, bits), rtol=0, atol=1e-5)
+    assert found["scale"].log().item() == pytest.approx(2.66)
 
 
 def test_what_a_published_checkpoint_says_of_itself_survives_saving(tmp_path, tensors):
@@ -81,18 +80,18 @@ def test_what_a_published_checkpoint_says_of_itself_survives_saving(tmp_path, te
     config = checkpoint.config
     assert (config["source"], config["epoch"], config["name"], config["file"]) == ("published", 63, "a run", "p.pt")
     assert (config["split_hash"], config["seed"]) == ("unknown", None)
-    assert config["fingerprints"] == {"radius": 3, "bits": 64, "chirality": True}
-    assert config["channels"] == ["Mito", "ER", "RNA", "AGP", "DNA"]
-    assert config["intensity"] == {
-        "outlier_percent": 0.0028,
-        "scale": 256,
+    assert (config["objective"], config["fit"]) == (None, None)  # the file does not say them
+    assert checkpoint.view("compound") == Morgan(radius=3, bits=64, chirality=True)
+    images = checkpoint.view("field")
+    assert images == Images(mean=published_file.STATISTICS, std=published_file.STATISTICS, storage=PUBLISHED_STORAGE)
+    assert (images.crop, images.normalisation) == (None, "per_channel")
+    assert images.storage == {
+        "channels": ["Mito", "ER", "RNA", "AGP", "DNA"],
+        "intensity": {"outlier_percent": 0.0028, "scale": 256},
         "scope": "field",
         "crop": None,
         "size": None,
     }
-    preprocess = preprocess_of(checkpoint)
-    assert preprocess.mean == preprocess.std == published_file.STATISTICS
-    assert preprocess.crop is None
 
 
 def test_a_model_configuration_is_compared(tmp_path, tensors):
@@ -108,9 +107,9 @@ def test_a_model_configuration_is_compared(tmp_path, tensors):
         with pytest.raises(ValueError, match=f"RN50.json says {key}: 99, the checkpoint's tensors say"):
             read_published(path, config)
     config.write_text("[1]")
-    with pytest.raises(ValueError, match=r"RN50\.json is no readable model configuration"):
+    with pytest.raises(ValueError, match=r"RN50\.json is not a readable model configuration"):
         read_published(path, config)
-    with pytest.raises(ValueError, match=r"none\.json is no readable model configuration"):
+    with pytest.raises(ValueError, match=r"none\.json is not a readable model configuration"):
         read_published(path, tmp_path / "none.json")
 
 
@@ -138,7 +137,7 @@ def test_other_shapes_and_kinds_are_named(tmp_path, tensors):
         read_published(published_file.write(path, {**tensors, "visual.fc.bias": torch.zeros(7)}))
     with pytest.raises(ValueError, match=r"visual\.conv1\.weight is \(3,\)"):
         read_published(published_file.write(path, {**tensors, "visual.conv1.weight": torch.zeros(3)}))
-    with pytest.raises(ValueError, match=r"visual\.fc\.bias is no tensor"):
+    with pytest.raises(ValueError, match=r"visual\.fc\.bias is not a tensor"):
         read_published(published_file.write(path, {**tensors, "visual.fc.bias": [1.0]}))
 
 
@@ -168,7 +167,7 @@ def test_a_truncated_file_is_refused(tmp_path, tensors, zipped, share):
     path = tmp_path / "p.pt"
     torch.save({"state_dict": tensors}, path, _use_new_zipfile_serialization=zipped)
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
-    with pytest.raises(ValueError, match=r"p\.pt is (truncated or )?no PyTorch checkpoint"):
+    with pytest.raises(ValueError, match=r"p\.pt is (truncated or )?not a PyTorch checkpoint"):
         read_published(path)
 
 
@@ -177,14 +176,14 @@ def test_other_files_are_refused(tmp_path, tensors):
     with pytest.raises(ValueError, match=r"p\.pt does not exist"):
         read_published(path)
     path.write_text("<html>not found</html>")
-    with pytest.raises(ValueError, match="no PyTorch checkpoint"):
+    with pytest.raises(ValueError, match="not a PyTorch checkpoint"):
         read_published(path)
     path.write_bytes(pickle.dumps({"state_dict": {}}, protocol=2))
-    with pytest.raises(ValueError, match="no PyTorch checkpoint"):
+    with pytest.raises(ValueError, match="not a PyTorch checkpoint"):
         read_published(path)
     for content in (tensors, [1, 2], torch.zeros(3), {"state_dict": 3}):
         torch.save(content, path)
-        with pytest.raises(ValueError, match="no published CLOOME checkpoint: it has no entry state_dict"):
+        with pytest.raises(ValueError, match="not a published CLOOME checkpoint: it has no entry state_dict"):
             read_published(path)
     torch.save({"state_dict": {}}, path)
     with pytest.raises(ValueError, match=r"visual\.conv1\.weight is missing"):

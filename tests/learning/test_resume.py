@@ -15,14 +15,19 @@ import numpy as np
 import pytest
 import torch
 
-from cloome_kedro.learning.config import ImageEncoderConfig
+from cloome_kedro.learning.encoders.resnet import ResNet
+from cloome_kedro.learning.encoders.torchvision_resnet import ResNet50
 from cloome_kedro.learning.fit import _digest
+from cloome_kedro.learning.loop import Recipe
 from cloome_kedro.learning.model import PairModel
+from cloome_kedro.learning.objectives.info_loob import InfoLOOB
+from cloome_kedro.learning.objectives.info_nce import InfoNCE
 from cloome_kedro.learning.state import FitState
-from planted import BITS, CONFIG, PREPROCESS, STRUCTURE, Planted
+from cloome_kedro.learning.validation import Validation
+from planted import ARCHITECTURE, CONFIG, IMAGES, Planted, fresh, top1
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-TESTS = Path(__file__).parents[1]
+HELPERS = Path(__file__).parents[1] / "helpers"
 SHORT = replace(CONFIG, epochs=3, checkpoint_steps=3, keep=("top1", "loss"))
 
 
@@ -76,33 +81,57 @@ def test_an_ended_training_is_not_repeated(state, undisturbed):
     assert not planted.seen
 
 
-@pytest.mark.parametrize("change", ["config", "seed", "images", "fingerprints"])
+@pytest.mark.parametrize("change", ["config", "seed", "objective", "labels", "crop", "fields", "fingerprints"])
 def test_other_arguments_begin_anew(change, state):
-    Planted().fit(state, SHORT)
+    config = replace(SHORT, epochs=1)
+    Planted().fit(state, config)
     planted = Planted()
     if change == "fingerprints":
         planted.fingerprints = planted.fingerprints[::-1].copy()
+    images = replace(IMAGES, crop=30) if change == "crop" else IMAGES
     planted.fit(
         state,
-        replace(SHORT, weight_decay=0.2) if change == "config" else SHORT,
+        replace(config, weight_decay=0.2) if change == "config" else config,
         seed=int(change == "seed"),
-        identity="others" if change == "images" else "",
+        objective=InfoLOOB() if change == "objective" else InfoNCE(),
+        identity="other labels" if change == "labels" else "",
+        field=planted.data(images, identity="other fields" if change == "fields" else "").field,
     )
     assert planted.seen
     assert len(list(state.folder.iterdir())) == 1  # results of the training before are gone
 
 
+def digest(model=None, seed=0, **changes):
+    return _digest(model or fresh(), Planted().data(**changes), Recipe(InfoNCE(), CONFIG, seed), Validation(top1))
+
+
+def test_all_that_a_training_depends_on_is_in_its_digest():
+    whole = Planted().data()
+    others = [
+        digest(seed=1),
+        digest(fresh(1)),
+        digest(train=whole.train[1:]),
+        digest(validation=whole.validation[1:]),
+        digest(units=whole.units[::-1].copy()),
+        digest(identity="other fields"),
+        digest(images=replace(IMAGES, crop=30)),
+    ]
+    assert len({digest(), *others}) == 1 + len(others)
+    assert digest() == digest(keys=np.char.add(whole.keys, " of another name"))
+
+
 def test_architectures_of_equal_tensors_are_told_apart():
-    with torch.device("meta"):
-        published, torchvisions = (
-            PairModel(ImageEncoderConfig(name), STRUCTURE, BITS, 32) for name in ("resnet", "resnet50")
-        )
-    tensors = {name: torch.zeros(tensor.shape) for name, tensor in published.state_dict().items()}
-    digests = set()
-    for model in (published, torchvisions):
-        model.load_state_dict(tensors, assign=True)
-        digests.add(_digest(model, Planted().data(), PREPROCESS, CONFIG, 0, ""))
-    assert len(digests) == 2
+    """The published ResNet and torchvision's ResNet-50 differ in strides alone."""
+    architectures = [replace(ARCHITECTURE, field=encoder) for encoder in (ResNet(), ResNet50())]
+    digests, shapes = set(), []
+    for architecture in [*architectures, replace(architectures[0], normalise=False)]:
+        with torch.device("meta"):
+            model = PairModel(architecture)
+        shapes.append({name: tensor.shape for name, tensor in model.state_dict().items()})
+        model.load_state_dict({name: torch.zeros(shape) for name, shape in shapes[-1].items()}, assign=True)
+        digests.add(digest(model))
+    assert shapes[0] == shapes[1] == shapes[2]
+    assert len(digests) == 3
 
 
 def test_what_a_killed_or_a_failed_run_left_goes_with_the_end(state):
@@ -180,6 +209,22 @@ def test_signals_save_first(number, expected, state, undisturbed):
     assert_equal(Planted().fit(state, config), undisturbed)
 
 
+def test_a_signal_in_the_last_epoch_keeps_the_results(state, undisturbed):
+    planted, measured = Planted(), []
+
+    def signals(fields, compounds):
+        measured.append(len(fields))
+        if len(measured) == 1 + SHORT.epochs:  # the first call asks which metrics there are
+            os.kill(os.getpid(), signal.SIGTERM)
+        return top1(fields, compounds)
+
+    with pytest.raises(SystemExit):
+        planted.fit(state, SHORT, measure=signals)
+    again = Planted()
+    assert_equal(again.fit(state, SHORT), undisturbed)
+    assert not again.seen
+
+
 def test_trains_in_a_thread_where_no_signal_can_be_caught(state):
     thread = threading.Thread(target=Planted().fit, args=(state, replace(SHORT, epochs=1)))
     thread.start()
@@ -191,7 +236,7 @@ def test_a_loss_that_is_not_finite_stops_with_its_batch_and_keeps_the_last_state
     planted = Planted()
     config = replace(SHORT, learning_rate=1e30, warmup_steps=2, checkpoint_steps=1)
     with pytest.raises(FloatingPointError, match=r"at step \d+ \(epoch 0\), learning rate .*\n.*failure.json"):
-        planted.fit(state, config, keys=np.array([f"field {i}" for i in range(len(planted.structures))]))
+        planted.fit(state, config)
     failure = json.loads((state.folder / "failure.json").read_text())
     assert failure["epoch"] == 0
     assert failure["learning_rate"] == pytest.approx(1e30 * min(failure["step"], 2) / 2, rel=0.01)
@@ -205,9 +250,8 @@ def test_a_loss_that_is_not_finite_stops_with_its_batch_and_keeps_the_last_state
 def test_embeddings_that_are_not_finite_after_the_last_step_stop_too(state):
     planted = Planted()
     config = replace(CONFIG, learning_rate=1e37, warmup_steps=0, batch_size=256, epochs=1)
-    with pytest.raises(
-        FloatingPointError, match="embeddings of validation fields"
-    ):  # its loss is of the weights before
+    # The loss of the only step is that of the weights before it.
+    with pytest.raises(FloatingPointError, match="embeddings of the validation fold are not finite"):
         planted.fit(state, config, train=planted.data().train[:256])
 
 
@@ -218,7 +262,7 @@ def script(tmp_path, state, **changes) -> list[str]:
         "import sys\n"
         "from dataclasses import replace\n"
         "from pathlib import Path\n"
-        f"sys.path.insert(0, {str(TESTS)!r})\n"
+        f"sys.path.insert(0, {str(HELPERS)!r})\n"
         "import torch\n"
         "from cloome_kedro.learning.state import FitState\n"
         "from planted import CONFIG, Planted\n"

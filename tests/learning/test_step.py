@@ -1,17 +1,28 @@
 """The gradient of a batch over micro-batches and over two gloo processes is that of the batch in one piece."""
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 from lightning_fabric import Fabric
+from torch import nn
 
-from cloome_kedro.learning.config import ImageEncoderConfig, StructureEncoderConfig
-from cloome_kedro.learning.model import PairModel, seeded
-from cloome_kedro.learning.objectives import InfoNCE
+from cloome_kedro.learning.encoders.mlp import MLP
+from cloome_kedro.learning.encoders.resnet import ResNet
+from cloome_kedro.learning.model import Architecture, PairModel
+from cloome_kedro.learning.objectives.base import Objective
+from cloome_kedro.learning.objectives.info_loob import InfoLOOB
+from cloome_kedro.learning.objectives.info_nce import InfoNCE
+from cloome_kedro.learning.seeding import seeded
 from cloome_kedro.learning.step import backward
-from step_gradients import deviation, run
+from step_gradients import Sigmoid, deviation, run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-OBJECTIVES = {"InfoNCE": {}, "InfoLOOB, Hopfield": {"objective": "info_loob", "hopfield_beta": 8.0}}
+OBJECTIVES = {
+    "InfoNCE": InfoNCE(),
+    "InfoLOOB, Hopfield": InfoLOOB(hopfield_beta=8.0),
+    "Sigmoid, bias": Sigmoid(),
+}
 LIMIT = 2e-5  # float32 rounding through the network
 
 
@@ -27,7 +38,7 @@ def in_one_piece(tmp_path_factory, one_thread):
 
 def small_model():
     with seeded(0):
-        return PairModel(ImageEncoderConfig(layers=(1, 1, 1, 1), width=4), StructureEncoderConfig(2, 8), 16, 8)
+        return PairModel(Architecture(ResNet(layers=(1, 1, 1, 1), width=4), MLP(2, 8), 5, 16, embedding_size=8))
 
 
 def small_batch(size):
@@ -41,7 +52,7 @@ def small_batch(size):
 def test_micro_batches(name, pieces, batch_norm, in_one_piece, tmp_path, record_property):
     found = run(tmp_path / "found", 1, pieces, OBJECTIVES[name], batch_norm)
     largest = deviation(found, in_one_piece[name, batch_norm])
-    record_property("parity", (f"{name}: gradients over {pieces} micro-batches", largest, LIMIT))
+    record_property("parity", (f"{name}: gradients, {pieces} micro-batches", largest, LIMIT))
     assert largest < LIMIT
 
 
@@ -51,20 +62,73 @@ def test_micro_batches(name, pieces, batch_norm, in_one_piece, tmp_path, record_
 def test_two_processes(name, pieces, batch_norm, in_one_piece, tmp_path, record_property):
     found = run(tmp_path / "found", 2, pieces, OBJECTIVES[name], batch_norm)
     largest = deviation(found, in_one_piece[name, batch_norm])
-    record_property("parity", (f"{name}: gradients over 2 processes x {pieces}", largest, LIMIT))
+    record_property("parity", (f"{name}: gradients, 2 processes x {pieces}", largest, LIMIT))
     assert largest < LIMIT
+
+
+def test_numbers_have_gradients(in_one_piece):
+    """The bias of the sigmoid loss and the temperatures are among the gradients that the tests above compare."""
+    found = in_one_piece["Sigmoid, bias", False]
+    assert found["bias"].abs() > 1e-3
+    assert all(gradients["logit_inv_tau"].abs() > 1e-3 for gradients in in_one_piece.values())
 
 
 def test_one_piece_is_plain_backpropagation():
     model, (images, bits) = small_model(), small_batch(6)
     fabric = Fabric(accelerator="cpu", devices=1)
     expected = small_model()
-    loss = InfoNCE()(*expected(images, bits))
+    loss = InfoNCE()(expected(images, bits))
     loss.backward()
     network = fabric.setup(model)
     assert torch.equal(backward(fabric, network, InfoNCE(), [lambda: (images, bits)]), loss)
     for parameter, other in zip(model.parameters(), expected.parameters(), strict=True):
         torch.testing.assert_close(parameter.grad, other.grad, rtol=1e-6, atol=1e-9)
+
+
+class ThreeTowers(nn.Module):
+    """Embeds a field in two ways and a compound in one; one number is learned and one is fixed."""
+
+    def __init__(self):
+        super().__init__()
+        with seeded(0):
+            self.field, self.profile, self.compound = nn.Linear(6, 4), nn.Linear(6, 4), nn.Linear(5, 4)
+        self.weight = nn.Parameter(torch.tensor(0.7))
+
+    def forward(self, field, compound):
+        return {
+            "field": self.field(field).tanh(),
+            "compound": self.compound(compound).tanh(),
+            "profile": self.profile(field).sigmoid(),
+            "scale": torch.tensor(3.0, dtype=field.dtype),
+            "weight": self.weight,
+        }
+
+
+@dataclass(frozen=True)
+class BothWays(Objective):
+    """InfoNCE of fields and of profiles, the second weighted by a number that is learned."""
+
+    def loss(self, field, compound, scale, profile, weight):
+        other = InfoNCE().loss(field=profile, compound=compound, scale=scale)
+        return InfoNCE().loss(field=field, compound=compound, scale=scale) + weight**2 * other
+
+
+@pytest.mark.parametrize("sizes", [(12,), (5, 7), (2, 4, 3, 3)])
+@pytest.mark.parametrize("objective", [BothWays(), InfoNCE()], ids=["all sets", "profiles unused"])
+def test_an_objective_may_take_more_than_two_sets(sizes, objective):
+    generator = torch.Generator().manual_seed(0)
+    fields, compounds = torch.randn(12, 6, generator=generator), torch.randn(12, 5, generator=generator)
+    expected = ThreeTowers().double()
+    objective(expected(fields.double(), compounds.double())).backward()
+
+    model, fabric = ThreeTowers(), Fabric(accelerator="cpu", devices=1)
+    parts = zip(fields.split(sizes), compounds.split(sizes), strict=True)
+    backward(fabric, fabric.setup(model), objective, [lambda part=part: part for part in parts])
+    for (name, parameter), other in zip(model.named_parameters(), expected.parameters(), strict=True):
+        if other.grad is None:
+            assert parameter.grad is None, name
+        else:
+            assert (parameter.grad - other.grad).norm() < LIMIT * other.grad.norm(), name
 
 
 def test_batch_statistics_are_those_of_each_micro_batch_and_kept_once():

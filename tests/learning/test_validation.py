@@ -10,16 +10,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
 
-from cloome_kedro.learning.embed import embed_images
+from cloome_kedro.learning.embed import Embedder
 from cloome_kedro.learning.fit import _digest
-from cloome_kedro.learning.model import PairModel, seeded
+from cloome_kedro.learning.loop import Recipe
+from cloome_kedro.learning.model import PairModel
+from cloome_kedro.learning.objectives.info_nce import InfoNCE
+from cloome_kedro.learning.seeding import seeded
 from cloome_kedro.learning.state import FitState
-from cloome_kedro.learning.validation import TaskMetric
-from planted import BITS, CONFIG, IMAGE, PREPROCESS, STRUCTURE, Planted
+from cloome_kedro.learning.validation import TaskMetric, Validation, validation_row
+from planted import ARCHITECTURE, CONFIG, IMAGES, Planted, fresh, top1
+from step_gradients import Sigmoid
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-TESTS = Path(__file__).parents[1]
+HELPERS = Path(__file__).parents[1] / "helpers"
 SHORT = replace(CONFIG, epochs=4, batch_size=32, checkpoint_steps=1)
 TRAIN = np.arange(64)
 
@@ -35,7 +40,7 @@ def task(values, name="task", fields=(70, 3)):
 
 
 class Reports:
-    """Keeps the epochs it was told, and wishes training to end after one of them."""
+    """Remembers the epochs that it is given, and ends training after one of them."""
 
     def __init__(self, last=None):
         self.epochs, self.last = [], last
@@ -45,9 +50,25 @@ class Reports:
         return np.bool_(row["epoch"] == self.last)
 
 
-def model():
+@pytest.mark.parametrize("batch_size", [8, 64])
+def test_the_loss_is_the_mean_over_batches_of_validation_pairs(batch_size):
+    planted, objective = Planted(), Sigmoid()
     with seeded(0):
-        return PairModel(IMAGE, STRUCTURE, BITS, 32)
+        model = PairModel(replace(ARCHITECTURE, scalars=objective.scalars))
+    fabric, validation = Fabric(accelerator="cpu", devices=1), Validation(top1)
+    data = planted.data()
+    row = validation_row(fabric, model, data, objective, replace(CONFIG, batch_size=batch_size), validation)
+    embed = Embedder(model, progress=False)
+    fields = embed("field", planted.read, data.validation, IMAGES)
+    compounds = embed("compound", data.compound.read, data.validation, data.compound.view)
+    losses = []
+    for start in range(0, 64, batch_size):
+        part = slice(start, start + batch_size)
+        logits = 14.3 * fields[part].astype(float) @ compounds[part].T.astype(float) - 2
+        signs = 2 * np.eye(batch_size) - 1
+        losses.append(np.log1p(np.exp(-signs * logits)).sum() / batch_size)
+    assert row["validation_loss"] == pytest.approx(np.mean(losses), rel=1e-5)
+    assert row["validation_top1"] == top1(fields, compounds)["top1"]
 
 
 def test_a_task_gets_the_embeddings_of_its_fields_and_each_field_is_read_once(state):
@@ -67,10 +88,10 @@ def test_a_task_gets_the_embeddings_of_its_fields_and_each_field_is_read_once(st
     planted.read = counts
     result = planted.fit(state, replace(SHORT, epochs=1, keep=("loss",)), tasks=tasks, train=TRAIN)
     assert sorted(reads) == sorted([*TRAIN, *{*validation, *fields["one"], *fields["two"]}])
-    trained = model()
+    trained = fresh()
     trained.load_state_dict(result.best["loss"].tensors)
     for name, positions in fields.items():
-        expected = embed_images(trained, Planted().read, positions, PREPROCESS, progress=False)
+        expected = Embedder(trained, progress=False)("field", Planted().read, positions, IMAGES)
         np.testing.assert_allclose(found[name], expected, atol=1e-5)
         assert result.history[0][f"validation_{name}"] == found[name][0, 0]
 
@@ -104,10 +125,10 @@ def test_a_task_that_is_not_a_number_cannot_be_kept_by(tmp_path):
 
 
 def test_tasks_tell_trainings_apart_and_without_any_nothing_changes():
-    arguments = model(), Planted().data(), PREPROCESS, CONFIG, 0, ""
+    arguments = fresh(), Planted().data(), Recipe(InfoNCE(), CONFIG, 0)
     several = [(), [task([])], [task([], "other")], [task([], fields=(70, 4))], [task([]), task([], "other")]]
-    digests = [_digest(*arguments, tasks) for tasks in several]
-    assert digests[0] == _digest(*arguments)
+    digests = [_digest(*arguments, Validation(top1, tasks)) for tasks in several]
+    assert digests[0] == _digest(*arguments, Validation(top1, report=lambda row: False))
     assert len(set(digests)) == len(several)
 
 
@@ -125,7 +146,7 @@ def test_a_report_ends_training(state):
 
     whole = Planted().fit(state, SHORT, train=TRAIN)
     assert not whole.stopped
-    assert len(whole.history) == 4, "whom nobody stops is not content with a stopped training"
+    assert len(whole.history) == 4, "without a report the training is wanted in full"
 
 
 def test_a_report_of_the_last_epoch_ends_nothing(state):
@@ -152,18 +173,6 @@ def test_epochs_before_an_interruption_are_reported_again(last, state):
     assert len(result.history) == (4 if last is None else 2)
 
 
-class StopsAtOne:
-    """Pickled to the process that calls it; writes down who that is."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __call__(self, row):
-        with open(self.path, "a") as file:
-            file.write(f"{row['epoch']}\n")
-        return row["epoch"] == 1
-
-
 @pytest.mark.slow
 def test_two_devices_stop_together(state, tmp_path):
     reported, script = tmp_path / "reported", tmp_path / "train.py"
@@ -171,15 +180,14 @@ def test_two_devices_stop_together(state, tmp_path):
         "import sys, json\n"
         "from dataclasses import replace\n"
         "from pathlib import Path\n"
-        f"sys.path[:0] = [{str(TESTS)!r}, {str(TESTS / 'learning')!r}]\n"
+        f"sys.path.insert(0, {str(HELPERS)!r})\n"
         "import torch\n"
         "from cloome_kedro.learning.state import FitState\n"
-        "from planted import CONFIG, Planted\n"
-        "from test_validation import StopsAtOne\n"
+        "from planted import CONFIG, Planted, StopsAtEpochOne\n"
         "if __name__ == '__main__':\n"
         "    torch.set_num_threads(1)\n"
         "    config = replace(CONFIG, devices=2, epochs=6)\n"
-        f"    state, report = FitState(Path({str(state.folder)!r})), StopsAtOne({str(reported)!r})\n"
+        f"    state, report = FitState(Path({str(state.folder)!r})), StopsAtEpochOne({str(reported)!r})\n"
         "    result = Planted().fit(state, config, report=report)\n"
         "    print(json.dumps([result.stopped, len(result.history)]))\n"
     )

@@ -2,43 +2,51 @@
 
 import json
 from functools import cache
-from pathlib import Path
 
+import hypothesis
 import pydantic
 import pytest
 import yaml
-from kedro.config import OmegaConfigLoader
+from hypothesis import given
+from hypothesis import strategies as st
 
-from cloome_kedro.parameters import (
-    BilinearParameters,
-    FingerprintParameters,
-    SearchSpace,
-    TrainingParameters,
-    TuningParameters,
+from cloome_kedro.learning.encoders.identity import Identity
+from cloome_kedro.learning.objectives.info_loob import InfoLOOB
+from cloome_kedro.learning.objectives.info_nce import InfoNCE
+from cloome_kedro.parameters import FingerprintParameters, ModelParameters, SearchSpace, TuningParameters
+from cloome_kedro.parameters.tuning import (
+    Settings,
+    as_written,
+    changes_of,
+    check_space,
+    default_point,
+    from_written,
+    settable,
+    unsearched,
 )
-from cloome_kedro.parameters.tuning import GROUPS, changed, changes_of, check_space, default_point, settable, unsearched
-from cloome_kedro.settings import CONFIG_LOADER_ARGS
+from environments import configured as configuration
 
-ROOT = Path(__file__).parents[2]
-KINDS = {"training": TrainingParameters, "fingerprints": FingerprintParameters, "bilinear": BilinearParameters}
-RATE, OBJECTIVE, BETA = "training.fit.learning_rate", "training.fit.objective", "training.fit.hopfield_beta"
+RATE, OBJECTIVE, BETA = "fit.learning_rate", "objective.name", "objective.hopfield_beta"
 
 
 @cache
 def loaded(env: str, runtime: str) -> dict:
-    loader = OmegaConfigLoader(str(ROOT / "conf"), env=env, runtime_params=json.loads(runtime), **CONFIG_LOADER_ARGS)
-    return loader["parameters"]
+    return configuration("parameters", env, **json.loads(runtime))
 
 
-def configured(env: str = "base", **runtime):
-    """The tuning parameters of an environment, and the groups that its space searches in."""
+def configured(env: str = "base", model: str | None = None, **runtime) -> tuple[TuningParameters, Settings]:
+    """The tuning parameters of an environment, and the settings that its space searches in."""
     values = loaded(env, json.dumps(runtime))
     tuning = TuningParameters.model_validate(values["tuning"])
-    return tuning, {name: KINDS[name].model_validate(values[name]) for name in GROUPS[tuning.chosen.tunes]}
+    chosen = ModelParameters.model_validate(values["models"][model or tuning.chosen.tunes])
+    return tuning, Settings(chosen, FingerprintParameters.model_validate(values["fingerprints"]))
 
 
-def space(parameters: dict, **settings) -> SearchSpace:
-    return SearchSpace.model_validate({"metric": "top1", "parameters": parameters, **settings})
+def space(parameters: dict, **changes) -> SearchSpace:
+    return SearchSpace.model_validate({"tunes": "cloome", "metric": "top1", "parameters": parameters, **changes})
+
+
+# ---- the publication's
 
 
 @pytest.mark.parametrize(
@@ -65,101 +73,197 @@ PRESETS = [
 
 @pytest.mark.parametrize(("preset", "name", "metric"), PRESETS)
 def test_a_preset_searches_its_tasks_space_from_its_own_selection(preset, name, metric):
-    tuning, groups = configured("paper", preset=preset)
+    tuning, settings = configured("paper", preset=preset)
     assert (tuning.name, tuning.chosen.metric) == (name, metric)
-    check_space(tuning.chosen, groups)
-    default = default_point(tuning.chosen, groups)
+    check_space(tuning.chosen, settings)
+    default = default_point(tuning.chosen, settings)
     assert default in tuning.chosen.space.grid()
     assert default == tuning.chosen.published_points["scaffold" in preset]
-    assert groups["training"].selected_by == metric
+    assert settings.model.selected_by == metric
 
 
 def test_the_bilinear_space_of_the_publication_holds_its_default():
-    tuning, groups = configured("paper", tuning={"space": "bilinear"})
-    check_space(tuning.chosen, groups)
-    assert default_point(tuning.chosen, groups) in tuning.chosen.space.grid()
+    tuning, settings = configured("paper", tuning={"space": "bilinear"})
+    assert settings.model.field.encoder == Identity()
+    check_space(tuning.chosen, settings)
+    assert default_point(tuning.chosen, settings) in tuning.chosen.space.grid()
 
 
-@pytest.mark.parametrize("env", ["base", "test"])
-def test_the_default_configuration_is_a_point_and_the_point_is_the_configuration(env):
-    tuning, groups = configured(env)
-    check_space(tuning.chosen, groups)
-    point = default_point(tuning.chosen, groups)
-    assert changed(groups, changes_of(point, tuning.chosen, groups)) == groups
+# ---- points and the configuration
+
+
+@pytest.mark.parametrize("env", ["base", "test", "profile_model"])
+@pytest.mark.parametrize("name", ["laptop", "laptop_bilinear"])
+def test_the_default_configuration_is_a_point_and_the_point_is_the_configuration(env, name):
+    tuning, settings = configured(env, tuning={"space": name})
+    assert tuning.chosen.tunes == {"laptop_bilinear": "bilinear"}.get(
+        name, "profiles" if env == "profile_model" else "cloome"
+    )
+    check_space(tuning.chosen, settings)
+    point = default_point(tuning.chosen, settings)
+    assert settings.changed(changes_of(point, tuning.chosen, settings)) == settings
+
+
+def test_values_are_looked_up_by_names_relative_to_the_model():
+    _, settings = configured()
+    assert settings.value("fit.learning_rate") == 4e-3
+    assert settings.value("embedding_size") == 128
+    assert settings.value("fingerprints.bits") == 1024
+    assert settings.value("field.encoder.name") == "resnet"
+    assert settings.value("field.encoder.width") == 16
+    assert settings.value("field.view.name") == "images"
+    assert settings.value(OBJECTIVE) == "info_nce"
+    assert settings.value(BETA) is None, "the configured objective has no such setting"
+    with pytest.raises(AttributeError):
+        settings.value("fit.learnin_rate")
 
 
 def test_changes_are_written_as_conf_has_them_and_survive_yaml():
-    tuning, groups = configured()
-    point = {**default_point(tuning.chosen, groups), OBJECTIVE: "info_loob", BETA: 22, RATE: 0.002}
-    changes = changes_of(point, tuning.chosen, groups)
-    assert changes["training"]["fit"]["hopfield_beta"] == 22
-    fit = changed(groups, yaml.safe_load(yaml.safe_dump(changes)))["training"].fit
-    assert (fit.objective, fit.hopfield_beta, fit.learning_rate) == ("info_loob", 22, 0.002)
-    assert fit.embedding_size == groups["training"].fit.embedding_size
+    tuning, settings = configured()
+    point = {**default_point(tuning.chosen, settings), OBJECTIVE: "info_loob", BETA: 22, RATE: 0.002}
+    changes = changes_of(point, tuning.chosen, settings)
+    assert changes["model"]["objective"] == {"name": "info_loob", "hopfield_beta": 22}
+    written = as_written(changes, tuning.chosen)
+    assert set(written) == {"models"}
+    assert written["models"]["cloome"]["fit"]["learning_rate"] == 0.002
+    again = from_written(yaml.safe_load(yaml.safe_dump(written)))
+    model = settings.changed(again).model
+    assert (model.objective, model.fit.learning_rate) == (InfoLOOB(22), 0.002)
+    assert model.embedding_size == settings.model.embedding_size
+    assert model.field == settings.model.field
+
+
+def test_fingerprints_are_written_beside_models():
+    _, settings = configured()
+    chosen = space({"fingerprints.bits": {"choices": [1024, 2048]}, RATE: {"log_uniform": [1e-3, 1e-2]}})
+    changes = changes_of({"fingerprints.bits": 2048, RATE: 2e-3}, chosen, settings)
+    assert changes == {"fingerprints": {"bits": 2048}, "model": {"fit": {"learning_rate": 2e-3}}}
+    assert as_written(changes, chosen) == {
+        "fingerprints": {"bits": 2048},
+        "models": {"cloome": {"fit": {"learning_rate": 2e-3}}},
+    }
+    changed = settings.changed(changes)
+    assert changed.fingerprints == FingerprintParameters(bits=2048)
+    assert changed.model.fit.learning_rate == 2e-3
+
+
+NESTED = st.dictionaries(
+    st.sampled_from("abc"), st.integers() | st.dictionaries(st.sampled_from("xy"), st.none()), min_size=1
+)
+
+
+@hypothesis.settings(deadline=None)
+@given(
+    st.fixed_dictionaries({}, optional={"model": NESTED, "fingerprints": NESTED}),
+    st.sampled_from(["cloome", "bilinear"]),
+)
+def test_reading_undoes_writing(changes, tunes):
+    assert from_written(as_written(changes, space({RATE: {"choices": [1e-3]}}, tunes=tunes))) == changes
 
 
 def test_what_a_condition_leaves_out_has_its_default():
-    tuning, groups = configured()
-    hopfield = changed(groups, {"training": {"fit": {"objective": "info_loob", "hopfield_beta": 22}}})
+    tuning, settings = configured()
+    hopfield = settings.changed({"model": {"objective": {"name": "info_loob", "hopfield_beta": 22}}})
+    assert hopfield.model.objective == InfoLOOB(22)
     point = {name: v for name, v in default_point(tuning.chosen, hopfield).items() if name != BETA}
     point[OBJECTIVE] = "info_nce"
-    assert changed(hopfield, changes_of(point, tuning.chosen, hopfield))["training"].fit.hopfield_beta is None
+    changes = changes_of(point, tuning.chosen, hopfield)
+    assert changes["model"]["objective"] == {"name": "info_nce", "hopfield_beta": None}
+    assert hopfield.changed(changes).model.objective == InfoNCE()
+    without = space({OBJECTIVE: {"choices": ["info_nce", "info_loob"]}})
+    assert hopfield.changed(changes_of({OBJECTIVE: "info_loob"}, without, hopfield)).model.objective == InfoLOOB(22), (
+        "what is not searched stays as it is configured"
+    )
 
 
 def test_defaults_need_not_be_null():
-    _, groups = configured()
-    sgd = changed(groups, {"training": {"fit": {"optimizer": "sgd", "momentum": 0.9}}})
+    _, settings = configured()
+    sgd = settings.changed({"model": {"fit": {"optimizer": "sgd", "momentum": 0.9}}})
     chosen = space(
         {
-            "training.fit.optimizer": {"choices": ["sgd", "adamw"]},
-            "training.fit.momentum": {"choices": [0.5, 0.9], "when": {"training.fit.optimizer": "sgd"}},
+            "fit.optimizer": {"choices": ["sgd", "adamw"]},
+            "fit.momentum": {"choices": [0.5, 0.9], "when": {"fit.optimizer": "sgd"}},
         }
     )
     check_space(chosen, sgd)
-    changes = changes_of({"training.fit.optimizer": "adamw"}, chosen, sgd)
-    assert changed(sgd, changes)["training"].fit.momentum == 0.0
+    changes = changes_of({"fit.optimizer": "adamw"}, chosen, sgd)
+    assert sgd.changed(changes).model.fit.momentum == 0.0
+
+
+def test_another_encoder_takes_none_of_the_settings_of_the_one_it_replaces():
+    _, settings = configured()
+    chosen = space(
+        {
+            "compound.encoder.name": {"choices": ["mlp", "linear"]},
+            "compound.encoder.width": {"choices": [64, 256], "when": {"compound.encoder.name": "mlp"}},
+        }
+    )
+    check_space(chosen, settings)
+    assert default_point(chosen, settings) == {"compound.encoder.name": "mlp", "compound.encoder.width": 256}
+    linear = settings.changed(changes_of({"compound.encoder.name": "linear"}, chosen, settings)).model
+    assert type(linear.compound.encoder).__name__ == "Linear"
+    assert linear.compound.view == settings.model.compound.view
+    wider = {"compound.encoder.name": "mlp", "compound.encoder.width": 64}
+    encoder = settings.changed(changes_of(wider, chosen, settings)).model.compound.encoder
+    assert (encoder.width, encoder.layers) == (64, settings.model.compound.encoder.layers)
 
 
 def test_the_spaces_metric_chooses_the_epoch():
-    _, groups = configured()
+    _, settings = configured()
     chosen = space({RATE: {"log_uniform": [1e-3, 1e-2]}}, metric="zero_shot_moa_top1")
-    training = changed(groups, changes_of({RATE: 2e-3}, chosen, groups))["training"]
-    assert training.selected_by == "zero_shot_moa_top1"
-    assert training.fit.keep == ("zero_shot_moa_top1", "top1")
+    model = settings.changed(changes_of({RATE: 2e-3}, chosen, settings)).model
+    assert model.selected_by == "zero_shot_moa_top1"
+    assert model.fit.keep == ("zero_shot_moa_top1", "top1")
+    same = changes_of({RATE: 2e-3}, space({RATE: {"log_uniform": [1e-3, 1e-2]}}), settings)
+    assert same == {"model": {"fit": {"learning_rate": 2e-3}}}, "nothing is said of what stays"
+
+
+# ---- what can be searched
 
 
 def test_settings_in_common_are_those_not_searched():
-    tuning, groups = configured()
-    common = unsearched(tuning.chosen, groups)
-    assert RATE not in common
-    assert "training.fit.checkpoint_minutes" not in common
-    assert common["training.fit.embedding_size"] == groups["training"].fit.embedding_size
-    assert common["fingerprints.bits"] == groups["fingerprints"].bits
+    tuning, settings = configured()
+    common = unsearched(tuning.chosen, settings)
+    assert not set(common) & set(tuning.chosen.parameters)
+    for name in ("fit.checkpoint_minutes", "fit.accelerator", "fit.keep", "selected_by"):
+        assert name not in common
+    assert common["embedding_size"] == settings.model.embedding_size
+    assert common["field.encoder.name"] == "resnet"
+    assert common["field.encoder.width"] == 16
+    assert common["fingerprints.bits"] == settings.fingerprints.bits
 
 
-@pytest.mark.parametrize(("tunes", "name"), [("training", "laptop"), ("bilinear", "laptop_bilinear")])
-def test_every_name_to_tune_can_be_looked_up(tunes, name):
-    tuning, groups = configured(tuning={"space": name})
-    names = settable(tunes)
-    assert {"fingerprints.bits", f"{tunes}.fit.batch_size"} <= set(names)
-    assert f"{tunes}.fit.keep" not in names
-    common = unsearched(tuning.chosen, groups)
-    assert set(common) >= {f"{tunes}.fit.keep", f"{tunes}.fit.cycles"}
+@pytest.mark.parametrize("name", ["laptop", "laptop_bilinear"])
+def test_every_name_to_tune_can_be_looked_up(name):
+    tuning, settings = configured(tuning={"space": name})
+    names = settable()
+    assert {"fingerprints.bits", "fit.batch_size", "embedding_size", "pair_key", "field.view.crop"} <= set(names)
+    assert {"field.encoder.name", "field.encoder.width", "compound.encoder.batch_norm", OBJECTIVE, BETA} <= set(names)
+    assert not {"fit.keep", "selected_by"} & set(names), "the metric of the space decides them"
+    for setting in names:
+        settings.value(setting)
+    assert set(unsearched(tuning.chosen, settings)) >= {"fit.cycles", "normalise", "fingerprints.radius"}
 
 
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"training.fit.learnin_rate": {"choices": [1e-3]}}, "the nearest is training.fit.learning_rate"),
+        (
+            {"fit.learnin_rate": {"choices": [1e-3]}},
+            "no parameter fit.learnin_rate to tune; the nearest is fit.learning_r",
+        ),
         ({"learning_rate": {"choices": [1e-3]}}, "no parameter learning_rate to tune"),
-        ({"training.fit.optimizer": {"choices": ["adam"]}}, "training.fit.optimizer cannot be 'adam'"),
-        ({"training.fit.epochs": {"uniform": [1, 9]}}, "training.fit.epochs cannot be any real number"),
+        ({"training.fit.learning_rate": {"choices": [1e-3]}}, "the nearest is fit.learning_rate"),
+        ({"fit.keep": {"choices": ["top5"]}}, "no parameter fit.keep to tune"),
+        ({"fit.optimizer": {"choices": ["adam"]}}, "fit.optimizer cannot be 'adam'"),
+        ({"fit.epochs": {"uniform": [1, 9]}}, "fit.epochs cannot be any real number"),
         ({"fingerprints.bits": {"choices": ["many"]}}, "fingerprints.bits cannot be 'many'"),
+        ({"compound.encoder.width": {"uniform": [1, 9]}}, "compound.encoder.width cannot be any real number"),
         ({RATE: {"log_uniform": [0, 1]}}, "above 0"),
         ({RATE: {"log_uniform": [1, 0.1]}}, "lower and a higher"),
         ({RATE: {"choices": [1], "uniform": [0, 1]}}, "give one of"),
         ({RATE: {"normal": [0, 1]}}, "normal"),
-        ({BETA: {"choices": [8], "when": {OBJECTIVE: "info_loob"}}}, "its condition names training.fit.objective"),
+        ({BETA: {"choices": [8], "when": {OBJECTIVE: "info_loob"}}}, "its condition names objective.name"),
         (
             {OBJECTIVE: {"choices": ["info_nce"]}, BETA: {"choices": [8], "when": {OBJECTIVE: "info_loob"}}},
             "which is never",
@@ -172,10 +276,12 @@ def test_a_wrong_space_is_refused_by_name(parameters, message):
 
 
 def test_unknown_metrics_and_spaces_are_refused():
-    with pytest.raises(pydantic.ValidationError, match="no metric top2 of training"):
+    with pytest.raises(pydantic.ValidationError, match=r"no validation metric top2, only top1, .*probing_auc"):
         space({RATE: {"choices": [1e-3]}}, metric="top2")
-    with pytest.raises(pydantic.ValidationError, match="no metric probing_auc of bilinear"):
-        space({"bilinear.fit.epochs": {"choices": [3]}}, metric="probing_auc", tunes="bilinear")
+    with pytest.raises(pydantic.ValidationError, match="there is no validation metric loss"):
+        space({RATE: {"choices": [1e-3]}}, metric="loss")  # which is to be minimised
+    with pytest.raises(pydantic.ValidationError, match="tunes"):
+        SearchSpace.model_validate({"metric": "top1", "parameters": {RATE: {"choices": [1e-3]}}})
     with pytest.raises(pydantic.ValidationError, match="there is no space laptob, only laptop"):
         configured(tuning={"space": "laptob"})
     with pytest.raises(pydantic.ValidationError, match="learning_rate may be any real number"):
@@ -188,18 +294,28 @@ def test_a_published_point_outside_the_space_is_refused():
 
 
 def test_a_default_outside_the_space_is_refused():
-    _, groups = configured()
+    _, settings = configured()
     with pytest.raises(ValueError, match=r"(?s)begins with the configuration as it is.*learning_rate is 0.004"):
-        default_point(space({RATE: {"choices": [1e-3, 1e-2]}}), groups)
+        default_point(space({RATE: {"choices": [1e-3, 1e-2]}}), settings)
+
+
+def test_a_setting_that_the_configured_entry_lacks_is_refused():
+    """The space of one encoder is not that of another."""
+    _, settings = configured(model="bilinear")
+    with pytest.raises(ValueError, match=r"compound\.encoder\.width is None"):
+        default_point(space({"compound.encoder.width": {"log_integer": [8, 64]}}, tunes="bilinear"), settings)
 
 
 def test_a_value_that_goes_with_nothing_is_refused_before_any_trial():
-    _, groups = configured()
-    chosen = space({"training.fit.batch_size": {"choices": [256, 1]}})
-    with pytest.raises(ValueError, match=r"batch_size = 1 does not fit the configuration"):
-        check_space(chosen, groups)
-    chosen = space(
-        {OBJECTIVE: {"choices": ["info_nce", "info_loob"]}, "training.fit.momentum": {"choices": [0.0, 0.9]}}
-    )
+    _, settings = configured()
+    chosen = space({"fit.batch_size": {"choices": [256, 1]}})
+    with pytest.raises(ValueError, match=r"tuning: fit.batch_size = 1 does not fit the configuration"):
+        check_space(chosen, settings)
+    chosen = space({OBJECTIVE: {"choices": ["info_nce", "info_loob"]}, "fit.momentum": {"choices": [0.0, 0.9]}})
     with pytest.raises(ValueError, match=r"momentum = 0.9 does not fit the configuration"):
-        check_space(chosen, groups)
+        check_space(chosen, settings)
+    chosen = space({OBJECTIVE: {"choices": ["info_nce", "info_nse"]}})
+    with pytest.raises(
+        ValueError, match=r"(?s)objective.name = 'info_nse' does not fit .*there is no objective 'info_nse'"
+    ):
+        check_space(chosen, settings)

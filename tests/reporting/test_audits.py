@@ -1,32 +1,30 @@
 """The table of audits: every setting once, its differences in its row, and the leaks of the split."""
 
-import pandas as pd
 import pytest
 
 from cloome_kedro.reporting.audits import audit_table
+from cloome_kedro.reporting.style import Look
 from cloome_kedro.reporting.supplement import ABSENT
-from synthetic_study import make_study
-from synthetic_tasks import make_tasks
+from synthetic_study import LOOK, make_study
 
 
-def joined(tables, *names) -> pd.DataFrame:
-    return pd.concat([tables[name] for name in names], ignore_index=True)
-
-
-@pytest.fixture(scope="module")
-def study():
-    tables = make_study("random")
-    tables |= make_tasks(tables)
+def tables_of(**options):
+    """What the audits are made of."""
+    study = make_study(**options)
     return {
-        "metrics": joined(tables, "retrieval_metrics", "zero_shot_metrics", "probing_metrics", "corruption_metrics"),
-        "differences": joined(tables, "zero_shot_differences", "probing_differences", "corruption_differences"),
-        "leaks": tables["leaks"].assign(split="random"),
+        **{name: study[name] for name in ("metrics", "differences")},
+        "leaks": study["leaks"].assign(split=study["examples"]["split"].iloc[0]),
     }
 
 
 @pytest.fixture(scope="module")
+def study():
+    return tables_of()
+
+
+@pytest.fixture(scope="module")
 def table(study):
-    return audit_table(**study, whose="ours: simulated").table
+    return audit_table(**study, whose="ours: simulated", look=LOOK).table
 
 
 def one(table, **cells):
@@ -63,10 +61,10 @@ def test_a_row_has_its_value_chance_and_leak(study, table):
 
 
 def test_corruptions_are_set_against_clean_images(study, table):
-    setting = "structure retrieval, full pool"
+    setting = "image to compound, full pool"
     row = one(table, Audit="retrieval", Method="CLOOME", Images="large_rotation", Setting=setting)
     change = study["differences"].query(
-        "against == 'clean' and images == 'large_rotation' and direction == 'structure retrieval'"
+        "against == 'clean' and images == 'large_rotation' and direction == 'image to compound'"
         " and pool == 'full' and metric == 'top-1'"
     )
     assert row["Minus clean images"].startswith(f"{100 * change['difference'].iloc[0]:+.1f} (")
@@ -97,6 +95,19 @@ def test_methods_stand_in_one_order_and_chance_is_a_column(table):
 
 def test_nothing_found_is_an_empty_table(study):
     empty = {name: frame.iloc[:0] for name, frame in study.items()}
-    found = audit_table(**empty, whose="ours: simulated")
+    found = audit_table(**empty, whose="ours: simulated", look=LOOK)
     assert found.table.empty
-    assert list(found.table) == list(audit_table(**study, whose="").table)
+    assert list(found.table) == list(audit_table(**study, whose="", look=LOOK).table)
+
+
+def test_the_model_has_its_own_name():
+    models = {"profile": "Profile model", "bilinear": "Bilinear"}
+    tables = tables_of(models=models)
+    table = audit_table(**tables, whose="", look=Look(models=models)).table
+    assert "CLOOME" not in table.to_csv()
+    row = one(table, Audit="zero-shot MoA", Method="Profiles", Setting="full pool, excluded: none")
+    change = tables["differences"].query(
+        "method == 'Profile model' and against == 'method Profiles' and task == 'zero-shot MoA' and metric == 'top-1'"
+    )
+    assert row["Profile model minus this method"].startswith(f"{100 * change['difference'].iloc[0]:+.1f} (")
+    assert table["Method"].iloc[0] == "Profile model"

@@ -11,7 +11,7 @@ TABLE = pd.DataFrame({"Method": ["CLOOME", "a | b"], "Top-1 (%)": ["11.3 (9.94â€
 LINE = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=20)
 
 
-def test_markdown_has_a_row_a_row():
+def test_markdown_has_one_line_per_row():
     lines = CaptionedTable("SI table 7", ("ours: simulated",), TABLE).to_markdown().splitlines()
     assert lines[0] == "## SI table 7"
     assert lines[2:6] == [

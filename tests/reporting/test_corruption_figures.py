@@ -1,5 +1,6 @@
+"""Figures of corruptions: figure 1 of the publication, and what corruptions cost."""
+
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from torchvision.transforms.v2 import functional
@@ -7,7 +8,8 @@ from torchvision.transforms.v2 import functional
 from cloome_kedro.imaging.corruptions import draw_settings, field_seed, find_corruptions
 from cloome_kedro.reporting import corruption_figures
 from cloome_kedro.reporting.montage import field_reader
-from synthetic_study import make_study
+from cloome_kedro.reporting.style import Look
+from synthetic_study import LOOK, make_study
 
 
 @pytest.fixture(scope="module")
@@ -15,14 +17,8 @@ def study():
     return make_study()
 
 
-@pytest.fixture(scope="module")
-def metrics(study):
-    tables = [study[name] for name in ("retrieval_metrics", "zero_shot_metrics", "corruption_metrics")]
-    return pd.concat(tables, ignore_index=True)
-
-
-def test_effects_are_values_with_intervals_above_differences(study, metrics):
-    figure = corruption_figures.corruption_effects(metrics, study["corruption_differences"], "random split")
+def test_effects_are_values_with_intervals_above_differences(study):
+    figure = corruption_figures.corruption_effects(study["metrics"], study["differences"], LOOK)
     above, below = np.reshape(figure.axes, (2, 3))
     assert [axis.get_title() for axis in above] == [
         "image → compound, full pool", "compound → image, full pool", "zero-shot, any reference"
@@ -34,12 +30,12 @@ def test_effects_are_values_with_intervals_above_differences(study, metrics):
     assert [label.get_text() for label in below[2].get_yticklabels()] == [
         "compound, flip + rotation ±10°", "MoA, flip + rotation ±10°"
     ]  # fmt: skip
-    where = "method == 'CLOOME' and direction == 'structure retrieval' and pool == 'full' and shown_by == 'field'"
-    rows = metrics.query(f"{where} and draws == 1 and metric == 'top-1'").set_index("images")
+    where = "method == 'CLOOME' and direction == 'image to compound' and pool == 'full' and shown_by == 'field'"
+    rows = study["metrics"].query(f"{where} and draws == 1 and metric == 'top-1'").set_index("images")
     top1 = next(line for line in above[0].lines if line.get_label() == "top-1")
     order = ["clean", "random_flip", "small_rotation", "random_flip_small_rotation", "large_rotation", "gaussian_blur"]
     np.testing.assert_allclose(top1.get_xdata(), 100 * rows.loc[order, "value"])
-    changes = study["corruption_differences"].query(f"{where} and metric == 'top-1'").set_index("images")
+    changes = study["differences"].query(f"{where} and against == 'clean' and metric == 'top-1'").set_index("images")
     drawn = next(line for line in below[0].lines if line.get_label() == "top-1")
     np.testing.assert_allclose(drawn.get_xdata(), 100 * changes.loc[order[1:], "difference"])
     intervals = below[0].collections[1].get_segments()  # of top-1, after the chance that it has none of
@@ -47,9 +43,36 @@ def test_effects_are_values_with_intervals_above_differences(study, metrics):
     np.testing.assert_allclose([segment[1, 0] for segment in intervals], 100 * changes.loc[order[1:], "high"])
 
 
-def test_without_corruptions_that_is_said(study, metrics):
-    figure = corruption_figures.corruption_effects(metrics, study["corruption_differences"].iloc[:0])
+def test_only_the_first_model_is_drawn(study):
+    metrics, differences = (
+        study[name].replace({"method": {"CLOOME": "Bilinear"}}) for name in ("metrics", "differences")
+    )
+    figure = corruption_figures.corruption_effects(metrics, differences, LOOK)
     assert figure.texts[0].get_text() == "No corrupted images were evaluated."
+    other = Look(models={"bilinear": "Bilinear"})
+    assert len(corruption_figures.corruption_effects(metrics, differences, other).axes) == 6
+
+
+def test_without_corruptions_that_is_said(study):
+    clean = study["differences"].query("against != 'clean'")
+    figure = corruption_figures.corruption_effects(study["metrics"], clean, LOOK)
+    assert figure.texts[0].get_text() == "No corrupted images were evaluated."
+
+
+def test_ranks_on_corrupted_images_are_drawn_beside_those_on_clean_ones(study):
+    clean, corrupted = study["retrieval_ranks"], study["corruption_ranks"]
+    figure = corruption_figures.corruption_ranks(clean, corrupted, LOOK)
+    assert [axis.get_title().partition(",")[0] for axis in figure.axes] == ["image → compound", "compound → image"]
+    where = "method == 'CLOOME' and direction == 'compound to image' and pool == 'full' and shown_by == 'field'"
+    lines = {line.get_label(): line for line in figure.axes[1].lines}
+    assert list(lines)[:2] == ["clean", "random flip"]
+    for label, table, images in (("clean", clean, "clean"), ("random flip", corrupted, "random_flip")):
+        ranks = table.query(f"{where} and draw == 0 and images == '{images}'")["rank"].to_numpy()
+        k, share = lines[label].get_data()
+        assert share[k <= 5].max(initial=0) == pytest.approx((ranks <= 5).mean())
+    to_compounds = corrupted.query("direction == 'image to compound'")
+    assert len(corruption_figures.corruption_ranks(clean, to_compounds, LOOK).axes) == 1
+    assert not corruption_figures.corruption_ranks(clean, corrupted.iloc[:0], LOOK).axes
 
 
 def test_figure_1_shows_the_field_as_the_study_corrupts_it(study):

@@ -1,11 +1,16 @@
+"""Figures of training and of ranks."""
+
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from cloome_kedro import schemas
 from cloome_kedro.reporting import figures
-from cloome_kedro.reporting.style import single_draw
-from synthetic_study import make_study
+from cloome_kedro.reporting.style import Look, single_draw
+from synthetic_study import LOOK, make_study
 
 
 @pytest.fixture(scope="module")
@@ -18,8 +23,8 @@ def _texts(figure):
 
 
 def test_training_curves_draw_the_history(study):
-    history = study["history"]
-    figure = figures.training_curves(history, "random split", "simulated data")
+    history = study["histories"]["cloome"]
+    figure = figures.training_curves(history, LOOK)
     loss, accuracy, temperature = figure.axes
     np.testing.assert_array_equal(loss.lines[0].get_ydata(), history["train_loss"])
     np.testing.assert_array_equal(loss.lines[1].get_ydata(), history["validation_loss"])
@@ -30,26 +35,49 @@ def test_training_curves_draw_the_history(study):
         "mean",
         "kept epoch",
     ]
+    for line, column in zip(accuracy.lines, ("top1_image_to_compound", "top1_compound_to_image", "top1"), strict=False):
+        np.testing.assert_array_equal(line.get_ydata(), history[f"validation_{column}"])
     assert list(loss.lines[2].get_xdata()) == [27, 27]
     assert "random split · simulated data" in _texts(figure)
 
 
 def test_a_published_model_has_no_curves(study):
-    figure = figures.training_curves(study["history"].iloc[:0], "random split")
+    figure = figures.training_curves(study["histories"]["cloome"].iloc[:0], LOOK)
     assert not figure.axes
     assert "not trained here" in _texts(figure)
 
 
-def test_training_without_validation_is_drawn(study):
-    history = study["history"].assign(validation_loss=np.nan, validation_top1=np.nan, best=False)
-    figure = figures.training_curves(history)
+def test_training_whose_validation_has_no_values_is_drawn(study):
+    history = study["histories"]["cloome"].assign(validation_loss=np.nan, validation_top1=np.nan, best=False)
+    figure = figures.training_curves(history, Look("random split"))
     figure.draw_without_rendering()
     assert "simulated" not in _texts(figure)
 
 
+def test_training_without_two_validation_compounds_is_drawn(study):
+    """Its history has no column of validation."""
+    history = study["histories"]["cloome"].filter(regex="^(?!validation_)").assign(best=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = figures.training_curves(schemas.history.validate(history), LOOK)
+        figure.draw_without_rendering()
+    loss, accuracy, temperature = figure.axes
+    (line,) = loss.lines
+    np.testing.assert_array_equal(line.get_ydata(), history["train_loss"])
+    assert not accuracy.lines
+    np.testing.assert_array_equal(temperature.lines[0].get_ydata(), history["inverse_temperature"])
+
+
+def test_training_that_kept_by_the_loss_alone_has_no_accuracies(study):
+    history = study["histories"]["cloome"].filter(regex="^(?!validation_top)")
+    loss, accuracy, _ = figures.training_curves(history, LOOK).axes
+    np.testing.assert_array_equal(loss.lines[1].get_ydata(), history["validation_loss"])
+    assert [text.get_text() for text in accuracy.get_legend().texts] == ["kept epoch"]
+
+
 def test_rank_distribution_is_the_share_within_k(study):
-    ranks = pd.concat([study["retrieval_ranks"], study["bilinear_ranks"]])
-    figure = figures.rank_distribution(ranks)
+    ranks = study["retrieval_ranks"]
+    figure = figures.rank_distribution(ranks, LOOK)
     assert [axis.get_title() for axis in figure.axes] == [
         "image → compound, 20 candidates (sampled pool)",
         "image → compound, 28 candidates (full pool)",
@@ -58,10 +86,10 @@ def test_rank_distribution_is_the_share_within_k(study):
     ]
     axis = figure.axes[1]
     curves = {line.get_label(): line for line in axis.lines}
-    assert list(curves) == ["CLOOME", "Bilinear", "chance"]
+    assert list(curves) == ["CLOOME", "Bilinear", "Oracle (phenotype)", "chance"]
     assert curves["CLOOME"].get_zorder() > curves["Bilinear"].get_zorder()
-    rows = single_draw(ranks).query("pool == 'full' and direction == 'structure retrieval'")
-    for method in ("CLOOME", "Bilinear"):
+    rows = single_draw(ranks).query("pool == 'full' and direction == 'image to compound'")
+    for method in ("CLOOME", "Bilinear", "Oracle (phenotype)"):
         found = rows.loc[rows["method"] == method, "rank"]
         k, share = curves[method].get_data()
         assert (share[0], share[-1], k[-1]) == (0, 1, 28)
@@ -74,17 +102,17 @@ def test_rank_distribution_is_the_share_within_k(study):
 def test_chance_is_of_every_querys_own_pool():
     axis = Figure().subplots()
     rows = pd.DataFrame({"method": "CLOOME", "rank": [1, 2, 2], "candidates": [2, 4, 4]})
-    figures.draw_within_k(axis, rows, ["CLOOME"])
+    figures.draw_within_k(axis, rows, {"CLOOME": "0.2"})
     k, share = axis.lines[1].get_data()
     assert dict(zip(k, share, strict=True)) == pytest.approx({1: 1 / 3, 2: 2 / 3, 3: 5 / 6, 4: 1})
 
 
 def test_bars_have_values_intervals_and_chance(study):
-    metrics = study["retrieval_metrics"]
-    figure = figures.top_k_bars(metrics)
+    metrics = study["metrics"].query("task == 'retrieval' and images == 'clean'")
+    figure = figures.top_k_bars(metrics, LOOK)
     axis = figure.axes[0]
     rows = single_draw(metrics)
-    rows = rows[(rows["pool"] == "sampled") & (rows["direction"] == "structure retrieval")]
+    rows = rows[(rows["pool"] == "sampled") & (rows["direction"] == "image to compound")]
     model = rows[rows["method"] == "CLOOME"].set_index("metric").loc[["top-1", "top-5", "top-10"]]
     np.testing.assert_allclose([bar.get_height() for bar in axis.containers[0]], model["value"])
     intervals = [line.get_ydata() for line in axis.lines]
@@ -102,5 +130,5 @@ def test_styles_leave_the_global_settings_alone(study):
     import matplotlib
 
     before = dict(matplotlib.rcParams)
-    figures.top_k_bars(study["retrieval_metrics"])
+    figures.top_k_bars(study["metrics"].query("task == 'retrieval' and images == 'clean'"), LOOK)
     assert dict(matplotlib.rcParams) == before

@@ -1,11 +1,14 @@
+"""Retrieval galleries agree with the ranks behind the tables."""
+
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
+from cloome_kedro.evaluation.methods import Embeddings
 from cloome_kedro.reporting import gallery
 from cloome_kedro.reporting.montage import field_reader
-from synthetic_study import Vectors, make_study
+from synthetic_study import LOOK, make_study
 
 
 @pytest.fixture(scope="module")
@@ -16,10 +19,10 @@ def study():
 def _draw(study, **options):
     return gallery.retrieval_gallery(
         study["retrieval_ranks"],
-        study["image_embeddings"],
-        study["structure_embeddings"],
+        (study["field_embeddings"], study["compound_embeddings"]),
         study["compounds"],
         field_reader(study["plate_store"], study["fields"]),
+        LOOK,
         **options,
     )
 
@@ -60,14 +63,16 @@ def test_nearest_is_by_cosine():
 
 @pytest.fixture(scope="module")
 def figure(study):
-    return _draw(study, queries=10, hits=5, title="random split", note="simulated data")
+    return _draw(study, queries=10, hits=5)
 
 
 def test_frames_agree_with_the_ranks(study, figure):
-    ranks = study["retrieval_ranks"].query("pool == 'full' and shown_by == 'field' and draw == 0")
+    ranks = study["retrieval_ranks"].query(
+        "method == 'CLOOME' and pool == 'full' and shown_by == 'field' and draw == 0"
+    )
     names = study["compounds"].set_index("inchikey")["name"]
     for direction, key, rows in zip(
-        ("image retrieval", "structure retrieval"), ("query", "match"), _rows(figure, 5), strict=True
+        ("compound to image", "image to compound"), ("query", "match"), _rows(figure, 5), strict=True
     ):
         expected = ranks[ranks["direction"] == direction].set_index(key)["rank"].rename(index=names)
         framed = []
@@ -111,7 +116,7 @@ def test_queries_follow_the_seed(study):
 
 def test_few_compounds_give_a_small_gallery(study):
     ranks = study["retrieval_ranks"]
-    keys = ranks.loc[ranks["direction"] == "image retrieval", "query"].unique()[:2]
+    keys = ranks.loc[ranks["direction"] == "compound to image", "query"].unique()[:2]
     few = {**study, "retrieval_ranks": ranks[ranks["query"].isin(keys) | ranks["match"].isin(keys)]}
     first, second = _rows(_draw(few), 2)
     assert len(first) == len(second) == 2
@@ -120,6 +125,8 @@ def test_few_compounds_give_a_small_gallery(study):
 def test_missing_inputs_are_named(study):
     with pytest.raises(ValueError, match="full pool"):
         _draw({**study, "retrieval_ranks": study["retrieval_ranks"].query("pool == 'sampled'")})
-    whole = study["image_embeddings"]
+    with pytest.raises(ValueError, match="full pool"):
+        _draw({**study, "retrieval_ranks": study["retrieval_ranks"].query("method != 'CLOOME'")})
+    whole = study["field_embeddings"]
     with pytest.raises(KeyError, match="virtual/plate1"):
-        _draw({**study, "image_embeddings": Vectors(whole.keys[60:], whole.vectors[60:])})
+        _draw({**study, "field_embeddings": Embeddings(whole.keys[56:], whole.vectors[56:])})

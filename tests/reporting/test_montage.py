@@ -1,3 +1,5 @@
+"""Five-channel fields as pictures."""
+
 import numpy as np
 import pytest
 from hypothesis import given, settings

@@ -1,71 +1,106 @@
-import base64
+"""Templates: values are escaped, none may be missing, and figures are put in by their names."""
+
 import re
 
+import pandas as pd
 import pytest
 from jinja2 import UndefinedError
-from matplotlib.figure import Figure
 
 from cloome_kedro.reporting.headline import Card
-from cloome_kedro.reporting.report import data_uri, render_report, render_section
+from cloome_kedro.reporting.report import embed, render, render_report, render_section
+from cloome_kedro.reporting.style import Look
+
+REAL, SIMULATED = Look(models={"cloome": "CLOOME"}), Look("", "simulated data", {"cloome": "CLOOME"})
+TABLE = pd.DataFrame({"": ["<script>"], "number": ["1"]})
 
 
-def _figure():
-    figure = Figure(figsize=(2, 2))
-    figure.subplots().plot([1, 2])
-    return figure
+def data_part(look):
+    return render(
+        "data.html.j2",
+        look,
+        counts=TABLE,
+        rejected_fields=TABLE,
+        rejected_compounds=TABLE.iloc[:0],
+        panels_caption="<b>",
+    )
 
 
-def test_charts_are_svg_and_pictures_webp_and_both_repeatable():
-    svg, webp = data_uri(_figure()), data_uri(_figure(), photographic=True)
-    assert b"<svg" in base64.b64decode(svg.removeprefix("data:image/svg+xml;base64,"))
-    assert base64.b64decode(webp.removeprefix("data:image/webp;base64,"))[8:12] == b"WEBP"
-    assert data_uri(_figure()) == svg
-    assert data_uri(_figure(), photographic=True) == webp
+def report(look, **replaced):
+    values = {
+        "title": "<title>",
+        "fold": "test",
+        "confidence": 0.95,
+        "cards": [Card("A & B", "random", 0.5, 0.25, 0.75, 0.1, "top-1, n = 7", others={"Other": 0.2})],
+        "whose": "ours: <made up>",
+        "tables": [],
+        "missing": [],
+    }
+    sections = {"random": "<section id='random'>part</section>"}
+    return render_report(sections, data_part(look), look, **(values | replaced))
 
 
 def test_missing_values_are_errors():
     with pytest.raises(UndefinedError, match="title"):
-        render_report({}, "", "", simulated=True)
+        render_report({}, "", REAL)
+    with pytest.raises(UndefinedError, match="panels_caption"):
+        render("data.html.j2", REAL, counts=TABLE, rejected_fields=TABLE, rejected_compounds=TABLE)
 
 
 def test_values_are_escaped_and_sections_are_not():
-    import pandas as pd
-
-    table = pd.DataFrame({"": ["<script>"], "number": ["1"]})
-    values = {
-        "fold": "test",
-        "confidence": 0.95,
-        "cards": [Card("A & B", "random", 0.5, 0.25, 0.75, 0.1, "top-1, n = 7", others={"Other": 0.2})],
-        "data": table,
-        "panels": "data:,",
-        "panels_caption": "<b>",
-    }
-    html = render_report(
-        {"random": "<section id='random'>part</section>"},
-        "<section id='supplement'></section>",
-        "<figure></figure>",
-        title="<title>",
-        simulated=False,
-        rejected_fields=table,
-        rejected_compounds=table.iloc[:0],
-        **values,
-    )
+    html = report(REAL)
     assert "<script>" not in html
     assert html.count("&lt;script&gt;") == 2
-    assert "&lt;b&gt;" in html
+    assert "<figcaption>&lt;b&gt;</figcaption>" in html
     assert "<title>&lt;title&gt;</title>" in html
+    assert "ours: &lt;made up&gt;" in html
     assert "<section id='random'>part</section>" in html
-    assert "<section id='supplement'></section>" in html
+    assert html.count('<section id="supplement">') == 1
     assert '<a href="#supplement">' in html
+    assert '<a href="#random">Random split</a>' in html
     assert "<strong>A &amp; B</strong>" in html
     assert 'class="interval" style="left:25.00%;width:50.00%"' in html
     assert "25.0 % – 75.0 %; chance 10.0 %<br>top-1, n = 7" in html
     assert "<br>Other: 20.0 %" in html
-    assert "SIMULATED" not in html
     assert not re.search(r"&#|&amp;", re.search(r"<style>(.*)</style>", html, re.S).group(1)), "CSS is not escaped"
 
 
+def test_what_is_simulated_is_said():
+    assert "imulated" not in report(REAL)
+    html = report(SIMULATED)
+    assert "SIMULATED DATA" in html
+    assert "<title>&lt;title&gt; (simulated data)</title>" in html
+
+
+def test_a_report_without_results_says_so():
+    assert "<p>No results.</p>" in report(REAL, cards=[])
+    assert "<p>No results.</p>" not in report(REAL)
+
+
+def test_rows_of_the_first_model_stand_out():
+    table = pd.DataFrame({"method": ["Profile model", "CLOOME"], "top-1": ["1 %", "2 %"]})
+    values = {"rejected_fields": table.iloc[:0], "rejected_compounds": table.iloc[:0], "panels_caption": ""}
+    look = Look(models={"profile": "Profile model", "cloome": "CLOOME"})
+    html = render("data.html.j2", look, counts=table, **values)
+    assert re.findall(r'<tr class="model"><td>(.*?)</td>', html) == ["Profile model"]
+    assert 'class="model"' not in render("data.html.j2", Look(), counts=table.assign(method=""), **values)
+
+
+def test_figures_are_put_in_by_their_names():
+    html = data_part(REAL)
+    assert re.findall(r'src="([^"]*)"', html) == ["figure:fields"]
+    filled = embed(html + html, {"fields": "data:image/svg+xml;base64,PHN2Zz4=", "other": "data:,"})
+    assert re.findall(r'src="([^"]*)"', filled) == ["data:image/svg+xml;base64,PHN2Zz4="] * 2
+    assert "figure:" not in filled
+    assert embed("<p>figure:fields</p>", {}) == "<p>figure:fields</p>", "text is no figure"
+
+
+def test_a_missing_figure_is_named():
+    with pytest.raises(KeyError, match="fields"):
+        embed(data_part(REAL), {"other": "data:,"})
+
+
 def test_a_section_lists_its_parts():
-    html = render_section("random", {"Zero-shot": "<p>one</p>", "Folds and training": "<p>two</p>"})
+    html = render_section("random", {"Zero-shot": "<p>one</p>", "Folds and training": "<p>two</p>"}, REAL)
+    assert '<section id="random">' in html
     assert '<a href="#random-folds-and-training">Folds and training</a>' in html
     assert '<h3 id="random-zero-shot">Zero-shot</h3>\n<p>one</p>' in html

@@ -8,6 +8,7 @@ import pytest
 from cloome_kedro import schemas
 from cloome_kedro.evaluation.intervals import exact_interval
 from cloome_kedro.reporting.sheets import SHEETS
+from cloome_kedro.reporting.style import Look
 from cloome_kedro.reporting.supplement import (
     ABSENT,
     DEPENDENT,
@@ -19,6 +20,7 @@ from cloome_kedro.reporting.supplement import (
 )
 
 CORRUPTIONS = ("random_flip", "random_flip_small_rotation", "small_rotation", "large_rotation")
+LOOK = Look(models={"cloome": "CLOOME", "bilinear": "Bilinear"})
 WHOSE = whose_data("virtual_screen", simulated=True, published_screen=False)
 
 
@@ -61,23 +63,28 @@ def table(*rows) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def tables():
-    directions = ("structure retrieval", "image retrieval")
+    return supplement_tables(metrics_of_both_splits(), WHOSE, LOOK)
+
+
+def metrics_of_both_splits(cloome="CLOOME", bilinear="Bilinear"):
+    """Table ``metrics``, where the two models have these labels."""
+    directions = ("image to compound", "compound to image")
     retrieval = [
         rows_of("retrieval", method, hits + 3 * i, pool=pool, direction=direction, split=split, excluded="none")
         for split, more in (("random", 0), ("scaffold", 50))
         for pool, shift in (("sampled", 20), ("full", 0))
-        for method, base in (("CLOOME", 30), ("Bilinear", 10), ("Random", 2))
+        for method, base in ((cloome, 30), (bilinear, 10), ("Random", 2))
         for i, direction in enumerate(directions)
         for hits in [base + shift + more]
     ]
     decoys = [
-        rows_of("retrieval", "CLOOME", 150, pool="full", direction=directions[0], shown_by="mean"),
-        rows_of("retrieval", "CLOOME", 151, pool="same plate", direction=directions[0]),
-        rows_of("zero-shot MoA", "CLOOME", 152, excluded="plate"),
+        rows_of("retrieval", cloome, 150, pool="full", direction=directions[0], shown_by="mean"),
+        rows_of("retrieval", cloome, 151, pool="same plate", direction=directions[0]),
+        rows_of("zero-shot MoA", cloome, 152, excluded="plate"),
         rows_of("zero-shot MoA", "Untrained", 153, excluded="none"),
     ]
     corrupted = [
-        rows_of("retrieval", "CLOOME", 5 * j + i, images=images, direction=direction, split=split)
+        rows_of("retrieval", cloome, 5 * j + i, images=images, direction=direction, split=split)
         for split in ("random", "scaffold")
         for j, images in enumerate(CORRUPTIONS)
         for i, direction in enumerate(directions)
@@ -87,12 +94,15 @@ def tables():
         for task in ("zero-shot compound", "zero-shot MoA")
         for split in ("random", "scaffold")
         for method, images, hits in (
-            ("CLOOME", "clean", 60), ("Profiles", "clean", 40), ("CLOOME", "random_flip_small_rotation", 50),
+            (cloome, "clean", 60), ("Profiles", "clean", 40), (cloome, "random_flip_small_rotation", 50),
         )
     ]  # fmt: skip
-    draws = rows_of("retrieval", "CLOOME", 33, pool="sampled", direction=directions[0], draws=10)
-    probing = [*probing_rows(), *probing_rows(images="random_flip_small_rotation", auc=0.75)]
-    return supplement_tables(table(*decoys, *retrieval, *corrupted, *zero_shot, draws, probing), WHOSE)
+    draws = rows_of("retrieval", cloome, 33, pool="sampled", direction=directions[0], draws=10)
+    probing = [
+        *probing_rows(method=cloome),
+        *probing_rows(method=cloome, images="random_flip_small_rotation", auc=0.75),
+    ]
+    return table(*decoys, *retrieval, *corrupted, *zero_shot, draws, probing)
 
 
 def cells(found, method, split="Random"):
@@ -168,6 +178,33 @@ def test_published_cells_are_as_printed(tables):
     assert any("exact CI gives [6.97, 9.95]" in note for note in tables["7"].notes)
 
 
+def test_our_models_have_their_own_names(tables):
+    """Rows keep the published name, and say which of our models stands there."""
+    look = Look(models={"profile": "Profile model", "bilinear": "x^T W z"})
+    renamed = supplement_tables(metrics_of_both_splits("Profile model", "x^T W z"), WHOSE, look)
+    labels = {
+        "CLOOME (structure retr.)": "CLOOME (structure retr.) (ours: Profile model)",
+        "Bilinear model (image retr.)": "Bilinear model (image retr.) (ours: x^T W z)",
+    }
+    for published, ours in labels.items():
+        row, same = cells(renamed["7"], ours), cells(tables["7"], published)
+        assert row.drop("Method").tolist() == same.drop("Method").tolist()
+        assert row["Top-1 (%)"][0].isdigit()
+    assert set(renamed["11"].table["Method"]) == {"CLOOME (ours: Profile model)"}
+    assert set(renamed["10"].table["Method"]) == {"CLOOME (ours: Profile model)"}
+    assert renamed["10"].table["AUC, mean ± SD"].tolist() == tables["10"].table["AUC, mean ± SD"].tolist()
+    assert "Large rotation: CLOOME (image retr.) (ours: Profile model)" in set(renamed["8"].table["Method"])
+
+
+def test_a_study_without_the_baseline_leaves_its_rows_empty(tables):
+    look = Look(models={"cloome": "CLOOME"})
+    metrics = metrics_of_both_splits().query("method != 'Bilinear'")
+    alone = supplement_tables(metrics, WHOSE, look)["7"]
+    assert alone.table["Method"].tolist() == tables["7"].table["Method"].tolist()
+    assert cells(alone, "Bilinear model (image retr.)")["Top-1 (%)"] == ABSENT
+    assert cells(alone, "CLOOME (image retr.)").equals(cells(tables["7"], "CLOOME (image retr.)"))
+
+
 def test_draws_stand_beside(tables):
     row = cells(tables["7"], "CLOOME (structure retr.)")
     assert row["Top-1 (%), over draws"] == "16.5 ± 1.2"
@@ -195,11 +232,11 @@ def test_probing(tables):
 
 def test_a_split_of_ones_own_comes_after_the_published():
     metrics = table(
-        rows_of("retrieval", "CLOOME", 20, pool="sampled", direction="structure retrieval", split="provided"),
+        rows_of("retrieval", "CLOOME", 20, pool="sampled", direction="image to compound", split="provided"),
         rows_of("zero-shot MoA", "CLOOME", 20, excluded="none", split="provided"),
         probing_rows(split="provided", shown_by="field"),
     )
-    tables = supplement_tables(metrics, WHOSE)
+    tables = supplement_tables(metrics, WHOSE, LOOK)
     assert tables["7"].table["Split"].unique().tolist() == ["Random", "Scaffold", "Provided"]
     row = cells(tables["7"], "CLOOME (structure retr.)", "Provided")
     assert row["Top-1 (%)"].startswith("10.0")
@@ -212,11 +249,11 @@ def test_a_split_of_ones_own_comes_after_the_published():
 
 def test_a_study_without_results_still_shows_the_published():
     empty = schemas.metrics.validate(pd.DataFrame(columns=list(schemas.metrics.columns)))
-    for found in supplement_tables(empty, WHOSE).values():
+    for found in supplement_tables(empty, WHOSE, LOOK).values():
         assert any(note.startswith("None of the rows is ours") for note in found.notes)
         ours = [name for name in found.table if re.match("Top|AUC|F1|n$|Candidates|Assays|Not", name)]
         assert set(found.table[ours].to_numpy().ravel()) == {ABSENT}
-    assert "11.3 (9.94–12.7)" in set(supplement_tables(empty, WHOSE)["7"].table["Published top-1 (%)"])
+    assert "11.3 (9.94–12.7)" in set(supplement_tables(empty, WHOSE, LOOK)["7"].table["Published top-1 (%)"])
 
 
 def test_numbers_have_three_significant_digits():

@@ -1,16 +1,18 @@
+"""Figures of a hyperparameter search."""
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from cloome_kedro.reporting import tuning_figures as figures
-from cloome_kedro.reporting.report import data_uri
+from cloome_kedro.reporting.images import encode
 from synthetic_search import BETA, EPOCHS, FAILED, KILLED, OBJECTIVE, PRUNED, RATE, WIDTH, WINNER, make_search
-from synthetic_study import make_study
+from synthetic_study import LOOK, make_study
 
 
 @pytest.fixture
 def search():
-    return make_search(make_study()["folds"])
+    return make_search(make_study()["examples"])
 
 
 def _lines(axis):
@@ -23,7 +25,7 @@ def _texts(figure):
 
 def test_the_course_shows_every_trial_and_the_best_so_far(search):
     trials = search["trials"]
-    figure = figures.search_history(trials, search["trial_epochs"], "random split", "simulated data")
+    figure = figures.search_history(trials, search["trial_epochs"], LOOK)
     course = figure.axes[0]
     drawn = _lines(course)
     complete = trials[trials["state"] == "COMPLETE"]
@@ -45,7 +47,7 @@ def test_the_course_shows_every_trial_and_the_best_so_far(search):
 
 
 def test_curves_are_those_that_were_reported_and_pruned_ones_end_with_a_cross(search):
-    curves = figures.search_history(search["trials"], search["trial_epochs"]).axes[1]
+    curves = figures.search_history(search["trials"], search["trial_epochs"], LOOK).axes[1]
     (collection,) = curves.collections
     assert len(collection.get_segments()) == 16 - 2  # without the failed and the killed one
     crosses = next(line for line in curves.lines if line.get_marker() == "x")
@@ -60,9 +62,9 @@ def test_curves_are_those_that_were_reported_and_pruned_ones_end_with_a_cross(se
 def test_a_search_without_a_complete_trial(search):
     trials = search["trials"].assign(best=False)
     pruned = trials.assign(state="PRUNED", value=0.1)
-    assert "best so far" not in _lines(figures.search_history(pruned, search["trial_epochs"]).axes[0])
+    assert "best so far" not in _lines(figures.search_history(pruned, search["trial_epochs"], LOOK).axes[0])
     waiting = trials.assign(state="WAITING", value=None)
-    figure = figures.search_history(waiting, search["trial_epochs"].iloc[:0], "random split")
+    figure = figures.search_history(waiting, search["trial_epochs"].iloc[:0], LOOK)
     assert not figure.axes
     assert "No trial has ended" in _texts(figure)
 
@@ -70,7 +72,7 @@ def test_a_search_without_a_complete_trial(search):
 def test_values_that_were_not_finite_are_not_drawn(search):
     epochs = search["trial_epochs"]
     epochs.loc[epochs["trial"] == 2, "value"] = np.nan
-    (collection,) = figures.search_history(search["trials"], epochs).axes[1].collections
+    (collection,) = figures.search_history(search["trials"], epochs, LOOK).axes[1].collections
     assert len(collection.get_segments()) == 16 - 3
 
 
@@ -83,38 +85,40 @@ def test_a_grid_of_many_trials_stays_small(search):
         .rename(columns={"number": "trial"})
         .merge(pd.DataFrame({"epoch": range(30)}), "cross")
     )
-    assert len(data_uri(figures.search_history(trials, epochs))) < 1e6
+    assert len(encode(figures.search_history(trials, epochs, LOOK), "svg")) < 7.5e5  # in base64 1 MB
 
 
 def test_importances_are_bars_in_order(search):
     importances = search["importances"]
     importances.loc[importances["parameter"] == BETA, "trials"] = 5
-    (axis,) = figures.importance_figure(importances).axes
+    (axis,) = figures.importance_figure(importances, LOOK).axes
     assert [bar.get_width() for bar in axis.patches] == pytest.approx([0.6, 0.25, 0.1, 0.05])
     assert [text.get_text() for text in axis.get_yticklabels()] == [
-        *("learning_rate", "structure_encoder.width", "objective", "hopfield_beta (5 trials)")
+        *("learning_rate", "compound.encoder.width", "objective.name", "objective.hopfield_beta (5 trials)")
     ]
     assert "11 complete trials" in axis.get_xlabel()
-    figure = figures.importance_figure(importances.iloc[:0], "random split")
+    figure = figures.importance_figure(importances.iloc[:0], LOOK)
     assert not figure.axes
     assert "Too few complete trials" in _texts(figure)
 
 
 def test_slices_show_each_parameter_that_was_varied(search):
-    trials = search["trials"].assign(**{"training.fit.schedule": "cosine", "training.fit.flag": [True, False] * 8})
-    trials = trials.astype({"training.fit.flag": "boolean", WIDTH: "Int64", RATE: "Float64", BETA: "Float64"})
-    figure = figures.parameter_slices(trials)
+    trials = search["trials"].assign(**{"fit.schedule": "cosine", "fit.flag": [True, False] * 8})
+    trials = trials.astype({"fit.flag": "boolean", WIDTH: "Int64", RATE: "Float64", BETA: "Float64"})
+    figure = figures.parameter_slices(trials, LOOK)
     axes = {axis.get_xlabel(): axis for axis in figure.axes}
-    assert list(axes) == ["learning_rate", "objective", "hopfield_beta", "structure_encoder.width", "flag"]
+    assert list(axes) == [
+        *("learning_rate", "objective.name", "objective.hopfield_beta", "compound.encoder.width", "flag")
+    ]
     assert [axes[name].get_xscale() for name in axes] == ["log", "linear", "linear", "linear", "linear"]
     complete = trials[trials["state"] == "COMPLETE"]
     np.testing.assert_allclose(_lines(axes["learning_rate"])["complete"].get_xdata(), complete[RATE].astype(float))
-    beta = _lines(axes["hopfield_beta"])["complete"]
+    beta = _lines(axes["objective.hopfield_beta"])["complete"]
     having = complete.dropna(subset=BETA)
     np.testing.assert_allclose(beta.get_ydata(), having["value"])
     places = having[BETA].map({8: 0, 14.3: 1, 22: 2}).astype(float)
     assert np.abs(beta.get_xdata() - places).max() <= 0.2
-    assert [text.get_text() for text in axes["hopfield_beta"].get_xticklabels()] == ["8", "14.3", "22"]
+    assert [text.get_text() for text in axes["objective.hopfield_beta"].get_xticklabels()] == ["8", "14.3", "22"]
     assert [text.get_text() for text in axes["flag"].get_xticklabels()] == ["false", "true"]
     assert "default" in [text.get_text() for text in figure.legends[0].texts]
     figure.draw_without_rendering()
@@ -123,14 +127,14 @@ def test_slices_show_each_parameter_that_was_varied(search):
 def test_numbers_that_no_two_trials_share_have_an_axis_of_their_own(search):
     """Few trials of a range of real numbers are no categories."""
     trials = search["trials"].query("state == 'COMPLETE'").head(4)
-    axes = {axis.get_xlabel(): axis for axis in figures.parameter_slices(trials).axes}
+    axes = {axis.get_xlabel(): axis for axis in figures.parameter_slices(trials, LOOK).axes}
     np.testing.assert_allclose(_lines(axes["learning_rate"])["complete"].get_xdata(), trials[RATE])
-    figure = figures.parameter_slices(trials.assign(**{"training.fit.epochs": [2, 3, 4, 6]}))
+    figure = figures.parameter_slices(trials.assign(**{"fit.epochs": [2, 3, 4, 6]}), LOOK)
     (epochs,) = (axis for axis in figure.axes if axis.get_xlabel() == "epochs")
     assert all(tick == int(tick) for tick in epochs.get_xticks())
-    assert [text.get_text() for text in axes["objective"].get_xticklabels()] == ["info_loob", "info_nce"]
+    assert [text.get_text() for text in axes["objective.name"].get_xticklabels()] == ["info_loob", "info_nce"]
 
 
 def test_nothing_varied(search):
     trials = search["trials"].drop(columns=[RATE, OBJECTIVE, BETA, WIDTH])
-    assert "No parameter has taken two values" in _texts(figures.parameter_slices(trials))
+    assert "No parameter has taken two values" in _texts(figures.parameter_slices(trials, LOOK))

@@ -1,14 +1,17 @@
+"""A hyperparameter search in sentences and tables."""
+
 import pandas as pd
 import pytest
 
 from cloome_kedro.reporting import tuning_tables as tables
+from cloome_kedro.reporting.style import Look
 from synthetic_search import BETA, FAILED, KILLED, OBJECTIVE, RATE, WIDTH, WINNER, make_search
-from synthetic_study import make_study
+from synthetic_study import LOOK, make_study
 
 
 @pytest.fixture
 def trials():
-    return make_search(make_study()["folds"])["trials"]
+    return make_search(make_study()["examples"])["trials"]
 
 
 def test_default_and_winner_are_found_and_a_repeated_default_is_the_complete_one(trials):
@@ -24,11 +27,11 @@ def test_default_and_winner_are_found_and_a_repeated_default_is_the_complete_one
 def test_what_was_killed_is_counted_once_with_what_repeats_it(trials):
     text = tables.search_text(trials)
     assert text.startswith(
-        "Study laptop of CLOOME: 15 trials, 11 complete, 3 pruned, 1 failed; 1 killed or interrupted and begun again."
-        " Run on 2026-01-02, 7.3 minutes of training in all."
+        "Study laptop of the model cloome: 15 trials, 11 complete, 3 pruned, 1 failed;"
+        " 1 killed or interrupted and begun again. Run on 2026-01-02, 7.3 minutes of training in all."
     )
     assert "of the 14 validation compounds" in text
-    assert "Study laptop of the bilinear baseline: 15" in tables.search_text(trials.assign(tunes="bilinear"))
+    assert "Study laptop of the model bilinear: 15" in tables.search_text(trials.assign(tunes="bilinear"))
     trials.loc[14, "retry_of"] = KILLED  # killed a second time
     trials.loc[14, "state"] = "FAIL"
     assert trials["number"][tables.begun_again(trials)].tolist() == [KILLED, 14]
@@ -86,24 +89,24 @@ def test_cells(value, text):
 
 def test_booleans_and_absent_values_of_nullable_columns(trials):
     values = pd.array([True, False] * 7 + [None, True], dtype="boolean")
-    table = tables.parameter_table(trials.assign(**{"training.fit.flag": values})).set_index("parameter")
-    assert table.loc["training.fit.flag"].tolist() == ["true", "false", "false, true"]
+    table = tables.parameter_table(trials.assign(**{"fit.flag": values})).set_index("parameter")
+    assert table.loc["fit.flag"].tolist() == ["true", "false", "false, true"]
 
 
 def test_short_names():
-    assert [tables.short(name) for name in (RATE, WIDTH, "fingerprints.bits", "bilinear.fit.optimizer")] == [
-        *("learning_rate", "structure_encoder.width", "fingerprints.bits", "optimizer")
+    assert [tables.short(name) for name in (RATE, WIDTH, "fingerprints.bits", OBJECTIVE)] == [
+        *("learning_rate", "compound.encoder.width", "fingerprints.bits", "objective.name")
     ]
 
 
 def test_the_summary_for_the_terminal(trials):
-    lines = tables.search_summary(trials, simulated=True).splitlines()
+    lines = tables.search_summary(trials, LOOK).splitlines()
     assert lines[0] == "Hyperparameter search, random split — SIMULATED DATA"
     assert max(map(len, lines)) <= 100
     assert "Default 10.0 %, winner 50.0 %" in " ".join(lines)
     assert any(line.split() == [BETA, "–", "22", "8,", "14.3,", "22"] for line in lines)
     assert lines[-1] == f"1 failed, such as trial {FAILED}: OutOfMemoryError: no memory is left"
     trials.loc[FAILED, "reason"] = "ValueError: " + "many words " * 30
-    assert max(map(len, tables.search_summary(trials, simulated=True).splitlines())) <= 100
-    assert "SIMULATED" not in tables.search_summary(trials, simulated=False)
-    assert tables.search_summary(trials.iloc[:0], simulated=False) == ""
+    assert max(map(len, tables.search_summary(trials, LOOK).splitlines())) <= 100
+    assert "SIMULATED" not in tables.search_summary(trials, Look())
+    assert tables.search_summary(trials.iloc[:0], LOOK) == ""

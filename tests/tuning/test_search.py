@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 
 from cloome_kedro.tuning.config import SearchConfig
 from cloome_kedro.tuning.results import trials_table
-from cloome_kedro.tuning.search import search
+from cloome_kedro.tuning.search import Question, search
 from cloome_kedro.tuning.store import StudyStore
 from tuning_objectives import GRID, Recorded, value_of
 
@@ -32,7 +32,7 @@ def objective(tmp_path):
 
 
 def search_(store, objective, config=EVERY, first=(DEFAULT,), identity=IDENTITY, name="s"):
-    return search(store, name, GRID, first, config, objective, identity)
+    return search(store, name, Question(GRID, first, objective, identity), config)
 
 
 def as_set(points):
@@ -88,7 +88,7 @@ def test_an_interrupted_search_goes_on(store, objective):
 
 
 def launch(store, objective, config=EVERY):
-    arguments = (store, "s", GRID, [DEFAULT], config, objective, IDENTITY)
+    arguments = (store, "s", Question(GRID, [DEFAULT], objective, IDENTITY), config)
     process = multiprocessing.get_context("spawn").Process(target=search, args=arguments)
     process.start()
     return process

@@ -10,11 +10,12 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from cloome_kedro.signals import ended_by_sigterm
 from cloome_kedro.tuning.config import SearchConfig
 from cloome_kedro.tuning.queue import claim, fill
 from cloome_kedro.tuning.store import StudyStore
-from cloome_kedro.tuning.worker import Outcome, TrialReport, _heartbeat, ended_by_sigterm, open_study, run_trial, work
-from tuning_objectives import GRID, Recorded
+from cloome_kedro.tuning.worker import Outcome, TrialReport, _heartbeat, run_trial, work
+from tuning_objectives import GRID, Recorded, searched
 
 CONFIG = SearchConfig(trials=3, sampler="random", startup_trials=1, warmup_epochs=1)
 FIRST = [("published", {"rate": rate, "objective": "info_nce"}) for rate in (2, 4, 1)]
@@ -24,17 +25,19 @@ class Work:
     """A study with its queue filled, and trials run one at a time."""
 
     def __init__(self, store, name, first=FIRST):
-        self.store, self.config = store, CONFIG
+        self.store, self.name = store, name
         optuna.create_study(study_name=name, storage=store.database, direction="maximize")
-        self.study = open_study(store, name, CONFIG)
+        self.study = self.search(None).open()
         fill(self.study, self.study._storage, GRID, first, CONFIG)
 
+    def search(self, objective):
+        return searched(self.store, objective, CONFIG, self.name)
+
     def run(self, objective):
-        trial = claim(self.study, self.study._storage)
-        run_trial(self.study, trial, self.store, GRID, objective, self.config, "cpu")
+        run_trial(self.search(objective), self.study, claim(self.study, self.study._storage))
 
     def all(self, objective):
-        work(self.study, self.store, GRID, objective, self.config)
+        work(self.search(objective), self.study)
         return self.trials
 
     @property
@@ -162,7 +165,7 @@ def slept_to_the_end(worker):
 def test_an_epoch_told_again_is_judged_as_if_it_were_the_last(worker, tmp_path):
     worker.run(Recorded(tmp_path / "log"))
     trial = claim(worker.study, worker.study._storage)
-    report = TrialReport(worker.store, worker.study.study_name, trial._trial_id, CONFIG)
+    report = TrialReport(worker.search(None), trial._trial_id)
     assert [report(0, 0.1), report(1, 0.2)] == [False, True]
     assert [report(0, 0.1), report(1, 0.2)] == [False, True]
     assert worker.trials[1].intermediate_values == {0: 0.1, 1: 0.2}
@@ -170,7 +173,7 @@ def test_an_epoch_told_again_is_judged_as_if_it_were_the_last(worker, tmp_path):
 
 def test_a_report_can_be_sent_to_another_process(worker):
     trial = claim(worker.study, worker.study._storage)
-    report = TrialReport(worker.store, worker.study.study_name, trial._trial_id, CONFIG, worker.study)
+    report = TrialReport(worker.search(None), trial._trial_id, worker.study)
     sent = pickle.loads(pickle.dumps(report))
     assert sent.opened is None
     assert not sent(0, 0.25)

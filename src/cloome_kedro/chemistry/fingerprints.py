@@ -30,6 +30,11 @@ def morgan(smiles: Sequence[str], bits: int, radius: int = 3, chirality: bool = 
     ------
     ValueError
         If a SMILES cannot be read; names it and its position.
+
+    Examples
+    --------
+    >>> morgan(["CCO", "OCC"], bits=64).sum(axis=1).tolist()
+    [6, 6]
     """
     generator = rdFingerprintGenerator.GetMorganGenerator(radius=radius, fpSize=bits, includeChirality=chirality)
     fingerprints = np.zeros((len(smiles), bits), dtype=np.uint8)

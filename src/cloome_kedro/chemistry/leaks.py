@@ -8,14 +8,17 @@ import pandas as pd
 from tqdm import tqdm
 
 from cloome_kedro.chemistry.fingerprints import unpack
-from cloome_kedro.chemistry.splits import FOLDS
+from cloome_kedro.words import FOLDS
 
 _BLOCK = 2048  # fingerprints in a block: 64 MiB of floats at 8,192 bits
 
 
 @dataclass(frozen=True)
 class Nearest:
-    """For each of N fingerprints the most similar of others: Tanimoto coefficient (0: none is near) and its row."""
+    """For each of N fingerprints the most similar one of another set.
+
+    ``similarity`` is the Tanimoto coefficient, 0 where none is near; ``row`` is its row in the other set.
+    """
 
     similarity: np.ndarray
     row: np.ndarray

@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 
-import joblib
 import pandas as pd
 from rdkit import Chem, rdBase
 from rdkit.Chem.MolStandardize import rdMolStandardize
-from tqdm import tqdm
 
 from cloome_kedro.chemistry.scaffolds import murcko_scaffold
+from cloome_kedro.parallel import Bar, run_tasks
 
 CHUNK = 500
 PARALLEL_FROM = 5_000  # compounds: about 2 ms each, so below this worker processes cost more than they save
@@ -101,13 +100,9 @@ def standardise(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.Dat
 
 def _standardise_all(smiles: list) -> list[Structure | str]:
     chunks = [smiles[start : start + CHUNK] for start in range(0, len(smiles), CHUNK)]
+    bar = Bar("standardise", "compound", sizes=[len(chunk) for chunk in chunks], delay=2)
     n_jobs = 1 if len(smiles) < PARALLEL_FROM else -1
-    with tqdm(total=len(smiles), desc="standardise", unit="compound", delay=2) as bar:
-        outcomes: list[Structure | str] = []
-        for part in joblib.Parallel(n_jobs, return_as="generator")(map(joblib.delayed(_chunk), chunks)):
-            outcomes += part
-            bar.update(len(part))
-    return outcomes
+    return [outcome for _, part in run_tasks(_chunk, [(chunk,) for chunk in chunks], bar, n_jobs) for outcome in part]
 
 
 def _chunk(smiles: list) -> list[Structure | str]:

@@ -33,7 +33,7 @@ class FolderDataset(AbstractDataset[pd.DataFrame, Path]):
             self._filepath.mkdir(parents=True, exist_ok=True)
         elif not self._filepath.is_dir():
             raise DatasetError(
-                f"{self._filepath} is no folder: put the screen there, or correct its path in the catalog "
+                f"{self._filepath} is not a folder: put the screen there, or correct its path in the catalog "
                 "(the virtual screen is made by `kedro run --pipelines simulation`)"
             )
         return self._filepath

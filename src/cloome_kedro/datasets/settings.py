@@ -1,9 +1,29 @@
 """Parameters of the catalog: YAML that can be pasted into ``conf/``."""
 
+from typing import Any
+
+from kedro.utils import load_obj
 from kedro_datasets.yaml import YAMLDataset
 
 from cloome_kedro.datasets.atomic import AtomicSave
 
 
 class Settings(AtomicSave, YAMLDataset):
-    """Nested parameters as YAML, saved by rename."""
+    """Nested parameters as YAML, saved by rename.
+
+    Parameters
+    ----------
+    group
+        Parameter group, ``module.Class``, that is saved and that loading gives; nested dictionaries if not given.
+    """
+
+    def __init__(self, *, filepath: str, group: str | None = None, **options: Any):
+        super().__init__(filepath=filepath, **options)
+        self._group = group
+
+    def load(self) -> Any:
+        values = super().load()
+        return values if self._group is None else load_obj(self._group).model_validate(values)
+
+    def save(self, data: Any) -> None:
+        super().save(data if self._group is None else data.model_dump(mode="json"))

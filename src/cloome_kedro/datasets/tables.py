@@ -1,8 +1,10 @@
 """Tables and texts of the catalog: kedro-datasets' own, saved by rename."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from kedro.utils import load_obj
 from kedro_datasets.pandas import CSVDataset, ParquetDataset
 from kedro_datasets.text import TextDataset
 
@@ -14,16 +16,26 @@ class Table(AtomicSave, ParquetDataset):
 
 
 class OptionalTable(Table):
-    """A table that a screen may lack: an absent file is an empty table with the given columns."""
+    """A table that a screen or a study may lack: an absent file is an empty table.
 
-    def __init__(self, *, filepath: str, columns: list[str], **options):
+    Parameters
+    ----------
+    schema
+        pandera schema, ``module.name``, that the table is checked against; it says what columns an empty table has.
+    """
+
+    def __init__(self, *, filepath: str, schema: str, **options: Any):
         super().__init__(filepath=filepath, **options)
-        self._columns = columns
+        self._schema = schema
 
     def load(self) -> pd.DataFrame:
-        if not Path(self._filepath).exists():
-            return pd.DataFrame(columns=self._columns)
-        return super().load()
+        from cloome_kedro.schemas import empty
+
+        schema = load_obj(self._schema)
+        return schema.validate(super().load()) if Path(self._filepath).exists() else empty(schema)
+
+    def save(self, data: pd.DataFrame) -> None:
+        super().save(load_obj(self._schema).validate(data))
 
 
 class CsvTable(AtomicSave, CSVDataset):
@@ -32,3 +44,10 @@ class CsvTable(AtomicSave, CSVDataset):
 
 class Text(AtomicSave, TextDataset):
     """A text, such as the HTML report."""
+
+
+class OptionalText(Text):
+    """A text that a study may lack: an absent file is an empty text."""
+
+    def load(self) -> str:
+        return super().load() if Path(self._filepath).exists() else ""

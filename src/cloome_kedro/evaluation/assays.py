@@ -1,4 +1,4 @@
-"""Probing of assays: which of a screen's compounds have labels, and how well probes of their features predict them."""
+"""Probing of assays: how well probes of features predict which compounds are active."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,60 +7,14 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from cloome_kedro.evaluation.probes import fit_probes
+from cloome_kedro.evaluation.methods import Method
+from cloome_kedro.evaluation.probes import Labelled, fit_probes
+from cloome_kedro.words import CLEAN, FOLDS
 
-CLEAN = "clean"
-FOLDS = ("train", "validation", "test")
+Level = Literal["compound", "field"]
 
 #: a method's name and what its test images are: clean, or a corruption's name
 Tested = tuple[str, str]
-
-
-class ScreenLabels(NamedTuple):
-    """Labels of a screen's compounds.
-
-    Attributes
-    ----------
-    labels
-        One row a compound with a label, by InChIKey; one column an assay: 1, 0 or NaN.
-    rows
-        Rows of the label table that are of compounds of the screen.
-    conflicts
-        Labels that count as not measured, since several ids of a compound disagree.
-    """
-
-    labels: pd.DataFrame
-    rows: int
-    conflicts: int
-
-
-def labels_of_screen(assay_labels: pd.DataFrame, compound_keys: pd.DataFrame, inchikeys: Sequence[str]) -> ScreenLabels:
-    """Join the table ``assay_labels`` to compounds, by ``inchikey`` or by the screen's own ``compound_id``.
-
-    Parameters
-    ----------
-    assay_labels
-        Columns ``inchikey`` or ``compound_id``, and one an assay: 1 active, 0 inactive, NaN not measured.
-    compound_keys
-        Table of that name: the InChIKey of each compound id.
-    inchikeys
-        Compounds that can be used.
-
-    Returns
-    -------
-    ScreenLabels
-    """
-    if "inchikey" in assay_labels:
-        assays, keys = assay_labels.drop(columns="inchikey"), assay_labels["inchikey"]
-    else:
-        assays = assay_labels.drop(columns="compound_id")
-        keys = assay_labels["compound_id"].map(compound_keys.set_index("compound_id")["inchikey"])
-    of_screen = keys.isin(pd.Index(inchikeys).dropna()).to_numpy()
-    grouped = assays[of_screen].astype(float).groupby(keys[of_screen].to_numpy())
-    lowest, highest = grouped.min(), grouped.max()
-    conflict = lowest.ne(highest) & lowest.notna()
-    labels = highest.mask(conflict)
-    return ScreenLabels(labels[labels.notna().any(axis=1)], int(of_screen.sum()), int(conflict.to_numpy().sum()))
 
 
 @dataclass(frozen=True)
@@ -85,13 +39,43 @@ class Probed:
     scores: dict[Tested, np.ndarray]
 
 
+@dataclass(frozen=True)
+class ProbeInputs:
+    """What probes are fitted to, of all methods.
+
+    Attributes
+    ----------
+    fields
+        Rows of the table ``examples``. Fields without a label are left out.
+    labels
+        One row per compound, by InChIKey; one column per assay: 1, 0 or NaN.
+    c_grid
+        Inverse strengths of regularisation, of which validation AUC chooses.
+    level
+        What a sample is: a compound, with the mean over its fields, or a field, with its compound's labels.
+    """
+
+    fields: pd.DataFrame
+    labels: pd.DataFrame
+    c_grid: Sequence[float]
+    level: Level = "compound"
+
+    def features(self, method: Method) -> np.ndarray:
+        """(N, d) of the fields, in their order; a field that the method does not know gets the training fold's mean."""
+        keys = self.fields["field_id"].to_numpy()
+        known = method.fields.knows(keys)
+        if known.all():
+            return method.fields.of(keys)
+        found = method.fields.of(keys[known])
+        mean = found[(self.fields["fold"] == "train").to_numpy()[known]].mean(axis=0)
+        values = np.repeat(mean[None].astype(found.dtype), len(keys), axis=0)
+        values[known] = found
+        return values
+
+
 def probe(
     features: Mapping[str, np.ndarray],
-    compounds: np.ndarray,
-    folds: np.ndarray,
-    labels: pd.DataFrame,
-    c_grid: Sequence[float],
-    level: Literal["compound", "field"] = "compound",
+    inputs: ProbeInputs,
     corrupted: Mapping[str, Mapping[str, np.ndarray]] | None = None,
 ) -> Probed:
     """Fit a probe for every method and assay on clean images, and score the test fold's images, clean and corrupted.
@@ -99,27 +83,17 @@ def probe(
     Parameters
     ----------
     features
-        Method -> (N, d) of N fields; profiles standardised.
-    compounds, folds
-        (N,) InChIKey of each field, and its fold. Fields without a label are left out.
-    labels
-        One row a compound, by InChIKey; one column an assay: 1, 0 or NaN (see :func:`labels_of_screen`).
-    c_grid
-        Inverse strengths of regularisation, of which validation AUC chooses.
-    level
-        What a sample is: a compound, with the mean over its fields, or a field, with its compound's labels.
+        Method -> (N, d) of the fields of ``inputs``; profiles standardised.
+    inputs
+        Fields, labels and settings.
     corrupted
-        Corruption -> method -> (fields of the test fold, d), in the order in which ``features`` has them. Every method
+        Corruption -> method -> (fields of the test fold, d), in the order in which ``inputs`` has them. Every method
         must be in ``features``.
-
-    Returns
-    -------
-    Probed
     """
-    compounds, folds = np.asarray(compounds), np.asarray(folds)
-    labels = labels[labels.notna().any(axis=1)]
+    compounds, folds = inputs.fields["inchikey"].to_numpy(), inputs.fields["fold"].to_numpy()
+    labels = inputs.labels[inputs.labels.notna().any(axis=1)]
     labelled = pd.Index(compounds).isin(labels.index)
-    samples = {fold: Samples.of(compounds[folds == fold], labelled[folds == fold], level) for fold in FOLDS}
+    samples = {fold: Samples.of(compounds[folds == fold], labelled[folds == fold], inputs.level) for fold in FOLDS}
     known = {fold: labels.loc[samples[fold].compounds] for fold in FOLDS}
     tables, scores = [], {}
     for method, values in features.items():
@@ -128,23 +102,28 @@ def probe(
         for images, others in (corrupted or {}).items():
             if method in others:
                 tests[images] = samples["test"].features(others[method])
-        fitted = fit_probes(train, known["train"], validation, known["validation"], tests, known["test"], c_grid)
+        fitted = fit_probes(
+            Labelled(train, known["train"]), Labelled(validation, known["validation"]), tests, known["test"],
+            c_grid=inputs.c_grid,
+        )  # fmt: skip
         for images in tests:
             tables.append(fitted[images].table.assign(method=method, images=images))
             scores[method, images] = fitted[images].scores
-    table = pd.concat(tables, ignore_index=True).assign(shown_by="mean" if level == "compound" else "field")
+    shown_by = "mean" if inputs.level == "compound" else "field"
+    table = pd.concat(tables, ignore_index=True).assign(shown_by=shown_by)
     return Probed(table, samples["test"].compounds, known["test"].to_numpy(float), scores)
 
 
 class Samples(NamedTuple):
-    """Samples of a fold: which fields (rows), and which compound each is of; made by ``of``."""
+    """Samples of a fold, made by :meth:`of`: fields, the group of each in a mean (None: no means), and compounds."""
 
     fields: np.ndarray
     groups: np.ndarray | None
     compounds: np.ndarray
 
     @classmethod
-    def of(cls, compounds: np.ndarray, labelled: np.ndarray, level: str) -> "Samples":
+    def of(cls, compounds: np.ndarray, labelled: np.ndarray, level: Level) -> "Samples":
+        """Of fields whose compounds are labelled."""
         fields = np.flatnonzero(labelled)
         if level == "field":
             return cls(fields, None, compounds[fields])
@@ -152,6 +131,7 @@ class Samples(NamedTuple):
         return cls(fields, groups, names)
 
     def features(self, values: np.ndarray) -> np.ndarray:
+        """Features of the samples, from those of the fold's fields."""
         values = np.asarray(values)[self.fields]
         if self.groups is None:
             return values

@@ -1,13 +1,16 @@
-"""Baselines that know where a field was and how many cells it has, but not what they look like.
+"""Baselines that know where a field was and how many cells it has, but not what the cells look like.
 
-What they find, a model of images may have found in the same way. All fields of a plate (well position, count) tie:
-break ties at random, since counted against the match they would hide what is known.
+A model of images may have found in the same way what these baselines find. All fields of a plate tie, as do all fields
+of a well position or with a number of cells: break ties at random, since counted against the match they would hide what
+is known.
 """
 
 import logging
 
 import numpy as np
 import pandas as pd
+
+from cloome_kedro.words import CELL_COUNT_ONLY, PLATE_ONLY, WELL_ONLY
 
 logger = logging.getLogger(__name__)
 
@@ -25,14 +28,14 @@ def confounder_vectors(fields: pd.DataFrame, cell_counts: pd.DataFrame) -> dict[
     Returns
     -------
     dict
-        Method -> (N, d) float64, in the order of ``fields``. ``Plate only``: 1 on the same plate, else 0.
+        Method -> (N, d) float, in the order of ``fields``. ``Plate only``: 1 on the same plate, else 0.
         ``Well position only``: falls with the distance of rows and with that of columns. ``Cell count only``: falls
         with the difference of counts.
 
     Raises
     ------
     ValueError
-        If a well's name is none.
+        If a well's name is not like A01.
     """
     plates, _ = pd.factorize(fields["plate"], sort=True)
     parts = fields["well"].str.extract(r"^([A-Z]{1,2})([0-9]+)$")
@@ -42,17 +45,17 @@ def confounder_vectors(fields: pd.DataFrame, cell_counts: pd.DataFrame) -> dict[
     rows = [sum((ord(letter) - 64) * 26**i for i, letter in enumerate(reversed(name))) for name in parts[0]]
     position = np.column_stack([rows, parts[1].astype(int)])
     vectors = {
-        "Plate only": np.eye(plates.max(initial=-1) + 1)[plates],
-        "Well position only": _by_angle(position),
+        PLATE_ONLY: np.eye(plates.max(initial=-1) + 1, dtype=np.float32)[plates],
+        WELL_ONLY: _by_angle(position),
     }
     nuclei = cell_counts.set_index("field_id")["nuclei"].reindex(fields["field_id"]).to_numpy(float)
     if np.isnan(nuclei).any():
         missing = np.isnan(nuclei).sum()
         logger.warning(
-            "%d of %d fields have no cell count: the method Cell count only is left out", missing, len(nuclei)
+            "%d of %d fields have no cell count: the method %s is left out", missing, len(nuclei), CELL_COUNT_ONLY
         )
     else:
-        vectors["Cell count only"] = _by_angle(nuclei[:, None])
+        vectors[CELL_COUNT_ONLY] = _by_angle(nuclei[:, None])
     return vectors
 
 

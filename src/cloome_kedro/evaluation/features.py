@@ -4,14 +4,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-
-def feature_columns(field_profiles: pd.DataFrame) -> list[str]:
-    """Columns of the table ``field_profiles`` that are features: all but ``field_id`` and ``Metadata_...``."""
-    return [str(name) for name in field_profiles if name != "field_id" and not str(name).startswith("Metadata_")]
+from cloome_kedro.words import feature_columns
 
 
 def unit_rows(vectors: np.ndarray) -> np.ndarray:
-    """(N, d) vectors divided by their Euclidean lengths; zeros stay zeros."""
+    """(N, d) vectors divided by their Euclidean lengths; zeros stay zeros.
+
+    >>> unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]]))
+    array([[0.6, 0.8],
+           [0. , 0. ]])
+    """
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors / np.where(lengths > 0, lengths, 1)
 

@@ -12,12 +12,12 @@ class ModalityGap:
     Attributes
     ----------
     matched
-        (N,) float64: cosine of each image and its own structure.
+        (N,) float64: cosine of each image and its own compound.
     unmatched
-        (N,) float64: cosine of each image and one other structure.
+        (N,) float64: cosine of each image and one other compound.
     distance
-        Euclidean distance between the mean image and the mean structure, both over unit vectors: from 0 to 2.
-        Called the modality gap by Liang et al., NeurIPS 2022 (Mind the Gap), section 4.1.
+        Euclidean distance between the mean image and the mean compound, both over unit vectors: from 0 to 2.
+        Liang et al. (NeurIPS 2022, Mind the Gap, section 4.1) call it the modality gap.
     """
 
     matched: np.ndarray
@@ -35,30 +35,33 @@ class ModalityGap:
         return float(below.mean() / (2 * len(ordered)))
 
 
-def modality_gap(images: np.ndarray, structures: np.ndarray, match: np.ndarray, seed: int = 0) -> ModalityGap:
+def modality_gap(images: np.ndarray, compounds: np.ndarray, match: np.ndarray, seed: int = 0) -> ModalityGap:
     """Cosines of matched and of unmatched pairs, and the distance between the centroids.
 
     Parameters
     ----------
-    images : (N, d), rows L2-normalised
-    structures : (M, d), rows L2-normalised, one a compound
-    match : (N,) int
-        Row of ``structures`` that each image shows.
-    seed : of the other structure that is drawn for each image, uniformly
+    images
+        (N, d), rows L2-normalised.
+    compounds
+        (M, d), rows L2-normalised.
+    match
+        (N,) int, row of ``compounds`` that each image shows.
+    seed
+        Of the other compound that is drawn for each image, all equally likely.
 
     Raises
     ------
     ValueError
-        If there are fewer than two structures, or no image.
+        If there are fewer than two compounds, or no image.
     """
-    if len(structures) < 2 or not len(images):
+    if len(compounds) < 2 or not len(images):
         raise ValueError(
-            f"a modality gap needs an image and two structures; got {len(images)} images, {len(structures)} structures"
+            f"a modality gap needs an image and two compounds; got {len(images)} images, {len(compounds)} compounds"
         )
-    images, structures = images.astype(np.float64), structures.astype(np.float64)
-    other = (match + np.random.default_rng(seed).integers(1, len(structures), len(images))) % len(structures)
+    images, compounds = images.astype(np.float64), compounds.astype(np.float64)
+    other = (match + np.random.default_rng(seed).integers(1, len(compounds), len(images))) % len(compounds)
     return ModalityGap(
-        matched=np.einsum("nd,nd->n", images, structures[match]),
-        unmatched=np.einsum("nd,nd->n", images, structures[other]),
-        distance=float(np.linalg.norm(images.mean(0) - structures.mean(0))),
+        matched=np.einsum("nd,nd->n", images, compounds[match]),
+        unmatched=np.einsum("nd,nd->n", images, compounds[other]),
+        distance=float(np.linalg.norm(images.mean(0) - compounds.mean(0))),
     )

@@ -1,77 +1,69 @@
 """What retrieval could reach on a virtual screen, where the truth is known.
 
-An oracle is a space like an embedding (see :mod:`~cloome_kedro.evaluation.retrieval`): the same code ranks with it.
+An oracle is a method like a model: it has vectors of fields and of compounds whose dot products rank.
 """
 
 import numpy as np
 import pandas as pd
 
-from cloome_kedro.evaluation.retrieval import IMAGE_RETRIEVAL, STRUCTURE_RETRIEVAL, Keys, Spaces, both_ways
+from cloome_kedro.words import ORACLE_MECHANISM, ORACLE_PHENOTYPE
+
+#: vectors of fields (F, d), then keys (N,) and vectors (N, d) of compounds
+OracleVectors = tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]
 
 
-def oracle_spaces(
-    truth: pd.DataFrame, compound_keys: pd.DataFrame, wells: pd.DataFrame, inchikeys: Keys
-) -> dict[str, Spaces]:
-    """Spaces of the two oracles, by method name.
+def oracle_vectors(truth: pd.DataFrame, examples: pd.DataFrame) -> dict[str, OracleVectors]:
+    """Vectors of the two oracles, by method name.
 
     Parameters
     ----------
     truth
         Table ``truth``.
-    compound_keys
-        Table ``compound_keys``: InChIKeys of the truth's compounds. Wells of compounds without one are not used.
-    wells
-        (N,) columns plate, well: the well of query field i.
-    inchikeys
-        (N,) compounds; compound i is in well i.
+    examples
+        Table ``examples``; vectors of fields are in its order.
 
     Returns
     -------
     dict
         ``Oracle (phenotype)`` ranks by the distance between what was drawn in a well and what a compound does on
-        average, each axis in units of its replicate noise (the root mean square of drawn minus average over all wells):
-        the most likely match under Gaussian noise. ``Oracle (mechanism)`` scores 1 for a shared mechanism and 0
-        otherwise, so all of a mechanism tie: break its ties at random, since counted against the match they would hide
-        what it knows.
+        average, each axis in units of its replicate noise (the root mean square of drawn minus average over the wells
+        of the examples): the most likely match under Gaussian noise. ``Oracle (mechanism)`` scores 1 for a shared
+        mechanism and 0 otherwise, so all compounds of a mechanism tie: break its ties at random, since counted against
+        the match they would hide what it knows.
 
     Raises
     ------
     ValueError
-        If a well or a compound is not in the truth.
+        If a field's well is not in the truth.
     """
-    truth = truth.merge(compound_keys, on="compound_id")
-    wells_truth = truth.set_index(["plate", "well"])
-    rows = wells_truth.index.get_indexer(pd.MultiIndex.from_frame(wells[["plate", "well"]]))
-    if (rows < 0).any():
-        plate, well = wells[["plate", "well"]].iloc[int(np.argmax(rows < 0))]
+    wells = examples[["plate", "well", "inchikey"]].merge(truth, on=["plate", "well"], how="left")
+    if (unknown := wells["mechanism"].isna()).any():
+        plate, well = wells.loc[unknown, ["plate", "well"]].iloc[0]
         raise ValueError(f"truth: no row for plate {plate}, well {well}: is it of another screen?")
-    by_compound = truth.groupby("inchikey")
-    mechanism = by_compound["mechanism"].first()
-    if missing := sorted(set(inchikeys) - set(mechanism.index)):
-        raise ValueError(f"truth: no well of {len(missing)} compounds, the first is {missing[0]}")
+    by_compound = wells.groupby("inchikey", sort=True)
+    keys = by_compound["mechanism"].first().index.to_numpy()
 
-    phenotypes = truth.columns[truth.columns.str.startswith("phenotype_")].tolist()
+    phenotypes = wells.columns[wells.columns.str.startswith("phenotype_")].tolist()
     realised = [column.replace("phenotype_", "realised_", 1) for column in phenotypes]
-    noise = np.sqrt(np.square(truth[realised].to_numpy() - truth[phenotypes].to_numpy()).mean(axis=0))
+    each_well = wells.drop_duplicates(["plate", "well"])
+    noise = np.sqrt(np.square(each_well[realised].to_numpy() - each_well[phenotypes].to_numpy()).mean(axis=0))
     noise[noise == 0] = 1  # an axis without noise keeps its own scale
-    drawn = wells_truth[realised].to_numpy()[rows] / noise
-    average = by_compound[phenotypes].mean().loc[list(inchikeys)].to_numpy() / noise
+    drawn = wells[realised].to_numpy() / noise
+    average = by_compound[phenotypes].mean().to_numpy() / noise
 
-    names = pd.Index(truth["mechanism"].unique())
+    names = pd.Index(wells["mechanism"].unique())
     one_hot = np.eye(len(names))
-    of_wells = one_hot[names.get_indexer(wells_truth["mechanism"].iloc[rows])]
-    of_compounds = one_hot[names.get_indexer(mechanism.loc[list(inchikeys)])]
+    of_fields = one_hot[names.get_indexer(wells["mechanism"])]
+    of_compounds = one_hot[names.get_indexer(by_compound["mechanism"].first())]
+    by_distance = _by_distance(drawn, average)
     return {
-        "Oracle (phenotype)": {
-            STRUCTURE_RETRIEVAL: _by_distance(drawn, average),
-            IMAGE_RETRIEVAL: _by_distance(average, drawn),
-        },
-        "Oracle (mechanism)": both_ways(of_wells, of_compounds),
+        ORACLE_PHENOTYPE: (by_distance[0], (keys, by_distance[1])),
+        ORACLE_MECHANISM: (of_fields, (keys, of_compounds)),
     }
 
 
-def _by_distance(queries: np.ndarray, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Vectors whose dot product falls with the distance: q.c - |c|^2/2 = (|q|^2 - |q - c|^2) / 2."""
-    ones = np.ones((len(queries), 1))
-    half_squares = np.square(candidates).sum(axis=1, keepdims=True) / 2
-    return np.hstack([queries, ones]), np.hstack([candidates, -half_squares])
+def _by_distance(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors whose dot product falls with the distance: a.b - |a|^2/2 - |b|^2/2 = -|a - b|^2 / 2."""
+    halves = [np.square(vectors).sum(axis=1, keepdims=True) / 2 for vectors in (a, b)]
+    ones = [np.ones_like(half) for half in halves]
+    return np.hstack([a, -halves[0], ones[0]]), np.hstack([b, ones[1], -halves[1]])

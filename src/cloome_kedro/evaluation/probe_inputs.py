@@ -1,4 +1,4 @@
-"""What probes are fitted to, checked: labels and features of folds."""
+"""Checks of what probes are fitted to: labels and features of folds."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

@@ -1,6 +1,7 @@
 """What probes show: means over assays with their intervals, and paired differences of methods."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -9,24 +10,38 @@ from scipy.stats import norm
 
 from cloome_kedro.evaluation.assays import Probed, Tested
 from cloome_kedro.evaluation.auc import resampled_aucs
-from cloome_kedro.evaluation.summary import DIFFERENCES, METRICS, RANDOM
+from cloome_kedro.evaluation.summary import DIFFERENCES, METRICS
+from cloome_kedro.words import PROBING, RANDOM
 
 THRESHOLDS = (0.9, 0.8, 0.7)
 _SCORES = {"AUC": "auc", "F1": "f1", "average precision": "average_precision", "MCC": "mcc"}
 
 
+@dataclass(frozen=True)
+class ProbeSummary:
+    """How probes are summarised.
+
+    Attributes
+    ----------
+    unscorable
+        What an assay without a probe does to AUCs: nothing, or (published) it counts as 0.5.
+    confidence, resamples, seed
+        Of the bootstrap.
+    """
+
+    unscorable: Literal["leave_out", "half"] = "leave_out"
+    confidence: float = 0.95
+    resamples: int = 1000
+    seed: int = 0
+
+
 def summarise_probes(
-    probed: Probed,
-    comparisons: Sequence[tuple[Tested, Tested, str]] = (),
-    unscorable: Literal["leave_out", "half"] = "leave_out",
-    confidence: float = 0.95,
-    resamples: int = 1000,
-    seed: int = 0,
+    probed: Probed, comparisons: Sequence[tuple[Tested, Tested, str]], summary: ProbeSummary
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Means and standard deviations over assays, how many have a high AUC, and paired differences of the mean AUC.
 
-    Intervals are percentiles of a bootstrap over test compounds with the assays as they are; in a resample,
-    an assay without actives or inactives is left out of the mean deviation.
+    Intervals are percentiles of a bootstrap over test compounds; the assays stay the same. In a resample, an assay
+    without actives or inactives is left out of the mean deviation.
 
     Parameters
     ----------
@@ -34,10 +49,8 @@ def summarise_probes(
         Of :func:`cloome_kedro.evaluation.assays.probe`.
     comparisons
         (a, b, what b is called): the mean AUC of a minus that of b, over the assays that both have.
-    unscorable
-        What an assay without a probe does to AUCs: nothing, or (published) counts as 0.5.
-    confidence, resamples, seed
-        Of the bootstrap.
+    summary
+        Unscorable assays, and the bootstrap.
 
     Returns
     -------
@@ -46,21 +59,21 @@ def summarise_probes(
         what chance gives: at compound level, the expected number of assays above an AUC is that of scores without
         information (Mann-Whitney's U, normal approximation); of fields, which are not independent, there is none.
     """
-    resampled = resampled_aucs(probed.labels, probed.scores, probed.compounds, resamples, seed)
+    resampled = resampled_aucs(probed.labels, probed.scores, probed.compounds, summary.resamples, summary.seed)
     rows, points = [], {}
     for tested in probed.scores:
         table = probed.table[(probed.table["method"] == tested[0]) & (probed.table["images"] == tested[1])]
         if table["scored"].any():
             points[tested] = aucs = table["auc"].to_numpy(float, copy=True)
-            if unscorable == "half":
+            if summary.unscorable == "half":
                 left = ~table["scored"].to_numpy()
                 aucs[left], resampled[tested][:, left] = 0.5, 0.5
-            rows += _summary(probed, tested, table, aucs, _interval(aucs, resampled[tested], confidence))
+            rows += _summary(probed, tested, table, aucs, _interval(aucs, resampled[tested], summary.confidence))
     differences = []
     for a, b, against in comparisons:
         if a in points and b in points and np.isfinite(points[a] - points[b]).any():
             gap = points[a] - points[b]
-            low, high = _interval(gap, resampled[a] - resampled[b], confidence)
+            low, high = _interval(gap, resampled[a] - resampled[b], summary.confidence)
             differences.append(
                 {
                     **_setting(probed, a),
@@ -82,8 +95,9 @@ def summarise_probes(
 def _interval(values: np.ndarray, resampled: np.ndarray, confidence: float) -> tuple[float, float]:
     """Percentile interval of the mean of (T,) values, of which (R, T) are resampled.
 
-    A resample without both classes of an assay says nothing of how far its value may be off: it is left out of the mean
-    deviation, not of the mean, which it would shift by what that assay's value is.
+    The interval is that of the mean deviation from the values. A resample that lacks a class of an assay has no value
+    of it, and so does not count in that assay's deviation. Leaving the assay out of the resample's mean instead would
+    shift that mean by the assay's own level.
     """
     off = resampled - values
     off = np.nanmean(off[np.isfinite(off).any(axis=1)], axis=1)
@@ -96,7 +110,7 @@ def _setting(probed: Probed, tested: Tested) -> dict:
     method, images = tested
     nothing = dict.fromkeys(("direction", "pool", "excluded"))
     return {
-        "task": "probing",
+        "task": PROBING,
         "method": method,
         "images": images,
         "shown_by": probed.table["shown_by"].iloc[0],

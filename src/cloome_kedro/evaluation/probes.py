@@ -28,11 +28,11 @@ from cloome_kedro.evaluation.probe_inputs import (
     label_arrays,
     sorted_grid,
 )
+from cloome_kedro.words import FOLDS
 
 #: inverse strengths of regularisation, 10^-6 to 10^6
 C_GRID = tuple(10.0**power for power in range(-6, 7))
 
-_FOLDS = ("train", "validation", "test")
 _BATCH = 1 << 19  # values of features in a batch of assays: 2 MiB, which stays in a core's cache
 _PATH, _REFIT = 3e-3, 3e-4  # relative errors of margins: to choose C by, and to be scored
 
@@ -53,31 +53,38 @@ class Scored(NamedTuple):
     scores: np.ndarray
 
 
+class Labelled(NamedTuple):
+    """A fold's samples: features (N, d), and labels (N, T): 1 active, 0 inactive, NaN not measured.
+
+    Labels are an array, or a table whose columns name the assays.
+    """
+
+    features: ArrayLike
+    labels: ArrayLike | pd.DataFrame
+
+
 def fit_probes(
-    train: ArrayLike,
-    train_labels: ArrayLike | pd.DataFrame,
-    validation: ArrayLike,
-    validation_labels: ArrayLike | pd.DataFrame,
-    test: ArrayLike | Mapping[str, ArrayLike],
+    train: Labelled,
+    validation: Labelled,
+    test: Mapping[str, ArrayLike],
     test_labels: ArrayLike | pd.DataFrame,
     c_grid: Sequence[float] = C_GRID,
     device: str | torch.device = "cpu",
-) -> pd.DataFrame | dict[str, Scored]:
+) -> dict[str, Scored]:
     """Fit a probe for each assay and score it on the test fold.
 
     A probe is a logistic regression with an L2 penalty and a free intercept, as scikit-learn's
-    ``LogisticRegression(C)``, where C multiplies the sum of the losses. Features are used as they are: what needs
-    scaling is scaled by the caller.
+    ``LogisticRegression(C)``, where C multiplies the sum of the losses. Features are used as they are; the caller
+    scales what needs scaling.
 
     Parameters
     ----------
     train, validation
-        (N, d) features of the folds' samples.
-    train_labels, validation_labels, test_labels
-        (N, T) 1 active, 0 inactive, NaN not measured: arrays, or tables whose columns name the assays.
+        Samples of these folds.
     test
-        (S, d) features, or several such matrices by name (clean and corrupted images of the same samples), all of which
-        are scored with the same probes.
+        (S, d) features by name (clean and corrupted images of the same samples); all are scored with the same probes.
+    test_labels
+        (S, T) labels.
     c_grid
         Values of C to choose from; of those with the same validation AUC the smallest is taken.
     device
@@ -85,10 +92,10 @@ def fit_probes(
 
     Returns
     -------
-    pd.DataFrame or dict[str, Scored]
-        One row an assay, in the order of the labels: assay, scored, reason (of one that cannot be scored: a fold lacks
-        a class), c, validation_auc, auc, f1 (at probability 0.5), average_precision, mcc, and of each fold
-        ``{fold}_actives``, ``{fold}_inactives``. Where ``test`` has names: for each name its table and scores.
+    dict
+        For each name of ``test`` its table and scores. The table has one row per assay, in the order of the labels:
+        assay, scored, reason (of an assay that cannot be scored: a fold lacks a class), c, validation_auc, auc, f1 (at
+        probability 0.5), average_precision, mcc, and of each fold ``{fold}_actives``, ``{fold}_inactives``.
 
     Raises
     ------
@@ -96,13 +103,12 @@ def fit_probes(
         If shapes or assays differ between folds, a label is none of 1, 0 and NaN, a feature is not finite, or a C is
         not positive.
     """
-    tests = test if isinstance(test, Mapping) else {"test": test}
     grid = sorted_grid(c_grid)
-    tables = dict(zip(_FOLDS, (train_labels, validation_labels, test_labels), strict=True))
+    tables = dict(zip(FOLDS, (train.labels, validation.labels, test_labels), strict=True))
     assays, labels = assay_names(tables), label_arrays(tables)
-    fitted = {"train": feature_tensor("train", train, labels["train"])}
-    fitted["validation"] = feature_tensor("validation", validation, labels["validation"])
-    tested = {name: feature_tensor(name, values, labels["test"]) for name, values in tests.items()}
+    fitted = {"train": feature_tensor("train", train.features, labels["train"])}
+    fitted["validation"] = feature_tensor("validation", validation.features, labels["validation"])
+    tested = {name: feature_tensor(name, values, labels["test"]) for name, values in test.items()}
     check_widths((*fitted.values(), *tested.values()))
 
     table = pd.DataFrame({"assay": assays, **describe(labels)})
@@ -121,16 +127,11 @@ def fit_probes(
             for metric, value in _metrics(labels["test"][known, assay], scores[known, assay]).items():
                 scored.loc[assay, metric] = value
         results[name] = Scored(scored, scores)
-    return results if isinstance(test, Mapping) else results["test"].table
+    return results
 
 
 def validation_aucs(
-    train: ArrayLike,
-    train_labels: ArrayLike | pd.DataFrame,
-    validation: ArrayLike,
-    validation_labels: ArrayLike | pd.DataFrame,
-    c_grid: Sequence[float] = C_GRID,
-    device: str | torch.device = "cpu",
+    train: Labelled, validation: Labelled, c_grid: Sequence[float] = C_GRID, device: str | torch.device = "cpu"
 ) -> np.ndarray:
     """The ``validation_auc`` of :func:`fit_probes`, without a refit and without a test fold.
 
@@ -140,10 +141,10 @@ def validation_aucs(
         (T,) float64: by the best C; NaN where the training or the validation fold lacks a class.
     """
     grid = sorted_grid(c_grid)
-    labels = label_arrays({"train": train_labels, "validation": validation_labels})
+    labels = label_arrays({"train": train.labels, "validation": validation.labels})
     features = {
-        "train": feature_tensor("train", train, labels["train"]),
-        "validation": feature_tensor("validation", validation, labels["validation"]),
+        "train": feature_tensor("train", train.features, labels["train"]),
+        "validation": feature_tensor("validation", validation.features, labels["validation"]),
     }
     check_widths(features.values())
     scorable = np.flatnonzero(describe(labels)["scored"])
@@ -178,7 +179,7 @@ def _fit_all(
     workers = threads if device.type == "cpu" else 1
 
     def alone() -> None:
-        torch.set_num_threads(1)  # many small operations: a thread a batch is worth more than several an operation
+        torch.set_num_threads(1)  # operations are small: threads are worth more across batches than within operations
 
     try:
         with (

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from cloome_kedro.evaluation.confounders import confounder_vectors
-from cloome_kedro.evaluation.features import unit_rows
+from cloome_kedro.evaluation.methods import Embeddings, Method
 from cloome_kedro.evaluation.zero_shot_plan import ShownBy
-from cloome_kedro.evaluation.zero_shot_protocols import Method, Protocol, draw_plans, rank_method
+from cloome_kedro.evaluation.zero_shot_protocols import Protocol, draw_plans, rank_method
+from cloome_kedro.words import CLEAN, PROFILES, ZERO_SHOT_MOA
 
 
 def protocols_of_profiles(shown_by: Sequence[ShownBy]) -> list[Protocol]:
@@ -60,16 +61,17 @@ def rank_mechanisms(
     ValueError
         If no protocol has a query.
     """
-    methods = {"Profiles": Method(unit_rows(profiles))} | {
-        name: Method(vectors, ties="random") for name, vectors in confounder_vectors(wells, cell_counts).items()
+    keys = wells["field_id"].to_numpy()
+    methods = {PROFILES: Method(Embeddings(keys, profiles), normalised=False)} | {
+        name: Method(Embeddings(keys, vectors), ties="random")
+        for name, vectors in confounder_vectors(wells, cell_counts).items()
     }
     plans = draw_plans(wells, protocols_of_profiles(shown_by), draws, seed)
     if not plans:
         raise ValueError("no well has another of its mechanism to be recognised by: profiles of more plates are needed")
-    setting = {"task": "zero-shot MoA", "images": "clean"}
     tables = [
-        ranks
+        ranks.assign(method=name)
         for name, method in methods.items()
-        for ranks in rank_method(name, method, wells, plans, setting, seed).values()
+        for ranks in rank_method(method, wells, plans, seed).values()
     ]
-    return pd.concat(tables, ignore_index=True)
+    return pd.concat(tables, ignore_index=True).assign(task=ZERO_SHOT_MOA, images=CLEAN)

@@ -6,7 +6,8 @@ products rank the candidates.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -15,50 +16,45 @@ from numpy.typing import ArrayLike
 
 from cloome_kedro.evaluation.draws import draw_queries, draw_seed, mean_by_compound
 from cloome_kedro.evaluation.features import unit_rows
+from cloome_kedro.evaluation.methods import Method
 from cloome_kedro.evaluation.ranks import Pools, Ties, check_pool, match_ranks, pair_scores, resolve_ties, top_k
+from cloome_kedro.words import COMPOUND_TO_IMAGE, IMAGE_TO_COMPOUND, RETRIEVAL
 
 logger = logging.getLogger(__name__)
-
-STRUCTURE_RETRIEVAL = "structure retrieval"  # an image is the query, structures are ranked
-IMAGE_RETRIEVAL = "image retrieval"  # a structure is the query, images are ranked
 
 Spaces = Mapping[str, tuple[np.ndarray, np.ndarray]]
 Keys = Sequence[str] | pd.Series | np.ndarray
 
 
-def both_ways(images: np.ndarray, structures: np.ndarray) -> Spaces:
-    """The space of N images and the structures that they show, (N, d) each."""
-    return {STRUCTURE_RETRIEVAL: (images, structures), IMAGE_RETRIEVAL: (structures, images)}
+def both_ways(fields: np.ndarray, compounds: np.ndarray) -> Spaces:
+    """The space of N fields and the compounds that they show, (N, d) each."""
+    return {IMAGE_TO_COMPOUND: (fields, compounds), COMPOUND_TO_IMAGE: (compounds, fields)}
 
 
-def fold_fields(pairs: pd.DataFrame, folds: pd.DataFrame, fold: str, split: str) -> pd.DataFrame:
-    """All fields of the compounds of a fold, sorted by compound and field; the order of rows does not matter.
+def fold_fields(examples: pd.DataFrame, fold: str) -> pd.DataFrame:
+    """All fields of the compounds of a fold, sorted by compound and field.
 
     Parameters
     ----------
-    pairs, folds
-        Tables of these names.
+    examples
+        Table of that name; the order of rows does not matter.
     fold
         Whose compounds are meant.
-    split
-        Named in messages.
 
     Raises
     ------
     ValueError
         If no compound of the fold has a field.
     """
-    compounds = folds.loc[folds["fold"] == fold, "inchikey"]
-    fields = pairs[pairs["inchikey"].isin(compounds)].sort_values(["inchikey", "field_id"], ignore_index=True)
+    fields = examples[examples["fold"] == fold].sort_values(["inchikey", "field_id"], ignore_index=True)
     if fields.empty:
-        raise ValueError(f"{split}.folds: no compound of the {fold} fold has a field in pairs")
-    shown = fields["inchikey"].nunique()
-    missing = f" ({len(compounds) - shown} have none)" if shown < len(compounds) else ""
-    logger.info("%s split, %s fold: %d fields of %d compounds%s", split, fold, len(fields), shown, missing)
+        raise ValueError(f"examples: no compound of the {fold} fold has a field")
+    split = fields["split"].iloc[0]
+    logger.info("%s split, %s fold: %d fields of %d compounds", split, fold, len(fields), fields["inchikey"].nunique())
     return fields
 
 
-@lru_cache(1 << 15)  # a study asks for the same pools again for every method and corruption
+@lru_cache(1 << 15)  # every method and corruption of a study asks for the same pools
 def _others(match: int, n: int, size: int, seed: int) -> np.ndarray:
     """``size`` of the ``n`` candidates that are not the match."""
     generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(match,)))
@@ -80,8 +76,8 @@ def sampled_ranks(
     Parameters
     ----------
     queries, candidates, match, ties
-        As in :func:`~cloome_kedro.evaluation.ranks.match_ranks`. Candidates are one a compound: any that is not the
-        match can be drawn against it.
+        As in :func:`~cloome_kedro.evaluation.ranks.match_ranks`. There is one candidate for each compound: any that
+        is not the match can be drawn against it.
     n_candidates
         Size of a query's pool, the match included; where there are fewer candidates, all of them.
     seed
@@ -112,103 +108,97 @@ def sampled_ranks(
     return resolve_ties((scores > own_scores).sum(axis=1), (scores == own_scores).sum(axis=1), ties, seed)
 
 
-def field_ranks(
-    queries: Sequence[pd.DataFrame],
-    spaces: Iterable[Spaces],
-    n_candidates: int,
-    seed: int,
-    ties: Ties = "pessimistic",
-) -> pd.DataFrame:
-    """Rank every match where one drawn field shows a compound, in both directions.
+@dataclass(frozen=True)
+class Draws:
+    """How queries are drawn.
 
-    Pools are full and sampled; in draw 0 also those whose field is on the plate of the query's (``same plate``): there,
-    what a plate's fields have in common is no help.
-
-    Parameters
+    Attributes
     ----------
-    queries
-        As :func:`~cloome_kedro.evaluation.draws.draw_queries` gives them; compounds that a method cannot rank may be
-        left out.
-    spaces
-        One a draw: images and structures in the order of the draw's rows.
-    n_candidates, ties
-        As in :func:`sampled_ranks`.
+    candidates
+        Size of a sampled pool, the match included.
+    number
+        Draws of fields and of sampled candidates.
     seed
-        Candidates of draw k are drawn by :func:`~cloome_kedro.evaluation.draws.draw_seed`.
-
-    Returns
-    -------
-    pd.DataFrame
-        Table ``ranks`` but for split, method and images.
+        Draw k is made by :func:`~cloome_kedro.evaluation.draws.draw_seed`.
     """
-    tables = []
-    for draw, (drawn, space) in enumerate(zip(queries, spaces, strict=True)):
-        found = _rank(
-            space,
-            drawn["field_id"],
-            drawn["inchikey"],
-            {"full": None, "sampled": n_candidates},
-            draw_seed(seed, draw),
-            ties,
-            plates=drawn["plate"] if draw == 0 else None,
-        )
-        tables.append(found.assign(shown_by="field", draw=draw))
-    return pd.concat(tables, ignore_index=True)
+
+    candidates: int
+    number: int
+    seed: int
 
 
-def mean_ranks(
-    spaces: Spaces, inchikeys: Keys, n_candidates: int, seed: int, draws: int, ties: Ties = "pessimistic"
-) -> pd.DataFrame:
-    """Rank every match where the mean over its fields shows a compound: the full pool once, sampled ones over draws.
+def rank_method(method: Method, fields: pd.DataFrame, draws: Draws) -> pd.DataFrame:
+    """Rank every match in both directions, where one drawn field shows a compound, and where the mean over all does.
+
+    With drawn fields, pools are full and sampled. In draw 0 there is also the pool ``same plate``, of the compounds
+    whose drawn field is on the query's plate: there, what a plate's fields have in common is no help. With means, the
+    full pool is ranked once, and sampled pools over all draws.
+
+    Fields and compounds that the method does not know are left out, as queries and as candidates. The draws do not
+    depend on the method.
 
     Parameters
     ----------
-    spaces
-        Of compounds' means and structures, in the order of ``inchikeys``.
-    inchikeys
-        (N,) compounds.
-    n_candidates, seed, ties
-        As in :func:`field_ranks`.
+    method
+        One that has vectors of compounds.
+    fields
+        Of :func:`fold_fields`.
     draws
-        Of sampled candidates.
+        How queries are drawn.
 
     Returns
     -------
-    pd.DataFrame
-        As :func:`field_ranks` does.
+    pandas.DataFrame
+        Table ``ranks`` without split, method and images.
+
+    Raises
+    ------
+    ValueError
+        If the method knows no field of a draw.
     """
+    assert method.compounds is not None
+    known = _known(method, fields)
+    drawn = [
+        table[_known(method, table)].reset_index(drop=True) for table in draw_queries(fields, draws.seed, draws.number)
+    ]
+    if any(table.empty for table in drawn):
+        raise ValueError(f"{fields['split'].iloc[0]} split: the method knows no field that was drawn")
     tables = []
-    for draw in range(draws):
-        pools = {"full": None, "sampled": n_candidates} if draw == 0 else {"sampled": n_candidates}
-        found = _rank(spaces, inchikeys, inchikeys, pools, draw_seed(seed, draw), ties)
+    for draw, table in enumerate(drawn):
+        spaces = both_ways(method.fields.of(table["field_id"]), method.compounds.of(table["inchikey"]))
+        pools = {"full": None, "sampled": draws.candidates}
+        plates = table["plate"] if draw == 0 else None
+        seed = draw_seed(draws.seed, draw)
+        found = _rank(spaces, table["field_id"], table["inchikey"], pools, seed, method.ties, plates)
+        tables.append(found.assign(shown_by="field", draw=draw))
+
+    shown = fields[known]
+    keys, means = mean_by_compound(method.fields.of(shown["field_id"]), shown)
+    spaces = both_ways(unit_rows(means) if method.normalised else means, method.compounds.of(keys))
+    for draw in range(draws.number):
+        pools = {"full": None, "sampled": draws.candidates} if draw == 0 else {"sampled": draws.candidates}
+        found = _rank(spaces, keys, keys, pools, draw_seed(draws.seed, draw), method.ties)
         tables.append(found.assign(shown_by="mean", draw=draw))
     return pd.concat(tables, ignore_index=True)
 
 
-def embedding_ranks(
-    images: Callable[[Keys], np.ndarray],
-    structures: Callable[[Keys], np.ndarray],
-    fields: pd.DataFrame,
-    n_candidates: int,
+def _known(method: Method, fields: pd.DataFrame) -> np.ndarray:
+    """Fields of which the method has the vector, and that of their compound."""
+    assert method.compounds is not None
+    return method.fields.knows(fields["field_id"]) & method.compounds.knows(fields["inchikey"])
+
+
+def _rank(
+    spaces: Spaces,
+    images: Keys,
+    inchikeys: Keys,
+    pools: Mapping[str, int | None],
     seed: int,
-    draws: int,
+    ties: Ties,
+    plates: pd.Series | None = None,
 ) -> pd.DataFrame:
-    """Rank by embeddings: :func:`field_ranks` and, of L2-normalised means over fields, :func:`mean_ranks`.
-
-    ``images`` and ``structures`` give the embeddings, (N, d) with unit rows, of field_ids and of InChIKeys; ``fields``
-    are those of :func:`fold_fields`; the rest is as in the two functions.
-    """
-    queries = draw_queries(fields, seed, draws)
-    spaces = (both_ways(images(drawn["field_id"]), structures(drawn["inchikey"])) for drawn in queries)
-    by_field = field_ranks(queries, spaces, n_candidates, seed)
-    keys, means = mean_by_compound(images(fields["field_id"]), fields)
-    by_mean = mean_ranks(both_ways(unit_rows(means), structures(keys)), keys, n_candidates, seed, draws)
-    return pd.concat([by_field, by_mean], ignore_index=True)
-
-
-def _rank(spaces: Spaces, images: Keys, inchikeys: Keys, pools, seed: int, ties: Ties, plates=None) -> pd.DataFrame:
-    """Ranks in both directions and each pool: name -> size of the sample, or none for the full pool."""
-    keys = {STRUCTURE_RETRIEVAL: (images, inchikeys), IMAGE_RETRIEVAL: (inchikeys, images)}
+    """Ranks in both directions and each pool: name -> size of the sample, or None for the full pool."""
+    keys = {IMAGE_TO_COMPOUND: (images, inchikeys), COMPOUND_TO_IMAGE: (inchikeys, images)}
     n = len(inchikeys)
     match = np.arange(n)
     tables = []
@@ -228,7 +218,7 @@ def _rank(spaces: Spaces, images: Keys, inchikeys: Keys, pools, seed: int, ties:
         tables += [
             pd.DataFrame(
                 {
-                    "task": "retrieval",
+                    "task": RETRIEVAL,
                     "direction": direction,
                     "pool": pool,
                     "excluded": None,
@@ -244,24 +234,22 @@ def _rank(spaces: Spaces, images: Keys, inchikeys: Keys, pools, seed: int, ties:
     return pd.concat(tables, ignore_index=True)
 
 
-def retrieval_accuracies(
-    images: np.ndarray, structures: np.ndarray, ks: Sequence[int] = (1, 5, 10)
-) -> dict[str, float]:
+def retrieval_accuracies(images: np.ndarray, compounds: np.ndarray, ks: Sequence[int] = (1, 5, 10)) -> dict[str, float]:
     """Top-k accuracies in the full pool of N pairs, (N, d) each; ties count against the match.
 
     Returns
     -------
     dict
-        ``top<k>_structure_retrieval``, ``top<k>_image_retrieval``, and ``top<k>``, the mean of both.
+        ``top<k>_image_to_compound``, ``top<k>_compound_to_image``, and ``top<k>``, the mean of both.
     """
     match = np.arange(len(images))
-    of_structures, of_images = (
+    of_compounds, of_images = (
         top_k(match_ranks(queries, candidates, match), ks)
-        for queries, candidates in ((images, structures), (structures, images))
+        for queries, candidates in ((images, compounds), (compounds, images))
     )
     metrics = {}
-    for k, by_image, by_structure in zip(ks, of_structures, of_images, strict=True):
-        metrics[f"top{k}"] = float(by_image + by_structure) / 2
-        metrics[f"top{k}_structure_retrieval"] = float(by_image)
-        metrics[f"top{k}_image_retrieval"] = float(by_structure)
+    for k, by_image, by_compound in zip(ks, of_compounds, of_images, strict=True):
+        metrics[f"top{k}"] = float(by_image + by_compound) / 2
+        metrics[f"top{k}_image_to_compound"] = float(by_image)
+        metrics[f"top{k}_compound_to_image"] = float(by_compound)
     return metrics

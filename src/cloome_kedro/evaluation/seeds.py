@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from cloome_kedro.evaluation.summary import RANDOM, SETTING
+from cloome_kedro.evaluation.summary import SETTING
+from cloome_kedro.words import RANDOM
 
 
 def spread_over_seeds(metrics: pd.DataFrame) -> pd.DataFrame:
@@ -11,15 +12,15 @@ def spread_over_seeds(metrics: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     metrics
-        Rows of tables ``metrics``, with the columns ``table``, which of them a row is of, and ``seed``.
+        Rows of tables ``metrics``, with the column ``seed``.
 
     Returns
     -------
     pd.DataFrame
-        Table ``seeds_metrics``: table, the setting, draws and metric; ``value``, the mean over seeds; ``spread``, their
-        standard deviation (with n - 1; none of a single seed); ``lowest`` and ``highest``; ``seeds``, which, and
-        ``n_seeds``, how many; means of ``candidates`` and ``chance``, for which the rows of the method Random are left
-        out.
+        Table ``seeds_metrics``: the setting, draws and metric; ``value``, the mean over seeds; ``spread``, their
+        standard deviation (with n - 1; missing for a single seed); ``lowest`` and ``highest``; ``seeds``, which, and
+        ``n_seeds``, how many; means of ``candidates`` and ``chance``. Since ``chance`` is a column, rows of the method
+        Random are left out.
 
     Raises
     ------
@@ -27,7 +28,7 @@ def spread_over_seeds(metrics: pd.DataFrame) -> pd.DataFrame:
         If a seed has a metric twice, or seeds of a split have other folds than each other.
     """
     metrics = metrics[metrics["method"] != RANDOM]
-    keys = ["table", *SETTING, "draws", "metric"]
+    keys = [*SETTING, "draws", "metric"]
     if (double := metrics.duplicated([*keys, "seed"])).any():
         raise ValueError(f"a metric is there twice: {metrics.loc[double, [*keys, 'seed']].iloc[0].to_dict()}")
     folds = metrics.groupby(["split", "seed"])["split_hash"].unique().explode().reset_index()

@@ -4,6 +4,7 @@ Of any task whose ranks are in the table ``ranks``, for many methods and setting
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,10 @@ import pandas as pd
 
 from cloome_kedro.evaluation.bootstrap import clustered_mean_interval, paired_difference
 from cloome_kedro.evaluation.intervals import exact_interval
+from cloome_kedro.evaluation.rank_metrics import rank_metrics
+from cloome_kedro.words import RANDOM
 
 SETTING = ("split", "task", "method", "images", "direction", "pool", "shown_by", "excluded")
-RANDOM = "Random"
 
 #: columns of the tables ``metrics`` and ``differences`` without their split hash
 METRICS = [
@@ -28,27 +30,42 @@ _KINDS: dict[str, Any] = {
 }
 
 
-def summarise_ranks(ranks: pd.DataFrame, top_k: Sequence[int], confidence: float, seed: int = 0) -> pd.DataFrame:
-    """Top-k accuracies, mean and median rank of every setting, with intervals and what chance gives.
+@dataclass(frozen=True)
+class Summary:
+    """How ranks are summarised.
 
-    Parameters
+    Attributes
     ----------
-    ranks
-        Table ``ranks``, of one method and setting or of several.
     top_k
         The k of top-k accuracy.
     confidence
         Of the intervals.
     seed
         Of the bootstrap.
+    """
+
+    top_k: Sequence[int] = (1, 5, 10)
+    confidence: float = 0.95
+    seed: int = 0
+
+
+def summarise_ranks(ranks: pd.DataFrame, summary: Summary) -> pd.DataFrame:
+    """Top-k accuracies, mean and median rank of every setting, with intervals and what chance gives.
+
+    Parameters
+    ----------
+    ranks
+        Table ``ranks``, of one method and setting or of several.
+    summary
+        The k, and the intervals.
 
     Returns
     -------
-    pd.DataFrame
-        Table ``metrics`` without its split hash. Rows with ``draws`` 1 are of draw 0 alone, proportions with their
+    pandas.DataFrame
+        Table ``metrics`` without its split hash. Rows with ``draws`` 1 are of draw 0 alone; proportions have their
         exact (Clopper-Pearson) interval. Where there are more draws, further rows hold the mean over all, with the
-        spread (standard deviation) over draws and a bootstrap over compounds. Rows of the method ``Random``, one a
-        setting, hold the exact expectation of a ranking at random.
+        spread (standard deviation) over draws and a bootstrap over compounds. Rows of the method ``Random``, one for
+        each setting and metric, hold the exact expectation of a ranking at random.
     """
     rows = []
     compound, draw = ranks["compound"].to_numpy(), ranks["draw"].to_numpy()
@@ -56,10 +73,9 @@ def summarise_ranks(ranks: pd.DataFrame, top_k: Sequence[int], confidence: float
     for setting, members in _settings(ranks):
         first = members[draw[members] == 0]
         if len(first):
-            rows += _of_one_draw(setting, rank[first], candidates[first], compound[first], top_k, confidence)
+            rows += _of_one_draw(setting, _Queries(draw, rank, candidates, compound, first), summary)
         if len(np.unique(draw[members])) > 1:
-            parts = draw[members], rank[members], candidates[members], compound[members]
-            rows += _of_all_draws(setting, *parts, top_k, confidence, seed)
+            rows += _of_all_draws(setting, _Queries(draw, rank, candidates, compound, members), summary)
     metrics = pd.DataFrame(rows, columns=METRICS).astype(_KINDS)
     random = metrics.assign(
         method=RANDOM, value=metrics["chance"], low=np.nan, high=np.nan, interval="none", successes=None, spread=np.nan
@@ -67,14 +83,7 @@ def summarise_ranks(ranks: pd.DataFrame, top_k: Sequence[int], confidence: float
     return pd.concat([metrics, random.astype(_KINDS)], ignore_index=True)
 
 
-def compare_ranks(
-    ranks: pd.DataFrame,
-    baseline: pd.DataFrame,
-    against: str,
-    top_k: Sequence[int],
-    confidence: float,
-    seed: int = 0,
-) -> pd.DataFrame:
+def compare_ranks(ranks: pd.DataFrame, baseline: pd.DataFrame, against: str, summary: Summary) -> pd.DataFrame:
     """Top-k accuracy of ``ranks`` minus that of ``baseline``, over the queries that both have.
 
     Parameters
@@ -84,12 +93,12 @@ def compare_ranks(
         in common: if all ``baseline`` is of clean images and none of ``ranks`` is, images are what is compared.
     against
         Says what ``baseline`` is.
-    top_k, confidence, seed
-        As in :func:`summarise_ranks`.
+    summary
+        The k, and the intervals.
 
     Returns
     -------
-    pd.DataFrame
+    pandas.DataFrame
         Table ``differences`` without its split hash: for each setting of ``ranks`` that has a baseline, the mean over
         draws, and its interval by a bootstrap over compounds. ``n`` is the number of paired queries of a draw.
 
@@ -110,97 +119,84 @@ def compare_ranks(
     rows = []
     compound, draw = paired["compound"].to_numpy(), paired["draw"].to_numpy()
     ours, theirs = paired["rank"].to_numpy(), paired["rank_of_baseline"].to_numpy()
-    ks = np.asarray(top_k)
+    ks = np.asarray(summary.top_k)
     for setting, members in _settings(paired):
         weights = _draw_weights(draw[members])
         a, b = ours[members, None] <= ks, theirs[members, None] <= ks
-        found = paired_difference(a, b, compound[members], confidence, seed=seed, weights=weights)
+        found = paired_difference(a, b, compound[members], summary.confidence, seed=summary.seed, weights=weights)
         common = {
             **setting,
             "against": against,
             "n": round(len(members) / len(np.unique(draw[members]))),
             "compounds": pd.unique(compound[members]).size,
         }
-        for k, difference, low, high in zip(top_k, *found, strict=True):
+        for k, difference, low, high in zip(summary.top_k, *found, strict=True):
             rows.append({**common, "metric": f"top-{k}", "difference": difference, "low": low, "high": high})
     return pd.DataFrame(rows, columns=DIFFERENCES).astype(dict.fromkeys(("difference", "low", "high"), float))
 
 
-def chance_top_k(candidates: np.ndarray, k: int) -> float:
-    """Expected top-k accuracy of a ranking at random, in pools of (N,) sizes: mean of min(k, size) / size."""
-    sizes, counts = np.unique(candidates, return_counts=True)
-    shares = np.minimum(k, sizes) / sizes
-    return float(shares[0] if len(sizes) == 1 else np.average(shares, weights=counts))
+class _Queries:
+    """Some rows of a table of ranks, as arrays."""
+
+    def __init__(
+        self, draw: np.ndarray, rank: np.ndarray, candidates: np.ndarray, compound: np.ndarray, rows: np.ndarray
+    ):
+        self.draw, self.rank = draw[rows], rank[rows]
+        self.candidates, self.compound = candidates[rows], compound[rows]
+
+    def common(self, setting: dict, draws: int) -> dict:
+        """Columns that all metrics of these queries share."""
+        return {
+            **setting,
+            "draws": draws,
+            "candidates": self.candidates.mean(),
+            "n": round(len(self.rank) / draws),
+            "compounds": pd.unique(self.compound).size,
+        }
 
 
-def _chance_rank(candidates: np.ndarray) -> tuple[float, float]:
-    """Mean and median of a random rank, uniform in each of the pools."""
-    sizes, counts = np.unique(candidates, return_counts=True)
-    if len(sizes) == 1:
-        return (sizes[0] + 1) / 2, (sizes[0] + 1) / 2
-    ranks = np.arange(1, sizes[-1] + 1)
-    weight = np.zeros(sizes[-1])
-    weight[sizes - 1] = counts / sizes / counts.sum()
-    # Rank r is possible in pools of size r and more.
-    cumulative = np.cumsum(np.cumsum(weight[::-1])[::-1])
-    lower, upper = ranks[cumulative > 0.5 - 1e-9][0], ranks[cumulative > 0.5 + 1e-9][0]
-    return float(np.average((sizes + 1) / 2, weights=counts)), float(lower + upper) / 2
-
-
-def _of_one_draw(setting, rank, candidates, compound, top_k, confidence) -> list[dict]:
-    n = len(rank)
-    common = {
-        **setting,
-        "draws": 1,
-        "candidates": candidates.mean(),
-        "n": n,
-        "compounds": pd.unique(compound).size,
-    }
+def _of_one_draw(setting: dict, queries: _Queries, summary: Summary) -> list[dict]:
+    common, n = queries.common(setting, draws=1), len(queries.rank)
     rows = []
-    for k in top_k:
-        hits = int((rank <= k).sum())
-        low, high = exact_interval(hits, n, confidence)
-        found = {"metric": f"top-{k}", "value": hits / n, "low": low, "high": high, "interval": "exact"}
-        rows.append({**common, **found, "successes": hits, "chance": chance_top_k(candidates, k)})
-    of_mean, of_median = _chance_rank(candidates)
-    for name, value, chance in (("mean", rank.mean(), of_mean), ("median", np.median(rank), of_median)):
-        rows.append({**common, "metric": f"{name} rank", "value": float(value), "interval": "none", "chance": chance})
+    for metric in rank_metrics(summary.top_k):
+        value = metric.value(queries.rank, queries.candidates)
+        row = {**common, "metric": metric.name, "value": value, "chance": metric.chance(queries.candidates)}
+        if metric.proportion:
+            hits = int(metric.of_queries(queries.rank, queries.candidates).sum())
+            low, high = exact_interval(hits, n, summary.confidence)
+            row |= {"value": hits / n, "low": low, "high": high, "interval": "exact", "successes": hits}
+        rows.append({"interval": "none", **row})
     return rows
 
 
-def _of_all_draws(setting, draw, rank, candidates, compound, top_k, confidence, seed) -> list[dict]:
-    draws, codes = np.unique(draw, return_inverse=True)
-    weights = _draw_weights(draw)
-    values = np.column_stack([*(rank <= k for k in top_k), rank]).astype(float)
+def _of_all_draws(setting: dict, queries: _Queries, summary: Summary) -> list[dict]:
+    draws, codes = np.unique(queries.draw, return_inverse=True)
     size = len(draws)
+    common = queries.common(setting, draws=size)
+    metrics = rank_metrics(summary.top_k)
+    means = [metric for metric in metrics if metric.summary == "mean"]
+    values = np.column_stack([metric.of_queries(queries.rank, queries.candidates) for metric in means]).astype(float)
     sums = np.column_stack([np.bincount(codes, column, size) for column in values.T])
     per_draw = sums / np.bincount(codes)[:, None]
-    low, high = clustered_mean_interval(values, compound, confidence, seed=seed, weights=weights)
-    medians = np.array([np.median(rank[codes == code]) for code in range(size)])
-    of_mean, of_median = _chance_rank(candidates)
-    chances = [*(chance_top_k(candidates, k) for k in top_k), of_mean]
-    common = {
-        **setting,
-        "draws": size,
-        "candidates": candidates.mean(),
-        "n": round(len(rank) / size),
-        "compounds": pd.unique(compound).size,
-    }
-    rows = [
-        {
-            **common,
-            "metric": metric,
-            "value": per_draw[:, i].mean(),
-            "low": low[i],
-            "high": high[i],
-            "interval": "bootstrap",
-            "spread": per_draw[:, i].std(ddof=1),
-            "chance": chances[i],
-        }
-        for i, metric in enumerate([*(f"top-{k}" for k in top_k), "mean rank"])
+    weights = _draw_weights(queries.draw)
+    low, high = clustered_mean_interval(
+        values, queries.compound, summary.confidence, seed=summary.seed, weights=weights
+    )
+    rows = {}
+    for i, metric in enumerate(means):
+        rows[metric.name] = {"low": low[i], "high": high[i], "interval": "bootstrap"} | _over_draws(per_draw[:, i])
+    for metric in metrics:
+        if metric.name not in rows:
+            of_draws = [metric.value(queries.rank[codes == k], queries.candidates[codes == k]) for k in range(size)]
+            rows[metric.name] = {"interval": "none"} | _over_draws(np.array(of_draws))
+    return [
+        {**common, "metric": metric.name, **rows[metric.name], "chance": metric.chance(queries.candidates)}
+        for metric in metrics
     ]
-    found = {"metric": "median rank", "value": medians.mean(), "spread": medians.std(ddof=1), "interval": "none"}
-    return [*rows, {**common, **found, "chance": of_median}]
+
+
+def _over_draws(values: np.ndarray) -> dict[str, float]:
+    return {"value": values.mean(), "spread": values.std(ddof=1)}
 
 
 def _draw_weights(draw: np.ndarray) -> np.ndarray:

@@ -3,16 +3,15 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from cloome_kedro.evaluation.draws import draw_seed
-from cloome_kedro.evaluation.ranks import Ties
-from cloome_kedro.evaluation.summary import compare_ranks, summarise_ranks
+from cloome_kedro.evaluation.methods import Method
+from cloome_kedro.evaluation.summary import Summary, compare_ranks, summarise_ranks
 from cloome_kedro.evaluation.zero_shot import rank_by_plan
 from cloome_kedro.evaluation.zero_shot_plan import Plan, Pool, ShownBy, plan_zero_shot
+from cloome_kedro.words import ZERO_SHOT_COMPOUND, ZERO_SHOT_MOA
 
 logger = logging.getLogger(__name__)
 
@@ -36,29 +35,6 @@ class Protocol:
 
 
 @dataclass(frozen=True)
-class Method:
-    """What ranks fields.
-
-    Attributes
-    ----------
-    vectors
-        (N, d), L2-normalised, in the order of the fields.
-    ties
-        How its ties are broken.
-    known
-        (N,) bool, which fields it has vectors of; all if not given. It is asked about those alone.
-    """
-
-    vectors: np.ndarray
-    ties: Ties = "pessimistic"
-    known: np.ndarray | None = None
-
-    def of(self, rows: np.ndarray) -> "Method":
-        """The same for some of the fields, by their numbers."""
-        return Method(self.vectors[rows], self.ties, None if self.known is None else self.known[rows])
-
-
-@dataclass(frozen=True)
 class Found:
     """What a method reached: ranks by protocol, and tables ``metrics`` and ``differences`` without their split hash."""
 
@@ -70,20 +46,18 @@ class Found:
 Plans = dict[Protocol, list[Plan]]
 
 
-def classes_of(fields: pd.DataFrame, compounds: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def classes_of(fields: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """By task, the fields that can be asked about, with their class as ``label``.
 
     Parameters
     ----------
     fields
-        Columns inchikey and any others; rows keep their index.
-    compounds
-        Table of that name. Fields of compounds without a mechanism are not asked about it.
+        Rows of the table ``examples``; they keep their index. Fields of compounds without a mechanism are not asked
+        about it.
     """
-    mechanism = fields["inchikey"].map(compounds.set_index("inchikey")["moa"])
     return {
-        "zero-shot compound": fields.assign(label=fields["inchikey"]),
-        "zero-shot MoA": fields.assign(label=mechanism)[mechanism.notna()],
+        ZERO_SHOT_COMPOUND: fields.assign(label=fields["inchikey"]),
+        ZERO_SHOT_MOA: fields.assign(label=fields["moa"])[fields["moa"].notna()],
     }
 
 
@@ -95,10 +69,10 @@ def protocols_of(
     Parameters
     ----------
     exclude
-        Keys of each protocol. Those with ``compound`` are left out where classes are compounds, which would have no
-        references.
+        Keys of each protocol. Those with ``compound`` are left out where classes are compounds, which would then have
+        no references.
     shown_by, same_plate
-        What classes are shown by, and whether there is a protocol with other wells of the query's own plate beside.
+        What shows a class, and whether there is also a protocol with other wells of the query's own plate.
     of_compounds
         Whether classes are compounds.
     """
@@ -137,76 +111,68 @@ def draw_plans(fields: pd.DataFrame, protocols: Sequence[Protocol], draws: int, 
     return plans
 
 
-def rank_method(
-    name: str, method: Method, fields: pd.DataFrame, plans: Plans, setting: dict[str, str], seed: int
-) -> dict[Protocol, pd.DataFrame]:
-    """Table ``ranks`` by protocol, of every draw.
+def rank_method(method: Method, fields: pd.DataFrame, plans: Plans, seed: int) -> dict[Protocol, pd.DataFrame]:
+    """Table ``ranks`` by protocol, of every draw, without split, task, method and images.
 
     Parameters
     ----------
-    name, method
-        What ranks. One that does not know all fields gets plans of its own.
+    method
+        What ranks. A method that does not know all fields gets plans of its own.
     fields, plans
         What was planned, and :func:`draw_plans` of it.
-    setting
-        Other columns of the table: task, images, split where there is one.
     seed
         Of the draws and of random ties.
     """
-    vectors = method.vectors
-    if method.known is not None and not method.known.all():
-        fields, vectors = fields[method.known], vectors[method.known]
+    known = method.fields.knows(fields["field_id"])
+    if not known.all():
+        fields = fields[known]
         draws = max((len(drawn) for drawn in plans.values()), default=1)
         plans = draw_plans(fields, list(plans), draws, seed)
+    vectors = method.unit_fields(fields["field_id"])
     ranks = {}
     for protocol, drawn in plans.items():
         tables = [
             rank_by_plan(plan, vectors, vectors, method.ties, draw_seed(seed, draw)).assign(draw=draw)
             for draw, plan in enumerate(drawn)
         ]
-        ranks[protocol] = pd.concat(tables, ignore_index=True).assign(**setting, **protocol.setting, method=name)
+        ranks[protocol] = pd.concat(tables, ignore_index=True).assign(**protocol.setting)
     return ranks
 
 
-def evaluate_method(
-    name: str,
-    method: Method,
-    fields: pd.DataFrame,
-    plans: Plans,
-    setting: dict[str, str],
-    top_k: Sequence[int],
-    confidence: float,
-    seed: int,
-    model: Found | None = None,
+def evaluate_ranks(
+    name: str, ranks: dict[Protocol, pd.DataFrame], summary: Summary, model: Found | None = None
 ) -> Found:
-    """Rank by every plan, summarise, and compare.
+    """Summarise the ranks of a method, and compare them.
 
     Parameters
     ----------
-    name, method, fields, plans, setting
-        As in :func:`rank_method`.
-    top_k, confidence, seed
-        Of the metrics; the seed is also that of the draws and of random ties.
+    name
+        Of the method.
+    ranks
+        Whole tables ``ranks`` by protocol.
+    summary
+        The k of top-k accuracy, and the intervals.
     model
-        What the model reached. Given that, differences hold its own minus this method's, with nothing excluded and with
-        most, beside each exclusion minus none, and the same plate minus all plates, both with other wells only.
+        What the model that the study is about reached. With it, differences also hold the model minus this method, with
+        nothing excluded and with the strictest protocol that both have. Without it, and in any case, they hold each
+        exclusion minus none, and the same plate minus all plates, both with other wells only.
     """
-    ranks = rank_method(name, method, fields, plans, setting, seed)
-    settings: Any = top_k, confidence, seed
-    metrics = [summarise_ranks(table, *settings) for table in ranks.values()]
+    metrics = [summarise_ranks(table, summary) for table in ranks.values()]
     differences = []
     for protocol, table in ranks.items():
         usual = Protocol(protocol.excluded if protocol.pool == "same plate" else (), protocol.shown_by)
         against = "pool full" if protocol.pool == "same plate" else "excluded none"
         if usual != protocol and usual in ranks:
-            differences.append(compare_ranks(table, ranks[usual], against, *settings))
+            differences.append(compare_ranks(table, ranks[usual], against, summary))
     if model is not None:
-        strictest = {protocol.shown_by: protocol for protocol in sorted(ranks, key=_strictness)}
-        for protocol in (key for key in ranks if key.pool == "full"):
+        # Either of the two may know too few fields for a protocol.
+        both = [protocol for protocol in ranks if protocol.pool == "full" and protocol in model.ranks]
+        strictest = {protocol.shown_by: protocol for protocol in sorted(both, key=_strictness)}
+        for protocol in both:
             if not protocol.excluded or protocol == strictest[protocol.shown_by]:
-                differences.append(compare_ranks(model.ranks[protocol], ranks[protocol], f"method {name}", *settings))
+                differences.append(compare_ranks(model.ranks[protocol], ranks[protocol], f"method {name}", summary))
     return Found(ranks, metrics, differences)
 
 
-def _strictness(protocol: Protocol) -> tuple[bool, int]:
-    return protocol.pool == "full", len(protocol.excluded)
+def _strictness(protocol: Protocol) -> int:
+    return len(protocol.excluded)

@@ -36,18 +36,23 @@ def canonical(name: str, channels: Mapping[str, str] | None = None) -> str | Non
     Parameters
     ----------
     name
-        The channel as the files name it; case, separators and the prefix ``Orig`` do not matter.
+        The channel as the files name it. Case, separators and the prefix ``Orig`` do not matter.
     channels
-        A screen's own names, ``{name in the files: canonical name or alias}``; they come before the alias table.
+        A screen's own names, ``{name in the files: canonical name or alias}``. They come before the alias table.
 
     Returns
     -------
-    One of `CHANNELS`, or None where the name is unknown (a brightfield image, say).
+    One of `CHANNELS`, or None where the name is unknown, as that of a brightfield image.
 
     Raises
     ------
     ValueError
-        If ``channels`` maps a name to something that is no channel.
+        If ``channels`` maps a name to something that is not a channel.
+
+    Examples
+    --------
+    >>> canonical("OrigDNA"), canonical("Hoechst 33342"), canonical("ch1", {"ch1": "Mito"}), canonical("Brightfield")
+    ('DNA', 'DNA', 'Mito', None)
     """
     own = {_plain(key): value for key, value in (channels or {}).items()}
     if _plain(name) not in own:

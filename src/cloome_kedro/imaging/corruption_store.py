@@ -1,7 +1,5 @@
-"""Embeddings of corrupted fields, a file a corruption, with what they were made from."""
+"""Embeddings of corrupted fields, one file per corruption, with what they were made from."""
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,34 +10,30 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torchvision
 
-from cloome_kedro.atomic import replace_file
 from cloome_kedro.imaging.corruptions import Corruption
+from cloome_kedro.stores import TableStore, digest_of
 
-_FORMAT = 1  # raise it when the built-in way of drawing or embedding changes: all is then embedded anew
-_DIGEST = b"digest"
+_FORMAT = 2  # raise it when the built-in way of drawing or embedding changes: all is then embedded again
 _VECTOR = "vector"
 
 
 @dataclass(frozen=True)
 class CorruptionStore:
-    """Folder with ``<corruption>.parquet``: how each field was corrupted, and its embedding, a row a field.
-
-    The file's metadata has the digest of what it was made from.
-    """
+    """Folder with ``<corruption>.parquet``: how each field was corrupted, and its embedding, one row per field."""
 
     folder: Path
 
+    @property
+    def _tables(self) -> TableStore:
+        return TableStore(self.folder)
+
     def path(self, name: str) -> Path:
         """Path of the corruption's embeddings."""
-        return self.folder / f"{name}.parquet"
+        return self._tables.path(name)
 
     def digest(self, name: str) -> str | None:
         """What the embeddings were made from; None where there are none, or the file is damaged."""
-        try:
-            metadata = pq.read_metadata(self.path(name)).metadata
-        except (FileNotFoundError, pa.ArrowInvalid):
-            return None
-        return (metadata or {}).get(_DIGEST, b"").decode() or None
+        return self._tables.digest(name)
 
     def read(self, name: str) -> tuple[pd.DataFrame, np.ndarray]:
         """How the fields were corrupted, and their embeddings, (N, d) float32, in the same order."""
@@ -52,8 +46,7 @@ class CorruptionStore:
         """Put the corruption's embeddings in place, whole."""
         lists = pa.FixedSizeListArray.from_arrays(pa.array(vectors.astype(np.float32).ravel()), vectors.shape[1])
         arrow = pa.Table.from_pandas(table, preserve_index=False).append_column(_VECTOR, lists)
-        with replace_file(self.path(name)) as part:
-            pq.write_table(arrow.replace_schema_metadata({_DIGEST: digest.encode()}), part)
+        self._tables.write(name, arrow, digest)
 
 
 def corruption_digest(corruption: Corruption, settings: pd.DataFrame, **content: Any) -> str:
@@ -62,18 +55,11 @@ def corruption_digest(corruption: Corruption, settings: pd.DataFrame, **content:
     Parameters
     ----------
     corruption
-        Its name and source code go in (of the function itself, not of others that it calls).
+        Its name and its source code count; the code of functions that it calls does not.
     settings
         How each field is corrupted: any table of JSON values.
     content
         The model, its preprocessing, the images: JSON values.
     """
-    everything = [
-        _FORMAT,
-        torchvision.__version__,
-        corruption.name,
-        corruption.source,
-        settings.to_dict("split", index=False),
-        content,
-    ]
-    return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
+    drawn = settings.to_dict("split", index=False)
+    return digest_of(_FORMAT, torchvision.__version__, corruption.name, corruption.source, drawn, content)

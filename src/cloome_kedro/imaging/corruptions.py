@@ -7,9 +7,7 @@ A corruption is a function of one field and of settings that are drawn for it. `
 ...     return (image * gain).to(image.dtype)
 """
 
-import difflib
 import hashlib
-import importlib
 import inspect
 import json
 from collections.abc import Callable, Sequence
@@ -20,6 +18,8 @@ import numpy as np
 import pandas as pd
 import torch
 from torchvision.transforms.v2 import functional
+
+from cloome_kedro.registry import Registry
 
 Stage = Literal["field", "crop"]
 Draw = Callable[[np.random.Generator], dict[str, Any]]
@@ -33,14 +33,16 @@ class Corruption:
 
     Attributes
     ----------
+    name : str
+        Its name in the configuration.
     draw : callable
         Generator -> the settings of one field, JSON values.
     change : callable
         ``(image, **settings) -> image``: uint8 (C, H, W), the same shape, on the image's device.
     fills : bool
-        Whether pixels can be left without an image, which are black then.
+        Whether it can leave pixels without an image, which are then black.
     augments : tuple of str
-        Augmentations of training that show such images: keys of ``training.augmentation``.
+        Augmentations of training that show such images: settings of the view ``images``.
     """
 
     name: str
@@ -51,18 +53,18 @@ class Corruption:
 
     @property
     def source(self) -> str:
-        """The change's source code: with another one, results are others."""
+        """The change's source code: other code gives other results."""
         try:
             return inspect.getsource(self.change)
         except OSError:  # typed in at a prompt
             return self.change.__code__.co_code.hex()
 
-    def is_augmentation(self, augmentation: dict[str, Any]) -> bool:
-        """Whether a training with these settings (a checkpoint's ``augmentation``) showed such images."""
-        return any(augmentation.get(key) for key in self.augments)
+    def is_augmentation(self, view: dict[str, Any]) -> bool:
+        """Whether a training with this view (as its checkpoint describes it) showed such images."""
+        return any(view.get(key) for key in self.augments)
 
 
-_REGISTRY: dict[str, Corruption] = {}
+CORRUPTIONS: Registry[Corruption] = Registry("corruption")
 
 
 def corruption(draw: Draw, *, fills: bool = False, augments: Sequence[str] = ()) -> Callable[[Change], Change]:
@@ -73,48 +75,26 @@ def corruption(draw: Draw, *, fills: bool = False, augments: Sequence[str] = ())
 
     def register(change: Change) -> Change:
         name = change.__name__
-        if (known := _REGISTRY.get(name)) and known.change.__module__ != change.__module__:
-            raise ValueError(
-                f"the corruption {name} of {change.__module__} is there already, of {known.change.__module__}: "
-                "give it another name"
-            )
-        _REGISTRY[name] = Corruption(name, draw, change, fills, tuple(augments))
+        CORRUPTIONS.add(name, Corruption(name, draw, change, fills, tuple(augments)), module=change.__module__)
         return change
 
     return register
 
 
-def find_corruptions(names: Sequence[str], modules: Sequence[str] = ()) -> list[Corruption]:
-    """The corruptions of these names; ``modules`` are imported first, so that they can register theirs.
-
-    Raises
-    ------
-    ValueError
-        If a module cannot be imported, or a name is unknown: with the names that come nearest.
-    """
-    for module in modules:
-        try:
-            importlib.import_module(module)
-        except ImportError as error:
-            raise ValueError(
-                f"corruption.modules: {module} cannot be imported ({error}); it must be in src/ or installed"
-            ) from error
-    for name in names:
-        if name not in _REGISTRY:
-            near = difflib.get_close_matches(name, _REGISTRY) or list(_REGISTRY)
-            raise ValueError(f"corruption {name!r} is unknown; the nearest there are: {', '.join(near)}")
-    return [_REGISTRY[name] for name in names]
+def find_corruptions(names: Sequence[str]) -> list[Corruption]:
+    """The corruptions of these names; ValueError with the nearest names where one is unknown."""
+    return [CORRUPTIONS[name] for name in names]
 
 
 def field_seed(seed: int, name: str, field_id: str) -> int:
-    """The field's own seed for the corruption of this name: 63 bits, whatever other fields there are."""
+    """The field's own seed for the corruption of this name, 63 bits; it does not depend on other fields."""
     entropy = hashlib.sha256(f"{name}\n{field_id}".encode()).digest()
     sequence = np.random.SeedSequence([seed, int.from_bytes(entropy, "big")])
     return int(sequence.generate_state(1, np.uint64)[0] >> 1)
 
 
 def draw_settings(corruption: Corruption, own_seed: int) -> dict[str, Any]:
-    """Draw the settings for the field with this seed of its own, as JSON keeps them."""
+    """Draw the settings of the field with this seed, as JSON keeps them."""
     settings = corruption.draw(np.random.default_rng(own_seed))
     try:
         return json.loads(json.dumps(settings))
@@ -187,7 +167,7 @@ def _flips_within(degrees: float) -> Draw:
 
 @corruption(draw=_flips, augments=["flips"])
 def random_flip(image: torch.Tensor, flip_horizontal: bool, flip_vertical: bool) -> torch.Tensor:
-    """Mirror left and right, and top and bottom, each for every second field."""
+    """Mirror left to right, and top to bottom, each with probability 1/2."""
     if flip_horizontal:
         image = functional.horizontal_flip(image)
     return functional.vertical_flip(image) if flip_vertical else image
@@ -195,8 +175,10 @@ def random_flip(image: torch.Tensor, flip_horizontal: bool, flip_vertical: bool)
 
 @corruption(draw=_within(10), fills=True, augments=["rotation"])
 def small_rotation(image: torch.Tensor, angle: float) -> torch.Tensor:
-    """Turn about the centre by up to 10 degrees, counter-clockwise where positive, as published: to the nearest pixel
-    (torchvision's default), corners filled with black."""
+    """Turn about the centre by up to 10 degrees, counter-clockwise where positive.
+
+    As published, pixels are the nearest ones (torchvision's default) and corners are filled with black.
+    """
     return functional.rotate(image, angle, fill=[0.0])
 
 
@@ -216,5 +198,6 @@ def large_rotation(image: torch.Tensor, angle: float) -> torch.Tensor:
 
 @corruption(draw=lambda generator: {"sigma": generator.uniform(0.5, 2)})
 def gaussian_blur(image: torch.Tensor, sigma: float) -> torch.Tensor:
-    """Blur by a Gaussian of 0.5 to 2 pixels, as a field slightly out of focus; not of the publication."""
-    return functional.gaussian_blur(image, [13, 13], [sigma, sigma])  # 6 pixels a side: three of the largest sigma
+    """Blur by a Gaussian of 0.5 to 2 pixels, as a field slightly out of focus; it is not in the publication."""
+    # 6 pixels on each side: three times the largest sigma
+    return functional.gaussian_blur(image, [13, 13], [sigma, sigma])

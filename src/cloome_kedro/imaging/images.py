@@ -9,47 +9,72 @@ import numpy as np
 import numpy.typing as npt
 
 from cloome_kedro.imaging.channels import CHANNELS
+from cloome_kedro.imaging.config import Storage
+from cloome_kedro.imaging.intensity import to_uint8
+
+#: file of an image, and its page in the file; None: the file holds this image alone
+Plane = tuple[str, int | None]
 
 
 class BadField(ValueError):
     """A field that cannot be used; the message says why."""
 
 
-def read_image(path: str) -> npt.NDArray:
-    """Read a TIFF (all pages, if they are alike) or PNG.
+def read_image(path: str, plane: int | None = None) -> npt.NDArray:
+    """Read a TIFF or PNG.
+
+    Parameters
+    ----------
+    path
+        File.
+    plane
+        Page of a TIFF, from 0. None reads the whole file; several pages that are alike then give three dimensions.
 
     Raises
     ------
     BadField
-        If the file is missing, of another kind, truncated or not decodable.
+        If the file is missing, of another kind, truncated or not decodable, or has no such page.
     """
+    return _decode(path, _bytes(path), plane)
+
+
+def _kind(path: str) -> str:
+    return os.path.splitext(path)[1].lower()
+
+
+def _bytes(path: str) -> bytes:
     name = os.path.basename(path)
-    decode = {".tif": imagecodecs.tiff_decode, ".tiff": imagecodecs.tiff_decode, ".png": imagecodecs.png_decode}.get(
-        os.path.splitext(name)[1].lower()
-    )
-    if decode is None:
+    if _kind(name) not in (".tif", ".tiff", ".png"):
         raise BadField(f"{name} is neither TIFF nor PNG")
     try:
         with open(path, "rb") as file:
-            data = file.read()
+            return file.read()
     except FileNotFoundError as error:
         raise BadField(f"{name} does not exist") from error
     except OSError as error:
         raise BadField(f"{name} cannot be read: {error.strerror}") from error
+
+
+def _decode(path: str, data: bytes, plane: int | None) -> npt.NDArray:
+    name = os.path.basename(path)
+    kind = _kind(name)
+    if kind == ".png" and plane is not None:
+        raise BadField(f"{name} is a PNG, which has no page {plane}")
     try:
         # libtiff reports a truncated strip, where lenient readers fill up with zeros
-        return decode(data, index=None) if decode is imagecodecs.tiff_decode else decode(data)
-    except Exception as error:  # whatever a decoder makes of someone's broken file, the file is at fault
-        raise BadField(f"{name} is unreadable or truncated: {error}") from error
+        return imagecodecs.png_decode(data) if kind == ".png" else imagecodecs.tiff_decode(data, index=plane)
+    except Exception as error:  # decoders raise many types; in each case the file is at fault
+        where = "" if plane is None else f", page {plane},"
+        raise BadField(f"{name}{where} is unreadable or truncated: {error}") from error
 
 
-def read_field(paths: Sequence[str], bit_depth: int, shape: tuple[int, int] | None) -> npt.NDArray:
-    """Read the five images of a field.
+def read_field(planes: Sequence[Plane], bit_depth: int, shape: tuple[int, int] | None) -> npt.NDArray:
+    """Read the five images of a field. A file that holds several of them is read once.
 
     Parameters
     ----------
-    paths
-        One file a channel, in the order of `CHANNELS`.
+    planes
+        File and page of each channel, in the order of `CHANNELS`.
     bit_depth
         8 (files are uint8), 12 or 16 (files are uint16; 12 means that no value exceeds 4095).
     shape
@@ -66,9 +91,12 @@ def read_field(paths: Sequence[str], bit_depth: int, shape: tuple[int, int] | No
     """
     expected = np.uint8 if bit_depth == 8 else np.uint16
     images = []
-    for channel, path in zip(CHANNELS, paths, strict=True):
+    read: dict[str, bytes] = {}
+    for channel, (path, plane) in zip(CHANNELS, planes, strict=True):
         try:
-            image = read_image(path)
+            if path not in read:
+                read = {path: _bytes(path)}
+            image = _decode(path, read[path], plane)
         except BadField as error:
             raise BadField(f"channel {channel}: {error}") from error
         name = f"channel {channel}: {os.path.basename(path)}"
@@ -87,13 +115,13 @@ def read_field(paths: Sequence[str], bit_depth: int, shape: tuple[int, int] | No
     return field
 
 
-def usual_shape(paths: Sequence[str], samples: int = 5) -> tuple[int, int] | None:
-    """Give the commonest (H, W) among a few images spread over ``paths``; None if none of all can be read."""
+def usual_shape(planes: Sequence[Plane], samples: int = 5) -> tuple[int, int] | None:
+    """The commonest (H, W) among a few images spread over ``planes``; None if none of them can be read."""
     shapes: list[tuple[int, int]] = []
-    # multiples of the golden ratio visit a sequence evenly, however many of its items turn out readable
-    for i in sorted(range(len(paths)), key=lambda i: i * 0.6180339887498949 % 1):
+    # multiples of the golden ratio visit a sequence evenly, however many of its items turn out to be readable
+    for i in sorted(range(len(planes)), key=lambda i: i * 0.6180339887498949 % 1):
         try:
-            image = read_image(paths[i])
+            image = read_image(*planes[i])
         except BadField:
             continue
         if image.ndim == 2:
@@ -101,6 +129,15 @@ def usual_shape(paths: Sequence[str], samples: int = 5) -> tuple[int, int] | Non
         if len(shapes) == samples:
             break
     return max(sorted(set(shapes)), key=shapes.count) if shapes else None
+
+
+def to_stored(
+    raw: npt.NDArray, storage: Storage, thresholds: npt.NDArray | None = None
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
+    """Raw images (..., H, W) as they are stored, and the thresholds used (see `intensity.to_uint8`)."""
+    images, used = to_uint8(raw, storage.numbers, thresholds)
+    images = centre_crop(images, storage.crop) if storage.crop else images
+    return area_average(images, storage.size) if storage.size else images, used
 
 
 def centre_crop(images: npt.NDArray, side: int) -> npt.NDArray:
@@ -112,11 +149,11 @@ def centre_crop(images: npt.NDArray, side: int) -> npt.NDArray:
 def area_average(images: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     """Shrink (..., H, W) to ``size`` by exact area averaging, rounded half to even.
 
-    An output pixel is the mean over its rectangle, source pixels on the border counting by the share inside.
-    Weights are kept as whole numbers, so every sum is exact and the result the same on any machine.
+    An output pixel is the mean over its rectangle; a source pixel on the border counts by the share that is inside.
+    Weights are whole numbers, so every sum is exact and the result is the same on any machine.
     """
     (height, width), (to_height, to_width) = images.shape[-2:], size
-    # float32 is exact here: a sum is at most 255 x width (float32 holds whole numbers up to 2**24).
+    # float32 is exact here: a sum is at most 255 x width, and float32 holds whole numbers up to 2**24
     rows = images.astype(np.float32) @ _overlaps(width, to_width).T
     sums = _overlaps(height, to_height).astype(np.float64) @ rows
     return np.rint(sums / (height * width)).astype(np.uint8)
@@ -138,8 +175,9 @@ def statistics(image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[np.float64
     mean, std
         Of the 8-bit values.
     focus
-        Variance of the Laplacian over that of the image, low where it is blurred (Pech-Pacheco et al. 2000, ICPR);
-        0 for a constant image. Unlike the plain variance of the Laplacian it does not change with brightness.
+        Variance of the Laplacian divided by that of the image, low where the image is blurred (Pech-Pacheco et al.
+        2000, ICPR); 0 for a constant image. Unlike the variance of the Laplacian alone it does not change with
+        brightness.
     """
     values = image.astype(np.int16)  # holds the Laplacian too, which is within 4 x 255
     laplacian = -4 * values[:, 1:-1, 1:-1]

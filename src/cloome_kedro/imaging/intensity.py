@@ -1,7 +1,7 @@
 """From 12 or 16 bits to 8, as CLOOME was trained (Sanchez-Fernandez et al. 2023, supplement).
 
 The n brightest pixels of a channel are outliers, n = round(pixels x outlier_percent / 100), at least 1. With t the n-th
-largest pixel, ``trunc(min(raw * scale / t, 255))``.
+largest pixel, a pixel becomes ``trunc(min(raw * scale / t, 255))``.
 """
 
 from collections.abc import Iterable
@@ -9,20 +9,16 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-#: by name: what published training did, and what the published example of inference does instead
-PRESETS = {
-    "published_training": {"outlier_percent": 0.0028, "scale": 256},
-    "published_inference": {"outlier_percent": 0.01, "scale": 255},
-}
+from cloome_kedro.imaging.config import INTENSITIES, Intensity
 
 
 def outliers(pixels: int, outlier_percent: float) -> int:
-    """Count the brightest pixels that are clipped: never none, or t would become the minimum of a small image."""
+    """Number of pixels that are clipped. It is at least 1, or t would be the minimum of a small image."""
     return max(1, round(pixels * outlier_percent / 100))
 
 
 def nth_largest(histogram: npt.NDArray[np.integer], n: int) -> npt.NDArray[np.int64]:
-    """Give the n-th largest value of each histogram, (..., values) counts -> (...)."""
+    """The n-th largest value of each histogram, (..., values) counts -> (...)."""
     at_least = np.cumsum(histogram[..., ::-1], axis=-1)[..., ::-1]
     return np.count_nonzero(at_least >= n, axis=-1) - 1
 
@@ -30,7 +26,7 @@ def nth_largest(histogram: npt.NDArray[np.integer], n: int) -> npt.NDArray[np.in
 def pooled_thresholds(
     fields: Iterable[npt.NDArray[np.uint16]], channels: int, outlier_percent: float
 ) -> npt.NDArray[np.int64]:
-    """Threshold of each channel over the pixels of all fields, (channels, H, W) each, from a histogram; 0 for none."""
+    """Threshold of each channel over the pixels of all fields, each (channels, H, W); 0 where there are no fields."""
     histogram = np.zeros((channels, 2**16), dtype=np.int64)
     pixels = 0
     for raw in fields:
@@ -42,10 +38,7 @@ def pooled_thresholds(
 
 
 def to_uint8(
-    raw: npt.NDArray,
-    outlier_percent: float = 0.0028,
-    scale: int = 256,
-    threshold: npt.ArrayLike | None = None,
+    raw: npt.NDArray, intensity: Intensity = INTENSITIES["published_training"], threshold: npt.ArrayLike | None = None
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
     """Scale images to 8 bits.
 
@@ -53,18 +46,17 @@ def to_uint8(
     ----------
     raw
         (..., H, W) uint16; uint8 images pass unscaled.
-    outlier_percent
-        Share of the brightest pixels of an image that are clipped, in percent.
-    scale
-        256 as in training, 255 as in the published inference example.
+    intensity
+        Share of pixels that are clipped, and scale.
     threshold
-        Thresholds to use instead of the images' own, whole numbers that broadcast to (...).
+        Thresholds to use instead of the images' own: whole numbers that broadcast to (...).
 
     Returns
     -------
     images : (..., H, W) uint8
     thresholds : (...) float64
-        In units of ``raw``; 0 flags an image that is black and stays so; equal to ``scale`` where nothing was scaled.
+        In units of ``raw``. 0 marks an image that is black and stays black. It equals the scale where nothing was
+        scaled.
 
     Raises
     ------
@@ -73,21 +65,21 @@ def to_uint8(
     """
     planes = raw.reshape(-1, raw.shape[-2] * raw.shape[-1])
     if raw.dtype == np.uint8:
-        used = np.where(planes.any(axis=-1), scale, 0)
+        used = np.where(planes.any(axis=-1), intensity.scale, 0)
         return raw.copy(), used.reshape(raw.shape[:-2]).astype(np.float64)
     if raw.dtype != np.uint16:
         raise TypeError(f"uint8 or uint16 images are expected, not {raw.dtype}")
     if threshold is None:
-        position = planes.shape[1] - outliers(planes.shape[1], outlier_percent)
+        position = planes.shape[1] - outliers(planes.shape[1], intensity.outlier_percent)
         used = np.partition(planes, position, axis=-1)[:, position].astype(np.int64)
     else:
         used = np.broadcast_to(np.asarray(threshold, dtype=np.int64), raw.shape[:-2]).ravel()
     images = np.zeros(planes.shape, dtype=np.uint8)
     for image, plane, t in zip(images, planes, used, strict=True):
         if t > 0:
-            # A table of all values up to t, larger ones being clipped to its end. Floor division of integers equals the
-            # truncated float64 quotient: below 2**53 / t a quotient that is not whole cannot round up to a whole one.
-            table = np.minimum(np.arange(t + 1) * scale // t, 255).astype(np.uint8)
+            # A table of all values up to t; larger values are clipped to its end. Floor division of integers equals
+            # the truncated float64 quotient: below 2**53 / t a quotient that is not whole cannot round up to one.
+            table = np.minimum(np.arange(t + 1) * intensity.scale // t, 255).astype(np.uint8)
             np.take(table, plane, mode="clip", out=image)
     black = ~planes.any(axis=-1)
     return images.reshape(raw.shape), np.where(black, 0, used).reshape(raw.shape[:-2]).astype(np.float64)

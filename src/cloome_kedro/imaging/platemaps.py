@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from cloome_kedro.imaging.config import Platemap
 from cloome_kedro.imaging.tables import read_table
 from cloome_kedro.imaging.wells import canonical_wells
 
@@ -19,40 +20,17 @@ _UNIT_OF_COLUMN = {
 }
 
 
-def annotate_wells(
-    wells: pd.DataFrame,
-    folder: Path,
-    *,
-    platemaps: str,
-    barcodes: str | None = None,
-    compounds: str | None = None,
-    well_column: str = "well_position",
-    compound_column: str = "broad_sample",
-    concentration_column: str | None = None,
-    concentration_unit: str | None = None,
-    smiles_column: str = "smiles",
-    name_column: str | None = "pert_iname",
-    moa_column: str | None = None,
-    controls: Iterable[str] = ("DMSO", ""),
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def annotate_wells(wells: pd.DataFrame, folder: Path, platemap: Platemap) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Join wells to compounds.
 
     Parameters
     ----------
     wells
-        Columns plate and well (D08), one row a well.
+        Columns plate and well (D08), one row per well.
     folder
         What the names of the tables are relative to.
-    platemaps
-        The platemap of all plates, or a pattern with ``{platemap}``, which ``barcodes`` fills in for each plate.
-    barcodes
-        Table with the columns Assay_Plate_Barcode and Plate_Map_Name.
-    compounds
-        Table of compounds; None: structures are in the platemap.
-    concentration_unit
-        nM, uM or mM; None: what the name of the column says.
-    controls
-        Compound ids or names that mark a control; '' = an empty cell.
+    platemap
+        Names of files and columns.
 
     Returns
     -------
@@ -67,35 +45,36 @@ def annotate_wells(
     FileNotFoundError, ValueError
         If a table, a column or a plate's platemap is missing, or tables contradict themselves.
     """
-    files = _platemap_files(wells["plate"].unique(), folder, platemaps, barcodes)
-    described = {"smiles": smiles_column, "name": name_column, "moa": moa_column}
-    columns = [well_column, compound_column, *filter(None, [concentration_column])]
-    if compounds is None:
+    files = _platemap_files(wells["plate"].unique(), folder, platemap)
+    described = {"smiles": platemap.smiles_column, "name": platemap.name_column, "moa": platemap.moa_column}
+    compound_column = platemap.compound_column
+    columns = [platemap.well_column, compound_column, *filter(None, [platemap.concentration_column])]
+    if platemap.compounds is None:
         columns += filter(None, described.values())
-    tables = {path: _read_platemap(path, columns, well_column) for path in dict.fromkeys(files.values())}
-    if compounds is None:
+    tables = {path: _read_platemap(path, columns, platemap.well_column) for path in dict.fromkeys(files.values())}
+    if platemap.compounds is None:
         described_in = tables
     else:
         needed = [compound_column, *filter(None, described.values())]
-        described_in = {folder / compounds: read_table(folder / compounds, needed)}
+        described_in = {folder / platemap.compounds: read_table(folder / platemap.compounds, needed)}
     known = _compounds(described_in, compound_column, described)
 
     placed = pd.concat(
         table.assign(
             file=str(path),
-            concentration_um=_concentration(table, path, concentration_column, concentration_unit),
+            concentration_um=_concentration(table, path, platemap),
         ).rename(columns={compound_column: "compound_id"})[["file", "well", "compound_id", "concentration_um"]]
         for path, table in tables.items()
     )
     annotation = wells.assign(file=wells["plate"].map({plate: str(path) for plate, path in files.items()}))
     annotation = annotation.merge(placed, on=["file", "well"], how="left", validate="many_to_one")
 
-    marks = {control.strip().casefold() for control in controls}
+    marks = {control.strip().casefold() for control in platemap.controls}
     identity = annotation["compound_id"]
     names = identity.map(known.set_index("compound_id")["name"]).fillna("").str.casefold()
     annotation["control"] = identity.str.casefold().isin(marks) | (names.isin(marks) & (names != ""))
     is_known = identity.isin(known["compound_id"])
-    source = compounds or platemaps
+    source = platemap.compounds or platemap.platemaps
     reason = pd.Series(None, index=annotation.index, dtype=object)
     reason[~annotation["control"] & ~is_known] = "compound " + identity + f" of this well is not in {source}"
     file = annotation["file"]
@@ -127,8 +106,9 @@ def merge_compounds(tables: Iterable[tuple[str, pd.DataFrame]]) -> pd.DataFrame:
     return together.groupby("compound_id", sort=False).first().drop(columns="table").reset_index()
 
 
-def _platemap_files(plates: Iterable[str], folder: Path, platemaps: str, barcodes: str | None) -> dict[str, Path]:
+def _platemap_files(plates: Iterable[str], folder: Path, platemap: Platemap) -> dict[str, Path]:
     """Which table describes each plate."""
+    platemaps, barcodes = platemap.platemaps, platemap.barcodes
     if "{platemap}" not in platemaps:
         return dict.fromkeys(plates, folder / platemaps)
     if barcodes is None:
@@ -154,16 +134,18 @@ def _read_platemap(path: Path, columns: list[str], well_column: str) -> pd.DataF
     return table
 
 
-def _concentration(table: pd.DataFrame, path: Path, column: str | None, unit: str | None) -> pd.Series:
+def _concentration(table: pd.DataFrame, path: Path, platemap: Platemap) -> pd.Series:
+    """Concentrations in µM; NaN where they are unknown."""
+    column = platemap.concentration_column
     if column is None:
         return pd.Series(float("nan"), index=table.index)
-    if (unit := unit or _UNIT_OF_COLUMN.get(column.lower())) is None:
+    if (unit := platemap.concentration_unit or _UNIT_OF_COLUMN.get(column.lower())) is None:
         raise ValueError(f"the unit of {column} in {path} is unknown: set `concentration_unit` to nM, uM or mM")
     values = pd.to_numeric(table[column].replace("", None), errors="coerce")
     if len(bad := table.index[values.isna() & (table[column] != "")]):
         well = table["well"][bad[0]]
         value = table[column][bad[0]]
-        raise ValueError(f"{path}, well {well}: {column} {value!r} is no number; leave it empty if unknown")
+        raise ValueError(f"{path}, well {well}: {column} {value!r} is not a number; leave it empty if unknown")
     return values * _MICROMOLAR[unit]
 
 

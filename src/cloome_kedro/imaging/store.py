@@ -1,7 +1,7 @@
-"""The plate store: one memory-mapped file of uint8 fields a plate, and beside it a record of how it was made."""
+"""The plate store: one memory-mapped file of uint8 fields for each plate, and beside it a record of how it was made."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,22 +13,24 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-_DIGEST = b"digest"
+from cloome_kedro.atomic import part_of, remove_parts
+from cloome_kedro.stores import read_digest, read_notes, write_table
 
 
 @dataclass(frozen=True)
 class PlateStore:
     """Folder with ``<plate_file>.npy``, (fields, 5, H, W) uint8 in the order of `channels.CHANNELS`, for each plate.
 
-    ``<plate_file>.parquet`` tells, for each field of the plate, its row and statistics or why it was rejected, and
-    holds the digest of what it was made from. It is written last: a plate file without its record counts for nothing.
+    ``<plate_file>.parquet`` tells, for each field of the plate, its row and statistics or why it was rejected. It holds
+    the digest of what it was made from, and how fields are stored. It is written last: a plate file without its record
+    counts for nothing.
     """
 
     folder: Path
 
     @staticmethod
     def name(plate: str) -> str:
-        """Give the plate's name in the store: itself, with characters that file names cannot have escaped."""
+        """The plate's name in the store: itself, with characters that file names cannot have escaped."""
         return quote(plate, safe=" +,=@")
 
     def images(self, plate_file: str) -> Path:
@@ -40,11 +42,11 @@ class PlateStore:
 
     def is_current(self, plate_file: str, digest: str) -> bool:
         """Whether the plate was written whole, from inputs and parameters with this digest."""
+        if read_digest(self._record(plate_file)) != digest:
+            return False
         try:
             table = pq.read_table(self._record(plate_file), columns=["row"])
-        except (FileNotFoundError, pa.ArrowInvalid):
-            return False
-        if (table.schema.metadata or {}).get(_DIGEST) != digest.encode():
+        except pa.ArrowInvalid:
             return False
         rows = sum(row >= 0 for row in table["row"].to_pylist())
         try:
@@ -54,10 +56,28 @@ class PlateStore:
 
     def digest(self, plate_file: str) -> str:
         """Digest of what the plate was made from: another one says that its fields may have changed."""
-        return (pq.read_schema(self._record(plate_file)).metadata or {}).get(_DIGEST, b"").decode()
+        return read_digest(self._record(plate_file)) or ""
+
+    def storage(self, plate_files: Iterable[str]) -> dict[str, Any]:
+        """How the fields of some plates are stored: channels, intensity, scope, crop and size.
+
+        Raises
+        ------
+        ValueError
+            If they are stored in several ways, or a plate does not say so.
+        """
+        known = {plate: read_notes(self._record(plate)) for plate in dict.fromkeys(plate_files)}
+        first, notes = next(iter(known.items()))
+        for plate, others in known.items():
+            if not others or others != notes:
+                raise ValueError(
+                    f"{self._record(plate)} says that fields are stored as {others or 'unknown'}, {first} as {notes}: "
+                    "run the pipeline ingestion again"
+                )
+        return notes
 
     def record(self, plate_file: str) -> pd.DataFrame:
-        """One row a field: field_id, row (-1 = rejected), reason and the statistics."""
+        """One row per field: field_id, row (-1 = rejected), reason and the statistics."""
         return pq.read_table(self._record(plate_file)).to_pandas()
 
     def shape(self, plate_file: str) -> tuple[int, ...] | None:
@@ -67,9 +87,9 @@ class PlateStore:
         except FileNotFoundError:
             return None
 
-    def writer(self, plate_file: str, digest: str) -> "PlateWriter":
+    def writer(self, plate_file: str, digest: str, storage: dict[str, Any]) -> "PlateWriter":
         """Write a plate, field by field; see `PlateWriter`."""
-        return PlateWriter(self.images(plate_file), self._record(plate_file), digest)
+        return PlateWriter(self.images(plate_file), self._record(plate_file), digest, storage)
 
     def reader(self, plate_files: Sequence[str], rows: npt.ArrayLike) -> "FieldReader":
         """Read fields, given by plate file and row (two sequences of one length); see `FieldReader`."""
@@ -79,31 +99,30 @@ class PlateStore:
 class PlateWriter:
     """Writes a plate under temporary names; `commit` puts it in place. Left without a commit, nothing has changed."""
 
-    def __init__(self, images: Path, record: Path, digest: str):
-        self._images, self._record, self._digest = images, record, digest
+    def __init__(self, images: Path, record: Path, digest: str, storage: dict[str, Any]):
+        self._images, self._record, self._digest, self._storage = images, record, digest, storage
         self._file: BinaryIO | None = None
         self._shape: tuple[int, ...] = ()
         self._rows = 0
 
     def __enter__(self) -> "PlateWriter":
-        # By process: a worker that outlives a killed run must not write into the file of the next one. Removing what
-        # others left also makes such a worker fail where it would rename.
+        # A worker that outlives a killed run must not write into the next run's file. Removing also what running
+        # processes have written makes such a worker fail where it would rename.
         for target in (self._images, self._record):
-            for left in target.parent.glob(f".{_glob_escape(target.name)}.*.part"):
-                left.unlink(missing_ok=True)
+            remove_parts(target, of_running=True)
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._file:
             self._file.close()
-        _part(self._images).unlink(missing_ok=True)
-        _part(self._record).unlink(missing_ok=True)
+        part_of(self._images).unlink(missing_ok=True)
+        part_of(self._record).unlink(missing_ok=True)
 
     def append(self, field: npt.NDArray[np.uint8]) -> int:
         """Add a field, (5, H, W), and return its row."""
         if self._file is None:
             self._shape = field.shape
-            self._file = open(_part(self._images), "wb")  # noqa: SIM115 - closed by commit or exit
+            self._file = open(part_of(self._images), "wb")  # noqa: SIM115 - closed by commit or exit
             self._write_header()
         if field.shape != self._shape or field.dtype != np.uint8:
             raise ValueError(f"a field of {self._shape} uint8 is expected, not {field.shape} {field.dtype}")
@@ -114,10 +133,9 @@ class PlateWriter:
     def commit(self, record: pd.DataFrame) -> None:
         """Put the plate and its record in place.
 
-        In between, the old record is gone and the new one not there yet: a kill leaves a plate to be done again.
+        In between, the old record is gone and the new one is not there yet: a kill leaves a plate to be made again.
         """
-        table = pa.Table.from_pandas(record, preserve_index=False)
-        pq.write_table(table.replace_schema_metadata({_DIGEST: self._digest.encode()}), _part(self._record))
+        write_table(part_of(self._record), record, self._digest, self._storage)
         if self._file:
             self._file.seek(0)
             self._write_header()
@@ -125,10 +143,10 @@ class PlateWriter:
         self._record.unlink(missing_ok=True)
         try:
             if self._file:
-                os.replace(_part(self._images), self._images)
+                os.replace(part_of(self._images), self._images)
             else:
                 self._images.unlink(missing_ok=True)
-            os.replace(_part(self._record), self._record)
+            os.replace(part_of(self._record), self._record)
         except FileNotFoundError as error:
             raise RuntimeError(
                 f"another run writes {self._images} at the same time; let one of them end, then run again"
@@ -160,13 +178,13 @@ class FieldReader:
         self._plates, self._rows = plates.astype(np.int32), np.asarray(rows, dtype=np.int64)
         self._maps: list[npt.NDArray[np.uint8]] | None = None
         if self._plates.shape != self._rows.shape or not len(self._rows):
-            raise ValueError(f"{len(self._plates)} plate files and {len(self._rows)} rows: one row a file is needed")
+            raise ValueError(f"{len(self._plates)} plate files and {len(self._rows)} rows: one row for each is needed")
         maps = self._open()
         for path, images in zip(self._paths, maps, strict=True):
             if images.shape[1:] != maps[0].shape[1:]:
                 raise ValueError(
                     f"{path} has fields of {images.shape[1:]}, {self._paths[0]} of {maps[0].shape[1:]}; "
-                    "set `size` in params:ingestion, so that all plates are stored alike"
+                    "set `storage.size` in params:ingestion, so that all plates are stored alike"
                 )
         last = np.array([len(images) for images in maps])[self._plates]
         if (bad := (self._rows < 0) | (self._rows >= last)).any():
@@ -198,11 +216,3 @@ class FieldReader:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_maps": None}
-
-
-def _part(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
-
-
-def _glob_escape(name: str) -> str:
-    return name.replace("[", "[[]")

@@ -7,7 +7,11 @@ import pandas as pd
 
 
 def well_name(row: int, column: int) -> str:
-    """Give the name of the well at a 1-based row and column: (4, 8) is D08, (27, 1) is AA01."""
+    """Name of the well at a row and column, both from 1.
+
+    >>> well_name(4, 8), well_name(27, 1)
+    ('D08', 'AA01')
+    """
     letters = string.ascii_uppercase
     high, low = divmod(row - 1, 26)
     return (letters[high - 1] if high else "") + letters[low] + f"{column:02d}"
@@ -19,10 +23,10 @@ def canonical_wells(wells: pd.Series, path: Path) -> pd.Series:
     Raises
     ------
     ValueError
-        If an entry is no well; the message names ``path``, the column and the line (the header being line 1).
+        If an entry is not a well; the message names ``path``, the column and the line (the header is line 1).
     """
     parts = wells.str.strip().str.upper().str.extract(r"^([A-Z]{1,2})0*([1-9][0-9]?)$")
     if (bad := parts[0].isna()).any():
         i = int(bad.to_numpy().argmax())
-        raise ValueError(f"{path}, line {i + 2}: {wells.name} {wells.iloc[i]!r} is no well; write it like D08")
+        raise ValueError(f"{path}, line {i + 2}: {wells.name} {wells.iloc[i]!r} is not a well; write it like D08")
     return parts[0] + parts[1].str.zfill(2)

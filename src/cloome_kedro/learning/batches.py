@@ -9,23 +9,22 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-#: positions of fields (B,) int -> their images (B, channels, H, W) uint8
-ReadFields = Callable[[np.ndarray], np.ndarray]
 T = TypeVar("T")
 
 
 def epoch_batches(units: np.ndarray, batch_size: int, unique: bool, rng: np.random.Generator) -> list[np.ndarray]:
     """Draw the batches of one epoch.
 
-    With ``unique``, an epoch is as many passes over the units as a unit has fields on average (rounded). Each pass
-    shows every unit once, its fields in random order and from the first again where it has fewer, so units weigh alike
-    however many fields they have. Without it, an epoch is every field once. What does not fill a batch at the end is
-    left out; it is other fields in every epoch.
+    With ``unique``, an epoch is a number of passes over the units: the mean number of fields of a unit, rounded. Each
+    pass shows every unit once. A unit's fields take turns in random order; a unit with fewer fields than there are
+    passes starts again with its first field. So all units have the same weight, whatever their numbers of fields.
+    Without ``unique``, an epoch shows every field once. Fields that do not fill a last batch are left out; they are
+    other fields in every epoch.
 
     Parameters
     ----------
     units : (fields,) int
-        Code of what each field shows (compound or treatment); with ``unique`` it occurs once in a batch.
+        Code of what each field shows (compound or treatment).
     batch_size : int
         Fields in a batch; fewer where there are fewer units (``unique``) or fields.
     unique : bool
@@ -50,7 +49,7 @@ def epoch_batches(units: np.ndarray, batch_size: int, unique: bool, rng: np.rand
     queue = np.empty(0, dtype=by_unit.dtype)
     for k in range(max(1, round(len(units) / len(counts)))):
         order = rng.permutation(len(counts))
-        # Units that still wait from the pass before go last, lest one batch holds them twice.
+        # Units that still wait from the pass before go last, so that no batch holds them twice.
         waits = np.isin(order, codes[queue])
         order = np.concatenate([order[~waits], order[waits]])
         full, queue = _cut(np.concatenate([queue, by_unit[first[order] + k % counts[order]]]), size)
@@ -69,35 +68,9 @@ def one_field_per_unit(units: np.ndarray, rng: np.random.Generator) -> np.ndarra
     return shuffled[np.unique(units[shuffled], return_index=True)[1]]
 
 
-class PairBatches:
-    """Reads a batch of pairs: uint8 images and unpacked fingerprints, as CPU tensors.
-
-    Parameters
-    ----------
-    read : callable
-        Positions of fields -> (B, C, H, W) uint8.
-    structures : (fields,) int
-        Row of ``fingerprints`` that belongs to each field.
-    fingerprints : (compounds, bits / 8) uint8
-        Packed by ``numpy.packbits``.
-    pin : bool
-        Whether to put batches into page-locked memory, from where they go to a GPU while it computes.
-    """
-
-    def __init__(self, read: ReadFields, structures: np.ndarray, fingerprints: np.ndarray, pin: bool = False):
-        self.read, self.structures, self.fingerprints, self.pin = read, structures, fingerprints, pin
-
-    def __call__(self, fields: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        return as_tensor(self.read(fields), self.pin), unpack(self.fingerprints[self.structures[fields]], self.pin)
-
-
-def unpack(fingerprints: np.ndarray, pin: bool = False) -> torch.Tensor:
-    """Packed fingerprints (N, bits / 8) -> uint8 tensor (N, bits) of 0 and 1."""
-    return as_tensor(np.unpackbits(fingerprints, axis=1), pin)
-
-
 def as_tensor(array: np.ndarray, pin: bool = False) -> torch.Tensor:
-    """Tensor that shares the array's memory where it can."""
+    """Tensor that shares the array's memory where it can, or lies in page-locked memory, from where it goes to a GPU
+    while that computes."""
     tensor = torch.from_numpy(np.require(array, requirements=["C", "W"]))
     return tensor.pin_memory() if pin else tensor
 
@@ -116,7 +89,8 @@ def timed(batches: Iterator[T]) -> Iterator[tuple[float, T]]:
 def prefetch(load: Callable[[np.ndarray], T], batches: Iterable[np.ndarray], ahead: int = 2) -> Iterator[T]:
     """Load batches in order, ``ahead`` of them in threads while the caller works on the one before.
 
-    Threads do, where a torch DataLoader would start processes: a batch is one memory-mapped read, which holds no lock.
+    A torch DataLoader would start processes. Threads are enough here: a batch is one memory-mapped read, which does not
+    hold Python's lock.
     """
     pending: deque = deque()
     with ThreadPoolExecutor(ahead) as pool:

@@ -4,18 +4,21 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 
 from cloome_kedro.atomic import replace_folder
-from cloome_kedro.learning.config import FitConfig, ImageEncoderConfig, StructureEncoderConfig
-from cloome_kedro.learning.model import PairModel, seeded
-from cloome_kedro.learning.preprocess import Preprocess
+from cloome_kedro.learning.config import FitConfig
+from cloome_kedro.learning.model import Architecture, PairModel
+from cloome_kedro.learning.objectives import OBJECTIVES
+from cloome_kedro.learning.objectives.base import Objective
+from cloome_kedro.learning.seeding import seeded
+from cloome_kedro.learning.views import VIEWS
+from cloome_kedro.learning.views.base import View
 
-FORMAT = 1
-T = TypeVar("T")
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -25,9 +28,8 @@ class Checkpoint:
     Attributes
     ----------
     config : dict
-        ``format``, ``architecture``, ``preprocess`` and ``fit`` (see :func:`describe`), and what the training says of
-        itself (fingerprint settings, channel order, intensity scaling, split hash, seed, epoch, validation metrics,
-        version).
+        ``format``, ``architecture``, ``views``, ``objective`` and ``fit`` (see :func:`describe`), and what the training
+        says of itself (split hash, seed, epoch, validation metrics, version).
     tensors : dict of str to torch.Tensor
         The state dict of :class:`cloome_kedro.learning.model.PairModel`, on the CPU.
     """
@@ -35,77 +37,54 @@ class Checkpoint:
     config: dict[str, Any]
     tensors: dict[str, torch.Tensor]
 
+    @property
+    def architecture(self) -> Architecture:
+        """What the model is made of."""
+        return Architecture.of(self.config["architecture"])
+
+    def view(self, side: str) -> View:
+        """The way from stored rows to the input of ``field`` or ``compound``."""
+        return VIEWS.make(self.config["views"][side])
+
+    def build(self) -> PairModel:
+        """The model, in evaluation mode on the CPU; ValueError where tensors and architecture disagree."""
+        with torch.device("meta"):
+            model = PairModel(self.architecture)
+        try:
+            model.load_state_dict(self.tensors, assign=True)
+        except RuntimeError as error:
+            raise ValueError(f"the checkpoint's tensors do not fit the architecture in its config: {error}") from error
+        return model.requires_grad_(False).eval()
+
+    def build_untrained(self, seed: int) -> PairModel:
+        """A model of this architecture with fresh weights: those that a training with this seed begins with."""
+        with seeded(seed):
+            model = PairModel(self.architecture)
+        return model.requires_grad_(False).eval()
+
+    @property
+    def weights(self) -> str:
+        """SHA-256 of all tensors with their names, the first 16 hex digits: tells models apart."""
+        digest = hashlib.sha256()
+        for name in sorted(self.tensors):
+            tensor = self.tensors[name].contiguous()
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+        return digest.hexdigest()[:16]
+
 
 def describe(
-    image_encoder: ImageEncoderConfig,
-    structure_encoder: StructureEncoderConfig,
-    bits: int,
-    fit: FitConfig,
-    preprocess: Preprocess,
+    architecture: Architecture, views: dict[str, View], objective: Objective | None, fit: FitConfig | None
 ) -> dict[str, Any]:
-    """The part of a checkpoint's config that `build` and `preprocess_of` read, and the fit; plain JSON values."""
+    """The part of a checkpoint's config that says what the model is and how it was trained; plain JSON values."""
     described = {
         "format": FORMAT,
-        "architecture": {
-            "image_encoder": asdict(image_encoder),
-            "structure_encoder": asdict(structure_encoder),
-            "bits": bits,
-            "embedding_size": fit.embedding_size,
-        },
-        "preprocess": asdict(preprocess),
-        "fit": asdict(fit),
+        "architecture": architecture.describe(),
+        "views": {side: VIEWS.describe(view) for side, view in views.items()},
+        "objective": None if objective is None else OBJECTIVES.describe(objective),
+        "fit": None if fit is None else asdict(fit),
     }
     return json.loads(json.dumps(described))
-
-
-def build(checkpoint: Checkpoint) -> PairModel:
-    """The checkpoint's model, in evaluation mode on the CPU; ValueError where tensors and architecture disagree."""
-    with torch.device("meta"):
-        model = _fresh(checkpoint)
-    try:
-        model.load_state_dict(checkpoint.tensors, assign=True)
-    except RuntimeError as error:
-        raise ValueError(f"the checkpoint's tensors do not fit the architecture in its config: {error}") from error
-    return model.requires_grad_(False).eval()
-
-
-def build_untrained(checkpoint: Checkpoint, seed: int) -> PairModel:
-    """A model of the checkpoint's architecture with fresh weights: those that a training with this seed begins with."""
-    with seeded(seed):
-        model = _fresh(checkpoint)
-    return model.requires_grad_(False).eval()
-
-
-def _fresh(checkpoint: Checkpoint) -> PairModel:
-    architecture = checkpoint.config["architecture"]
-    if "image_encoder" not in architecture:
-        raise ValueError(f"the checkpoint is of a {architecture.get('name', 'nameless')} model, which has no encoders")
-    return PairModel(
-        _settings(ImageEncoderConfig, architecture["image_encoder"]),
-        _settings(StructureEncoderConfig, architecture["structure_encoder"]),
-        architecture["bits"],
-        architecture["embedding_size"],
-    )
-
-
-def preprocess_of(checkpoint: Checkpoint) -> Preprocess:
-    """The way from stored fields to the checkpoint's input."""
-    return _settings(Preprocess, checkpoint.config["preprocess"])
-
-
-def weights_hash(checkpoint: Checkpoint) -> str:
-    """SHA-256 of all tensors with their names, the first 16 hex digits: tells models apart."""
-    digest = hashlib.sha256()
-    for name in sorted(checkpoint.tensors):
-        tensor = checkpoint.tensors[name].contiguous()
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()[:16]
-
-
-def _settings(kind: type[T], settings: dict[str, Any]) -> T:
-    """A dataclass from its JSON, where tuples have become lists."""
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
 
 
 def save(checkpoint: Checkpoint, folder: Path) -> None:
@@ -117,7 +96,7 @@ def save(checkpoint: Checkpoint, folder: Path) -> None:
 
 
 def load(folder: Path) -> Checkpoint:
-    """Read a checkpoint; ValueError names the folder where it is none or is damaged."""
+    """Read a checkpoint; ValueError names the folder where it is not one, or is damaged."""
     try:
         config = json.loads((folder / "config.json").read_text())
         tensors = load_file(folder / "model.safetensors")

@@ -1,62 +1,26 @@
-"""Settings of the encoders, the objective and the fit, as plain dataclasses.
+"""Settings of a fit, as a plain dataclass that pydantic reads from the configuration.
 
-``__pydantic_config__`` makes pydantic refuse unknown keys where these are read from configuration, while this module
-needs the standard library only. Defaults of the science are the publication's, but for ``decay_rule``,
-``unique_compounds`` and ``precision``.
+``__pydantic_config__`` makes pydantic refuse unknown keys; this module needs the standard library only. Defaults of the
+science are the publication's, but for ``decay_rule``, ``unique_compounds`` and ``precision``.
 """
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 
-def _at_least(owner: object, minimum: float, *names: str) -> None:
+def at_least(owner: object, minimum: float, *names: str) -> None:
+    """ValueError with the name of a setting that is below the minimum."""
     for name in names:
         if getattr(owner, name) < minimum:
             raise ValueError(f"{type(owner).__name__}: {name} must be at least {minimum}, is {getattr(owner, name)}")
 
 
 @dataclass(frozen=True)
-class ImageEncoderConfig:
-    """``resnet`` is the published anti-aliased ResNet; ``resnet18`` and ``resnet50`` are torchvision's.
-
-    ``layers`` and ``width`` shape ``resnet`` alone: torchvision's networks have a size of their own.
-    """
-
-    __pydantic_config__: ClassVar[dict] = {"extra": "forbid"}
-
-    name: Literal["resnet", "resnet18", "resnet50"] = "resnet"
-    layers: tuple[int, int, int, int] = (3, 4, 6, 3)
-    width: int = 64
-    channels: int = 5
-
-    def __post_init__(self):
-        _at_least(self, 1, "width", "channels")
-        if len(self.layers) != 4 or min(self.layers) < 1:
-            raise ValueError(f"ImageEncoderConfig: layers must be four numbers of at least 1, is {self.layers}")
-
-
-@dataclass(frozen=True)
-class StructureEncoderConfig:
-    """MLP: ``layers`` x [Linear - BatchNorm - ReLU] of ``width``, then Linear to the embedding size."""
-
-    __pydantic_config__: ClassVar[dict] = {"extra": "forbid"}
-
-    layers: int = 4
-    width: int = 1024
-    batch_norm: bool = True
-
-    def __post_init__(self):
-        _at_least(self, 1, "layers", "width")
-
-
-@dataclass(frozen=True)
 class FitConfig:
-    """Objective, optimiser, schedule and length of a training, and what it runs on.
+    """Optimiser, schedule and length of a training, and what it runs on.
 
     Attributes
     ----------
-    objective, hopfield_beta
-        ``hopfield_beta`` belongs to ``info_loob``.
     optimizer, momentum
         ``momentum`` belongs to ``sgd``.
     schedule
@@ -68,15 +32,15 @@ class FitConfig:
     batch_size
         Pairs that are contrasted with one another, over all devices together; two or more on each.
     micro_batch_size
-        Pairs that a device holds activations of at a time (3 in place of 2 where one would be left over); the loss is
+        Pairs that a device holds activations of at a time (3 in place of 2 where one would be left over). The loss is
         that of the whole batch all the same. Batch normalisation takes its statistics from these.
     unique_compounds
-        A batch holds no compound twice (no treatment twice, where pairs are counted by treatment); what an epoch is
-        then, is told in :func:`cloome_kedro.learning.batches.epoch_batches`.
+        Whether a batch holds no compound twice (no treatment twice, where pairs are counted by treatment); see
+        :func:`cloome_kedro.learning.batches.epoch_batches` for what an epoch then is.
     keep
-        Validation metrics (or ``loss``) whose best epoch is kept, each its own.
+        Validation metrics (or ``loss``); for each, the model of its best epoch is kept.
     patience
-        Epochs without a better value of the first of ``keep`` after which training ends.
+        Training ends after this number of epochs without a better value of the first of ``keep``.
     precision, accelerator, devices, strategy
         As lightning-fabric names them; several devices are driven by processes that the training itself starts.
     sync_batchnorm
@@ -89,11 +53,6 @@ class FitConfig:
 
     __pydantic_config__: ClassVar[dict] = {"extra": "forbid"}
 
-    embedding_size: int = 512
-    objective: Literal["info_nce", "info_loob"] = "info_nce"
-    hopfield_beta: float | None = None
-    inverse_temperature: float = 14.3
-    learnable_temperature: bool = True
     optimizer: Literal["adamw", "sgd"] = "adamw"
     momentum: float = 0.0
     learning_rate: float = 1e-3
@@ -119,12 +78,12 @@ class FitConfig:
     checkpoint_steps: int | None = None
 
     def __post_init__(self):
-        _at_least(self, 0, "learning_rate", "weight_decay", "warmup_steps", "momentum")
-        _at_least(self, 1, "embedding_size", "cycles", "epochs", "devices")
-        _at_least(self, 2 * self.devices, "batch_size")
+        at_least(self, 0, "learning_rate", "weight_decay", "warmup_steps", "momentum")
+        at_least(self, 1, "cycles", "epochs", "devices")
+        at_least(self, 2 * self.devices, "batch_size")
         for name, minimum in (("micro_batch_size", 2), ("patience", 1), ("checkpoint_steps", 1)):
             if getattr(self, name) is not None:
-                _at_least(self, minimum, name)
+                at_least(self, minimum, name)
         for name in ("clip_norm", "checkpoint_minutes"):
             if getattr(self, name) is not None and getattr(self, name) <= 0:
                 raise ValueError(f"FitConfig: {name} must be positive, is {getattr(self, name)}")
@@ -136,7 +95,3 @@ class FitConfig:
             raise ValueError(f"FitConfig: keep must name metrics, each once, is {self.keep}")
         if self.momentum and self.optimizer != "sgd":
             raise ValueError("FitConfig: momentum needs optimizer: sgd")
-        if not 1 <= self.inverse_temperature <= 100:
-            raise ValueError(f"FitConfig: inverse_temperature must be in 1 to 100, is {self.inverse_temperature}")
-        if self.hopfield_beta is not None and (self.objective != "info_loob" or self.hopfield_beta <= 0):
-            raise ValueError("FitConfig: hopfield_beta is a positive number and needs objective: info_loob")

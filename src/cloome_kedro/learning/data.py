@@ -1,77 +1,121 @@
 """What a training reads."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from cloome_kedro.learning.batches import ReadFields, one_field_per_unit
+from cloome_kedro.learning.batches import one_field_per_unit
+from cloome_kedro.learning.views.base import Read, Rows, Table, View
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of the pairs.
+
+    Attributes
+    ----------
+    view
+        Makes the encoder's input of what is read.
+    read
+        Positions of pairs (B,) -> what is read of them, (B, ...).
+    identity
+        Tells the content apart.
+    """
+
+    view: View
+    read: Read
+    identity: str
 
 
 @dataclass(frozen=True)
 class PairData:
-    """Fields, the structures that they show, and who trains and who validates.
+    """Pairs of a field and the compound that it shows, and which of them train and validate.
 
     Attributes
     ----------
-    read : callable
-        Positions of fields (B,) -> (B, C, H, W) uint8 images, or whatever else the model's image side takes; called
-        from threads, and pickled where several devices train.
-    structures : (fields,) int
-        Row of ``fingerprints`` of each field.
-    fingerprints : (compounds, bits / 8) uint8
-        Packed by ``numpy.packbits``.
+    field, compound
+        The two sides.
     train, validation : (n,) int
-        Positions of fields; no others are read. Those for validation are one a compound.
-    units : (fields,) int, optional
-        What a batch holds once where it holds nothing twice; the structures by default.
-    keys : (fields,) str, optional
-        Names of fields for messages.
+        Positions of pairs; no others are read. There is one validation pair for each compound.
+    units : (pairs,) int
+        Code of what a batch holds once where it holds nothing twice: the compound, or its treatment.
+    keys : (pairs,) str
+        Names of the fields, for messages.
     """
 
-    read: ReadFields
-    structures: np.ndarray
-    fingerprints: np.ndarray
+    field: Side
+    compound: Side
     train: np.ndarray
     validation: np.ndarray
-    units: np.ndarray | None = None
-    keys: np.ndarray | None = None
-
-    @classmethod
-    def by_fold(
-        cls,
-        read: ReadFields,
-        structures: np.ndarray,
-        fingerprints: np.ndarray,
-        folds: np.ndarray,
-        seed: int,
-        units: np.ndarray | None = None,
-        keys: np.ndarray | None = None,
-    ) -> "PairData":
-        """Train on the fields of the fold ``train``, validate on a seeded one of each compound of ``validation``.
-
-        Parameters
-        ----------
-        folds : (fields,) str
-            Fold of each field.
-        seed : int
-            Of the draw.
-
-        Raises
-        ------
-        ValueError
-            If no field is in the training fold.
-        """
-        train, held_out = np.flatnonzero(folds == "train"), np.flatnonzero(folds == "validation")
-        if not len(train):
-            raise ValueError("no field of a compound of the training fold is in pairs: see folds and pairs")
-        validation = held_out[one_field_per_unit(structures[held_out], np.random.default_rng([seed, 1]))]
-        return cls(read, structures, fingerprints, train, validation, units, keys)
+    units: np.ndarray
+    keys: np.ndarray
 
     @property
     def trained_units(self) -> np.ndarray:
-        """Unit of each training field."""
-        return (self.structures if self.units is None else self.units)[self.train]
+        """Unit of each training pair."""
+        return self.units[self.train]
 
-    def names(self, fields: np.ndarray) -> list[str]:
-        """Names of fields, their positions where they have none."""
-        return [str(key) for key in (fields if self.keys is None else self.keys[fields])]
+    def names(self, pairs: np.ndarray) -> list[str]:
+        """Names of the fields of some pairs."""
+        return [str(key) for key in self.keys[pairs]]
+
+
+def pair_data(
+    table: Table,
+    sources: Mapping[str, Any],
+    views: Mapping[str, Any],
+    seed: int,
+    unit: str = "structure_row",
+    progress: bool = True,
+) -> tuple[PairData, np.ndarray]:
+    """Fit the views on the training fold, and open the pairs of the training and the validation fold.
+
+    Train on the fields of the fold ``train``, validate on one seeded field of each compound of the fold ``validation``.
+    Pairs that a view has no input of are left out.
+
+    Parameters
+    ----------
+    table
+        Table ``examples``, without the test fold: what is not in it cannot be read.
+    sources
+        Datasets that the views read, by name.
+    views
+        Settings of the views of ``field`` and ``compound``.
+    seed
+        Of the validation fields, and of what the views draw.
+    unit
+        Column of what a batch holds once: ``structure_row`` or ``treatment``.
+
+    Returns
+    -------
+    PairData
+        Positions are rows of ``table``.
+    known : (rows,) bool
+        Rows of ``table`` that both views have an input of.
+
+    Raises
+    ------
+    ValueError
+        If no pair is in the training fold, or as the views do.
+    """
+    folds, compounds = np.asarray(table["fold"]), np.asarray(table["structure_row"])
+    train = np.flatnonzero(folds == "train")
+    if not len(train):
+        raise ValueError("no field of a compound of the training fold is among the examples")
+    sides: dict[str, Side] = {}
+    known = np.ones(len(folds), bool)
+    for name, settings in views.items():
+        view: View = settings.fit(table, sources, train, seed, progress)
+        rows: Rows = view.rows(table, sources)
+        known &= rows.known
+        sides[name] = Side(view, rows.read, rows.identity)
+    train = train[known[train]]
+    if not len(train):
+        raise ValueError("no field of a compound of the training fold has an input on both sides of the model")
+    held_out = np.flatnonzero((folds == "validation") & known)
+    validation = held_out[one_field_per_unit(compounds[held_out], np.random.default_rng([seed, 1]))]
+    units = np.unique(np.asarray(table[unit]), return_inverse=True)[1]
+    keys = np.asarray(table["field_id"])
+    return PairData(sides["field"], sides["compound"], train, validation, units, keys), known

@@ -7,7 +7,6 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
@@ -18,20 +17,41 @@ from lightning_fabric import Fabric
 from torch import nn
 from tqdm import tqdm
 
-from cloome_kedro.learning.batches import PairBatches, epoch_batches, prefetch, timed
+from cloome_kedro.learning.batches import as_tensor, epoch_batches, prefetch, timed
 from cloome_kedro.learning.config import FitConfig
 from cloome_kedro.learning.data import PairData
-from cloome_kedro.learning.interrupts import held_back
-from cloome_kedro.learning.model import ContrastiveModel, make_optimizer
-from cloome_kedro.learning.objectives import make_objective
+from cloome_kedro.learning.model import PairModel, make_optimizer
+from cloome_kedro.learning.objectives.base import Objective
 from cloome_kedro.learning.schedules import warmup_cosine_restarts
 from cloome_kedro.learning.state import FitState
 from cloome_kedro.learning.step import backward
-from cloome_kedro.learning.validation import Report, TaskMetric, Validate, validation_row
+from cloome_kedro.learning.validation import Validation, validation_row
+from cloome_kedro.signals import held_back
 
 logger = logging.getLogger(__name__)
 
 _SKIPPED_STEPS = 20  # in a row; the scale of 16-bit gradients is then a millionth of what it was
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained.
+
+    Attributes
+    ----------
+    objective, config
+        Loss, and settings of the fit.
+    seed
+        All randomness comes from it.
+    identity
+        Tells what tasks of the validation score by: without it, labels that changed under equal arguments would not be
+        noticed.
+    """
+
+    objective: Objective
+    config: FitConfig
+    seed: int
+    identity: str = ""
 
 
 @dataclass
@@ -56,31 +76,27 @@ class Training:
     def __init__(
         self,
         fabric: Fabric,
-        model: ContrastiveModel,
+        model: PairModel,
+        *,
         data: PairData,
-        preprocess: Any,
-        config: FitConfig,
-        seed: int,
-        validate: Validate,
+        recipe: Recipe,
+        validation: Validation,
         state: FitState,
         digest: str,
-        tasks: Sequence[TaskMetric] = (),
-        report: Report | None = None,
         progress: bool = True,
     ):
-        self.fabric, self.data, self.preprocess, self.config = fabric, data, preprocess, config
-        self.seed, self.validate, self.state, self.digest = seed, validate, state, digest
-        self.tasks, self.report = tasks, report
+        self.fabric, self.data, self.objective, self.config = fabric, data, recipe.objective, recipe.config
+        self.seed, self.validation, self.state, self.digest = recipe.seed, validation, state, digest
         self.leads = fabric.global_rank == 0
         self.shows = progress and self.leads
+        self.pin = fabric.device.type == "cuda"
 
+        config = self.config
         if config.sync_batchnorm and fabric.device.type == "cuda":
-            model = cast(ContrastiveModel, nn.SyncBatchNorm.convert_sync_batchnorm(model))
-        self.model = model.to(memory_format=torch.channels_last)
+            model = cast(PairModel, nn.SyncBatchNorm.convert_sync_batchnorm(model))
+        self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         compiled = cast(nn.Module, torch.compile(model)) if config.compile else model
         self.network, self.optimizer = fabric.setup(compiled, make_optimizer(model, config))
-        self.objective = make_objective(config)
-        self.load = PairBatches(data.read, data.structures, data.fingerprints, pin=fabric.device.type == "cuda")
 
         units = data.trained_units
         available = len(np.unique(units)) if config.unique_compounds else len(units)
@@ -121,14 +137,19 @@ class Training:
         """This device's part of what has a row for each pair of the batch."""
         return batch[self.fabric.global_rank * self.share :][: self.share]
 
+    def _load(self, pairs: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Both sides of some pairs as they are read, on the CPU."""
+        field, compound = (side.read(pairs) for side in (self.data.field, self.data.compound))
+        return as_tensor(field, self.pin), as_tensor(compound, self.pin)
+
     def _train_epoch(self, bar: tqdm, caught: list[int]) -> None:
         progress = self.progress
         self.network.train()
         batches = self._batches(progress.epoch)[progress.step - progress.epoch * self.steps :]
-        read = timed(prefetch(self.load, map(self._own, batches)))
-        for batch, (waited, (images, bits)) in zip(batches, read, strict=True):
+        read = timed(prefetch(self._load, map(self._own, batches)))
+        for batch, (waited, sides) in zip(batches, read, strict=True):
             begin = time.perf_counter()
-            self._step(batch, images, bits)
+            self._step(batch, *sides)
             progress.step += 1
             progress.waiting += waited
             progress.elapsed += waited + time.perf_counter() - begin
@@ -140,16 +161,18 @@ class Training:
             if self._due():
                 self._save()
 
-    def _step(self, batch: np.ndarray, images: torch.Tensor, bits: torch.Tensor) -> None:
+    def _step(self, batch: np.ndarray, field: torch.Tensor, compound: torch.Tensor) -> None:
         progress, config, device = self.progress, self.config, self.fabric.device
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate(progress.step)
-        # One a pair: which device or micro-batch a pair is in does not change its crop.
+        # Each pair has a seed, so that its crop does not depend on its device or micro-batch.
         seeds = self._own(np.random.SeedSequence([self.seed, 3, progress.step]).generate_state(len(batch)))
-        # No piece is of one pair, which has no batch statistics.
+        # No piece holds a single pair, which has no batch statistics.
         pieces = min(-(-self.share // (config.micro_batch_size or self.share)), self.share // 2)
-        images, bits = images.to(device, non_blocking=True), bits.to(device, non_blocking=True)
-        parts = zip(images.tensor_split(pieces), bits.tensor_split(pieces), np.array_split(seeds, pieces), strict=True)
+        field, compound = field.to(device, non_blocking=True), compound.to(device, non_blocking=True)
+        parts = zip(
+            field.tensor_split(pieces), compound.tensor_split(pieces), np.array_split(seeds, pieces), strict=True
+        )
 
         self.optimizer.zero_grad()
         loss = backward(self.fabric, self.network, self.objective, [partial(self._inputs, *part) for part in parts])
@@ -162,8 +185,10 @@ class Training:
         self.optimizer.step()
         self.model.clamp_temperature()
 
-    def _inputs(self, images, bits, seeds) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.preprocess.augment(images, seeds), bits.float()
+    def _inputs(
+        self, field: torch.Tensor, compound: torch.Tensor, seeds: np.ndarray
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.data.field.view.augment(field, seeds), self.data.compound.view.augment(compound, seeds)
 
     def _learning_rate(self, step: int) -> float:
         config = self.config
@@ -199,12 +224,12 @@ class Training:
         """Validate, keep what is best; whether training is over before its last epoch. One device does it for all."""
         progress, over = self.progress, False
         if self.leads:
-            measured = self.objective, self.validate, self.tasks
+            measured = self.data, self.objective, self.config, self.validation
             row = {
                 "epoch": progress.epoch,
                 "step": progress.step,
                 "train_loss": float(np.mean(progress.losses)),
-                **validation_row(self.fabric, self.model, self.data, self.preprocess, self.config, *measured),
+                **validation_row(self.fabric, self.model, *measured),
                 "inverse_temperature": self.model.logit_inv_tau.exp().item(),
                 "learning_rate": self._learning_rate(progress.step - 1),
                 "gradient_norm": float(np.mean([norm for norm in progress.norms if math.isfinite(norm)] or [math.nan])),
@@ -215,7 +240,8 @@ class Training:
             self._keep_best(row)
             patience, since = self.config.patience, progress.best[self.config.keep[0]]["epoch"]
             over = patience is not None and progress.epoch - since >= patience
-            unwanted = self.report is not None and bool(self.report(row))  # the state cannot keep numpy's
+            report = self.validation.report
+            unwanted = report is not None and bool(report(row))  # the state cannot keep numpy's booleans
             progress.stopped = unwanted and not over and progress.epoch + 1 < self.config.epochs
         progress.epoch += 1
         progress.losses, progress.norms, progress.waiting, progress.elapsed = [], [], 0.0, 0.0
@@ -224,12 +250,13 @@ class Training:
     def _reported_again(self) -> bool:
         """Report the epochs before this process's first, too; whether training is over there."""
         progress = self.progress
-        if self.leads and self.report is not None:
-            progress.stopped = any(self.report(row) for row in progress.history)
+        report = self.validation.report
+        if self.leads and report is not None:
+            progress.stopped = any(report(row) for row in progress.history)
         return self.fabric.broadcast(progress.stopped)
 
     def _keep_best(self, row: dict[str, Any]) -> None:
-        tensors: dict[str, torch.Tensor] = {}  # one copy an epoch, for all metrics that it is the best by
+        tensors: dict[str, torch.Tensor] = {}  # one copy of the epoch, for all metrics that it is the best by
         for metric in self.config.keep:
             if len(self.data.validation) < 2:
                 score = [float(row["epoch"])]
@@ -246,7 +273,7 @@ class Training:
 
     def _resume(self) -> None:
         self.saved = time.monotonic()
-        # One reads for all: what a process of a killed run may still save does not come between them.
+        # One process reads for all: a process of a killed run may still save meanwhile.
         found = self.fabric.broadcast(self.state.unfinished(self.digest) if self.leads else None)
         if found is not None:
             self.model.load_state_dict(found["model"])

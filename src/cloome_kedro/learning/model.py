@@ -1,111 +1,139 @@
-"""The pair model: an image encoder, a structure encoder and the inverse temperature between them."""
+"""The pair model: an encoder of fields, an encoder of compounds and the inverse temperature between them."""
 
+import dataclasses
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from cloome_kedro.learning.config import FitConfig, ImageEncoderConfig, StructureEncoderConfig
-from cloome_kedro.learning.encoders import IMAGE_ENCODERS, StructureEncoder
+from cloome_kedro.learning.config import FitConfig
+from cloome_kedro.learning.encoders import ENCODERS
+from cloome_kedro.learning.encoders.base import Encoder
 
 LARGEST_INVERSE_TEMPERATURE = 100.0
 
 
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Within it, torch's CPU draws come from ``seed``; the state of before is put back after it.
-
-    For what takes no generator argument: the initialisation of layers and torchvision's random transforms.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        yield
-
-
-class ContrastiveModel(nn.Module, ABC):
-    """What the fit trains: an image side and a structure side, whose dot products times the inverse temperature score.
+@dataclass(frozen=True)
+class Architecture:
+    """What a model is made of.
 
     Attributes
     ----------
-    embedding_size : int
-        Length of both sides' vectors.
-    logit_inv_tau : torch.Tensor
-        Logarithm of the inverse temperature.
+    field, compound
+        The two encoders.
+    field_inputs, compound_inputs
+        Length of the first axis of their inputs, see :class:`cloome_kedro.learning.views.base.View`.
+    embedding_size
+        Size of the common space; an encoder that has its own size, such as ``identity``, decides it instead.
+    normalise
+        Whether embeddings are divided by their lengths, so that scores are cosines.
+    inverse_temperature
+        Its initial value.
+    learnable_temperature
+        Whether training changes it.
+    scalars
+        Other numbers that are learned, with their initial values.
     """
 
-    embedding_size: int
-    logit_inv_tau: torch.Tensor
+    field: Encoder
+    compound: Encoder
+    field_inputs: int
+    compound_inputs: int
+    embedding_size: int = 512
+    normalise: bool = True
+    inverse_temperature: float = 14.3
+    learnable_temperature: bool = True
+    scalars: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
-    @abstractmethod
-    def encode_images(self, images: torch.Tensor) -> torch.Tensor:
-        """Preprocessed images (N, ...) -> (N, d), float32 (float64 stays)."""
+    def __post_init__(self):
+        if not 1 <= self.inverse_temperature <= LARGEST_INVERSE_TEMPERATURE:
+            raise ValueError(
+                f"inverse_temperature must be in 1 to {LARGEST_INVERSE_TEMPERATURE:g}, is {self.inverse_temperature}"
+            )
+        if self.embedding_size < 1:
+            raise ValueError(f"embedding_size must be at least 1, is {self.embedding_size}")
 
-    @abstractmethod
-    def encode_structures(self, fingerprints: torch.Tensor) -> torch.Tensor:
-        """Fingerprints (N, bits) of 0 and 1 as floats -> (N, d), float32 (float64 stays)."""
+    @property
+    def size(self) -> int:
+        """Size of the common space; ValueError where both encoders have sizes of their own, and these differ."""
+        own = (self.field.own_size(self.field_inputs), self.compound.own_size(self.compound_inputs))
+        sizes = {size for size in own if size is not None}
+        if len(sizes) > 1:
+            raise ValueError(
+                f"field and compound have embeddings of {own[0]} and {own[1]} numbers: choose other encoders"
+            )
+        return sizes.pop() if sizes else self.embedding_size
 
-    def forward(
-        self, images: torch.Tensor, fingerprints: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Image embeddings, structure embeddings and the inverse temperature: what an objective takes."""
-        return self.encode_images(images), self.encode_structures(fingerprints), self.logit_inv_tau.exp()
+    def describe(self) -> dict[str, Any]:
+        """As JSON values; :meth:`of` is the inverse."""
+        return {
+            **vars(self),
+            "field": ENCODERS.describe(self.field),
+            "compound": ENCODERS.describe(self.compound),
+            "scalars": dict(self.scalars),
+        }
+
+    @classmethod
+    def of(cls, description: Mapping[str, Any]) -> "Architecture":
+        """The architecture that :meth:`describe` has described."""
+        encoders = {side: ENCODERS.make(description[side]) for side in ("field", "compound")}
+        return cls(**{**description, **encoders})
+
+
+class PairModel(nn.Module):
+    """Two encoders into one space and their inverse temperature.
+
+    Tensors are named as in the published checkpoints: ``visual`` is the encoder of fields, ``transformer`` that of
+    compounds, ``logit_inv_tau`` the logarithm of the inverse temperature.
+
+    Attributes
+    ----------
+    architecture : Architecture
+        What it is made of.
+    embedding_size : int
+        Length of both sides' vectors.
+    """
+
+    def __init__(self, architecture: Architecture):
+        super().__init__()
+        self.architecture = architecture
+        self.embedding_size = architecture.size
+        self.visual = architecture.field.build(architecture.field_inputs, self.embedding_size)
+        self.transformer = architecture.compound.build(architecture.compound_inputs, self.embedding_size)
+        self.logit_inv_tau = nn.Parameter(
+            torch.tensor(math.log(architecture.inverse_temperature)), requires_grad=architecture.learnable_temperature
+        )
+        for name, value in architecture.scalars.items():
+            self.register_parameter(name, nn.Parameter(torch.tensor(float(value))))
+
+    def encode_fields(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Inputs of fields (N, ...) -> (N, d), float32 (float64 stays)."""
+        return self._finish(self.visual(inputs))
+
+    def encode_compounds(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Inputs of compounds (N, ...) -> (N, d), float32 (float64 stays)."""
+        return self._finish(self.transformer(inputs))
+
+    def numbers(self) -> dict[str, torch.Tensor]:
+        """The inverse temperature, ``scale``, and the learned scalars, by name."""
+        return {"scale": self.logit_inv_tau.exp()} | {name: getattr(self, name) for name in self.architecture.scalars}
+
+    def forward(self, field: torch.Tensor, compound: torch.Tensor) -> dict[str, torch.Tensor]:
+        """What an objective takes: both sets of embeddings and the numbers, by name."""
+        return {"field": self.encode_fields(field), "compound": self.encode_compounds(compound), **self.numbers()}
 
     @torch.no_grad()
     def clamp_temperature(self) -> None:
         """Hold the logarithm of the inverse temperature in [0, ln 100], as published after every step."""
         self.logit_inv_tau.clamp_(0, math.log(LARGEST_INVERSE_TEMPERATURE))
 
-
-class PairModel(ContrastiveModel):
-    """Two encoders into one space and their inverse temperature, named as in the published checkpoints.
-
-    Parameters
-    ----------
-    image_encoder, structure_encoder : ImageEncoderConfig, StructureEncoderConfig
-        The two encoders.
-    bits : int
-        Length of a fingerprint.
-    embedding_size : int
-        Size of the common space.
-    inverse_temperature : float
-        Its initial value; it is kept as a logarithm.
-    learnable_temperature : bool
-        Whether training changes it.
-    """
-
-    def __init__(
-        self,
-        image_encoder: ImageEncoderConfig,
-        structure_encoder: StructureEncoderConfig,
-        bits: int,
-        embedding_size: int = 512,
-        inverse_temperature: float = 14.3,
-        learnable_temperature: bool = True,
-    ):
-        super().__init__()
-        self.embedding_size = embedding_size
-        self.visual = IMAGE_ENCODERS[image_encoder.name](image_encoder, embedding_size)
-        self.transformer = StructureEncoder(structure_encoder, bits, embedding_size)
-        self.logit_inv_tau = nn.Parameter(
-            torch.tensor(math.log(inverse_temperature)), requires_grad=learnable_temperature
-        )
-
-    def encode_images(self, images: torch.Tensor) -> torch.Tensor:
-        """Preprocessed images (N, C, H, W) -> (N, d), rows L2-normalised, float32 (float64 stays)."""
-        return _unit(self.visual(images))
-
-    def encode_structures(self, fingerprints: torch.Tensor) -> torch.Tensor:
-        """Fingerprints (N, bits) of 0 and 1 as floats -> (N, d), rows L2-normalised, float32 (float64 stays)."""
-        return _unit(self.transformer(fingerprints))
-
-
-def _unit(x: torch.Tensor) -> torch.Tensor:
-    return F.normalize(x.to(torch.promote_types(x.dtype, torch.float32)), dim=-1)
+    def _finish(self, x: torch.Tensor) -> torch.Tensor:
+        x = x.to(torch.promote_types(x.dtype, torch.float32))
+        return F.normalize(x, dim=-1) if self.architecture.normalise else x
 
 
 def parameter_groups(
@@ -113,9 +141,9 @@ def parameter_groups(
 ) -> list[dict]:
     """Groups for the optimiser, of the parameters that are trained.
 
-    By the ``corrected`` rule weight matrices and kernels decay; biases, normalisation gains and the temperature do not.
-    The ``published`` rule goes by name and spares what is called ``bn`` or ``bias``, so that the temperature and the
-    gains of normalisations called otherwise (in shortcuts, in the structure encoder) decay as well.
+    By the ``corrected`` rule weight matrices and kernels decay; biases, gains of normalisations, the temperature and
+    other scalars do not. The ``published`` rule goes by name and spares what is called ``bn`` or ``bias``, so that the
+    temperature and the gains of normalisations with other names (in shortcuts, in the structure encoder) decay as well.
     """
     decaying: list[nn.Parameter] = []
     spared: list[nn.Parameter] = []

@@ -14,15 +14,21 @@ from typing import Any
 import torch
 
 from cloome_kedro.learning.checkpoint import Checkpoint, describe
-from cloome_kedro.learning.config import FitConfig, ImageEncoderConfig, StructureEncoderConfig
-from cloome_kedro.learning.model import PairModel
-from cloome_kedro.learning.preprocess import PUBLISHED_STATISTICS, Preprocess
+from cloome_kedro.learning.encoders.mlp import MLP
+from cloome_kedro.learning.encoders.resnet import ResNet
+from cloome_kedro.learning.model import Architecture, PairModel
+from cloome_kedro.learning.views.images import Images
+from cloome_kedro.learning.views.morgan import Morgan
+from cloome_kedro.words import UNKNOWN_SPLIT
 
-#: what published training did before the encoder: outliers a field and channel, then x 256
-PUBLISHED_INTENSITY = {"outlier_percent": 0.0028, "scale": 256, "scope": "field", "crop": None, "size": None}
-PUBLISHED_CHANNELS = ["Mito", "ER", "RNA", "AGP", "DNA"]
-#: stands for the hash of the folds that a published model was trained on
-UNKNOWN_SPLIT = "unknown"
+#: how published training stored its fields: outliers by field and channel, then x 256
+PUBLISHED_STORAGE = {
+    "channels": ["Mito", "ER", "RNA", "AGP", "DNA"],
+    "intensity": {"outlier_percent": 0.0028, "scale": 256},
+    "scope": "field",
+    "crop": None,
+    "size": None,
+}
 
 
 def read_published(path: Path | str, config: Path | str | None = None) -> Checkpoint:
@@ -33,8 +39,8 @@ def read_published(path: Path | str, config: Path | str | None = None) -> Checkp
     path
         The ``.pt`` file. Names of tensors may have the prefix ``module.``; its encoders may have any size.
     config
-        The JSON file of its model's settings (``embed_dim``, ``input_size``, ...). Sizes are read off the tensors
-        anyway; they are then compared with it. ``vision_width``, which the published code ignores, is not.
+        The JSON file of its model's settings (``embed_dim``, ``input_size``, ...). Sizes are read off the tensors and
+        then compared with it. ``vision_width``, which the published code ignores, is not compared.
 
     Returns
     -------
@@ -45,28 +51,23 @@ def read_published(path: Path | str, config: Path | str | None = None) -> Checkp
     Raises
     ------
     ValueError
-        If there is no such file, it is truncated, would execute code, is no such checkpoint, lacks tensors or has
+        If there is no such file, it is truncated, would execute code, is not such a checkpoint, lacks tensors or has
         others, or disagrees with ``config``.
     """
     path = Path(path)
     content = _load(path)
     tensors = _state_dict(content, path)
-    image_encoder, structure_encoder, bits, embedding_size = _sizes(tensors, path)
-    _compare(tensors, image_encoder, structure_encoder, bits, embedding_size, path)
+    architecture = _architecture(tensors, path)
+    _compare(tensors, architecture, path)
     if config is not None:
-        _check_config(Path(config), image_encoder, structure_encoder, bits, embedding_size)
+        _check_config(Path(config), architecture)
     epoch, name = content.get("epoch"), content.get("name")
-    preprocess = Preprocess(mean=PUBLISHED_STATISTICS, std=PUBLISHED_STATISTICS)
-    described = describe(
-        image_encoder, structure_encoder, bits, FitConfig(embedding_size=embedding_size), preprocess
-    ) | {
-        "fit": None,  # the file does not say
+    views = {"field": Images(storage=PUBLISHED_STORAGE), "compound": Morgan(3, architecture.compound_inputs, True)}
+    # The file does not say which objective and settings it was trained with.
+    described = describe(architecture, views, objective=None, fit=None) | {
         "source": "published",
         "file": path.name,
         "name": name if isinstance(name, str) else None,
-        "fingerprints": {"radius": 3, "bits": bits, "chirality": True},
-        "channels": PUBLISHED_CHANNELS,
-        "intensity": PUBLISHED_INTENSITY,
         "split_hash": UNKNOWN_SPLIT,
         "seed": None,
         "epoch": epoch if isinstance(epoch, int) else None,
@@ -82,12 +83,12 @@ def _load(path: Path) -> Mapping[str, Any]:
     except pickle.UnpicklingError as error:
         if found := re.search(r"GLOBAL (\S+)", str(error)):
             raise ValueError(f"{path} would execute code to be read ({found[1]}), so it is not read") from error
-        raise ValueError(f"{path} is no PyTorch checkpoint, or is damaged") from error
+        raise ValueError(f"{path} is not a PyTorch checkpoint, or is damaged") from error
     except Exception as error:  # torch has many: RuntimeError, EOFError, KeyError, ...
         reason = str(error).partition("\n")[0][:200] or type(error).__name__
-        raise ValueError(f"{path} is truncated or no PyTorch checkpoint: {reason}") from error
+        raise ValueError(f"{path} is truncated or not a PyTorch checkpoint: {reason}") from error
     if not isinstance(content, Mapping) or not isinstance(content.get("state_dict"), Mapping):
-        raise ValueError(f"{path} is no published CLOOME checkpoint: it has no entry state_dict")
+        raise ValueError(f"{path} is not a published CLOOME checkpoint: it has no entry state_dict")
     return content
 
 
@@ -96,16 +97,18 @@ def _state_dict(content: Mapping[str, Any], path: Path) -> dict[str, torch.Tenso
     if all(name.startswith("module.") for name in tensors):  # trained on several devices
         tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
     if others := [name for name, tensor in tensors.items() if not isinstance(tensor, torch.Tensor)]:
-        raise ValueError(f"{path} is no published CLOOME checkpoint: in state_dict, {_some(others)} is no tensor")
+        raise ValueError(f"{path} is not a published CLOOME checkpoint: in state_dict, {_some(others)} is not a tensor")
     return tensors
 
 
-def _sizes(tensors, path: Path) -> tuple[ImageEncoderConfig, StructureEncoderConfig, int, int]:
+def _architecture(tensors: Mapping[str, torch.Tensor], path: Path) -> Architecture:
+    """What the model is made of, read off its tensors."""
+
     def size(name: str, dimensions: int) -> torch.Size:
         if name not in tensors:
-            raise ValueError(f"{path} is no published CLOOME checkpoint: the tensor {name} is missing")
+            raise ValueError(f"{path} is not a published CLOOME checkpoint: the tensor {name} is missing")
         if tensors[name].ndim != dimensions or not tensors[name].numel():
-            raise ValueError(f"{path} is no published CLOOME checkpoint: {name} is {tuple(tensors[name].shape)}")
+            raise ValueError(f"{path} is not a published CLOOME checkpoint: {name} is {tuple(tensors[name].shape)}")
         return tensors[name].shape
 
     def count(prefix: str) -> int:
@@ -120,17 +123,19 @@ def _sizes(tensors, path: Path) -> tuple[ImageEncoderConfig, StructureEncoderCon
     hidden, bits = size("transformer.layers.0.0.weight", 2)
     size("transformer.layers.1.0.weight", 2)
     batch_norm = any(re.match(r"transformer\.layers\.\d+\.1\.", name) for name in tensors)
-    return (
-        ImageEncoderConfig(layers=blocks, width=width, channels=channels),
-        StructureEncoderConfig(count("transformer.layers") - 1, hidden, batch_norm),
-        bits,
-        embedding_size,
+    return Architecture(
+        field=ResNet(blocks, width),
+        compound=MLP(count("transformer.layers") - 1, hidden, batch_norm),
+        field_inputs=channels,
+        compound_inputs=bits,
+        embedding_size=embedding_size,
     )
 
 
-def _compare(tensors, image_encoder, structure_encoder, bits: int, embedding_size: int, path: Path) -> None:
+def _compare(tensors: Mapping[str, torch.Tensor], architecture: Architecture, path: Path) -> None:
+    """ValueError unless the tensors are those of the architecture."""
     with torch.device("meta"):
-        expected = PairModel(image_encoder, structure_encoder, bits, embedding_size).state_dict()
+        expected = PairModel(architecture).state_dict()
     wrong = [
         f"{name} {tuple(tensors[name].shape)} instead of {tuple(tensor.shape)}"
         for name, tensor in expected.items()
@@ -145,20 +150,24 @@ def _compare(tensors, image_encoder, structure_encoder, bits: int, embedding_siz
         raise ValueError(f"{path} does not hold the tensors of a CLOOME model; {'; '.join(found)}")
 
 
-def _check_config(config: Path, image_encoder, structure_encoder, bits: int, embedding_size: int) -> None:
+def _check_config(config: Path, architecture: Architecture) -> None:
+    """ValueError where the model's JSON says something else than the tensors."""
     try:
         settings = json.loads(config.read_text())
         if not isinstance(settings, dict):
-            raise ValueError("no JSON object")
+            raise ValueError("not a JSON object")
     except (OSError, ValueError) as error:
-        raise ValueError(f"{config} is no readable model configuration: {error}") from error
+        raise ValueError(f"{config} is not a readable model configuration: {error}") from error
+    field, compound = architecture.field, architecture.compound
+    assert isinstance(field, ResNet)
+    assert isinstance(compound, MLP)
     found = {
-        "embed_dim": embedding_size,
-        "input_channels": image_encoder.channels,
-        "vision_layers": list(image_encoder.layers),
-        "input_size": bits,
-        "molecule_layers": structure_encoder.layers,
-        "hidden_dim": structure_encoder.width,
+        "embed_dim": architecture.embedding_size,
+        "input_channels": architecture.field_inputs,
+        "vision_layers": list(field.layers),
+        "input_size": architecture.compound_inputs,
+        "molecule_layers": compound.layers,
+        "hidden_dim": compound.width,
     }
     for key, value in found.items():
         if key in settings and settings[key] != value:

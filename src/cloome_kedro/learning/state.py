@@ -17,8 +17,8 @@ logger = logging.getLogger(__name__)
 class FitState:
     """Folder with ``<digest>.pt``, state of an unfinished training, or ``<digest>.done.pt``, a finished one's results.
 
-    The digest is that of all that a training depends on: changed data or settings begin a training of their own and
-    leave the state of another as it is. Files are written under a temporary name and renamed.
+    The digest is that of all that a training depends on. Changed data or settings begin another training, which leaves
+    the state of the first as it is. Files are written under a temporary name and renamed.
     """
 
     folder: Path
@@ -36,7 +36,7 @@ class FitState:
         _save(self._state(digest), state)
 
     def finish(self, digest: str, results: dict[str, Any]) -> None:
-        """Keep the results; the state that led to them, and what other trainings left but their states, go."""
+        """Keep the results. The state that led to them and results of other trainings are removed."""
         _save(self._done(digest), results)
         self._state(digest).unlink(missing_ok=True)
         self._failure.unlink(missing_ok=True)
@@ -74,5 +74,5 @@ def _load(path: Path) -> dict[str, Any] | None:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        logger.warning("%s cannot be read (%s): training begins anew", path, error)
+        logger.warning("%s cannot be read (%s): training begins again", path, error)
         return None

@@ -1,15 +1,36 @@
-"""What a trained model is asked, and the report."""
+"""What trained models are asked, and the report."""
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
-from cloome_kedro.parameters.base import Fraction, Parameters, Positive, TopK
+from cloome_kedro.imaging.config import Normalisation, ProfileColumns
+from cloome_kedro.parameters.base import Parameters, Positive, TopK
 
 Excluded = Literal["well", "plate", "compound"]
+Confidence = Annotated[float, Field(gt=0, lt=1)]
+
+
+class StudyParameters(Parameters):
+    """What the study is of."""
+
+    screen: str
+    simulated: bool
+    models: dict[str, str] = Field(
+        min_length=1, description="the models and the names that tables show; the report is about the first"
+    )
+
+    @property
+    def labels(self) -> list[str]:
+        """Names of the models as tables show them, in order."""
+        return list(self.models.values())
+
+    @property
+    def note(self) -> str:
+        """What every figure says of its data."""
+        return "simulated data" if self.simulated else ""
 
 
 class RetrievalParameters(Parameters):
@@ -20,10 +41,10 @@ class RetrievalParameters(Parameters):
     sampling_rate: float | None = Field(default=None, gt=0, le=1, description="instead: matches among candidates")
     draws: Positive = Field(default=10, description="of fields and candidates; the first alone is reported too")
     top_k: TopK = Field(default=[1, 5, 10])
-    confidence: float = Field(default=0.95, gt=0, lt=1)
+    confidence: Confidence = 0.95
 
     @model_validator(mode="after")
-    def _candidates_are_said_once(self):
+    def _candidates_are_said_once(self) -> RetrievalParameters:
         if (self.candidates is None) == (self.sampling_rate is None):
             raise ValueError(
                 "retrieval: give candidates or sampling_rate, and make the other null (a rate of 0.01 is one match "
@@ -49,14 +70,14 @@ class ProbingParameters(Parameters):
     unscorable: Literal["leave_out", "half"] = Field(
         default="leave_out", description="an assay without both classes in a fold: left out, or (published) AUC 0.5"
     )
-    confidence: float = Field(default=0.95, gt=0, lt=1)
+    confidence: Confidence = 0.95
     resamples: Annotated[int, Field(ge=100)] = Field(default=1000, description="of the bootstrap over test compounds")
 
 
 def _different(protocols: list[list[Excluded]]) -> list[list[Excluded]]:
     """Each protocol once, whatever the order of its keys."""
-    named = (tuple(key for key in get_args(Excluded) if key in keys) for keys in protocols)
-    return [list(keys) for keys in dict.fromkeys(named)]
+    unique = (tuple(key for key in get_args(Excluded) if key in keys) for keys in protocols)
+    return [list(keys) for keys in dict.fromkeys(unique)]
 
 
 class ZeroShotParameters(Parameters):
@@ -74,14 +95,13 @@ class ZeroShotParameters(Parameters):
     same_plate: bool = Field(default=True, description="also with references of other wells of the query's plate alone")
     draws: Positive = Field(default=10, description="of references; the first alone is reported too")
     top_k: TopK = Field(default=[1, 5, 10])
-    confidence: float = Field(default=0.95, gt=0, lt=1)
+    confidence: Confidence = 0.95
 
 
 class CorruptionParameters(Parameters):
     """Test images as training never showed them (pipeline ``corruption``)."""
 
     names: list[str] = Field(min_length=1, description="registered corruptions; retrieval is of all")
-    modules: list[str] = Field(default=[], description="imported first, so that they can register corruptions")
     stage: Literal["field", "crop"] = Field(
         default="field", description="the whole stored field is corrupted, then cropped; or its crop"
     )
@@ -91,58 +111,34 @@ class CorruptionParameters(Parameters):
     )
 
     @model_validator(mode="after")
-    def _is_named(self):
+    def _is_named(self) -> CorruptionParameters:
         if self.chosen not in self.names:
             raise ValueError(f"corruption.chosen: {self.chosen} is not in corruption.names, {', '.join(self.names)}")
         if len(set(self.names)) < len(self.names):
             raise ValueError(f"corruption.names: one is there twice in {', '.join(self.names)}")
         from cloome_kedro.imaging.corruptions import find_corruptions
 
-        find_corruptions(self.names, self.modules)  # before the run, not after the training
+        find_corruptions(self.names)  # before the run, not after the training
         return self
 
 
 class ProfileMoaParameters(Parameters):
     """Zero-shot mechanisms from tables of profiles, without images (pipeline ``profile_moa``)."""
 
-    plate_column: str = "Metadata_Plate"
-    well_column: str = "Metadata_Well"
-    inchikey_column: str = "Metadata_InChIKey"
-    moa_column: str = "Metadata_moa"
-    control_column: str = Field(default="Metadata_control_type", description="not empty in control wells")
-    cells_column: str | None = Field(default="Metadata_Count_Cells", description="none: cells were not counted")
-    physical_plate: str | None = Field(
-        default=None, description="expression whose group is a plate's own name, where its name tells how it was imaged"
-    )
-    normalisation: Literal["mad_robustize", "standardize"] | None = Field(
-        default="mad_robustize", description="against each plate's controls; none: the tables are normalised"
-    )
-    minimum_controls: Positive = 8
-    clip: float = Field(default=20, gt=0, description="largest absolute value of a normalised feature")
-    na_cutoff: Fraction = 0.05
+    columns: ProfileColumns
+    normalise: Normalisation
     shown_by: list[Literal["field", "mean"]] = Field(
         default=["field", "mean"], min_length=1, description="what shows a mechanism: a well, or the mean of wells"
     )
     draws: Positive = 10
     top_k: TopK = Field(default=[1, 5, 10])
-    confidence: float = Field(default=0.95, gt=0, lt=1)
-
-    @model_validator(mode="after")
-    def _expression_has_a_group(self):
-        if self.physical_plate is not None and re.compile(self.physical_plate).groups != 1:
-            raise ValueError("profile_moa.physical_plate needs one group in brackets, e.g. ^(.+?)_")
-        return self
+    confidence: Confidence = 0.95
 
 
 class ReportingParameters(Parameters):
+    """The report."""
+
     title: str
-    simulated: bool
-    screen: str = Field(default="of one's own", description="its name, in the supplement's tables")
-    published_screen: bool = Field(default=False, description="whether that is the publication's own, cpg0012")
+    published_screen: bool = Field(default=False, description="whether the screen is the publication's own, cpg0012")
     gallery_queries: Positive = 6
     gallery_hits: Positive = 5
-
-    @property
-    def note(self) -> str:
-        """What every figure says of its data."""
-        return "simulated data" if self.simulated else ""

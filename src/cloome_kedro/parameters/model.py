@@ -2,44 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
-from cloome_kedro.learning.config import FitConfig, ImageEncoderConfig, StructureEncoderConfig
-from cloome_kedro.parameters.base import Parameters, Positive
-
-#: validation metrics of a training: top-k accuracies of the mean of both directions of retrieval, or of one ...
-RETRIEVAL_METRICS = tuple(
-    f"top{k}{direction}" for k in (1, 5, 10) for direction in ("", "_structure_retrieval", "_image_retrieval")
-)
-#: ... and those of downstream tasks, which need images
-TASK_METRICS = ("zero_shot_compound_top1", "zero_shot_moa_top1", "probing_auc")
+from cloome_kedro.learning.config import FitConfig
+from cloome_kedro.parameters.base import Parameters, Positive, named
+from cloome_kedro.registry import Registry
+from cloome_kedro.words import RETRIEVAL_METRICS
 
 
-def _check_metrics(name: str, keep: Sequence[str], known: Sequence[str]) -> None:
-    for metric in keep:
-        if metric not in ("loss", *known):
-            raise ValueError(f"{name}: there is no validation metric {metric}, only loss, {', '.join(known)}")
+def _views() -> Registry:
+    from cloome_kedro.learning.views import VIEWS
+
+    return VIEWS
 
 
-class AugmentationParameters(Parameters):
-    """What a training batch goes through on the device; evaluation takes the centre crop."""
+def _encoders() -> Registry:
+    from cloome_kedro.learning.encoders import ENCODERS
 
-    crop: Positive | None = Field(default=None, description="side in pixels; none: the whole field")
-    resized_crop_scale: tuple[float, float] | None = Field(
-        default=None, description="RandomResizedCrop's scale range; none: a plain random crop"
+    return ENCODERS
+
+
+def _objectives() -> Registry:
+    from cloome_kedro.learning.objectives import OBJECTIVES
+
+    return OBJECTIVES
+
+
+View: TypeAlias = Annotated[Any, *named(_views)]
+Encoder: TypeAlias = Annotated[Any, *named(_encoders)]
+Objective: TypeAlias = Annotated[Any, *named(_objectives)]
+
+
+class SideParameters(Parameters):
+    """One side of a model: what it sees, and how it is encoded."""
+
+    view: View
+    encoder: Encoder
+
+
+class ModelParameters(Parameters):
+    """One model of the study (``models:``), trained contrastively."""
+
+    field: SideParameters
+    compound: SideParameters
+    embedding_size: Positive = Field(
+        default=512, description="of the common space; an encoder with its own size, such as identity, decides instead"
     )
-    normalisation: Literal["published", "dataset", "per_image"] = "dataset"
-
-
-class TrainingParameters(Parameters):
-    """One contrastive training (pipeline ``training``)."""
-
-    image_encoder: ImageEncoderConfig
-    structure_encoder: StructureEncoderConfig
-    augmentation: AugmentationParameters
+    normalise: bool = Field(default=True, description="whether embeddings have length 1, so that scores are cosines")
+    inverse_temperature: float = Field(default=14.3, ge=1, le=100, description="its initial value")
+    learnable_temperature: bool = True
+    objective: Objective
     fit: FitConfig
     pair_key: Literal["compound", "treatment"] = Field(
         default="compound",
@@ -47,44 +61,28 @@ class TrainingParameters(Parameters):
         "(compound at a concentration) a batch can hold a compound at several concentrations",
     )
     selected_by: str = Field(default="top1", description="one of fit.keep: the study's checkpoint is the best by it")
-
     validation_fields: Positive = Field(
         default=4,
-        description="seeded fields of a compound that validation metrics of downstream tasks look at: of validation "
+        description="seeded fields of each compound that validation metrics of downstream tasks look at: of validation "
         "compounds, and of labelled training compounds for probing_auc",
     )
 
     @model_validator(mode="after")
-    def _is_kept(self):
-        _check_metrics("training.fit.keep", self.fit.keep, (*RETRIEVAL_METRICS, *TASK_METRICS))
+    def _is_kept(self) -> ModelParameters:
+        known = validation_metrics()
+        for metric in self.fit.keep:
+            if metric not in ("loss", *known):
+                raise ValueError(f"fit.keep: there is no validation metric {metric}, only loss, {', '.join(known)}")
         if self.selected_by not in self.fit.keep:
-            raise ValueError(
-                f"training.selected_by: {self.selected_by} is not in training.fit.keep, {', '.join(self.fit.keep)}"
-            )
+            raise ValueError(f"selected_by: {self.selected_by} is not in fit.keep, {', '.join(self.fit.keep)}")
         return self
 
 
-class BilinearParameters(Parameters):
-    """The bilinear baseline x^T W z (pipeline ``bilinear``)."""
+def validation_metrics() -> tuple[str, ...]:
+    """Names of all validation metrics but the loss."""
+    from cloome_kedro.evaluation.validation_metrics import VALIDATION_METRICS
 
-    fit: FitConfig
-
-    @model_validator(mode="before")
-    @classmethod
-    def _settings_of_other_models_are_refused(cls, values):
-        fit = values.get("fit") if isinstance(values, dict) else None
-        others = ("embedding_size", "inverse_temperature", "learnable_temperature", "hopfield_beta")
-        if isinstance(fit, dict) and (found := [name for name in others if fit.get(name) is not None]):
-            raise ValueError(
-                f"bilinear.fit.{found[0]} has no meaning for x^T W z, whose scores are neither of unit vectors nor "
-                "scaled: leave it out"
-            )
-        return values
-
-    @model_validator(mode="after")
-    def _is_measured(self):
-        _check_metrics("bilinear.fit.keep", self.fit.keep, RETRIEVAL_METRICS)
-        return self
+    return (*RETRIEVAL_METRICS, *VALIDATION_METRICS)
 
 
 class ImportParameters(Parameters):
@@ -94,5 +92,7 @@ class ImportParameters(Parameters):
 
 
 class EmbeddingParameters(Parameters):
+    """Embedding by trained models (pipeline ``embedding``)."""
+
     batch_size: Positive = 512
     accelerator: str = Field(default="auto", description="auto, cpu, cuda or mps")

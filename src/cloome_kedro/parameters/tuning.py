@@ -1,4 +1,8 @@
-"""Hyperparameter searches: the spaces, and which settings a point of one stands for."""
+"""Hyperparameter searches: the spaces, and which settings a point of one stands for.
+
+Parameters have dotted names, relative to the model that is tuned (``fit.learning_rate``, ``compound.encoder.width``),
+or beginning with ``fingerprints``.
+"""
 
 from __future__ import annotations
 
@@ -6,61 +10,61 @@ import dataclasses
 import difflib
 from collections.abc import Iterator, Mapping
 from functools import reduce
-from typing import Any, Literal, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, model_validator
 from pydantic_core import PydanticUndefined
 
-from cloome_kedro.parameters.base import Parameters
-from cloome_kedro.parameters.model import RETRIEVAL_METRICS, TASK_METRICS, BilinearParameters, TrainingParameters
+from cloome_kedro.parameters.base import Named, Parameters
+from cloome_kedro.parameters.model import ModelParameters, validation_metrics
 from cloome_kedro.parameters.screen import FingerprintParameters
 from cloome_kedro.tuning.config import SearchConfig
 from cloome_kedro.tuning.space import Dimension, Point, Space, Value
 
-Tunes = Literal["training", "bilinear"]
-
-#: parameter groups that a search may change
-GROUPS: dict[str, dict[str, type[Parameters]]] = {
-    "training": {"training": TrainingParameters, "fingerprints": FingerprintParameters},
-    "bilinear": {"bilinear": BilinearParameters, "fingerprints": FingerprintParameters},
-}
+FINGERPRINTS = "fingerprints"
 #: the metric of the space decides these
-_BY_METRIC = ("keep", "selected_by")
+_BY_METRIC = ("fit.keep", "selected_by")
 #: settings that a study is not bound to: they do not change what is learnt, or the machine decides
 _HOUSEKEEPING = ("checkpoint_minutes", "checkpoint_steps", "strategy", "accelerator", "compile")
 
 
 def _leaves(kind: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    """Dotted name and type of every setting of a model or dataclass."""
+    """Dotted name and type of every setting of a model or dataclass; of a named entry those of all it may be."""
     if issubclass(kind, BaseModel):
         hints = {name: field.rebuild_annotation() for name, field in kind.model_fields.items()}
     else:
         types = get_type_hints(kind, include_extras=True)
         hints = {field.name: types[field.name] for field in dataclasses.fields(kind)}
     for name, hint in hints.items():
+        marks = [mark for mark in get_args(hint) if isinstance(mark, Named)]
         if isinstance(hint, type) and (issubclass(hint, BaseModel) or dataclasses.is_dataclass(hint)):
-            yield from _leaves(hint, f"{prefix}.{name}")
+            yield from _leaves(hint, f"{prefix}{name}.")
+        elif marks:
+            registry = marks[0].registry()
+            yield f"{prefix}{name}.name", str
+            for entry in registry:
+                yield from _leaves(registry.settings(registry[entry]), f"{prefix}{name}.")
         else:
-            yield f"{prefix}.{name}", hint
+            yield f"{prefix}{name}", hint
 
 
-def settable(tunes: Tunes) -> dict[str, Any]:
+def settable() -> dict[str, Any]:
     """Dotted name and type of all that a search may change."""
-    found = dict(pair for name, kind in GROUPS[tunes].items() for pair in _leaves(kind, name))
-    return {name: hint for name, hint in found.items() if name.rpartition(".")[2] not in _BY_METRIC}
+    found = dict([*_leaves(ModelParameters, ""), *_leaves(FingerprintParameters, f"{FINGERPRINTS}.")])
+    return {name: hint for name, hint in found.items() if name not in _BY_METRIC}
 
 
 class SearchSpace(Parameters):
     """One named search space."""
 
-    tunes: Tunes = Field(default="training", description="the pipeline whose training is tuned")
-    metric: str = Field(description="validation metric of that training to maximise")
+    tunes: str = Field(description="name of the model that is tuned")
+    metric: str = Field(description="validation metric to maximise")
     parameters: dict[str, Dimension] = Field(min_length=1, description="dotted name -> what it may be")
     published: list[dict[str, Value]] = Field(default=[], description="selections of the publication, as points")
 
     @model_validator(mode="after")
-    def _names_and_values_fit(self):
-        known = settable(self.tunes)
+    def _names_and_values_fit(self) -> SearchSpace:
+        known = settable()
         for name, dimension in self.parameters.items():
             if name not in known:
                 near = difflib.get_close_matches(name, known, 1, 0)
@@ -71,14 +75,14 @@ class SearchSpace(Parameters):
             for value in dimension.ends:
                 if not _fits(kind, value):
                     raise ValueError(f"{name} cannot be {value!r}")
-        metrics = (*RETRIEVAL_METRICS, *(TASK_METRICS if self.tunes == "training" else ()))
-        if self.metric not in metrics:
-            raise ValueError(f"there is no metric {self.metric} of {self.tunes}, only {', '.join(metrics)}")
+        if self.metric not in (metrics := validation_metrics()):
+            raise ValueError(f"there is no validation metric {self.metric}, only {', '.join(metrics)}")
         self.space, self.published_points  # noqa: B018 -- refuse conditions and points that do not fit
         return self
 
     @property
     def space(self) -> Space:
+        """The space as the search takes it."""
         return Space(self.parameters)
 
     @property
@@ -111,7 +115,7 @@ class TuningParameters(Parameters):
     spaces: dict[str, SearchSpace]
 
     @model_validator(mode="after")
-    def _space_is_there(self):
+    def _space_is_there(self) -> TuningParameters:
         if self.space not in self.spaces:
             raise ValueError(f"tuning.space: there is no space {self.space}, only {', '.join(self.spaces)}")
         if self.search.sampler == "grid":
@@ -120,14 +124,51 @@ class TuningParameters(Parameters):
 
     @property
     def chosen(self) -> SearchSpace:
+        """The space that is searched."""
         return self.spaces[self.space]
 
     @property
     def name(self) -> str:
+        """Name of the study."""
         return self.study or self.space
 
 
-def default_point(space: SearchSpace, groups: Mapping[str, Parameters]) -> Point:
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The configuration that a search may change: the model that it tunes, and the fingerprints."""
+
+    model: ModelParameters
+    fingerprints: FingerprintParameters
+
+    def value(self, name: str) -> Any:
+        """Setting of a dotted name; None where the configured entry has no such setting."""
+        owner: Any = self.fingerprints if name.startswith(f"{FINGERPRINTS}.") else self.model
+        *path, last = name.removeprefix(f"{FINGERPRINTS}.").split(".")
+        mark: Any = None
+        for part in path:
+            mark = _mark(owner, part)
+            owner = getattr(owner, part)
+        if mark and last == "name":
+            return mark.registry().name_of(owner)
+        return getattr(owner, last, None) if mark else getattr(owner, last)
+
+    def changed(self, changes: Mapping[str, Any]) -> Settings:
+        """With nested changes, as :func:`changes_of` gives them, validated."""
+        given = [self.model.model_dump(exclude_defaults=True), self.fingerprints.model_dump(exclude_defaults=True)]
+        return Settings(
+            ModelParameters.model_validate(_merged(given[0], changes.get("model", {}))),
+            FingerprintParameters.model_validate(_merged(given[1], changes.get(FINGERPRINTS, {}))),
+        )
+
+
+def _mark(owner: Any, name: str) -> Named | None:
+    """Mark of a field that holds a named entry."""
+    if not isinstance(owner, BaseModel):
+        return None
+    return next((mark for mark in type(owner).model_fields[name].metadata if isinstance(mark, Named)), None)
+
+
+def default_point(space: SearchSpace, settings: Settings) -> Point:
     """The configuration as it is, as a point of the space.
 
     Raises
@@ -135,7 +176,7 @@ def default_point(space: SearchSpace, groups: Mapping[str, Parameters]) -> Point
     ValueError
         If the space does not contain it.
     """
-    values = {name: _value(groups, name) for name in space.parameters}
+    values = {name: settings.value(name) for name in space.parameters}
     point = {name: value for name, value in values.items() if space.space.is_active(name, values)}
     try:
         space.space.check(point)
@@ -147,24 +188,22 @@ def default_point(space: SearchSpace, groups: Mapping[str, Parameters]) -> Point
     return point
 
 
-def changes_of(point: Point, space: SearchSpace, groups: Mapping[str, Parameters]) -> dict[str, Any]:
-    """What a point changes in the configuration, nested as it is written in ``conf/``.
+def changes_of(point: Point, space: SearchSpace, settings: Settings) -> dict[str, Any]:
+    """What a point changes in the configuration: nested, under ``model`` and ``fingerprints``.
 
     What the point leaves out for its condition has the default of its class, such as null for ``hopfield_beta``. The
     metric of the space chooses the epoch.
     """
     values: dict[str, Any] = {
-        name: point[name] if name in point else _default(groups, name) for name in space.parameters
+        name: point[name] if name in point else _default(settings, name) for name in space.parameters
     }
-    group = groups[space.tunes]
-    keep = _value(groups, f"{space.tunes}.fit.keep")
-    if space.metric != getattr(group, "selected_by", keep[0]):
-        values[f"{space.tunes}.fit.keep"] = [space.metric, *(metric for metric in keep if metric != space.metric)]
-        if hasattr(group, "selected_by"):
-            values[f"{space.tunes}.selected_by"] = space.metric
+    keep = settings.model.fit.keep
+    if space.metric != settings.model.selected_by:
+        values["fit.keep"] = [space.metric, *(metric for metric in keep if metric != space.metric)]
+        values["selected_by"] = space.metric
     changes: dict[str, Any] = {}
     for name, value in values.items():
-        *path, last = name.split(".")
+        *path, last = name.split(".") if name.startswith(f"{FINGERPRINTS}.") else ("model", *name.split("."))
         inner = changes
         for part in path:
             inner = inner.setdefault(part, {})
@@ -172,15 +211,20 @@ def changes_of(point: Point, space: SearchSpace, groups: Mapping[str, Parameters
     return changes
 
 
-def changed(groups: Mapping[str, Parameters], changes: Mapping[str, Any]) -> dict[str, Parameters]:
-    """Parameter groups with nested changes in them, validated."""
-    return {
-        name: type(group).model_validate(_merged(group.model_dump(exclude_defaults=True), changes.get(name, {})))
-        for name, group in groups.items()
-    }
+def as_written(changes: Mapping[str, Any], space: SearchSpace) -> dict[str, Any]:
+    """Nested changes as they are written in ``conf/``."""
+    written = {"models": {space.tunes: changes["model"]}} if "model" in changes else {}
+    return {**written, **{key: value for key, value in changes.items() if key != "model"}}
 
 
-def check_space(space: SearchSpace, groups: Mapping[str, Parameters]) -> None:
+def from_written(best_parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The inverse of :func:`as_written`."""
+    models = best_parameters.get("models", {})
+    changes = {"model": next(iter(models.values()))} if models else {}
+    return {**changes, **{key: value for key, value in best_parameters.items() if key != "models"}}
+
+
+def check_space(space: SearchSpace, settings: Settings) -> None:
     """Refuse a value that does not go with the rest of the configuration, before it fails trials.
 
     Every choice and both ends of every range are tried alone, beside the values of the default configuration.
@@ -190,42 +234,52 @@ def check_space(space: SearchSpace, groups: Mapping[str, Parameters]) -> None:
     ValueError
         With the parameter's name.
     """
-    start = default_point(space, groups)
+    start = default_point(space, settings)
     for name, dimension in space.parameters.items():
         for value in dimension.ends:
             point = space.space.completed({**start, name: value})
             try:
-                changed(groups, changes_of(point, space, groups))
+                settings.changed(changes_of(point, space, settings))
             except ValueError as error:
                 raise ValueError(f"tuning: {name} = {value!r} does not fit the configuration: {error}") from error
 
 
-def unsearched(space: SearchSpace, groups: Mapping[str, Parameters]) -> dict[str, Any]:
+def unsearched(space: SearchSpace, settings: Settings) -> dict[str, Any]:
     """Settings that every trial has in common, by dotted name: what a study is bound to."""
-    names = (name for group, kind in GROUPS[space.tunes].items() for name, _ in _leaves(kind, group))
+    dumped = {"model": settings.model.model_dump(), FINGERPRINTS: settings.fingerprints.model_dump()}
+    names = {name.removeprefix("model."): value for name, value in _flat(dumped, "")}
     return {
-        name: _value(groups, name)
-        for name in names
-        if name not in space.parameters and name.rpartition(".")[2] not in _HOUSEKEEPING
+        name: value
+        for name, value in names.items()
+        if name not in space.parameters and name.rpartition(".")[2] not in _HOUSEKEEPING and name not in _BY_METRIC
     }
 
 
-def _value(groups: Mapping[str, Any], name: str) -> Any:
-    """Setting of a dotted name."""
-    group, *path = name.split(".")
-    return reduce(getattr, path, groups[group])
+def _flat(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
 
 
-def _default(groups: Mapping[str, Any], name: str) -> Any:
+def _default(settings: Settings, name: str) -> Any:
     """Value of a setting that nobody sets; what is configured where it must be set."""
-    owner, _, last = name.rpartition(".")
-    kind = type(_value(groups, owner) if "." in owner else groups[owner])
+    owner: Any = settings.fingerprints if name.startswith(f"{FINGERPRINTS}.") else settings.model
+    *path, last = name.removeprefix(f"{FINGERPRINTS}.").split(".")
+    mark = _mark(reduce(getattr, path[:-1], owner), path[-1]) if path else None
+    if mark:  # of an entry that the point may have replaced: null counts as not given
+        return settings.value(name) if last == "name" else None
+    kind = type(reduce(getattr, path, owner))
     fields = kind.model_fields if issubclass(kind, BaseModel) else kind.__dataclass_fields__
     default = fields[last].default
-    return _value(groups, name) if default in (PydanticUndefined, dataclasses.MISSING) else default
+    return settings.value(name) if default in (PydanticUndefined, dataclasses.MISSING) else default
 
 
 def _merged(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested changes in nested values. Settings of a named entry go where another name takes its place."""
+    if "name" in changes and changes["name"] != values.get("name"):
+        values = {}
     return values | {
         name: _merged(values.get(name, {}), change) if isinstance(change, Mapping) else change
         for name, change in changes.items()

@@ -3,32 +3,37 @@
 import pandas as pd
 
 from cloome_kedro.reporting.captioned import CaptionedTable
-from cloome_kedro.reporting.style import CHANCE, MODEL, images_in_order, in_order
+from cloome_kedro.reporting.style import Look, images_in_order
 from cloome_kedro.reporting.supplement import ABSENT, DEPENDENT, digits, percent
 from cloome_kedro.reporting.tables import auc_text
+from cloome_kedro.words import PROBING, RANDOM, RETRIEVAL, ZERO_SHOT_COMPOUND, ZERO_SHOT_MOA
 
 _SETTING = ["split", "task", "method", "images", "direction", "pool", "shown_by", "excluded"]
-_TASKS = ["zero-shot MoA", "zero-shot compound", "probing", "retrieval"]
+_TASKS = [ZERO_SHOT_MOA, ZERO_SHOT_COMPOUND, PROBING, RETRIEVAL]
 #: the metric of each task that audits compare
-_METRICS = dict.fromkeys(_TASKS, "top-1") | {"probing": "mean AUC"}
-_COLUMNS = [
-    *("Audit", "Split", "Method", "Images", "Setting", "Metric", "Value", "Chance", "n", "Compounds"),
-    *("Minus clean images", "Minus unrestricted", "CLOOME minus this method"),
-]
+_METRICS = dict.fromkeys(_TASKS, "top-1") | {PROBING: "mean AUC"}
+_COLUMNS = ["Audit", "Split", "Method", "Images", "Setting", "Metric", "Value", "Chance", "n", "Compounds"]
+_CHANGES = ["Minus clean images", "Minus unrestricted"]
 
 
-def audit_table(metrics: pd.DataFrame, differences: pd.DataFrame, leaks: pd.DataFrame, whose: str) -> CaptionedTable:
-    """Top-1 (probing: mean AUC) of every setting, its paired differences, then the leaks of every split.
+def audit_table(
+    metrics: pd.DataFrame, differences: pd.DataFrame, leaks: pd.DataFrame, whose: str, look: Look
+) -> CaptionedTable:
+    """Top-1 (of probing mean AUC) of every setting, its paired differences, then the leaks of every split.
 
     Parameters
     ----------
-    metrics, differences : tables ``metrics`` and ``differences`` of all tasks and splits, joined
-    leaks : tables ``leaks`` of all splits, joined, with a column ``split``
-    whose : from :func:`~cloome_kedro.reporting.supplement.whose_data`
+    metrics, differences
+        Tables of these names, of all tasks and splits.
+    leaks
+        Table of this name, of all splits, with a column ``split``.
+    whose
+        From :func:`~cloome_kedro.reporting.supplement.whose_data`.
+    look
+        Order of methods, and the model that others are compared with.
     """
     compared = metrics["metric"] == metrics["task"].map(_METRICS)
-    rows = metrics[compared & (metrics["draws"] == 1) & (metrics["method"] != CHANCE)]
-    rows = rows.drop_duplicates(_SETTING, ignore_index=True)  # clean rows may come with the corrupted ones too
+    rows = metrics[compared & (metrics["draws"] == 1) & (metrics["method"] != RANDOM)].reset_index(drop=True)
     changes = {
         (*_key(row), row["against"]): _difference(row)
         for row in differences[differences["metric"] == differences["task"].map(_METRICS)].to_dict("records")
@@ -37,11 +42,12 @@ def audit_table(metrics: pd.DataFrame, differences: pd.DataFrame, leaks: pd.Data
         "task": _TASKS,
         "split": list(dict.fromkeys(rows["split"])),
         "images": images_in_order(rows["images"]),
-        "method": in_order(rows["method"]),
+        "method": look.in_order(rows["method"]),
     }
     places = pd.DataFrame({column: rows[column].map(names.index) for column, names in order.items()})
     rows = rows.loc[places.sort_values(list(order), kind="stable").index]
-    table = [_row(row, changes) for row in rows.to_dict("records")] + [_leak(row) for row in leaks.to_dict("records")]
+    table = [_row(row, changes, look.model) for row in rows.to_dict("records")]
+    table += [_leak(row) for row in leaks.to_dict("records")]
     notes = (
         whose,
         "Value: top-1 accuracy in per cent, of the single draw with its exact (Clopper–Pearson) interval; of probing"
@@ -55,14 +61,14 @@ def audit_table(metrics: pd.DataFrame, differences: pd.DataFrame, leaks: pd.Data
         " architecture with weights that were never trained.",
         "Split leaks: compounds of a fold that have a relative in another.",
     )
-    return CaptionedTable(
-        "Audits: other methods, stricter protocols, leaks", notes, pd.DataFrame(table, columns=_COLUMNS)
-    )
+    columns = [*_COLUMNS, *_CHANGES, f"{look.model} minus this method"]
+    filled = pd.DataFrame(table, columns=columns).fillna(ABSENT)
+    return CaptionedTable("Audits: other methods, stricter protocols, leaks", notes, filled)
 
 
-def _row(row: dict, changes: dict) -> dict[str, str]:
-    probing = row["task"] == "probing"
-    model = {**row, "method": MODEL}
+def _row(row: dict, changes: dict, model: str) -> dict[str, str]:
+    probing = row["task"] == PROBING
+    of_model = {**row, "method": model}
     unrestricted = [(*_key(row), against) for against in ("excluded none", "pool full")]
     return {
         "Audit": row["task"],
@@ -77,7 +83,7 @@ def _row(row: dict, changes: dict) -> dict[str, str]:
         "Compounds": f"{row['compounds']:,}",
         "Minus clean images": changes.get((*_key(row), "clean"), ABSENT),
         "Minus unrestricted": next((changes[key] for key in unrestricted if key in changes), ABSENT),
-        "CLOOME minus this method": changes.get((*_key(model), f"method {row['method']}"), ABSENT),
+        f"{model} minus this method": changes.get((*_key(of_model), f"method {row['method']}"), ABSENT),
     }
 
 
@@ -94,11 +100,11 @@ def _leak(row: dict) -> dict[str, str]:
 
 
 def _setting(row: dict) -> str:
-    """In words, e.g. ``full pool, well excluded``."""
-    if row["task"] == "probing":
+    """In words, such as ``full pool, well excluded``."""
+    if row["task"] == PROBING:
         return "sample: a compound" if row["shown_by"] == "mean" else "sample: a field"
     shown = {"field": "", "mean": "mean of fields"}[row["shown_by"]]
-    if row["task"] == "retrieval":
+    if row["task"] == RETRIEVAL:
         return ", ".join(part for part in (row["direction"], f"{row['pool']} pool", shown) if part)
     excluded = "none" if pd.isna(row["excluded"]) else row["excluded"]
     return ", ".join(part for part in (f"{row['pool']} pool", f"excluded: {excluded}", shown) if part)
@@ -110,7 +116,7 @@ def _key(row: dict) -> tuple:
 
 def _difference(row: dict) -> str:
     """Signed, in points of per cent (probing: of AUC): ``-3.2 (-5.1 to -1.3)``."""
-    scale, places = (1, 3) if row["task"] == "probing" else (100, 1)
+    scale, places = (1, 3) if row["task"] == PROBING else (100, 1)
     # + 0.0: no negative zeros
     value, low, high = (
         f"{round(scale * row[name], places) + 0.0:+.{places}f}" for name in ("difference", "low", "high")

@@ -8,13 +8,16 @@ import pandas as pd
 
 @dataclass(frozen=True, eq=False)
 class CaptionedTable:
-    """A table of text cells that goes nowhere without what is to be said about it.
+    """A table with what must be said about it.
 
-    Parameters
+    Attributes
     ----------
-    title : one line
-    notes : one line each; the first says whose data these are
-    table : every cell text
+    title
+        One line.
+    notes
+        One line each; the first says whose data these are.
+    table
+        All cells are text.
     """
 
     title: str

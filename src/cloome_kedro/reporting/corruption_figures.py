@@ -11,20 +11,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cloome_kedro.imaging.corruptions import corrupt, draw_settings, field_seed, find_corruptions
+from cloome_kedro.reporting.figures import draw_within_k
 from cloome_kedro.reporting.montage import composite, display_limits, shrink
 from cloome_kedro.reporting.style import (
-    CLEAN,
     CORRUPTIONS,
-    DIRECTIONS,
-    MODEL,
+    Look,
     corruption_label,
     dodge,
     images_in_order,
-    message,
     styled,
-    titled,
     top_k_names,
 )
+from cloome_kedro.words import CLEAN, DIRECTIONS, ZERO_SHOT
 
 
 def corrupted_panels(
@@ -36,11 +34,16 @@ def corrupted_panels(
 
     Parameters
     ----------
-    fields : uint8 (N, 5, H, W), the clean one first
-    filled : bool (N, H, W), pixels without an image
-    names : N names of corruptions, the first is ``clean``
-    drawn : N short texts: what was drawn for the field, e.g. an angle
-    note : small text above, e.g. which field it is, and that the data are simulated
+    fields
+        uint8 (N, 5, H, W), the clean one first.
+    filled
+        bool (N, H, W), pixels without an image.
+    names
+        N names of corruptions; the first is ``clean``.
+    drawn
+        N short texts: what was drawn for the field, such as an angle.
+    note
+        Small text above: which field it is, and that the data are simulated.
     """
     limits = display_limits(fields[:1])
     limits[:, 0] -= 0.12 * (limits[:, 1] - limits[:, 0])
@@ -69,13 +72,19 @@ def figure_1(
 ) -> tuple[Figure, str]:
     """The publication's figure 1: one field, clean and by each of the four published corruptions.
 
-    The field is the first in an order drawn by the seed that every flip does flip and every rotation turns by 3° or
-    more. It is changed just as the corruption study with this seed changes it, before the encoder's crop.
+    Fields are tried in an order drawn by the seed. Shown is the first that every flip does flip and that every rotation
+    turns by 3° or more. It is changed as the corruption study with this seed changes it, before the encoder's crop.
 
     Parameters
     ----------
-    field_ids : of the fields that may be shown
-    read : function from field ids to uint8 (N, 5, H, W), see :func:`~cloome_kedro.reporting.montage.field_reader`
+    field_ids
+        Fields that may be shown.
+    read
+        Function from field ids to uint8 (N, 5, H, W), see :func:`~cloome_kedro.reporting.montage.field_reader`.
+    seed
+        Of the order of fields, and of the corruptions.
+    note
+        Small text above, such as that the data are simulated.
 
     Returns
     -------
@@ -107,7 +116,7 @@ def _visible(settings: dict[str, Any], least: float = 3.0) -> bool:
 
 
 def _drawn_text(settings: dict[str, Any]) -> str:
-    """What was drawn for a field, e.g. ``↔ ↕ -3.2°``."""
+    """What was drawn for a field, such as ``↔ ↕ -3.2°``."""
     flips = {"flip_horizontal": "↔", "flip_vertical": "↕"}
     parts = [arrow for name, arrow in flips.items() if settings.get(name)]
     if "angle" in settings:
@@ -116,21 +125,26 @@ def _drawn_text(settings: dict[str, Any]) -> str:
 
 
 @styled
-def corruption_effects(metrics: pd.DataFrame, differences: pd.DataFrame, title: str = "", note: str = "") -> Figure:
+def corruption_effects(metrics: pd.DataFrame, differences: pd.DataFrame, look: Look) -> Figure:
     """Top-k accuracies on clean and corrupted images with exact intervals; below, paired differences to clean.
 
-    One column a direction of retrieval in the full pool, and one for zero-shot classification where it was asked for.
+    There is one column per direction of retrieval in the full pool, and one for zero-shot classification where it was
+    asked for.
 
     Parameters
     ----------
-    metrics : table ``metrics`` of one split: the model's rows on clean and on corrupted images
-    differences : table ``differences`` of one split, corrupted minus clean, with bootstrap intervals
-    title, note : small text above, e.g. the split, and that the data are simulated
+    metrics
+        Table ``metrics`` of one split, on clean and on corrupted images.
+    differences
+        Table ``differences`` of one split.
+    look
+        Names and colours.
     """
-    rows, changes = _comparable(metrics), _comparable(differences[differences["against"] == CLEAN])
+    rows = _comparable(metrics, look.model)
+    changes = _comparable(differences[differences["against"] == CLEAN], look.model)
     groups = {name: key for name, key in _groups().items() if (changes["group"] == name).any()}
     if not groups:
-        return message("No corrupted images were evaluated.", title, note)
+        return look.message("No corrupted images were evaluated.")
     tops = top_k_names(rows["metric"])
     most = max(len(_places(changes[changes["group"] == group])) for group in groups)
     figure = Figure(figsize=(4 * len(groups) + 1.6, 0.75 * most + 2.2), layout="constrained")
@@ -149,7 +163,41 @@ def corruption_effects(metrics: pd.DataFrame, differences: pd.DataFrame, title: 
     handles = {handle.get_label(): handle for handle in axes[0, 0].get_legend_handles_labels()[0]}
     order = [*tops, *(f"chance, {top}" for top in tops)]
     figure.legend(handles=[handles[label] for label in order], loc="outside right center", frameon=False)
-    return titled(figure, title, note)
+    return look.on(figure)
+
+
+@styled
+def corruption_ranks(clean: pd.DataFrame, corrupted: pd.DataFrame, look: Look) -> Figure:
+    """Share of queries whose match is among the first k of all candidates, for every k, on clean and corrupted images.
+
+    There is one panel per direction of retrieval that was evaluated, with one curve per corruption.
+
+    Parameters
+    ----------
+    clean, corrupted
+        Tables ``ranks`` of retrieval, of the single draw of fields and more.
+    look
+        Names of models.
+    """
+    ranks = pd.concat([clean, corrupted], ignore_index=True)
+    ranks = ranks[(ranks["method"] == look.model) & (ranks["pool"] == "full") & (ranks["shown_by"] == "field")]
+    ranks = ranks[(ranks["draw"] == 0) & ranks["direction"].isin(corrupted["direction"].dropna())]
+    if ranks.empty:
+        return look.message("No corrupted images were evaluated.")
+    images = images_in_order(ranks["images"])
+    colours = dict(
+        zip(map(corruption_label, images), ["0.2", *sns.color_palette("crest_r", len(images) - 1)], strict=True)
+    )
+    ranks = ranks.assign(images=ranks["images"].map(corruption_label))
+    directions = [name for name in DIRECTIONS if (ranks["direction"] == name).any()]
+    figure = Figure(figsize=(5.2 * len(directions) + 1.8, 3.6), layout="constrained")
+    axes = figure.subplots(1, len(directions), squeeze=False, sharey=True)[0]
+    for axis, direction in zip(axes, directions, strict=True):
+        rows = ranks[ranks["direction"] == direction]
+        draw_within_k(axis, rows, colours, by="images")
+        axis.set_title(f"{DIRECTIONS[direction]}, {rows['candidates'].max()} candidates", fontsize=10)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
+    return look.on(figure)
 
 
 def _groups() -> dict[str, str]:
@@ -157,14 +205,14 @@ def _groups() -> dict[str, str]:
     return {**retrieval, "zero-shot": "zero-shot, any reference"}
 
 
-def _comparable(table: pd.DataFrame) -> pd.DataFrame:
-    """The model's top-k rows that have a clean counterpart, with the column they are drawn in and their place there."""
-    table = table[table["metric"].str.startswith("top-") & (table["method"] == MODEL) & (table["pool"] == "full")]
+def _comparable(table: pd.DataFrame, model: str) -> pd.DataFrame:
+    """The model's top-k rows of the published protocols, with the column they are drawn in and their place there."""
+    table = table[table["metric"].str.startswith("top-") & (table["method"] == model) & (table["pool"] == "full")]
     table = table[table["excluded"].isin(["none"]) | table["excluded"].isna()]
     if "draws" in table:
         table = table[table["draws"] == 1]
-    table = table[table["task"].str.startswith("zero-shot") | (table["shown_by"] == "field")]
-    zero_shot = table["task"].str.startswith("zero-shot")
+    table = table[table["task"].isin(ZERO_SHOT) | (table["shown_by"] == "field")]
+    zero_shot = table["task"].isin(ZERO_SHOT)
     table = table.assign(group=table["direction"].where(~zero_shot, "zero-shot"))
     kind = table["task"].str.removeprefix("zero-shot ") + ", "
     table["place"] = kind.where(zero_shot, "") + table["images"]
@@ -172,14 +220,14 @@ def _comparable(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _places(changes: pd.DataFrame) -> list[str]:
-    """Places of an axis: clean and every corruption, of each zero-shot task anew."""
+    """Places of an axis: clean and every corruption, once for each zero-shot task."""
     prefixes = list(dict.fromkeys(place.rpartition(", ")[0] for place in changes["place"]))
     names = images_in_order([CLEAN, *changes["images"]])
     return [f"{prefix}, {name}" if prefix else name for prefix in prefixes for name in names]
 
 
 def _draw(axis: Axes, rows: pd.DataFrame, tops: list[str], column: str) -> None:
-    """Values or differences along x, a row a place, each k in a shade of its own."""
+    """Draw values or differences along x, one row per place, each k in its own shade."""
     places = [place for place in _places(rows) if (rows["place"] == place).any()]
     offsets, shades = dodge(len(tops), 0.6), sns.color_palette("crest_r", len(tops))
     for top, offset, shade in zip(tops, offsets, shades, strict=True):

@@ -1,4 +1,4 @@
-"""Figures of the embedding space: a map of images, and how far images lie from structures."""
+"""Figures of the embedding space: a map of images, and how far images lie from compounds."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 
-from cloome_kedro.reporting.style import styled, titled
+from cloome_kedro.reporting.style import Look, styled
 
 OTHERS = "others"
 
@@ -25,31 +25,33 @@ def embedding_map(
     vectors: np.ndarray,
     mechanisms: pd.Series,
     plates: pd.Series,
+    look: Look,
     *,
-    title: str = "",
-    note: str = "",
     most: int = 5000,
     seed: int = 0,
 ) -> Figure:
-    """First two principal components of image embeddings, coloured by mechanism of action and by plate.
+    """First two principal components of field embeddings, coloured by mechanism of action and by plate.
+
+    The label of each axis says what share of the variance its component explains.
 
     Parameters
     ----------
-    vectors : (N, d)
-    mechanisms, plates : N labels each, in the order of ``vectors``; a mechanism may be missing
-    most : fields drawn at most, chosen by ``seed``; the components are of all
-
-    Returns
-    -------
-    Figure; the share of variance that a component explains is in its axis' label.
+    vectors
+        (N, d)
+    mechanisms, plates
+        N labels each, in the order of ``vectors``; a mechanism may be missing.
+    look
+        Names and colours.
+    most
+        Fields drawn at most, chosen by ``seed``. The components are of all fields.
 
     Raises
     ------
     ValueError
-        If there are fewer than three images.
+        If there are fewer than three fields.
     """
     if len(vectors) < 3:
-        raise ValueError(f"a map of embeddings needs at least three images; got {len(vectors)}")
+        raise ValueError(f"a map of embeddings needs at least three fields; got {len(vectors)}")
     pca = PCA(2, svd_solver="covariance_eigh").fit(vectors)
     drawn = np.sort(np.random.default_rng(seed).choice(len(vectors), min(most, len(vectors)), replace=False))
     points = pca.transform(vectors[drawn])
@@ -62,7 +64,7 @@ def embedding_map(
             xlabel=f"PC 1 ({100 * pca.explained_variance_ratio_[0]:.1f} % of variance)",
             ylabel=f"PC 2 ({100 * pca.explained_variance_ratio_[1]:.1f} %)",
         )
-    return titled(figure, title, note)
+    return look.on(figure)
 
 
 def _scatter(axis: Axes, points: np.ndarray, labels: pd.Series) -> None:
@@ -84,24 +86,27 @@ def _scatter(axis: Axes, points: np.ndarray, labels: pd.Series) -> None:
 
 
 @styled
-def modality_gap_figure(
-    gap: Any, images: np.ndarray, structures: np.ndarray, *, title: str = "", note: str = "", most: int = 5000
-) -> Figure:
+def modality_gap_figure(gap: Any, images: np.ndarray, compounds: np.ndarray, look: Look, *, most: int = 5000) -> Figure:
     """Cosines of matched and unmatched pairs, and both modalities with their centroids in one plane.
 
     Parameters
     ----------
-    gap : has ``matched`` and ``unmatched`` cosines, and the ``distance`` between the centroids
-    images, structures : (N, d) and (M, d), rows L2-normalised, what ``gap`` was computed of
-    most : images drawn at most, evenly through the table
+    gap
+        Has ``matched`` and ``unmatched`` cosines, and the ``distance`` between the centroids.
+    images, compounds
+        (N, d) and (M, d), rows L2-normalised, what ``gap`` was computed of.
+    look
+        Names and colours.
+    most
+        Images drawn at most, evenly through the table.
     """
     figure = Figure(figsize=(12, 4.4), layout="constrained")
     left, right = figure.subplots(1, 2)
     blue, orange = sns.color_palette("colorblind")[:2]
     bins = np.linspace(min(gap.matched.min(), gap.unmatched.min()), max(gap.matched.max(), gap.unmatched.max()), 60)
     for cosines, label, colour in (
-        (gap.unmatched, "image and another structure", "0.6"),
-        (gap.matched, "image and its own structure", blue),
+        (gap.unmatched, "image and another compound", "0.6"),
+        (gap.matched, "image and its compound", blue),
     ):
         sns.histplot(x=cosines, bins=bins, stat="density", element="step", color=colour, alpha=0.45, ax=left)
         left.axvline(cosines.mean(), color=colour, linestyle="--", linewidth=1.5)
@@ -110,13 +115,13 @@ def modality_gap_figure(
     left.legend(loc="upper left", fontsize=9)
     left.set_title("pairs", fontsize=10)
 
-    pca = PCA(2, svd_solver="covariance_eigh").fit(np.concatenate([images, structures]))
+    pca = PCA(2, svd_solver="covariance_eigh").fit(np.concatenate([images, compounds]))
     step = -(-len(images) // most)
-    for vectors, label, colour in ((images[::step], "images", blue), (structures, "structures", orange)):
+    for vectors, label, colour in ((images[::step], "images", blue), (compounds, "compounds", orange)):
         points = pca.transform(vectors)
         style = {"s": 12, "linewidth": 0, "alpha": 0.5, "rasterized": True, "label": label}
         right.scatter(points[:, 0], points[:, 1], color=colour, **style)
-    centroids = pca.transform(np.stack([images.mean(0), structures.mean(0)]))
+    centroids = pca.transform(np.stack([images.mean(0), compounds.mean(0)]))
     right.plot(centroids[:, 0], centroids[:, 1], "-D", color="0.1", markersize=6, markeredgecolor="white")
     right.plot([], [], "-D", color="0.1", markersize=6, label=f"centroids, {gap.distance:.2f} apart")
     right.set(
@@ -125,4 +130,4 @@ def modality_gap_figure(
     )
     right.legend(loc="best", fontsize=9, markerscale=1.3)
     right.set_title("both modalities in one plane", fontsize=10)
-    return titled(figure, title, note)
+    return look.on(figure)

@@ -1,5 +1,7 @@
 """Figures of training and of ranks: training curves, ranks, and top-k accuracies of retrieval beside baselines."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -7,101 +9,98 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from cloome_kedro.reporting.style import (
-    CHANCE,
-    DIRECTIONS,
-    colours,
-    in_order,
-    message,
-    single_draw,
-    styled,
-    titled,
-    top_k_names,
-)
+from cloome_kedro.reporting.style import Look, single_draw, styled, top_k_names
+from cloome_kedro.words import DIRECTIONS, RANDOM
 
 POOLS = ("sampled", "full")
 
 
 @styled
-def training_curves(history: pd.DataFrame, title: str = "", note: str = "") -> Figure:
+def training_curves(history: pd.DataFrame, look: Look) -> Figure:
     """Loss, validation top-1 in both directions and inverse temperature over epochs; the kept epoch is marked.
 
     Parameters
     ----------
-    history : table ``history``, one row an epoch; empty for a published model
-    title, note : small text above, e.g. the split, and that the data are simulated
+    history
+        Table of that name; empty for a published model.
+    look
+        Names and colours.
     """
     if history.empty:
-        return message("The model was not trained here.", title, note)
+        return look.message("The model was not trained here.")
     figure = Figure(figsize=(12, 3.4), layout="constrained")
     loss, accuracy, temperature = figure.subplots(1, 3)
     curves = {
         loss: {"training": "train_loss", "validation": "validation_loss"},
         accuracy: {
-            "image → compound": "validation_top1_structure_retrieval",
-            "compound → image": "validation_top1_image_retrieval",
+            **{label: f"validation_top1_{name.replace(' ', '_')}" for name, label in DIRECTIONS.items()},
             "mean": "validation_top1",
         },
         temperature: {"": "inverse_temperature"},
     }
     for axis, columns in curves.items():
-        for label, column in columns.items():
+        # Without two validation compounds nothing was measured on them.
+        for label, column in ((label, name) for label, name in columns.items() if name in history):
             style = {"color": "0.2", "linewidth": 2} if label == "mean" else {}
             sns.lineplot(x=history["epoch"], y=history[column], ax=axis, label=label or None, **style)
         for epoch in history.loc[history["best"], "epoch"]:
             axis.axvline(epoch, color="0.5", linestyle=":", label="kept epoch" if axis is accuracy else None)
         axis.set(xlabel="epoch", ylabel="")
+    for axis in (loss, accuracy):
+        if axis.get_legend_handles_labels()[0]:
+            axis.legend()
     loss.set_title("loss")
-    loss.legend()
     accuracy.set_title("validation top-1, full pool")
     accuracy.yaxis.set_major_formatter(PercentFormatter(1))
-    accuracy.legend()
     temperature.set_title("inverse temperature")
-    return titled(figure, title, note)
+    return look.on(figure)
 
 
 @styled
-def rank_distribution(ranks: pd.DataFrame, title: str = "", note: str = "") -> Figure:
+def rank_distribution(ranks: pd.DataFrame, look: Look) -> Figure:
     """Share of queries whose match is among the first k candidates, for every k, beside chance.
 
-    A panel for each direction and pool, a curve a method.
+    There is one panel for each direction and pool, with one curve per method.
 
     Parameters
     ----------
-    ranks : table ``ranks`` of retrieval, of all methods; the single draw of fields is drawn
-    title, note : small text above, e.g. the split, and that the data are simulated
+    ranks
+        Table ``ranks`` of retrieval, of all methods. The single draw of fields is drawn.
+    look
+        Names and colours.
     """
     ranks = single_draw(ranks)
     pools = [pool for pool in POOLS if (ranks["pool"] == pool).any()]
-    methods = in_order(ranks["method"])
+    colours = look.colours(ranks["method"])
     figure = Figure(figsize=(5.2 * len(pools) + 1.8, 6.6), layout="constrained")
     axes = figure.subplots(2, len(pools), squeeze=False, sharey=True)
     for line, (direction, label) in zip(axes, DIRECTIONS.items(), strict=True):
         for axis, pool in zip(line, pools, strict=True):
             rows = ranks[(ranks["direction"] == direction) & (ranks["pool"] == pool)]
-            draw_within_k(axis, rows, methods)
+            draw_within_k(axis, rows, colours)
             axis.set_title(f"{label}, {rows['candidates'].max()} candidates ({pool} pool)", fontsize=10)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right center", frameon=False)
-    return titled(figure, title, note)
+    return look.on(figure)
 
 
-def draw_within_k(axis: Axes, rows: pd.DataFrame, methods: list[str]) -> None:
-    """One curve a method: the share of queries with rank k or less; dashed what chance gives in the same pools.
+def draw_within_k(axis: Axes, rows: pd.DataFrame, colours: dict[str, Any], by: str = "method") -> None:
+    """Draw the share of queries with rank k or less, one curve per method; dashed what chance gives in the same pools.
 
     Parameters
     ----------
-    rows : table ``ranks`` of one setting
-    methods : those that get a curve, in the order of the legend
+    rows
+        Table ``ranks`` of one setting.
+    colours
+        Method -> colour of its curve, in the order of the legend; the first lies on top.
+    by
+        Column of ``rows`` that ``colours`` names values of.
     """
-    taken = colours(methods)
-    for depth, method in enumerate(methods):  # the model on top
-        found, counts = np.unique(rows.loc[rows["method"] == method, "rank"], return_counts=True)
-        if len(found):
-            places = [found[0], *found, rows["candidates"].max()]  # up from zero, and to the end
+    for depth, (label, colour) in enumerate(colours.items()):
+        ranks, counts = np.unique(rows.loc[rows[by] == label, "rank"], return_counts=True)
+        if len(ranks):
+            places = [ranks[0], *ranks, rows["candidates"].max()]  # up from zero, and to the end
             share = np.cumsum([0, *counts, 0]) / counts.sum()
-            axis.step(
-                places, share, where="post", color=taken[method], linewidth=2, label=method, zorder=3 - depth / 10
-            )
+            axis.step(places, share, where="post", color=colour, linewidth=2, label=label, zorder=3 - depth / 10)
     sizes, counts = np.unique(rows["candidates"], return_counts=True)
     k = np.unique(np.geomspace(1, max(sizes, default=1), 200).round())
     chance = sum(np.minimum(k / size, 1) * count for size, count in zip(sizes, counts, strict=True)) / counts.sum()
@@ -113,18 +112,21 @@ def draw_within_k(axis: Axes, rows: pd.DataFrame, methods: list[str]) -> None:
 
 
 @styled
-def top_k_bars(metrics: pd.DataFrame, title: str = "", note: str = "") -> Figure:
-    """Top-k accuracies with exact intervals, model beside baseline and oracles, chance dashed; one panel a direction.
+def top_k_bars(metrics: pd.DataFrame, look: Look) -> Figure:
+    """Top-k accuracies of all methods with exact intervals, chance dashed; one panel per direction.
 
     Parameters
     ----------
-    metrics : table ``metrics`` of retrieval, of one split; the single draw of fields and the sampled pool are drawn
+    metrics
+        Table ``metrics`` of retrieval, of one split. The single draw of fields and the sampled pool are drawn.
+    look
+        Names and colours.
     """
     metrics = single_draw(metrics)
     rows = metrics[(metrics["pool"] == "sampled") & metrics["metric"].str.startswith("top-")]
     ks = top_k_names(rows["metric"])
-    methods = [method for method in in_order(rows["method"]) if method != CHANCE]
-    taken = colours(methods)
+    methods = [method for method in look.in_order(rows["method"]) if method != RANDOM]
+    taken = look.colours(methods)
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     for axis, (direction, label) in zip(figure.subplots(1, 2, sharey=True), DIRECTIONS.items(), strict=True):
         here = rows[rows["direction"] == direction]
@@ -138,8 +140,8 @@ def top_k_bars(metrics: pd.DataFrame, title: str = "", note: str = "") -> Figure
             for chance in here.loc[here["metric"] == metric, "chance"].unique()[:1]:
                 axis.hlines(chance, x - 0.45, x + 0.45, color="0.1", linestyle="--", label="" if x else "chance")
         size = int(here["candidates"].max()) if len(here) else 0
-        axis.set(xlabel="", ylabel="", ylim=(0, 1.02), title=f"{direction} ({label}), {size} candidates")
+        axis.set(xlabel="", ylabel="", ylim=(0, 1.02), title=f"{label}, {size} candidates")
         axis.yaxis.set_major_formatter(PercentFormatter(1))
         axis.get_legend().remove()
     figure.legend(*axis.get_legend_handles_labels(), loc="outside right center", frameon=False)
-    return titled(figure, title, note)
+    return look.on(figure)

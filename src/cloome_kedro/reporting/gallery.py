@@ -1,4 +1,4 @@
-"""Retrieval galleries: a query structure and its best fields, a query field and its best structures."""
+"""Retrieval galleries: a query compound and its best fields, a query field and its best compounds."""
 
 import io
 from collections.abc import Callable, Iterable
@@ -12,13 +12,14 @@ from rdkit import Chem
 from rdkit.Chem.Draw import rdMolDraw2D
 
 from cloome_kedro.reporting.montage import composite, shrink
-from cloome_kedro.reporting.style import single_draw
+from cloome_kedro.reporting.style import Look, single_draw
+from cloome_kedro.words import COMPOUND_TO_IMAGE, IMAGE_TO_COMPOUND
 
 MATCH, MECHANISM = "#d55e00", "#0072b2"  # vermillion and blue, told apart by colour-blind readers too
 
 
 class Embeddings(Protocol):
-    """An embedding space: ``of(keys)`` gives the L2-normalised vectors (N, d) of N keys, or raises a KeyError."""
+    """Keyed vectors: ``of(keys)`` gives the vectors (N, d) of N keys, or raises a KeyError."""
 
     def of(self, keys: np.ndarray) -> np.ndarray: ...
 
@@ -41,9 +42,9 @@ def draw_structure(smiles: str, size: tuple[int, int] = (320, 320)) -> np.ndarra
 
 
 def nearest(queries: np.ndarray, candidates: np.ndarray, hits: int) -> np.ndarray:
-    """Positions of each query's ``hits`` most similar candidates, best first: int (Q, min(hits, C)).
+    """Positions of each query's ``hits`` best candidates by the dot product, best first: int (Q, min(hits, C)).
 
-    Cosine similarity: both arrays, (Q, d) and (C, d), hold L2-normalised rows.
+    Queries and candidates are (Q, d) and (C, d).
     """
     return np.argsort(-(queries @ candidates.T), axis=1, kind="stable")[:, :hits]
 
@@ -73,32 +74,37 @@ def _draw_rows(part: SubFigure, heading: str, rows: list[list[tuple]], hits: int
 
 def retrieval_gallery(
     ranks: pd.DataFrame,
-    image_embeddings: Embeddings,
-    structure_embeddings: Embeddings,
+    embeddings: tuple[Embeddings, Embeddings],
     compounds: pd.DataFrame,
     read_fields: Callable[[Iterable[str]], np.ndarray],
+    look: Look,
     *,
     queries: int = 6,
     hits: int = 5,
     seed: int = 0,
-    title: str = "",
-    note: str = "",
 ) -> Figure:
     """Query compounds drawn by a seed, each with its most similar fields, and the reverse for the same compounds.
 
-    Candidates are those that the full pool of ``ranks`` was ranked over (one field a compound), so that the ranks
-    printed are the ones behind the tables. The true match is framed in vermillion, a hit that shares the query's
-    mechanism of action in blue.
+    Candidates are those of the full pool of ``ranks``, one field per compound. So the ranks that are printed are those
+    behind the tables. The true match is framed in vermillion, and a hit that shares the query's mechanism of action in
+    blue.
 
     Parameters
     ----------
-    ranks : table ``ranks`` of retrieval, the model's rows; the single draw of fields is shown
-    image_embeddings, structure_embeddings : keyed by field id and by InChIKey
-    compounds : table ``compounds``
-    read_fields : function from field ids to uint8 (N, 5, H, W), see :func:`.montage.field_reader`
-    queries, hits : compounds drawn, and hits shown of each
-    seed : of the draw
-    title, note : small text above, e.g. the split, and that the data are simulated
+    ranks
+        Table ``ranks`` of retrieval. The model's rows of the single draw of fields are shown.
+    embeddings
+        The model's embeddings of fields by field id, and of compounds by InChIKey.
+    compounds
+        Table of that name.
+    read_fields
+        Function from field ids to uint8 (N, 5, H, W), see :func:`.montage.field_reader`.
+    look
+        Names and colours.
+    queries, hits
+        Compounds drawn, and hits shown of each.
+    seed
+        Of the draw.
 
     Raises
     ------
@@ -107,15 +113,15 @@ def retrieval_gallery(
     KeyError
         If a field or compound has no embedding.
     """
-    ranks = single_draw(ranks)
+    ranks = single_draw(ranks[ranks["method"] == look.model])
     full = ranks[ranks["pool"] == "full"]
-    to_structure = full[full["direction"] == "structure retrieval"].set_index("match")
-    to_image = full[full["direction"] == "image retrieval"].set_index("query")
-    keys, field_ids = to_structure.index.to_numpy(), to_structure["query"].to_numpy()
+    to_compound = full[full["direction"] == IMAGE_TO_COMPOUND].set_index("match")
+    to_image = full[full["direction"] == COMPOUND_TO_IMAGE].set_index("query")
+    keys, field_ids = to_compound.index.to_numpy(), to_compound["query"].to_numpy()
     if not len(keys):
         raise ValueError("no ranks of the full pool: nothing to draw a gallery of")
     drawn = np.sort(np.random.default_rng(seed).choice(len(keys), min(queries, len(keys)), replace=False))
-    images, structures = image_embeddings.of(field_ids), structure_embeddings.of(keys)
+    images, structures = embeddings[0].of(field_ids), embeddings[1].of(keys)
     hits = min(hits, len(keys))
     best_fields, best_keys = nearest(structures[drawn], images, hits), nearest(images[drawn], structures, hits)
 
@@ -135,7 +141,7 @@ def retrieval_gallery(
 
     forward, reverse = [], []
     for q, found_fields, found_keys in zip(drawn, best_fields, best_keys, strict=True):
-        image_rank, structure_rank = to_image.loc[keys[q], "rank"], to_structure.loc[keys[q], "rank"]
+        image_rank, compound_rank = to_image.loc[keys[q], "rank"], to_compound.loc[keys[q], "rank"]
         forward.append(
             [(structure(q), text(q), None)]
             + [(pictures[hit], text(hit), colour(q, hit)) for hit in found_fields]
@@ -144,15 +150,15 @@ def retrieval_gallery(
         reverse.append(
             [(pictures[q], field_ids[q].split("/", 1)[-1], None)]
             + [(structure(hit), text(hit), colour(q, hit)) for hit in found_keys]
-            + [(structure(q), text(q, f"rank {structure_rank} of {len(keys)}"), MATCH)]
+            + [(structure(q), text(q, f"rank {compound_rank} of {len(keys)}"), MATCH)]
         )
     head, height = 0.5, 2.05 * len(drawn) + 0.9
     figure = Figure(figsize=(1.55 * (hits + 2), 2 * height + head))
     top, first, second = figure.subfigures(3, 1, squeeze=False, height_ratios=[head, height, height])[:, 0]
-    top.text(0.01, 0.6, " · ".join(part for part in (title, note) if part), fontsize=10, color="0.35", va="center")
+    top.text(0.01, 0.6, look.heading, fontsize=10, color="0.35", va="center")
     top.text(0.01, 0.1, "frames: vermillion = the true match, blue = same mechanism of action", fontsize=8, va="center")
-    _draw_rows(first, "image retrieval: which images does this compound make?", forward, hits)
-    _draw_rows(second, "structure retrieval: which compound made this image?", reverse, hits)
+    _draw_rows(first, "compound → image: which images does this compound make?", forward, hits)
+    _draw_rows(second, "image → compound: which compound made this image?", reverse, hits)
     return figure
 
 

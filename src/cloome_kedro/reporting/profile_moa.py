@@ -5,8 +5,9 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from cloome_kedro.reporting.style import CHANCE, colours, dodge, in_order, styled, titled, top_k_names
+from cloome_kedro.reporting.style import Look, dodge, styled, top_k_names
 from cloome_kedro.reporting.tables import NOTHING, percent_text, text_lines, top_k_cells
+from cloome_kedro.words import RANDOM
 
 #: what is excluded -> what references of a query then are
 REFERENCES = {
@@ -16,6 +17,7 @@ REFERENCES = {
     "plate+compound": "other plates, other compounds",
 }
 SHOWN_BY = {"field": "one well", "mean": "mean of wells"}
+_LOOK = Look("Top-1 accuracy of zero-shot mechanisms from profiles")  # there are no models
 
 
 def format_mechanisms(metrics: pd.DataFrame, differences: pd.DataFrame, confidence: float = 0.95) -> str:
@@ -23,7 +25,10 @@ def format_mechanisms(metrics: pd.DataFrame, differences: pd.DataFrame, confiden
 
     Parameters
     ----------
-    metrics, differences : tables of these names, of ``profile_moa``
+    metrics, differences
+        Tables of these names, of ``profile_moa``.
+    confidence
+        Of the intervals.
     """
     percent = f"{100 * confidence:g} %"
     lines = [f"Zero-shot mechanism of action from profiles, with exact {percent} intervals of a single draw"]
@@ -35,7 +40,7 @@ def format_mechanisms(metrics: pd.DataFrame, differences: pd.DataFrame, confiden
         lines += [f"{first['n']} wells of {first['compounds']} compounds among {first['candidates']:g} mechanisms"]
         rows = [
             {"method": method} | top_k_cells(here[here["method"] == method], tops)
-            for method in in_order(here["method"])
+            for method in _LOOK.in_order(here["method"])
         ]
         lines += text_lines(pd.DataFrame(rows), left=1)
     lines += ["", f"Top-1 of profiles minus top-1 of others, in points, with a {percent} bootstrap over compounds"]
@@ -59,20 +64,20 @@ def format_mechanisms(metrics: pd.DataFrame, differences: pd.DataFrame, confiden
 
 @styled
 def draw_mechanisms(metrics: pd.DataFrame) -> Figure:
-    """Top-1 accuracy by what references are, a bar a method, with its interval; chance dashed.
+    """Top-1 accuracy by what references are, one bar per method, with its interval; chance dashed.
 
-    One panel a way to show a mechanism. Where there are several draws, bars are means over them and intervals are of a
-    bootstrap over compounds; else they are exact.
+    There is one panel for each way to show a mechanism. Where there are several draws, bars are means over them and
+    intervals are by a bootstrap over compounds. Otherwise intervals are exact.
     """
     top = metrics[metrics["metric"] == "top-1"]
-    methods = [method for method in in_order(top["method"]) if method != CHANCE]
+    methods = [method for method in _LOOK.in_order(top["method"]) if method != RANDOM]
     panels = [by for by in SHOWN_BY if (top["shown_by"] == by).any()]
-    colour, offsets = colours(methods), dodge(len(methods))
+    colour, offsets = _LOOK.colours(methods), dodge(len(methods))
     figure = Figure(figsize=(6.5 * len(panels) + 1.5, 4.2), layout="constrained")
     for axis, by in zip(figure.subplots(1, len(panels), sharey=True, squeeze=False)[0], panels, strict=True):
         here = top[(top["shown_by"] == by) & (top["draws"] == top.loc[top["shown_by"] == by, "draws"].max())]
         places = [excluded for shown, excluded in _protocols(here) if shown == by]
-        for row in here[here["method"] != CHANCE].to_dict("records"):
+        for row in here[here["method"] != RANDOM].to_dict("records"):
             x = places.index(row["excluded"]) + offsets[methods.index(row["method"])]
             axis.bar(x, row["value"], 0.8 / len(methods), color=colour[row["method"]], label=row["method"])
             axis.plot([x, x], [row["low"], row["high"]], color="0.2", linewidth=1.5)
@@ -95,7 +100,7 @@ def draw_mechanisms(metrics: pd.DataFrame) -> Figure:
         frameon=False,
     )
     sns.despine(figure)
-    return titled(figure, "Top-1 accuracy of zero-shot mechanisms from profiles", "")
+    return _LOOK.on(figure)
 
 
 def _protocols(metrics: pd.DataFrame) -> list[tuple[str, str]]:

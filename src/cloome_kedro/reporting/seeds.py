@@ -2,25 +2,28 @@
 
 import pandas as pd
 
-from cloome_kedro.reporting.style import CLEAN, DIRECTIONS, in_order
+from cloome_kedro.reporting.style import Look
 from cloome_kedro.reporting.tables import NOTHING, text_lines
+from cloome_kedro.words import CLEAN, DIRECTIONS, PROBING, RETRIEVAL, TASKS
 
-TASKS = ("retrieval", "zero-shot compound", "zero-shot MoA", "probing")
-_KEYS = ["table", "task", "direction", "method"]
+_KEYS = ["split", "task", "direction", "method"]
 
 
-def format_seeds(seeds_metrics: pd.DataFrame) -> str:
-    """Top-1 (probing: mean AUC) of every method on clean images, mean ± SD over seeds, for the terminal.
+def format_seeds(seeds_metrics: pd.DataFrame, look: Look) -> str:
+    """Top-1 (of probing mean AUC) of every method on clean images, mean ± SD over seeds, for the terminal.
 
-    Shown are the protocols of the publication, over all draws: one field a compound among sampled candidates, one
-    reference a class with nothing excluded; probing by compounds.
+    Shown are the protocols of the publication over all draws: one field per compound among sampled candidates, one
+    reference per class with nothing excluded. Probing is by compounds.
 
     Parameters
     ----------
-    seeds_metrics : table of this name
+    seeds_metrics
+        Table of this name.
+    look
+        Order of methods.
     """
     rows = seeds_metrics[seeds_metrics["images"] == CLEAN]
-    probing, retrieval = rows["task"] == "probing", rows["task"] == "retrieval"
+    probing, retrieval = rows["task"] == PROBING, rows["task"] == RETRIEVAL
     of_probing = probing & (rows["metric"] == "mean AUC") & (rows["shown_by"] == "mean")
     of_ranks = ~probing & (rows["metric"] == "top-1") & (rows["shown_by"] == "field")
     pool = rows["pool"] == retrieval.map({True: "sampled", False: "full"})
@@ -32,7 +35,7 @@ def format_seeds(seeds_metrics: pd.DataFrame) -> str:
             _cells(row)
             for task in TASKS
             for direction in (*DIRECTIONS, None)
-            for method in in_order(of_split["method"])
+            for method in look.in_order(of_split["method"])
             for row in of_split.to_dict("records")
             if (row["task"], row["method"]) == (task, method)
             and (row["direction"] == direction or (direction is None and pd.isna(row["direction"])))
@@ -42,7 +45,7 @@ def format_seeds(seeds_metrics: pd.DataFrame) -> str:
 
 
 def _cells(row: dict) -> dict[str, str]:
-    """A metric as text: percent of top-1, three digits of an AUC."""
+    """A metric as text: top-1 in per cent, an AUC with three digits."""
     percent = row["metric"] == "top-1"
     form = (lambda value: f"{100 * value:.1f}") if percent else (lambda value: f"{value:.3f}")
     spread = f"± {form(row['spread'])}" if pd.notna(row["spread"]) else ""

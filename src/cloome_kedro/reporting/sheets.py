@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from cloome_kedro.words import CLEAN, PROBING, RETRIEVAL, ZERO_SHOT_COMPOUND, ZERO_SHOT_MOA
+
 #: the corruption of tables 9 to 12
 CHOSEN = "random_flip_small_rotation"
 
@@ -10,21 +12,29 @@ CHOSEN = "random_flip_small_rotation"
 class Sheet:
     """What one table of the supplement is of.
 
-    Parameters
+    Attributes
     ----------
-    name : as in the catalog, supplement_table_<name>
-    title, task, pool, images : of our metrics; a row's own corruption goes before ``images``
-    source : of the published values, as in published.csv; empty where none were published
-    rows : source that the rows are taken from, where it is another
-    splits : as published
-    others : whether a split that the publication does not have is shown too
+    name
+        As in the catalog, ``supplement_table_<name>``.
+    title
+        As it is shown.
+    task, pool, images
+        Of our metrics. Where the row of the publication names a corruption, that is used instead of ``images``.
+    source
+        Of the published values, as in published.csv; empty where none were published.
+    rows
+        Source that the rows are taken from, where it is another.
+    splits
+        As published.
+    others
+        Whether a split that the publication does not have is shown, too.
     """
 
     name: str
     title: str
     task: str
     pool: str = "full"
-    images: str = "clean"
+    images: str = CLEAN
     source: str = ""
     rows: str = ""
     splits: tuple[str, ...] = ("Random", "Scaffold")
@@ -33,18 +43,18 @@ class Sheet:
 
 #: tables 10 and 10_clean have other columns: see `_probing`
 SHEETS = (
-    Sheet("7", "SI table 7: retrieval among sampled candidates", "retrieval", "sampled", source="SI table 7"),
+    Sheet("7", "SI table 7: retrieval among sampled candidates", RETRIEVAL, "sampled", source="SI table 7"),
     Sheet(
         "8",
         "SI table 8: retrieval among all candidates, corrupted images, random split",
-        *("retrieval", "full"),
+        *(RETRIEVAL, "full"),
         source="SI table 8",
         splits=("Random",),
     ),
     Sheet(
         "8_clean",
         "Clean counterpart of SI table 8: retrieval among all candidates, random split",
-        *("retrieval", "full"),
+        *(RETRIEVAL, "full"),
         source="published notebook",
         rows="SI table 7",
         splits=("Random",),
@@ -52,7 +62,7 @@ SHEETS = (
     Sheet(
         "9",
         "SI table 9: retrieval among all candidates, images flipped and rotated by up to 10°, scaffold split",
-        *("retrieval", "full", CHOSEN),
+        *(RETRIEVAL, "full", CHOSEN),
         source="SI table 9",
         splits=("Scaffold",),
         others=False,
@@ -60,7 +70,7 @@ SHEETS = (
     Sheet(
         "9_clean",
         "Clean counterpart of SI table 9: retrieval among all candidates, scaffold split",
-        *("retrieval", "full"),
+        *(RETRIEVAL, "full"),
         rows="SI table 7",
         splits=("Scaffold",),
         others=False,
@@ -68,33 +78,33 @@ SHEETS = (
     Sheet(
         "10",
         "SI table 10: linear probing, images flipped and rotated by up to 10°",
-        "probing",
+        PROBING,
         images=CHOSEN,
         source="SI table 10",
     ),
-    Sheet("10_clean", "Clean counterpart of SI table 10: linear probing", "probing", source="SI section 1.5"),
+    Sheet("10_clean", "Clean counterpart of SI table 10: linear probing", PROBING, source="SI section 1.5"),
     Sheet(
         "11",
         "SI table 11: zero-shot compounds, images flipped and rotated by up to 10°",
-        *("zero-shot compound", "full", CHOSEN),
+        *(ZERO_SHOT_COMPOUND, "full", CHOSEN),
         source="SI table 11",
     ),
     Sheet(
         "11_clean",
         "Clean counterpart of SI table 11 (table 3 of the article): zero-shot compounds",
-        "zero-shot compound",
+        ZERO_SHOT_COMPOUND,
         source="article table 3",
     ),
     Sheet(
         "12",
         "SI table 12: zero-shot mechanisms of action, images flipped and rotated by up to 10°",
-        *("zero-shot MoA", "full", CHOSEN),
+        *(ZERO_SHOT_MOA, "full", CHOSEN),
         source="SI table 12",
     ),
     Sheet(
         "12_clean",
         "Clean counterpart of SI table 12 (table 4 of the article): zero-shot mechanisms of action",
-        "zero-shot MoA",
+        ZERO_SHOT_MOA,
         source="article table 4",
     ),
 )

@@ -9,23 +9,23 @@ import pandas as pd
 
 from cloome_kedro.reporting.captioned import CaptionedTable
 from cloome_kedro.reporting.sheets import SHEETS, Sheet
+from cloome_kedro.reporting.style import Look
+from cloome_kedro.words import CLEAN, COMPOUND_TO_IMAGE, IMAGE_TO_COMPOUND, PROBING, PROFILES, RETRIEVAL
 
 ABSENT = "–"
-#: how the publication names corruptions and methods -> how our tables do
+#: how the publication names corruptions and directions -> how our tables do
 CORRUPTIONS = {
     "Random flip": "random_flip",
     "Random flip + small rotation": "random_flip_small_rotation",
     "Small rotation": "small_rotation",
     "Large rotation": "large_rotation",
 }
-METHODS = {"Bilinear model": "Bilinear", "CellProfiler": "Profiles"}
-#: rows whose name alone would not say what ours are
-LABELS = {"CellProfiler": "CellProfiler (ours: Profiles)", "GapNet": "GapNet (published only)"}
+DIRECTIONS = {"structure": IMAGE_TO_COMPOUND, "image": COMPOUND_TO_IMAGE}
 NOTHING = (
     "None of the rows is ours: the study has no such results (a screen without assay labels or mechanisms, a split that"
     " was not run, or a corruption that was not asked for)."
 )
-#: of tables with several queries a compound
+#: of tables with several queries per compound
 DEPENDENT = (
     "Exact intervals of zero-shot classification take query fields as independent, as the publication does. Those of"
     " one compound are not, so they are too narrow; intervals over draws and of differences resample compounds."
@@ -39,12 +39,13 @@ _LABEL = re.compile(
     r"(?:(?P<corruption>[^:(]+): )?(?P<method>[^(]+?)"
     r"(?: \((?P<direction>structure|image) retr\.\)| \(as printed: .*\))?"
 )
-_KEY = ["split", "task", "method", "images", "direction", "pool", "shown_by", "excluded", "metric"]
+_NOTHING = {"images": CLEAN, "direction": "", "pool": "", "shown_by": "field", "excluded": "none"}
+_KEY = ("split", "task", "method", *_NOTHING, "metric")
 
 
 @cache
 def published_figures() -> pd.DataFrame:
-    """Every figure of the publication that our tables are set beside, each with its source; all cells as printed."""
+    """Every number of the publication that stands beside ours, each with its source; all cells as printed."""
     with resources.files("cloome_kedro.reporting").joinpath("published.csv").open(encoding="utf-8") as file:
         return pd.read_csv(file, dtype=str, keep_default_na=False)
 
@@ -57,27 +58,39 @@ def whose_data(screen: str, simulated: bool, published_screen: bool) -> str:
     return f"Published: Sanchez-Fernandez et al. 2023, on the screen of Bray et al. 2017; ours: {ours}."
 
 
-def supplement_tables(metrics: pd.DataFrame, whose: str) -> dict[str, CaptionedTable]:
+def supplement_tables(metrics: pd.DataFrame, whose: str, look: Look) -> dict[str, CaptionedTable]:
     """Every table of the supplement, by its name: 7, 8, 8_clean, ..., 12_clean.
 
-    Rows and columns are in the printed order; a cell that was not published, or that the study lacks, is ``–``.
+    Rows and columns are in the printed order. A cell that was not published, or that the study lacks, is ``–``.
 
     Parameters
     ----------
-    metrics : tables ``metrics`` of all tasks and splits, joined
-    whose : from :func:`whose_data`
+    metrics
+        Table ``metrics`` of all tasks and splits.
+    whose
+        From :func:`whose_data`.
+    look
+        Names of our models.
     """
-    found = Results(metrics)
+    found = Results(metrics, look)
     return {
-        sheet.name: _probing(found, sheet, whose) if sheet.task == "probing" else _top_k(found, sheet, whose)
+        sheet.name: _probing(found, sheet, whose) if sheet.task == PROBING else _top_k(found, sheet, whose)
         for sheet in SHEETS
     }
 
 
 class Results:
-    """Rows of ``metrics`` by what they are of. ``splits`` are in order of appearance, with a capital."""
+    """Rows of ``metrics`` by what they are of.
 
-    def __init__(self, metrics: pd.DataFrame):
+    Attributes
+    ----------
+    splits
+        In order of appearance, with a capital.
+    methods
+        How the publication names methods -> how our tables do.
+    """
+
+    def __init__(self, metrics: pd.DataFrame, look: Look):
         filled = metrics.assign(
             **{column: metrics[column].astype(object).fillna("") for column in ("direction", "pool")},
             excluded=metrics["excluded"].astype(object).fillna("none"),
@@ -86,14 +99,32 @@ class Results:
         for row in filled.to_dict("records"):
             self._rows.setdefault((*(row[column] for column in _KEY), row["draws"] > 1), row)
         self.splits = [split.capitalize() for split in dict.fromkeys(metrics["split"])]
+        self.methods = {
+            "CLOOME": look.model,
+            "Bilinear model": look.models.get("bilinear", "Bilinear"),
+            "CellProfiler": PROFILES,
+        }
 
-    def row(
-        self, split, task, method, metric, images="clean", direction="", pool="", shown_by="field", excluded="none",
-        over_draws=False,
-    ) -> dict | None:  # fmt: skip
-        """The row of the single draw, or of the mean over draws; none where there is none."""
-        key = (split.lower(), task, method, images, direction, pool, shown_by, excluded, metric, over_draws)
-        return self._rows.get(key)
+    def row(self, setting: dict[str, str], over_draws: bool = False) -> dict | None:
+        """The row of the single draw, or of the mean over draws; None where there is none.
+
+        Parameters
+        ----------
+        setting
+            Columns of ``metrics``. Of those that are not given, the row says nothing: images are clean, a field shows a
+            compound, nothing is excluded.
+        """
+        chosen = _NOTHING | setting | {"split": setting["split"].lower()}
+        return self._rows.get((*(chosen[column] for column in _KEY), over_draws))
+
+    def label(self, printed: str) -> str:
+        """A published row's name, with that of our method where it is another."""
+        name = re.sub(r" \(as printed: .*\)", "", printed)
+        if name == "GapNet":
+            return "GapNet (published only)"
+        theirs = _parts(printed)["method"]
+        ours = self.methods.get(theirs, theirs)
+        return name if not ours or theirs.startswith(ours) else f"{name} (ours: {ours})"
 
 
 def percent(row: dict | None) -> str:
@@ -115,12 +146,12 @@ def _top_k(found: Results, sheet: Sheet, whose: str) -> CaptionedTable:
     printed = _printed(sheet.source)
     rows, cells, draws, candidates = [], 0, set(), False
     for split, label in _rows(sheet, found.splits):
-        setting = _setting(label, sheet)
-        shown = {"Split": split, "Method": LABELS.get(label, re.sub(r" \(as printed: .*\)", "", label))}
+        setting = _setting(label, sheet, found.methods) | {"split": split}
+        shown = {"Split": split, "Method": found.label(label)}
         any_row: dict = {}
         for k in ("1", "5", "10"):
-            ours = found.row(split, metric=f"top-{k}", **setting)
-            over = found.row(split, metric=f"top-{k}", over_draws=True, **setting)
+            ours = found.row(setting | {"metric": f"top-{k}"})
+            over = found.row(setting | {"metric": f"top-{k}"}, over_draws=True)
             shown |= {
                 f"Top-{k} (%)": percent(ours),
                 f"Top-{k} (%), over draws": _spread(over),
@@ -149,7 +180,7 @@ def _top_k(found: Results, sheet: Sheet, whose: str) -> CaptionedTable:
             )
             + "n: queries. Ties count against the match."
         )
-        if sheet.task != "retrieval":
+        if sheet.task != RETRIEVAL:
             notes.append(DEPENDENT)
     else:
         notes.append(NOTHING)
@@ -160,7 +191,7 @@ def _top_k(found: Results, sheet: Sheet, whose: str) -> CaptionedTable:
 
 
 def _probing(found: Results, sheet: Sheet, whose: str) -> CaptionedTable:
-    """One row a split; the publication has one split, which it does not name."""
+    """One row per split; the publication has one split, which it does not name."""
     printed = {metric: row["value"] for (_, _, metric), row in _printed(sheet.source).items()}
     assays = next((row["n"] for row in _printed(sheet.source).values()), ABSENT)
     rows, levels = [], []
@@ -168,7 +199,7 @@ def _probing(found: Results, sheet: Sheet, whose: str) -> CaptionedTable:
         level = next((by for by in ("mean", "field") if _assays(found, sheet, split, by, "mean AUC")), "mean")
         ours = {name: _assays(found, sheet, split, level, name) for name in PROBING_METRICS}
         levels += [level] if ours["mean AUC"] else []
-        shown = {"Split": split, "Method": "CLOOME"}
+        shown = {"Split": split, "Method": found.label("CLOOME")}
         for score in ("AUC", "F1"):
             shown[f"{score}, mean ± SD"] = _mean_sd(ours[f"mean {score}"], ours[f"SD {score}"])
             theirs = [printed.get(f"{kind} {score}") for kind in ("mean", "SD")]
@@ -206,19 +237,25 @@ def _rows(sheet: Sheet, ours: Iterable[str]) -> Iterator[tuple[str, str]]:
             yield split, label
 
 
-def _setting(label: str, sheet: Sheet) -> dict[str, str]:
+def _setting(label: str, sheet: Sheet, methods: dict[str, str]) -> dict[str, str]:
     """What a published row's label says of it, as our tables do."""
-    parts = _LABEL.fullmatch(label)
-    if parts is None:
-        raise ValueError(f"published.csv: the method {label!r} of {sheet.source} cannot be read")
-    direction = f"{parts['direction'] or 'structure'} retrieval" if sheet.task == "retrieval" else ""
+    parts = _parts(label)
+    direction = DIRECTIONS[parts["direction"] or "structure"] if sheet.task == RETRIEVAL else ""
     return {
         "task": sheet.task,
-        "method": METHODS.get(parts["method"], parts["method"]),
+        "method": methods.get(parts["method"], parts["method"]),
         "images": CORRUPTIONS[parts["corruption"]] if parts["corruption"] else sheet.images,
         "direction": direction,
         "pool": sheet.pool,
     }
+
+
+def _parts(label: str) -> re.Match[str]:
+    """Corruption, method and direction in the label of a published row."""
+    parts = _LABEL.fullmatch(label)
+    if parts is None:
+        raise ValueError(f"published.csv: the method {label!r} cannot be read")
+    return parts
 
 
 def _printed(source: str) -> dict[tuple[str, str, str], dict]:
@@ -248,7 +285,16 @@ def _spread(row: dict | None) -> str:
 
 
 def _assays(found: Results, sheet: Sheet, split: str, level: str, metric: str) -> dict | None:
-    return found.row(split, "probing", "CLOOME", metric, images=sheet.images, shown_by=level)
+    model = found.methods["CLOOME"]
+    setting = {
+        "split": split,
+        "task": PROBING,
+        "method": model,
+        "metric": metric,
+        "images": sheet.images,
+        "shown_by": level,
+    }
+    return found.row(setting)
 
 
 def _mean_sd(mean: dict | None, spread: dict | None) -> str:

@@ -1,12 +1,14 @@
 """Tables as people read them: retrieval results as text and as rows of strings for HTML, data and split summaries."""
 
+from collections.abc import Mapping
 from itertools import product
+from typing import Any
 
 import pandas as pd
 
-from cloome_kedro.reporting.style import CLEAN, DIRECTIONS, in_order, single_draw, top_k_names
+from cloome_kedro.reporting.style import Look, single_draw, top_k_names
+from cloome_kedro.words import CLEAN, DIRECTIONS, FOLDS
 
-SIMULATED = "SIMULATED DATA"
 NOTHING = "–"
 POOLS = ("sampled", "full", "same plate")
 SHOWN_BY = {"field": "one field", "mean": "mean of fields"}
@@ -14,7 +16,7 @@ _KEY = ["split", "pool", "candidates", "direction", "method", "shown_by"]
 
 
 def percent_text(row: dict, signed: bool = False) -> str:
-    """A proportion with its interval, e.g. ``12.3 % (9.1–16.0)``; of a difference the points with their sign."""
+    """A proportion with its interval, such as ``12.3 % (9.1–16.0)``; a difference in points, with its sign."""
     key, form = ("difference", "{:+.1f}") if signed else ("value", "{:.1f} %")
     text = form.format(_points(row[key]))
     if pd.isna(row["low"]):
@@ -24,7 +26,7 @@ def percent_text(row: dict, signed: bool = False) -> str:
 
 
 def auc_text(row: dict) -> str:
-    """A mean AUC with its interval, e.g. ``0.713 (0.690–0.735)``."""
+    """A mean AUC with its interval, such as ``0.713 (0.690–0.735)``."""
     text = f"{row['value']:.3f}"
     return text if pd.isna(row["low"]) else f"{text} ({row['low']:.3f}–{row['high']:.3f})"
 
@@ -41,8 +43,10 @@ def top_k_cells(rows: pd.DataFrame, tops: list[str]) -> dict[str, str]:
 
     Parameters
     ----------
-    rows : rows of the table ``metrics``
-    tops : names of metrics, e.g. ``top-1``
+    rows
+        Rows of the table ``metrics``.
+    tops
+        Names of metrics, such as ``top-1``.
     """
     one = {row["metric"]: row for row in rows[rows["draws"] == 1].to_dict("records")}
     more = rows[(rows["draws"] > 1) & (rows["metric"] == "top-1") & rows["spread"].notna()].to_dict("records")
@@ -50,20 +54,23 @@ def top_k_cells(rows: pd.DataFrame, tops: list[str]) -> dict[str, str]:
     return {top: percent_text(one[top]) if top in one else NOTHING for top in tops} | {"top-1 over draws": over}
 
 
-def retrieval_table(metrics: pd.DataFrame) -> pd.DataFrame:
-    """One row a split, pool, direction, method and way to show a compound, all cells as text.
+def retrieval_table(metrics: pd.DataFrame, look: Look) -> pd.DataFrame:
+    """One row per split, pool, direction, method and way to show a compound; all cells are text.
 
-    Rows follow the metrics' order of splits; within a split the sampled pool comes first, then the full one, then that
-    of the query's plate, and methods as :func:`~cloome_kedro.reporting.style.in_order` has them. Where methods ranked
-    pools of different sizes, the larger comes first: only rows of one size can be compared.
+    Rows follow the metrics' order of splits. Within a split the sampled pool comes first, then the full one, then that
+    of the query's plate. Where methods ranked pools of different sizes, the larger comes first: only rows of one size
+    can be compared.
 
     Parameters
     ----------
-    metrics : table ``metrics`` of retrieval, clean images, of one split or of several joined
+    metrics
+        Table ``metrics`` of retrieval, of one split or of several.
+    look
+        Order of methods.
     """
     metrics = metrics[metrics["images"] == CLEAN]
     metrics = metrics.assign(candidates=metrics["candidates"].round(1).map("{:g}".format))
-    tops, methods = top_k_names(metrics["metric"]), in_order(metrics["method"])
+    tops, methods = top_k_names(metrics["metric"]), look.in_order(metrics["method"])
     present = {tuple(key): group for key, group in metrics.groupby(_KEY)}
     sizes = sorted(metrics["candidates"].unique(), key=float, reverse=True)
     rows = []
@@ -77,26 +84,26 @@ def retrieval_table(metrics: pd.DataFrame) -> pd.DataFrame:
             | {"median rank": f"{median.iloc[0]:g}" if len(median) else NOTHING, "n": str(present[key]["n"].iloc[0])}
         )
     columns = [*_KEY, *tops, "top-1 over draws", "median rank", "n"]
-    return pd.DataFrame(rows, columns=columns).replace({"shown_by": SHOWN_BY})
+    return pd.DataFrame(rows, columns=columns).replace({"shown_by": SHOWN_BY, "direction": DIRECTIONS})
 
 
-def retrieval_tables(metrics: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """:func:`retrieval_table` of one split, a table for each pool, by its heading."""
+def retrieval_tables(metrics: pd.DataFrame, look: Look) -> dict[str, pd.DataFrame]:
+    """:func:`retrieval_table` of one split, one table per pool, by its heading."""
     kinds = {"same plate": "on average, all of the query's plate"}
     return {
         f"{candidates} candidates {kinds.get(str(pool), f'({pool} pool)')}": block.drop(
             columns=["split", "pool", "candidates"]
         ).rename(columns={"shown_by": "shown by"})
-        for (pool, candidates), block in retrieval_table(metrics).groupby(["pool", "candidates"], sort=False)
+        for (pool, candidates), block in retrieval_table(metrics, look).groupby(["pool", "candidates"], sort=False)
     }
 
 
-def format_retrieval(metrics: pd.DataFrame, simulated: bool, confidence: float = 0.95) -> str:
-    """Plain text of the single draw of one field a compound, for the terminal, one block a split and pool."""
-    lines = [f"Retrieval, with exact {100 * confidence:g} % intervals" + (f" — {SIMULATED}" if simulated else "")]
+def format_retrieval(metrics: pd.DataFrame, look: Look, confidence: float = 0.95) -> str:
+    """The single draw of one field per compound as text for the terminal, one block per split and pool."""
+    lines = [f"Retrieval, with exact {100 * confidence:g} % intervals{look.warning}"]
     shown = single_draw(metrics)
     for split, of_split in shown[shown["pool"] != "same plate"].groupby("split", sort=False):
-        for heading, table in retrieval_tables(of_split).items():
+        for heading, table in retrieval_tables(of_split, look).items():
             table = table.drop(columns=["shown by", "top-1 over draws"])
             lines += ["", f"{split} split, {heading}", *text_lines(table)]
     return "\n".join(lines)
@@ -141,7 +148,12 @@ def rejected_summary(rejected: pd.DataFrame, key: str, most: int = 15) -> pd.Dat
 
     Parameters
     ----------
-    rejected : table with ``reason`` and the column ``key`` that names an item
+    rejected
+        Table with the column ``reason``.
+    key
+        Column that names an item.
+    most
+        Reasons that have a row of their own.
     """
     table = (
         rejected.groupby("reason", sort=False)
@@ -156,19 +168,18 @@ def rejected_summary(rejected: pd.DataFrame, key: str, most: int = 15) -> pd.Dat
     return table.astype({"number": str})[["number", "reason", "example"]]
 
 
-def split_summary(folds: pd.DataFrame, compounds: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
-    """Compounds, scaffolds, mechanisms and paired fields in each fold."""
-    members = folds.merge(compounds[["inchikey", "scaffold", "moa"]], on="inchikey", how="left")
-    paired = pairs["inchikey"].map(folds.set_index("inchikey")["fold"]).value_counts()
+def split_summary(examples: pd.DataFrame, compounds: pd.DataFrame) -> pd.DataFrame:
+    """Compounds, scaffolds, mechanisms and fields in each fold of a split."""
+    members = examples.merge(compounds[["inchikey", "scaffold"]], on="inchikey", how="left")
     rows = [
         {
             "fold": fold,
-            "compounds": len(group),
+            "compounds": group["inchikey"].nunique(),
             "scaffolds": group["scaffold"].nunique(),
             "mechanisms": group["moa"].dropna().nunique(),
-            "fields": int(paired.get(fold, 0)),
+            "fields": len(group),
         }
-        for fold in ("train", "validation", "test")
+        for fold in FOLDS
         for group in [members[members["fold"] == fold]]
     ]
     return pd.DataFrame(rows).map(lambda cell: f"{cell:,}" if isinstance(cell, int) else cell)
@@ -181,6 +192,42 @@ def training_summary(history: pd.DataFrame) -> str:
     sentence = f"Trained for {len(history)} epochs ({history['step'].max():,} steps)"
     for row in history[history["best"]].to_dict("records"):
         sentence += f"; epoch {row['epoch']} (counted from 0) was kept"
-        if pd.notna(row["validation_top1"]):
+        if pd.notna(row.get("validation_top1")):
             sentence += f", with {100 * row['validation_top1']:.1f} % validation top-1 in the full pool"
-    return f"{sentence}. Median speed {history['fields_per_second'].median():,.0f} fields a second."
+    return f"{sentence}. Median speed {history['fields_per_second'].median():,.0f} fields per second."
+
+
+def model_table(checkpoints: Mapping[str, Any], histories: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """What each model sees, how it encodes and how it was trained; one row per model, all cells text.
+
+    Parameters
+    ----------
+    checkpoints
+        Label -> checkpoint, which has ``config`` and ``tensors``.
+    histories
+        Label -> table ``history``, which is empty for a published model.
+    """
+    rows = []
+    for label, checkpoint in checkpoints.items():
+        config, history = checkpoint.config, histories[label]
+        kept = history[history["best"]].to_dict("records") if len(history) else []
+        rows.append(
+            {
+                "model": label,
+                **{
+                    side: f"{config['views'][side]['name']} → {config['architecture'][side]['name']}"
+                    for side in ("field", "compound")
+                },
+                "objective": (config["objective"] or {}).get("name", NOTHING),
+                "tensor elements": f"{sum(tensor.numel() for tensor in checkpoint.tensors.values()):,}",
+                "epochs": f"{len(history)}" if len(history) else NOTHING,
+                "kept epoch": f"{kept[0]['epoch']}" if kept else NOTHING,
+                "validation top-1": _validated(kept[0]) if kept else NOTHING,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _validated(row: dict) -> str:
+    value = row.get("validation_top1")
+    return NOTHING if pd.isna(value) else f"{100 * value:.1f} %"

@@ -3,39 +3,36 @@
 import pandas as pd
 
 from cloome_kedro.reporting.probing_figures import LEVELS
-from cloome_kedro.reporting.style import (
-    CLEAN,
-    DIRECTIONS,
-    MODEL,
-    corruption_label,
-    images_in_order,
-    in_order,
-    single_draw,
-    top_k_names,
-)
+from cloome_kedro.reporting.style import Look, corruption_label, images_in_order, single_draw, top_k_names
 from cloome_kedro.reporting.tables import NOTHING, percent_text, top_k_cells
 from cloome_kedro.reporting.zero_shot_figures import protocol_label, protocols
+from cloome_kedro.words import CLEAN, DIRECTIONS, PROBING, ZERO_SHOT
 
 #: how differences name the published protocol, in which nothing is excluded
 WITHOUT_EXCLUSION = ("excluded none", "pool full")
 
 
-def zero_shot_table(metrics: pd.DataFrame, task: str) -> pd.DataFrame:
-    """One row a method, by the published protocol: any reference, one draw; beside it top-1 over all draws.
+def zero_shot_table(metrics: pd.DataFrame, task: str, look: Look) -> pd.DataFrame:
+    """One row per method, by the published protocol: any reference, one draw; beside it top-1 over all draws.
 
     Parameters
     ----------
-    metrics : table ``metrics`` of one split
-    task : one of :data:`~cloome_kedro.reporting.zero_shot_figures.TASKS`
+    metrics
+        Table ``metrics`` of one split.
+    task
+        One of :data:`cloome_kedro.words.ZERO_SHOT`.
+    look
+        Order of methods.
 
     Returns
     -------
-    Table of strings, empty where the task has no row.
+    pandas.DataFrame
+        Strings; empty where the task has no row.
     """
     rows = metrics[(metrics["task"] == task) & (metrics["pool"] == "full") & metrics["excluded"].isin(["none"])]
     rows = rows[(rows["images"] == CLEAN) & rows["shown_by"].isin(single_draw(rows)["shown_by"])]
     tops, table = top_k_names(rows["metric"]), []
-    for method in in_order(rows["method"]):
+    for method in look.in_order(rows["method"]):
         of_method = rows[rows["method"] == method]
         first = of_method[of_method["draws"] == 1].iloc[0]
         sizes = {"classes": f"{first['candidates']:g}", "n": f"{first['n']:,}"}
@@ -43,33 +40,33 @@ def zero_shot_table(metrics: pd.DataFrame, task: str) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def exclusion_table(metrics: pd.DataFrame, task: str) -> pd.DataFrame:
+def exclusion_table(metrics: pd.DataFrame, task: str, look: Look) -> pd.DataFrame:
     """Top-1 of every method (columns) by what references may be (rows); empty where the task has no row."""
     rows = single_draw(metrics[(metrics["task"] == task) & (metrics["metric"] == "top-1")])
-    return _by_protocol(rows, signed=False)
+    return _by_protocol(rows, look, signed=False)
 
 
-def exclusion_costs(differences: pd.DataFrame, task: str) -> pd.DataFrame:
+def exclusion_costs(differences: pd.DataFrame, task: str, look: Look) -> pd.DataFrame:
     """Top-1 with references left out (rows) minus top-1 with any, on the same queries, of every method (columns)."""
     against = differences["against"].isin(WITHOUT_EXCLUSION)
     rows = differences[(differences["task"] == task) & (differences["metric"] == "top-1") & against]
-    return _by_protocol(rows[rows["shown_by"].isin(rows["shown_by"].head(1))], signed=True)
+    return _by_protocol(rows[rows["shown_by"].isin(rows["shown_by"].head(1))], look, signed=True)
 
 
-def _by_protocol(rows: pd.DataFrame, signed: bool) -> pd.DataFrame:
+def _by_protocol(rows: pd.DataFrame, look: Look, signed: bool) -> pd.DataFrame:
     table = []
     for pool, excluded in protocols(rows):
         here = rows[(rows["pool"] == pool) & (rows["excluded"] == excluded)].drop_duplicates("method")
         cells = {row["method"]: percent_text(row, signed) for row in here.to_dict("records")}
-        known = {method: cells.get(method, NOTHING) for method in in_order(rows["method"])}
+        known = {method: cells.get(method, NOTHING) for method in look.in_order(rows["method"])}
         table.append({"references": protocol_label(pool, excluded)} | known)
     return pd.DataFrame(table)
 
 
 def method_differences(differences: pd.DataFrame, metrics: tuple[str, ...] = ("top-1",)) -> pd.DataFrame:
-    """The model minus each other method but oracles, paired: a row a task, protocol and method.
+    """The model minus each other method but oracles, paired; one row per task, protocol and method.
 
-    Differences are points of per cent, of AUC hundredths.
+    Differences are in points of per cent, of AUC in hundredths.
     """
     rows = differences[differences["metric"].isin(metrics) & differences["against"].str.match("method (?!Oracle)")]
     table = [
@@ -87,17 +84,17 @@ def method_differences(differences: pd.DataFrame, metrics: tuple[str, ...] = ("t
 
 
 def _pool(row: dict) -> str:
-    if row["task"].startswith("zero-shot"):
+    if row["task"] in ZERO_SHOT:
         return protocol_label(row["pool"], row["excluded"])
     shown = "" if row["shown_by"] == "field" else ", mean of fields"
     return f"{row['pool']} pool{shown}"
 
 
-def probing_table(metrics: pd.DataFrame, images: str = CLEAN) -> pd.DataFrame:
-    """One row a method: mean ± SD over assays, and how many assays lie above each level of AUC."""
-    rows = metrics[(metrics["task"] == "probing") & (metrics["images"] == images)]
+def probing_table(metrics: pd.DataFrame, look: Look, images: str = CLEAN) -> pd.DataFrame:
+    """Mean ± SD over assays, and how many assays lie above each level of AUC; one row per method."""
+    rows = metrics[(metrics["task"] == PROBING) & (metrics["images"] == images)]
     table = []
-    for method in in_order(rows["method"]):
+    for method in look.in_order(rows["method"]):
         of_method = rows[rows["method"] == method]
         cells = {row["metric"]: row for row in of_method.to_dict("records")}
         line = {"method": method}
@@ -115,18 +112,19 @@ def probing_table(metrics: pd.DataFrame, images: str = CLEAN) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def unscored_assays(scores: pd.DataFrame, most: int = 10) -> pd.DataFrame:
+def unscored_assays(scores: pd.DataFrame, look: Look, most: int = 10) -> pd.DataFrame:
     """Assays that the model's probe could not be scored on, counted by reason."""
-    rows = scores[(scores["method"] == MODEL) & ~scores["scored"]]
+    rows = scores[(scores["method"] == look.model) & ~scores["scored"]]
     table = rows.groupby("reason").agg(assays=("assay", "size"), example=("assay", "first")).reset_index()
     table = table.sort_values("assays", ascending=False, kind="stable").head(most)
     return table.astype({"assays": str})[["assays", "reason", "example"]]
 
 
-def corruption_table(metrics: pd.DataFrame, differences: pd.DataFrame) -> pd.DataFrame:
-    """One row a task and kind of images: the model's top-k, and the paired difference of its top-1 to clean."""
-    one = single_draw_of_all(metrics)
+def corruption_table(metrics: pd.DataFrame, differences: pd.DataFrame, look: Look) -> pd.DataFrame:
+    """The model's top-k, and the paired difference of its top-1 to clean; one row per task and kind of images."""
+    one = _single_draw_of_all(metrics[metrics["method"] == look.model])
     change = differences[(differences["against"] == CLEAN) & (differences["metric"] == "top-1")]
+    change = change[change["method"] == look.model]
     keys = ["task", "direction", "pool", "shown_by", "excluded"]
     table = []
     for key, group in one.groupby(keys, sort=False, dropna=False):
@@ -147,9 +145,9 @@ def corruption_table(metrics: pd.DataFrame, differences: pd.DataFrame) -> pd.Dat
     return pd.DataFrame(table)
 
 
-def single_draw_of_all(metrics: pd.DataFrame) -> pd.DataFrame:
-    """The model's top-k rows of the single draw, fields shown as fields, clean and corrupted."""
-    rows = metrics[(metrics["draws"] == 1) & (metrics["method"] == MODEL) & metrics["metric"].str.startswith("top-")]
+def _single_draw_of_all(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Top-k rows of the single draw, by the published protocols, clean and corrupted."""
+    rows = metrics[(metrics["draws"] == 1) & metrics["metric"].str.startswith("top-")]
     rows = rows[(rows["shown_by"] == "field") & (rows["excluded"].isna() | (rows["excluded"] == "none"))]
     return rows[rows["pool"] != "same plate"]
 
@@ -181,7 +179,7 @@ def corrupted_summary(corrupted_fields: pd.DataFrame) -> pd.DataFrame:
 
 
 def leak_table(leaks: pd.DataFrame) -> pd.DataFrame:
-    """What two folds share: a row a pair of folds, a column a kind of relative, and an example of a near-duplicate."""
+    """What two folds share: one row per pair of folds, one column per kind of relative, and an example."""
     leaks = leaks[leaks["of"] > 0]
     table = []
     for (fold, other), group in leaks.groupby(["fold", "other_fold"], sort=False):

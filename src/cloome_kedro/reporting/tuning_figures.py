@@ -8,7 +8,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from cloome_kedro.reporting.style import message, styled, titled
+from cloome_kedro.reporting.style import Look, styled
 from cloome_kedro.reporting.tuning_metric import SearchMetric
 from cloome_kedro.reporting.tuning_tables import cell, default_trial, searched, short, winner_trial
 
@@ -18,16 +18,18 @@ _FEW = 4  # distinct numbers, up to which they are drawn as categories where tri
 
 
 @styled
-def search_history(trials: pd.DataFrame, epochs: pd.DataFrame, title: str = "", note: str = "") -> Figure:
+def search_history(trials: pd.DataFrame, epochs: pd.DataFrame, look: Look) -> Figure:
     """Left: value of every trial and the best so far. Right: learning curves; those of pruned trials end with a cross.
 
     Parameters
     ----------
-    trials, epochs : tables ``trials`` and ``trial_epochs``
-    title, note : small text above, e.g. the split, and that the data are simulated
+    trials, epochs
+        Tables ``trials`` and ``trial_epochs``.
+    look
+        Title and note.
     """
     if not trials["state"].isin(["COMPLETE", "PRUNED"]).any():
-        return message("No trial has ended with a value yet.", title, note)
+        return look.message("No trial has ended with a value yet.")
     metric = SearchMetric.named(trials["metric"].iloc[0])
     figure = Figure(figsize=(12, 4), layout="constrained")
     course, curves = figure.subplots(1, 2, sharey=True)
@@ -40,7 +42,7 @@ def search_history(trials: pd.DataFrame, epochs: pd.DataFrame, title: str = "", 
     course.set(xlabel="trial", ylabel="validation value")
     curves.set(xlabel="epoch", ylabel="")
     figure.legend(*course.get_legend_handles_labels(), loc="outside right center", frameon=False)
-    return _titled(figure, title, metric, note)
+    return look.on(figure, f"validation {metric.label}")
 
 
 def _draw_course(axis: Axes, trials: pd.DataFrame) -> None:
@@ -133,15 +135,18 @@ def _colours() -> dict:
 
 
 @styled
-def importance_figure(importances: pd.DataFrame, title: str = "", note: str = "") -> Figure:
+def importance_figure(importances: pd.DataFrame, look: Look) -> Figure:
     """Share of the variance of values that each parameter accounts for, as bars.
 
     Parameters
     ----------
-    importances : table of this name; may be empty
+    importances
+        Table of this name; may be empty.
+    look
+        Title and note.
     """
     if importances.empty:
-        return message("Too few complete trials, or all of one value: no importances.", title, note)
+        return look.message("Too few complete trials, or all of one value: no importances.")
     rows = importances.sort_values("importance", ascending=False)
     figure = Figure(figsize=(12, 1.3 + 0.32 * len(rows)), layout="constrained")
     axis = figure.subplots()
@@ -153,24 +158,27 @@ def importance_figure(importances: pd.DataFrame, title: str = "", note: str = ""
     sns.barplot(x=rows["importance"].to_numpy(), y=labels, color=_colours()["trial"], ax=axis)
     axis.set(xlim=(0, 1), ylabel="", xlabel=f"importance (fANOVA, {most:,} complete trials)")
     axis.xaxis.set_major_formatter(PercentFormatter(1))
-    return titled(figure, title, note)
+    return look.on(figure)
 
 
 @styled
-def parameter_slices(trials: pd.DataFrame, title: str = "", note: str = "") -> Figure:
-    """Value of every trial against each searched parameter that took more than one value, a panel each.
+def parameter_slices(trials: pd.DataFrame, look: Look) -> Figure:
+    """Value of every trial against each searched parameter that took more than one value, one panel per parameter.
 
-    Text and few distinct numbers are categories; numbers that span a factor of ten have a logarithmic axis. A trial
+    Text and few distinct numbers are categories. Numbers that span a factor of ten have a logarithmic axis. A trial
     that leaves a parameter out is not in its panel.
 
     Parameters
     ----------
-    trials : table of this name
+    trials
+        Table of this name.
+    look
+        Title and note.
     """
     ended = trials[trials["state"].isin(["COMPLETE", "PRUNED"]) & trials["value"].notna()]
     names = [name for name in searched(ended) if ended[name].nunique() > 1]
     if not names:
-        return message("No parameter has taken two values yet.", title, note)
+        return look.message("No parameter has taken two values yet.")
     metric = SearchMetric.named(trials["metric"].iloc[0])
     lines = -(-len(names) // _COLUMNS)
     figure = Figure(figsize=(12, 0.6 + 2.6 * lines), layout="constrained")
@@ -185,11 +193,7 @@ def parameter_slices(trials: pd.DataFrame, title: str = "", note: str = "") -> F
     figure.legend(*_legend_of_all(axes[: len(names)]), loc="outside right center", frameon=False)
     for axis in axes[: len(names) : _COLUMNS]:
         axis.set_ylabel("validation value")
-    return _titled(figure, title, metric, note)
-
-
-def _titled(figure: Figure, title: str, metric: SearchMetric, note: str) -> Figure:
-    return titled(figure, " · ".join(part for part in (title, f"validation {metric.label}") if part), note)
+    return look.on(figure, f"validation {metric.label}")
 
 
 def _draw_slice(axis: Axes, rows: pd.DataFrame, name: str) -> None:
@@ -211,7 +215,7 @@ def _draw_slice(axis: Axes, rows: pd.DataFrame, name: str) -> None:
 
 
 def _legend_of_all(axes: np.ndarray) -> tuple[list, list[str]]:
-    """Each label once; a panel whose trials leave its parameter out lacks some."""
+    """Each label once: a panel whose trials leave its parameter out lacks some."""
     found: dict = {}
     for axis in axes:
         found |= {label: handle for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}

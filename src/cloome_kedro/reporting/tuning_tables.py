@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cloome_kedro.reporting.tables import NOTHING, SIMULATED, text_lines
+from cloome_kedro.reporting.style import Look
+from cloome_kedro.reporting.tables import NOTHING, text_lines
 from cloome_kedro.reporting.tuning_metric import SearchMetric
 
 #: what trains the winner and reports it
@@ -21,10 +22,8 @@ def searched(trials: pd.DataFrame) -> list[str]:
 
 
 def short(parameter: str) -> str:
-    """A parameter's name for axes, e.g. ``learning_rate`` of ``training.fit.learning_rate``."""
-    for prefix in ("training.", "bilinear.", "fit."):
-        parameter = parameter.removeprefix(prefix)
-    return parameter
+    """A parameter's name for axes, such as ``learning_rate`` of ``fit.learning_rate``."""
+    return parameter.removeprefix("fit.")
 
 
 def default_trial(trials: pd.DataFrame) -> dict | None:
@@ -48,18 +47,12 @@ def begun_again(trials: pd.DataFrame) -> pd.Series:
 
 
 def search_text(trials: pd.DataFrame) -> str:
-    """What was searched, how far it is, and when.
-
-    Parameters
-    ----------
-    trials : table of this name, with at least one row
-    """
+    """What was searched, how far it is, and when, from the table ``trials`` with at least one row."""
     first = trials.iloc[0]
     again = begun_again(trials)
     states = trials.loc[~again, "state"].value_counts()
     counts = [f"{states[state]:,} {text}" for state, text in _STATES.items() if state in states]
-    of = "the bilinear baseline" if first["tunes"] == "bilinear" else "CLOOME"
-    text = f"Study {first['study']} of {of}: {(~again).sum():,} trials, {', '.join(counts)}"
+    text = f"Study {first['study']} of the model {first['tunes']}: {(~again).sum():,} trials, {', '.join(counts)}"
     if again.any():
         text += f"; {again.sum():,} killed or interrupted and begun again"
     started = trials["started"].dropna()
@@ -139,22 +132,12 @@ def failure_table(trials: pd.DataFrame, most: int = 10) -> pd.DataFrame:
     return counted.assign(example=example).astype({"trials": str})[["trials", "reason", "example"]]
 
 
-def search_summary(trials: pd.DataFrame, simulated: bool) -> str:
-    """The search for the terminal: states, gain, and the parameters of default and winner.
-
-    Parameters
-    ----------
-    trials : table of this name
-
-    Returns
-    -------
-    The text, empty without trials.
-    """
+def search_summary(trials: pd.DataFrame, look: Look) -> str:
+    """The search for the terminal: states, gain, and the parameters of default and winner; empty without trials."""
     if trials.empty:
         return ""
-    note = f" — {SIMULATED}" if simulated else ""
     said = [line for text in (search_text(trials), gain_text(trials)) for line in textwrap.wrap(text, _WIDTH)]
-    lines = [f"Hyperparameter search, {trials['split'].iloc[0]} split{note}", "", *said]
+    lines = [f"Hyperparameter search, {trials['split'].iloc[0]} split{look.warning}", "", *said]
     if winner_trial(trials) is not None:
         lines += ["", *text_lines(parameter_table(trials), left=1)]
     for failure in failure_table(trials).to_dict("records"):

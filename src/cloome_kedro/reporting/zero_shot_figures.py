@@ -8,28 +8,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from cloome_kedro.reporting.figures import draw_within_k
-from cloome_kedro.reporting.style import (
-    CHANCE,
-    colours,
-    dodge,
-    in_order,
-    legend_entries,
-    mark,
-    message,
-    single_draw,
-    styled,
-    titled,
-)
+from cloome_kedro.reporting.style import Look, dodge, single_draw, styled
+from cloome_kedro.words import RANDOM, ZERO_SHOT_COMPOUND, ZERO_SHOT_MOA
 
-TASKS = {
-    "zero-shot compound": "which compound does this image show?",
-    "zero-shot MoA": "which mechanism of action does this image show?",
+QUESTIONS = {
+    ZERO_SHOT_COMPOUND: "which compound does this image show?",
+    ZERO_SHOT_MOA: "which mechanism of action does this image show?",
 }
 _EXCLUDED = ["none", "well", "plate", "compound", "plate+compound"]
 
 
 def protocol_label(pool: str, excluded: str | None) -> str:
-    """A protocol as people read it, e.g. ``other plates`` for references that share the query's plate left out."""
+    """A protocol as people read it, such as ``other plates`` where references of the query's plate are left out."""
     if pool == "same plate":
         among = "same plate"
         return among if excluded in (None, "none") else f"{among}, other {str(excluded).replace('+', ' and ')}s"
@@ -46,39 +36,41 @@ def protocols(metrics: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 @styled
-def zero_shot_accuracy(metrics: pd.DataFrame, title: str = "", note: str = "") -> Figure:
+def zero_shot_accuracy(metrics: pd.DataFrame, look: Look) -> Figure:
     """Top-1 accuracy of every method, with its exact interval, by what references may be; chance dashed.
 
-    One panel a task that has rows.
+    There is one panel for each task that has rows.
 
     Parameters
     ----------
-    metrics : table ``metrics`` with zero-shot rows of one split
-    title, note : small text above, e.g. the split, and that the data are simulated
+    metrics
+        Table ``metrics`` of one split, of all tasks.
+    look
+        Names and colours.
     """
-    rows = single_draw(metrics[(metrics["metric"] == "top-1") & metrics["task"].isin(TASKS)])
-    tasks = [task for task in TASKS if (rows["task"] == task).any()]
+    rows = single_draw(metrics[(metrics["metric"] == "top-1") & metrics["task"].isin(QUESTIONS)])
+    tasks = [task for task in QUESTIONS if (rows["task"] == task).any()]
     if not tasks:
-        return message("No zero-shot results.", title, note)
-    methods = [method for method in in_order(rows["method"]) if method != CHANCE]
+        return look.message("No zero-shot results.")
+    methods = [method for method in look.in_order(rows["method"]) if method != RANDOM]
     figure = Figure(figsize=(12, 3.1 * len(tasks) + 0.4), layout="constrained")
     for axis, task in zip(figure.subplots(len(tasks), 1, squeeze=False)[:, 0], tasks, strict=True):
-        _draw_task(axis, rows[rows["task"] == task], methods)
-        axis.set_title(f"{task}: {TASKS[task]}", loc="left")
-    entries = legend_entries(methods)
+        _draw_task(axis, rows[rows["task"] == task], methods, look)
+        axis.set_title(f"{task}: {QUESTIONS[task]}", loc="left")
+    entries = look.legend_entries(methods)
     entries += [line for line in axis.lines if line.get_label() == "chance"][:1]
     figure.legend(handles=entries, loc="outside right center", frameon=False)
-    return titled(figure, title, note)
+    return look.on(figure)
 
 
-def _draw_task(axis: Axes, rows: pd.DataFrame, methods: list[str]) -> None:
+def _draw_task(axis: Axes, rows: pd.DataFrame, methods: list[str], look: Look) -> None:
     places = protocols(rows)
-    offsets, taken = dodge(len(methods)), colours(methods)
+    offsets, taken = dodge(len(methods)), look.colours(methods)
     labels = []
     for place, (pool, excluded) in enumerate(places):
         here = rows[(rows["pool"] == pool) & (rows["excluded"] == excluded)]
-        for row in here[here["method"] != CHANCE].to_dict("records"):
-            mark(axis, place + offsets[methods.index(row["method"])], row, row["method"], taken[row["method"]])
+        for row in here[here["method"] != RANDOM].to_dict("records"):
+            look.mark(axis, place + offsets[methods.index(row["method"])], row, taken[row["method"]])
         chance = here["chance"].mean()
         axis.plot([place - 0.45, place + 0.45], [chance] * 2, "--", color="0.1", label="" if place else "chance")
         label = textwrap.fill(protocol_label(pool, excluded), 16)
@@ -93,22 +85,25 @@ def _draw_task(axis: Axes, rows: pd.DataFrame, methods: list[str]) -> None:
 
 
 @styled
-def zero_shot_ranks(ranks: pd.DataFrame, title: str = "", note: str = "") -> Figure:
-    """Share of queries whose class is among the first k, for every k, with any reference; a panel a task.
+def zero_shot_ranks(ranks: pd.DataFrame, look: Look) -> Figure:
+    """Share of queries whose class is among the first k, for every k, with any reference; one panel per task.
 
     Parameters
     ----------
-    ranks : table ``ranks`` of one split, of all methods
+    ranks
+        Table ``ranks`` of one split, of all methods.
+    look
+        Names and colours.
     """
     rows = single_draw(ranks[(ranks["pool"] == "full") & (ranks["excluded"] == "none")])
-    tasks = [task for task in TASKS if (rows["task"] == task).any()]
+    tasks = [task for task in QUESTIONS if (rows["task"] == task).any()]
     if not tasks:
-        return message("No zero-shot results.", title, note)
+        return look.message("No zero-shot results.")
     figure = Figure(figsize=(5.2 * len(tasks) + 1.8, 3.6), layout="constrained")
     axes = figure.subplots(1, len(tasks), squeeze=False, sharey=True)[0]
     for axis, task in zip(axes, tasks, strict=True):
         here = rows[rows["task"] == task]
-        draw_within_k(axis, here, in_order(rows["method"]))
+        draw_within_k(axis, here, look.colours(rows["method"]))
         axis.set_title(f"{task}, {here['candidates'].max()} classes", fontsize=10)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
-    return titled(figure, title, note)
+    return look.on(figure)

@@ -3,7 +3,7 @@
 A table whose columns differ from its schema is refused when it is saved and when it is loaded.
 """
 
-from cloome_kedro.schemas.base import FOLDS, empty
+from cloome_kedro.schemas.base import empty
 from cloome_kedro.schemas.results import (
     corrupted_fields,
     differences,
@@ -22,10 +22,12 @@ from cloome_kedro.schemas.screen import (
     compound_keys,
     compound_table,
     compounds,
+    examples,
     field_index,
     field_profiles,
     fields,
     folds,
+    labels,
     leaks,
     pairs,
     profile_index,
@@ -38,7 +40,6 @@ from cloome_kedro.schemas.screen import (
 )
 
 __all__ = [
-    "FOLDS",
     "assay_labels",
     "cell_counts",
     "compound_keys",
@@ -47,12 +48,14 @@ __all__ = [
     "corrupted_fields",
     "differences",
     "empty",
+    "examples",
     "field_index",
     "field_profiles",
     "fields",
     "folds",
     "history",
     "importances",
+    "labels",
     "leaks",
     "metrics",
     "pairs",

@@ -1,21 +1,26 @@
 """What all tables are made of."""
 
+from typing import Any
+
 import pandas as pd
 import pandera.pandas as pa
 
-FOLDS = ("train", "validation", "test")
 WELL = pa.Check.str_matches(r"^[A-Z]{1,2}[0-9]{2}$")
 INCHIKEY = pa.Check.str_matches(r"^[A-Z]{14}-[A-Z]{10}-[A-Z]$")
 
 
-def column(kind, *checks, **options):
+def column(kind: Any, *checks: pa.Check, **options: Any) -> pa.Column:
+    """A column of one type."""
     return pa.Column(kind, list(checks), **options)
 
 
-def table(columns, **options):
+def table(columns: dict[str, pa.Column], **options: Any) -> pa.DataFrameSchema:
+    """A table that has these columns and no others."""
     return pa.DataFrameSchema(columns, strict=True, coerce=True, **options)
 
 
 def empty(schema: pa.DataFrameSchema) -> pd.DataFrame:
-    """The table without rows, each column of its type."""
-    return schema.coerce_dtype(pd.DataFrame(columns=list(schema.columns)))
+    """The table without rows, each column of its type; columns of any name and number are left out."""
+    columns = [name for name, column in schema.columns.items() if not column.regex and column.required]
+    frame = pd.DataFrame({name: pd.Series(dtype=object) for name in columns})
+    return frame.astype({name: schema.columns[name].dtype.type for name in columns})

@@ -2,26 +2,18 @@
 
 import pandera.pandas as pa
 
-from cloome_kedro.schemas.base import FOLDS, INCHIKEY, column, table
+from cloome_kedro.schemas.base import INCHIKEY, column, table
+from cloome_kedro.words import DIRECTIONS, FOLDS, TASKS
 
-#: one row an epoch of training
+#: one row per epoch of a training
 history = table(
     {
         "epoch": column(int),
         "step": column(int),
         "train_loss": column(float),
-        "validation_loss": column(float, nullable=True),
-        # top-k accuracy in the full pool: mean of both directions, image query, structure query
-        **{
-            f"validation_top{k}{direction}": column(float, nullable=True)
-            for k in (1, 5, 10)
-            for direction in ("", "_structure_retrieval", "_image_retrieval")
-        },
-        # of downstream tasks, where fit.keep names them; older tables lack the columns
-        **{
-            f"validation_{name}": column(float, nullable=True, required=False)
-            for name in ("zero_shot_compound_top1", "zero_shot_moa_top1", "probing_auc")
-        },
+        # loss, top-k accuracies in the full pool, and other metrics of the validation fold, as far as they were
+        # measured
+        r"^validation_": column(float, nullable=True, regex=True, required=False),
         "inverse_temperature": column(float),
         "learning_rate": column(float),
         "gradient_norm": column(float, nullable=True),  # mean, before clipping
@@ -35,10 +27,10 @@ history = table(
 #: what ranks, metrics and differences are of; a column that says nothing about a task is empty
 _setting = {
     "split": column(str),
-    "task": column(str, pa.Check.isin(["retrieval", "zero-shot compound", "zero-shot MoA", "probing"])),
-    "method": column(str),  # CLOOME, Bilinear, Profiles, Untrained, Plate only, ..., Random (chance), Oracle (...)
+    "task": column(str, pa.Check.isin(TASKS)),
+    "method": column(str),  # a model of the study, or one of those in `words`
     "images": column(str),  # clean, or the name of a corruption
-    "direction": column(str, pa.Check.isin(["structure retrieval", "image retrieval"]), nullable=True),
+    "direction": column(str, pa.Check.isin(DIRECTIONS), nullable=True),
     "pool": column(str, pa.Check.isin(["full", "sampled", "same plate"]), nullable=True),
     "shown_by": column(str, pa.Check.isin(["field", "mean"])),  # what stands for a compound or class: a field, or the
     # mean over its fields; of probing: whether a sample is a field or a compound
@@ -47,7 +39,7 @@ _setting = {
     ),  # none, or which of a query's keys its candidates do not share: plate+compound
 }
 
-#: one row a query: the rank of its match among the candidates
+#: one row per query: the rank of its match among the candidates
 ranks = table(
     {
         **_setting,
@@ -60,7 +52,7 @@ ranks = table(
     }
 )
 
-#: one row a metric of any task, with what it rests on and its interval
+#: one row per metric of any task, with what it rests on and its interval
 metrics = table(
     {
         **_setting,
@@ -80,10 +72,9 @@ metrics = table(
     }
 )
 
-#: one row a metric over all seeds of a variant
+#: one row per metric over all seeds of a variant
 seeds_metrics = table(
     {
-        "table": column(str),  # which the metric is of, e.g. retrieval_metrics
         **_setting,
         "draws": column(int, pa.Check.ge(1)),
         "metric": column(str),
@@ -97,10 +88,10 @@ seeds_metrics = table(
         "chance": column(float, nullable=True),
         "split_hash": column(str),
     },
-    unique=["table", *_setting, "draws", "metric"],
+    unique=[*_setting, "draws", "metric"],
 )
 
-#: one row a paired difference: the value of the row's setting minus that of the same with one thing otherwise
+#: one row per paired difference: the value of the row's setting minus that of the same with one thing otherwise
 differences = table(
     {
         **_setting,
@@ -115,7 +106,7 @@ differences = table(
     }
 )
 
-#: one row an assay and method: the probe's scores on the test fold, or why there are none
+#: one row per assay and method: the probe's scores on the test fold, or why there are none
 probing_scores = table(
     {
         "split": column(str),
@@ -138,7 +129,7 @@ probing_scores = table(
     unique=["method", "images", "shown_by", "assay"],
 )
 
-#: one row a corrupted field: how its image was changed, so that the row can be made again alone
+#: one row per corrupted field: how its image was changed, so that the row can be made again alone
 corrupted_fields = table(
     {
         "field_id": column(str),
@@ -148,18 +139,19 @@ corrupted_fields = table(
         "settings": column(str),  # JSON: what was drawn, e.g. {"flip_horizontal": true, "angle": -3.2}
         "black": column(float, pa.Check.in_range(0, 1)),  # share of the encoder's input that was filled with black
         "augmentation": column(bool),  # whether training had shown such images
+        "weights": column(str),  # of the model that embedded it
         "digest": column(str),  # of the embeddings that were made from it
     },
     unique=["corruption", "field_id"],
 )
 
-#: one row a trial of a hyperparameter search; a column that contains a dot is a searched parameter, empty where the
+#: one row per trial of a hyperparameter search; a column that contains a dot is a searched parameter, empty where the
 #: trial's other parameters left it out
 trials = pa.DataFrameSchema(
     {
         "study": column(str),
         "split": column(str),
-        "tunes": column(str, pa.Check.isin(["training", "bilinear"])),
+        "tunes": column(str),  # name of the model
         "metric": column(str),  # of validation, maximised: top1, probing_auc, ...
         "n_validation": column(int, pa.Check.ge(0)),  # compounds of the validation fold
         "number": column(int, pa.Check.ge(0)),
@@ -183,7 +175,7 @@ trials = pa.DataFrameSchema(
     unique=["number"],
 )
 
-#: one row an epoch of a trial: what was reported of it
+#: one row per epoch of a trial: what was reported of it
 trial_epochs = table(
     {
         "trial": column(int, pa.Check.ge(0)),
@@ -193,7 +185,7 @@ trial_epochs = table(
     unique=["trial", "epoch"],
 )
 
-#: one row a searched parameter; none where the trials are too few to tell
+#: one row per searched parameter; none where the trials are too few to tell
 importances = table(
     {
         "parameter": column(str),

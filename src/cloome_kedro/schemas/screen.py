@@ -3,7 +3,8 @@
 import pandera.pandas as pa
 
 from cloome_kedro.imaging.channels import CHANNELS
-from cloome_kedro.schemas.base import FOLDS, INCHIKEY, WELL, column, table
+from cloome_kedro.schemas.base import INCHIKEY, WELL, column, table
+from cloome_kedro.words import FOLDS
 
 _field = {
     "field_id": column(str),  # screen/plate/well/site
@@ -18,7 +19,7 @@ _annotation = {
     "control": column(bool),  # DMSO and other controls: never in pairs
 }
 
-#: one row a compound as the screen's own tables give it
+#: one row per compound as the screen's own tables give it
 compound_table = table(
     {
         "compound_id": column(str),
@@ -29,7 +30,7 @@ compound_table = table(
     unique=["compound_id"],
 )
 
-#: one row a field: where its five images are (absolute paths) and what was in its well
+#: one row per field: where its five images are (absolute path, and page of a file of several) and what was in its well
 field_index = table(
     {
         **_field,
@@ -37,11 +38,12 @@ field_index = table(
         "bit_depth": column(int, pa.Check.isin([8, 12, 16])),
         **_annotation,
         **{f"path_{channel}": column(str) for channel in CHANNELS},
+        **{f"plane_{channel}": column("Int64", nullable=True) for channel in CHANNELS},
     },
     unique=["field_id"],
 )
 
-#: one row an ingested field: which row of which plate file, and what its intensities are
+#: one row per ingested field: which row of which plate file, and what its intensities are
 fields = table(
     {
         **_field,
@@ -62,7 +64,7 @@ rejected_fields = table(
     {**_field, "stage": column(str, pa.Check.isin(["index", "image"])), "reason": column(str)},
 )
 
-#: one row a standardised compound
+#: one row per standardised compound
 compounds = table(
     {
         "inchikey": column(str, INCHIKEY),
@@ -70,7 +72,7 @@ compounds = table(
         "smiles": column(str),
         "scaffold": column(str),  # Bemis-Murcko SMILES; an acyclic compound's own SMILES
         "name": column(str, nullable=True),
-        "moa": column(str, nullable=True),
+        "moa": column(str, nullable=True),  # mechanisms of action, separated by |
     },
     unique=["inchikey"],
 )
@@ -81,7 +83,7 @@ compound_keys = table({"compound_id": column(str), "inchikey": column(str, INCHI
 #: compounds that could not be standardised, and why
 rejected_compounds = table({"compound_id": column(str), "smiles": column(str, nullable=True), "reason": column(str)})
 
-#: one row a plate whose fields were measured
+#: one row per plate whose fields were measured
 profile_index = table(
     {
         "plate_file": column(str),
@@ -93,7 +95,7 @@ profile_index = table(
     unique=["plate_file"],
 )
 
-#: one row a field: features of any number and name, a user's too; columns named Metadata_... are carried along unread
+#: one row per field: features of any number and name, a user's too; columns named Metadata_... are carried along unread
 field_profiles = pa.DataFrameSchema(
     {
         "field_id": column(str),
@@ -102,7 +104,7 @@ field_profiles = pa.DataFrameSchema(
                 lambda feature: feature.dtype.kind in "fiu",
                 error="a column that is neither field_id nor Metadata_... is a feature, and must be numeric",
             ),
-            nullable=True,  # the baseline, which needs a value, names the field
+            nullable=True,  # a model, which needs a value, names the field
             regex=True,
             required=False,
         ),
@@ -111,7 +113,7 @@ field_profiles = pa.DataFrameSchema(
     unique=["field_id"],
 )
 
-#: one row a treated field with a known structure: what contrastive learning pairs (never a control)
+#: one row per treated field with a known structure: what contrastive learning pairs (never a control)
 pairs = table(
     {
         **_field,
@@ -126,6 +128,34 @@ pairs = table(
 #: which fold a compound is in
 folds = table({"inchikey": column(str, INCHIKEY), "fold": column(str, pa.Check.isin(FOLDS))}, unique=["inchikey"])
 
+#: one row per treated field of a split: all that training and evaluation read of a screen, beside `labels`
+examples = table(
+    {
+        **_field,
+        "plate_file": column(str),
+        "row": column(int, pa.Check.ge(0)),
+        "inchikey": column(str, INCHIKEY),
+        "structure_row": column(int, pa.Check.ge(0)),  # of the compound, in `compounds` and in its features
+        "treatment": column(str),
+        "moa": column(str, nullable=True),
+        "fold": column(str, pa.Check.isin(FOLDS)),
+        "split": column(str),
+        "split_hash": column(str),
+    },
+    unique=["field_id"],
+)
+
+#: one row per compound with an assay label: what assays of any name found, 1 active, 0 inactive, none where not
+#: measured
+labels = pa.DataFrameSchema(
+    {
+        "inchikey": column(str, INCHIKEY, unique=True),
+        r"^(?!inchikey$)": column(float, pa.Check.isin([0.0, 1.0]), nullable=True, regex=True, required=False),
+    },
+    strict=True,
+    coerce=True,
+)
+
 #: folds as a user's table gives them, by InChIKey, well or field; columns that are not needed may be missing
 provided_folds = table(
     {
@@ -138,10 +168,10 @@ provided_folds = table(
     add_missing_columns=True,
 )
 
-#: one row a field: nuclei found in it
+#: one row per field: nuclei found in it
 cell_counts = table({"field_id": column(str), "nuclei": column(float, pa.Check.ge(0))}, unique=["field_id"])
 
-#: one row a pair of folds and kind of leak; examples of the worst pairs
+#: one row per pair of folds and kind of leak, with an example of the worst pair
 leaks = table(
     {
         "kind": column(str, pa.Check.isin(["structure", "scaffold", "near-duplicate"])),
@@ -155,7 +185,7 @@ leaks = table(
     unique=["kind", "fold", "other_fold"],
 )
 
-#: one row a treated well of plates that came as tables of profiles: its features, of any number and name
+#: one row per treated well of plates that came as tables of profiles: its features, of any number and name
 profile_wells = pa.DataFrameSchema(
     {
         "field_id": column(str),  # plate/well
@@ -174,7 +204,7 @@ profile_wells = pa.DataFrameSchema(
 #: treated wells of such plates that cannot be asked about, and why
 rejected_profiles = table({"field_id": column(str), "reason": column(str)})
 
-#: the virtual screen's truth, read by the oracle rows and by tests only: one row a well
+#: the virtual screen's truth, read by oracles and by tests only; one row per well
 truth = pa.DataFrameSchema(
     {
         "plate": column(str),
@@ -190,8 +220,8 @@ truth = pa.DataFrameSchema(
     unique=["plate", "well"],
 )
 
-#: one row a compound, named by the screen's own id or by InChIKey: what assays of any name found, 1 active, 0 inactive,
-#: none where it was not measured
+#: assay labels as the screen brings them: one row per compound, named by the screen's own id or by InChIKey; columns
+#: are assays of any name, 1 active, 0 inactive, none where it was not measured
 assay_labels = pa.DataFrameSchema(
     {
         "compound_id": pa.Column(str, unique=True, required=False),

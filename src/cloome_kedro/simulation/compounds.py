@@ -103,7 +103,7 @@ def build_library(config: ScreenConfig) -> pd.DataFrame:
 
     Returns
     -------
-    One row a compound in random order: ``compound_id`` (VRT-K00000001 ...), ``smiles`` (canonical), ``name``,
+    One row per compound in random order: ``compound_id`` (VRT-K00000001 ...), ``smiles`` (canonical), ``name``,
     ``mechanism``, ``template``.
 
     Raises

@@ -23,8 +23,8 @@ def lay_out(compound_ids: np.ndarray, config: ScreenConfig) -> tuple[pd.DataFram
 
     Returns
     -------
-    platemaps : one row a well that is used: ``platemap``, ``well``, ``compound_id`` (none for a control)
-    barcodes : one row a plate: ``plate``, ``platemap``
+    platemaps : one row per well that is used: ``platemap``, ``well``, ``compound_id`` (none for a control)
+    barcodes : one row per plate: ``plate``, ``platemap``
 
     Raises
     ------
@@ -67,7 +67,7 @@ def realise(platemaps: pd.DataFrame, barcodes: pd.DataFrame, phenotypes: pd.Data
 
     Returns
     -------
-    One row a well: ``plate``, ``well``, ``compound_id`` (none: control), ``mechanism`` (controls: "DMSO"),
+    One row per well: ``plate``, ``well``, ``compound_id`` (none: control), ``mechanism`` (controls: "DMSO"),
     ``potency``, ``phenotype_<axis>``, ``realised_<axis>``.
     """
     expected = [f"phenotype_{axis}" for axis in AXES]

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from joblib import Parallel, delayed
-from tqdm import tqdm
 
 from cloome_kedro.atomic import replace_file
+from cloome_kedro.parallel import Bar, run_tasks
 from cloome_kedro.simulation.compounds import build_library
 from cloome_kedro.simulation.config import ScreenConfig
 from cloome_kedro.simulation.effects import phenotypes
@@ -28,7 +27,7 @@ class ScreenDesign:
     compounds : ``compound_id``, ``smiles``, ``name``, ``mechanism``, ``template``
     platemaps : ``platemap``, ``well``, ``compound_id`` (none: control)
     barcodes : ``plate``, ``platemap``
-    truth : one row a well, see :func:`cloome_kedro.simulation.layout.realise`
+    truth : one row per well, see :func:`cloome_kedro.simulation.layout.realise`
     labels : ``compound_id`` and one column an assay
     """
 
@@ -61,14 +60,13 @@ def write_screen(folder: Path, design: ScreenDesign, config: ScreenConfig, n_job
 
     Returns
     -------
-    One row a plate: ``plate``, ``platemap``, ``fields``.
+    One row per plate: ``plate``, ``platemap``, ``fields``.
     """
     wells = {str(plate): table for plate, table in design.truth.groupby("plate")}
     drop_stale_plates(folder, wells, config)
     _write_tables(folder, design)
-    jobs = (delayed(write_plate)(folder, plate, wells[plate], config) for plate in design.barcodes["plate"])
-    done = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
-    counts = list(tqdm(done, total=len(wells), desc="Rendering plates", unit="plate"))
+    tasks = [(folder, plate, wells[plate], config) for plate in design.barcodes["plate"]]
+    counts = [count for _, count in run_tasks(write_plate, tasks, Bar("rendering", "plate"), n_jobs)]
     return design.barcodes.assign(fields=counts)
 
 

@@ -4,7 +4,7 @@ import logging
 import multiprocessing
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 
@@ -13,14 +13,14 @@ from optuna import Study
 from optuna.trial import TrialState
 from tqdm import tqdm
 
+from cloome_kedro.signals import ended_by_sigterm
 from cloome_kedro.tuning.config import SearchConfig
 from cloome_kedro.tuning.devices import environment, environments
-from cloome_kedro.tuning.queue import First, fill
-from cloome_kedro.tuning.space import Space
+from cloome_kedro.tuning.queue import fill
 from cloome_kedro.tuning.store import StudyStore, quiet
-from cloome_kedro.tuning.worker import Objective, Outcome, Report, ended_by_sigterm, open_study, work
+from cloome_kedro.tuning.worker import Objective, Outcome, Question, Report, Search, work
 
-__all__ = ["Objective", "Outcome", "Report", "search"]
+__all__ = ["Objective", "Outcome", "Question", "Report", "search"]
 
 logger = logging.getLogger(__name__)
 
@@ -29,43 +29,36 @@ _UNFINISHED = (TrialState.WAITING, TrialState.RUNNING)
 _GRACE = 60.0  # seconds that a worker has to end once it is told to
 
 
-def search(
-    store: StudyStore,
-    name: str,
-    space: Space,
-    first: First,
-    config: SearchConfig,
-    objective: Objective,
-    identity: dict[str, str],
-) -> Study:
+def search(store: StudyStore, name: str, question: Question, config: SearchConfig) -> Study:
     """Search a study to its end, alone or with others that were started elsewhere; one that has ended is given back.
 
     Parameters
     ----------
-    name : str
+    store
+        Where studies are kept.
+    name
         The study's name in the database; it is made where there is none.
-    first : sequence of (str, Point)
-        Points that are tried first, the default configuration before all, and the user attribute ``source`` of each.
-    objective : callable
-        Picklable, see ``Objective``. Where it raises, the trial fails and the study goes on.
-    identity : dict of str
-        All that the values depend on beside the point: trials with another are not comparable.
+    question
+        What is searched for.
+    config
+        How it is searched.
 
     Raises
     ------
     ValueError
-        Where the study is one of another identity, or a point or the grid is none of the space.
+        Where the study has another identity, or the space does not contain a point or has no grid.
     RuntimeError
         Where every worker has died, or no trial was completed.
     """
+    searched = Search(store, name, question, config)
     with ended_by_sigterm():
-        study = _open(store, name, config, identity)
-        fill(study, study._storage, space, first, config)
+        study = _open(searched)
+        fill(study, study._storage, question.space, question.first, config)
         with _progress(study) as show:
             if config.workers == 1:
-                work(study, store, space, objective, config, show)
+                work(searched, study, show)
             else:
-                _work_in_processes(study, show, (store, name, space, objective, config))
+                _work_in_processes(searched, study, show)
     shutil.rmtree(store.trials(name), ignore_errors=True)  # of trials that were killed too often
     if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         failed = study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
@@ -75,8 +68,9 @@ def search(
 
 
 @quiet()
-def _open(store: StudyStore, name: str, config: SearchConfig, identity: dict[str, str]) -> Study:
-    storage = store.storage(config.heartbeat_seconds)
+def _open(searched: Search) -> Study:
+    store, name, identity = searched.store, searched.name, searched.question.identity
+    storage = store.storage(searched.config.heartbeat_seconds)
     study = optuna.create_study(study_name=name, storage=storage, direction="maximize", load_if_exists=True)
     if _IDENTITY not in study.user_attrs and not study.get_trials(deepcopy=False):
         study.set_user_attr(_IDENTITY, identity)
@@ -88,7 +82,7 @@ def _open(store: StudyStore, name: str, config: SearchConfig, identity: dict[str
             f"search a name of its own (tuning.study), or delete the old one: optuna delete-study --storage "
             f"{store.place} --study-name {name!r}"
         )
-    return open_study(store, name, config)
+    return searched.open()
 
 
 def _short(value: str | None) -> str:
@@ -97,7 +91,7 @@ def _short(value: str | None) -> str:
 
 
 @contextmanager
-def _progress(study: Study) -> Iterator:
+def _progress(study: Study) -> Iterator[Callable[[], None]]:
     """Give a function that shows how many trials have ended, and the best value."""
     with tqdm(desc=f"study {study.study_name}", total=len(study.get_trials(deepcopy=False)), unit="trial") as bar:
 
@@ -111,14 +105,13 @@ def _progress(study: Study) -> Iterator:
         show()
 
 
-def _work_in_processes(study: Study, show, arguments: tuple) -> None:
+def _work_in_processes(searched: Search, study: Study, show: Callable[[], None]) -> None:
     """Start workers and wait until all have ended; SIGTERM or an interruption ends them."""
-    config: SearchConfig = arguments[-1]
     context = multiprocessing.get_context("spawn")  # a forked process could not use CUDA, nor the database
     workers: list = []
     try:
-        for number, variables in enumerate(environments(config.workers)):
-            worker = context.Process(target=_worker, args=arguments, name=f"worker {number}")
+        for number, variables in enumerate(environments(searched.config.workers)):
+            worker = context.Process(target=_worker, args=(searched,), name=f"worker {number}")
             with environment(variables):
                 worker.start()
             workers.append(worker)
@@ -152,10 +145,10 @@ def _end(workers: list) -> None:
         worker.kill()
 
 
-def _worker(store: StudyStore, name: str, space: Space, objective: Objective, config: SearchConfig) -> None:
+def _worker(searched: Search) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of Ctrl-C the parent takes care: it ends its workers
     try:
         with ended_by_sigterm():
-            work(open_study(store, name, config), store, space, objective, config)
+            work(searched, searched.open())
     except KeyboardInterrupt:  # a training listens to it nevertheless
         raise SystemExit(128 + signal.SIGINT) from None

@@ -7,7 +7,6 @@ import math
 import multiprocessing
 import os
 import shutil
-import signal
 import socket
 import threading
 import time
@@ -23,9 +22,10 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import Trial, TrialState
 
+from cloome_kedro.signals import ignored
 from cloome_kedro.tuning.config import SearchConfig
 from cloome_kedro.tuning.devices import device_name
-from cloome_kedro.tuning.queue import claim
+from cloome_kedro.tuning.queue import First, claim
 from cloome_kedro.tuning.samplers import make_pruner, make_sampler
 from cloome_kedro.tuning.space import Point, Space
 from cloome_kedro.tuning.store import StudyStore, quiet
@@ -50,30 +50,68 @@ class Outcome(NamedTuple):
 Objective = Callable[[Point, Path, Report], Outcome]
 
 
-@quiet()
-def open_study(store: StudyStore, name: str, config: SearchConfig) -> Study:
-    """Load a study: its sampler and pruner are not kept in the database."""
-    storage = store.storage(config.heartbeat_seconds)
-    return optuna.load_study(study_name=name, storage=storage, sampler=make_sampler(config), pruner=make_pruner(config))
+@dataclass(frozen=True)
+class Question:
+    """What is searched for.
+
+    Attributes
+    ----------
+    space
+        Parameters, and what they may be.
+    first
+        Points that are tried first, the default configuration before all, and where each is from.
+    objective
+        Picklable. Where it raises, the trial fails and the study goes on.
+    identity
+        All that the values depend on beside the point: trials with another identity are not comparable.
+    """
+
+    space: Space
+    first: First
+    objective: Objective
+    identity: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Search:
+    """A question, where its trials are kept, and how it is searched; picklable, for worker processes.
+
+    Attributes
+    ----------
+    store, name
+        Where studies are kept, and the study's name there.
+    question, config
+        What is searched for, and how.
+    """
+
+    store: StudyStore
+    name: str
+    question: Question
+    config: SearchConfig
+
+    @quiet()
+    def open(self) -> Study:
+        """Load the study. Its sampler and pruner are not kept in the database, so each process makes its own."""
+        storage = self.store.storage(self.config.heartbeat_seconds)
+        sampler, pruner = make_sampler(self.config), make_pruner(self.config)
+        return optuna.load_study(study_name=self.name, storage=storage, sampler=sampler, pruner=pruner)
 
 
 @dataclass
 class TrialReport:
     """The ``Report`` of one trial. A process that it is sent to opens the study anew.
 
-    A trial that goes on where it broke off tells its earlier epochs again: each is judged as if it were the last. The
-    default configuration is never ended, since others are compared with its value.
+    A trial that goes on where it broke off reports its earlier epochs again: each is judged as if it were the last. The
+    default configuration is never ended early, since others are compared with its value.
     """
 
-    store: StudyStore
-    study: str
+    search: Search
     trial: int
-    config: SearchConfig
     opened: Study | None = field(default=None, repr=False)
 
     def __call__(self, epoch: int, value: float) -> bool:
         if self.opened is None:
-            self.opened = open_study(self.store, self.study, self.config)
+            self.opened = self.search.open()
         storage = self.opened._storage
         storage.set_trial_intermediate_value(self.trial, epoch, float(value))
         trial = copy.copy(storage.get_trial(self.trial))
@@ -86,38 +124,23 @@ class TrialReport:
         return {**self.__dict__, "opened": None}
 
 
-def work(
-    study: Study,
-    store: StudyStore,
-    space: Space,
-    objective: Objective,
-    config: SearchConfig,
-    progress: Callable[[], None] = lambda: None,
-) -> None:
-    """Run trials until none waits and none runs anywhere: the process of one that runs may yet be killed."""
-    storage, device, parent = study._storage, device_name(), multiprocessing.parent_process()
+def work(search: Search, study: Study, progress: Callable[[], None] = lambda: None) -> None:
+    """Run trials until none waits and none runs anywhere: the process of a running trial may still be killed."""
+    storage, parent = study._storage, multiprocessing.parent_process()
     while parent is None or parent.is_alive():
         with quiet():
             optuna.storages.fail_stale_trials(study)
         progress()
         trial = claim(study, storage)
         if trial is not None:
-            run_trial(study, trial, store, space, objective, config, device)
+            run_trial(search, study, trial)
         elif study.get_trials(deepcopy=False, states=(TrialState.WAITING, TrialState.RUNNING)):
-            time.sleep(min(2.0, config.heartbeat_seconds / 2))
+            time.sleep(min(2.0, search.config.heartbeat_seconds / 2))
         else:
             return
 
 
-def run_trial(
-    study: Study,
-    trial: Trial,
-    store: StudyStore,
-    space: Space,
-    objective: Objective,
-    config: SearchConfig,
-    device: str,
-) -> None:
+def run_trial(search: Search, study: Study, trial: Trial) -> None:
     """Run a claimed trial.
 
     One that raises is FAIL, with the user attribute ``reason``. One that is interrupted goes back to the queue as it
@@ -127,14 +150,13 @@ def run_trial(
     state, value, attributes, folder = TrialState.FAIL, None, {}, None
     try:
         trial.set_user_attr("worker", f"{socket.gethostname()}:{os.getpid()}")
-        trial.set_user_attr("device", device)
-        with _heartbeat(storage, trial._trial_id, config.heartbeat_seconds):
-            point = space.suggest(trial)
+        trial.set_user_attr("device", device_name())
+        with _heartbeat(storage, trial._trial_id, search.config.heartbeat_seconds):
+            point = search.question.space.suggest(trial)
             original = storage.get_trial(trial._trial_id).system_attrs.get("failed_trial", trial.number)
-            folder = store.trial_folder(study.study_name, original, point)
+            folder = search.store.trial_folder(search.name, original, point)
             folder.mkdir(parents=True, exist_ok=True)
-            report = TrialReport(store, study.study_name, trial._trial_id, config, study)
-            outcome = objective(point, folder, report)
+            outcome = search.question.objective(point, folder, TrialReport(search, trial._trial_id, study))
         if not math.isfinite(outcome.value):
             raise ValueError(f"the value is {outcome.value}")
         attributes = dict(outcome.attributes)
@@ -146,7 +168,7 @@ def run_trial(
             logger.warning("trial %d failed: %s", trial.number, attributes["reason"])
             logger.debug("where trial %d failed", trial.number, exc_info=error)
     except BaseException:
-        with _undisturbed(), suppress(UpdateFinishedTrialError):
+        with ignored(), suppress(UpdateFinishedTrialError):
             storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
         raise
     try:
@@ -165,7 +187,7 @@ def run_trial(
 
 
 def _reason(error: Exception) -> str:
-    """Its type and first line; of an error in another process, which comes as a traceback, those found in there."""
+    """Type and first line of an error; of an error in another process, which comes as a traceback, those in there."""
     lines = f"{type(error).__name__}: {str(error).strip()}".splitlines()
     if _TRACEBACK in lines:
         last = len(lines) - lines[::-1].index(_TRACEBACK)
@@ -192,37 +214,3 @@ def _heartbeat(storage: BaseStorage, trial: int, seconds: float) -> Iterator[Non
     finally:
         end.set()
         thread.join()
-
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Without heed of signals that end the process: it is about to end, and one may be sent twice."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in _SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the process by SystemExit, so that its trial goes back to the queue."""
-    if threading.current_thread() is not threading.main_thread():  # where no handler can be set
-        yield
-        return
-
-    def end(number: int, _) -> None:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

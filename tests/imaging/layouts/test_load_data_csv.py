@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from cloome_kedro.imaging.channels import CHANNELS
+from cloome_kedro.imaging.config import Platemap, Source
 from cloome_kedro.imaging.layouts import read_layout
 from small_screens import edit_csv, write_load_data_screen
 
@@ -19,9 +20,14 @@ def table(screen):
     return screen / "load_data_csv/P1/load_data.csv"
 
 
-def test_one_row_an_image_file(screen):
-    images = read_layout("load_data_csv", screen)
-    assert list(images.columns) == ["plate", "well", "site", "channel", "path"]
+def read(folder, **settings):
+    return read_layout("load_data_csv", folder, Source("mine", "load_data_csv", Platemap("map.csv"), **settings))
+
+
+def test_one_row_per_image_file(screen):
+    images = read(screen)
+    assert list(images.columns) == ["plate", "well", "site", "channel", "path", "plane"]
+    assert images["plane"].isna().all(), "a file is one image"
     assert len(images) == 2 * 2 * len(CHANNELS)
     assert set(images["channel"]) == {f"Orig{channel}" for channel in CHANNELS}
     assert images["path"].map(lambda path: Path(path).is_file()).all()
@@ -40,7 +46,7 @@ def test_paths_of_another_machine(screen, elsewhere):
                 **{f"PathName_Orig{channel}": elsewhere.format(plate) for channel in CHANNELS}
             ),
         )
-    images = read_layout("load_data_csv", screen)
+    images = read(screen)
     assert images["path"].map(lambda path: Path(path).is_file()).all()
     assert (images["path"].map(lambda path: Path(path).parent.name) == images["plate"]).all()
 
@@ -48,14 +54,14 @@ def test_paths_of_another_machine(screen, elsewhere):
 def test_an_absolute_path_that_exists_is_taken_as_it_is(screen, table, tmp_path_factory):
     other = tmp_path_factory.mktemp("other")
     edit_csv(table, lambda rows: rows.assign(PathName_OrigER=str(other)))
-    images = read_layout("load_data_csv", screen)
+    images = read(screen)
     er = images[(images["plate"] == "P1") & (images["channel"] == "OrigER")]
     assert er["path"].str.startswith(str(other)).all()
 
 
 def test_other_columns_and_empty_cells_are_passed_over(screen, table):
     edit_csv(table, lambda rows: rows.assign(FileName_IllumDNA="x.npy", FileName_OrigDNA=["", "b.tiff"]))
-    images = read_layout("load_data_csv", screen)
+    images = read(screen)
     dna = images[(images["plate"] == "P1") & (images["channel"] == "OrigDNA")]
     assert dna["well"].tolist() == ["B01"]
     assert not images["channel"].str.contains("Illum").any()
@@ -63,9 +69,9 @@ def test_other_columns_and_empty_cells_are_passed_over(screen, table):
 
 def test_plate_given_where_the_table_has_none(screen, table):
     edit_csv(table, lambda rows: rows.drop(columns="Metadata_Plate"))
-    assert set(read_layout("load_data_csv", screen, "load_data_csv/P1/*.csv", "P9")["plate"]) == {"P9"}
+    assert set(read(screen, files="load_data_csv/P1/*.csv", plate="P9")["plate"]) == {"P9"}
     with pytest.raises(ValueError, match=r"load_data.csv has no column Metadata_Plate"):
-        read_layout("load_data_csv", screen)
+        read(screen)
 
 
 @pytest.mark.parametrize(
@@ -74,31 +80,32 @@ def test_plate_given_where_the_table_has_none(screen, table):
         (lambda rows: rows.drop(columns="Metadata_Well"), "has no column Metadata_Well"),
         (lambda rows: rows.drop(columns="PathName_OrigAGP"), "has no column PathName_OrigAGP"),
         (lambda rows: rows.filter(like="Metadata"), r"has no column FileName_Orig<Channel>"),
-        (lambda rows: rows.assign(Metadata_Site=["1", "one"]), r"line 3: Metadata_Site 'one' is no whole number"),
-        (lambda rows: rows.assign(Metadata_Site=["-1", "1"]), r"line 2: Metadata_Site '-1' is no whole number"),
+        (
+            lambda rows: rows.assign(Metadata_Site=["1", "one"]),
+            r"line 3: Metadata_Site 'one' is not a whole number from 0 up",
+        ),
+        (
+            lambda rows: rows.assign(Metadata_Site=["-1", "1"]),
+            r"line 2: Metadata_Site '-1' is not a whole number from 0 up",
+        ),
         (lambda rows: rows.assign(Metadata_Plate=["P1", " "]), r"line 3: Metadata_Plate is empty"),
-        (lambda rows: rows.assign(Metadata_Well=["A01", "?"]), r"line 3: Metadata_Well '\?' is no well"),
+        (lambda rows: rows.assign(Metadata_Well=["A01", "?"]), r"line 3: Metadata_Well '\?' is not a well"),
     ],
 )
 def test_what_a_table_lacks_is_named(screen, table, edit, message):
     edit_csv(table, edit)
     with pytest.raises(ValueError, match=message) as error:
-        read_layout("load_data_csv", screen)
+        read(screen)
     assert str(table) in str(error.value)
 
 
 def test_no_table_at_all(screen):
     with pytest.raises(FileNotFoundError, match=r"no LoadData table tables/\*.csv below .*; correct `files`"):
-        read_layout("load_data_csv", screen, "tables/*.csv")
-
-
-def test_unknown_layout_names_the_known(screen):
-    with pytest.raises(ValueError, match="layout 'cellomics' is unknown; there are load_data_csv, opera_phenix"):
-        read_layout("cellomics", screen)
+        read(screen, files="tables/*.csv")
 
 
 def test_whole_site_numbers_written_as_floats(screen, table):
     edit_csv(table, lambda rows: rows.assign(Metadata_Site="3.0"))
-    images = read_layout("load_data_csv", screen)
+    images = read(screen)
     assert set(images.loc[images["plate"] == "P1", "site"]) == {3}
     assert pd.api.types.is_integer_dtype(images["site"])

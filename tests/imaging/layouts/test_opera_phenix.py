@@ -1,5 +1,6 @@
 import pytest
 
+from cloome_kedro.imaging.config import Platemap, Source
 from cloome_kedro.imaging.layouts import read_layout
 
 
@@ -7,6 +8,10 @@ def touch(folder, *names):
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
+
+
+def read(folder, **settings):
+    return read_layout("opera_phenix", folder, Source("mine", "opera_phenix", Platemap("map.csv"), **settings))
 
 
 def test_names_tell_well_site_and_channel(tmp_path):
@@ -18,30 +23,31 @@ def test_names_tell_well_site_and_channel(tmp_path):
         "BR2/Index.idx.xml",
         "BR2/r27c01f10p01-ch5sk1fk1fl1.png.txt",
     )
-    images = read_layout("opera_phenix", tmp_path).sort_values("path")
-    assert images.drop(columns="path").to_numpy().tolist() == [
+    images = read(tmp_path).sort_values("path")
+    assert images.drop(columns=["path", "plane"]).to_numpy().tolist() == [
         ["BR1", "D08", 5, "1"],
         ["BR1", "P24", 9, "2"],
         ["BR2", "AA01", 10, "5"],
     ]
+    assert images["plane"].isna().all()
     assert images["path"].iloc[0] == str(tmp_path / "BR1/r04c08f05p01-ch1sk1fk1fl1.tiff")
 
 
 def test_the_plate_is_given_or_the_measurement(tmp_path):
     touch(tmp_path, "BR00117010__2020-11-08T18_18_00-Measurement1/Images/r01c01f01p01-ch1sk1fk1fl1.tiff")
-    assert read_layout("opera_phenix", tmp_path)["plate"].tolist() == ["BR00117010"]
-    assert read_layout("opera_phenix", tmp_path, plate="mine")["plate"].tolist() == ["mine"]
+    assert read(tmp_path)["plate"].tolist() == ["BR00117010"]
+    assert read(tmp_path, plate="mine")["plate"].tolist() == ["mine"]
 
 
 @pytest.mark.parametrize("other", ["r01c01f01p02-ch1sk1fk1fl1.tiff", "r01c01f01p01-ch1sk2fk1fl1.tiff"])
 def test_several_planes_are_refused_and_can_be_chosen_from(tmp_path, other):
     touch(tmp_path, "P/r01c01f01p01-ch1sk1fk1fl1.tiff", f"P/{other}")
     with pytest.raises(ValueError, match=r"several planes or time points \(p01-sk1fk1fl1, .*\); choose one by `files`"):
-        read_layout("opera_phenix", tmp_path)
-    assert len(read_layout("opera_phenix", tmp_path, "**/*p01-*sk1*")) == 1
+        read(tmp_path)
+    assert len(read(tmp_path, files="**/*p01-*sk1*")) == 1
 
 
 def test_no_image(tmp_path):
     touch(tmp_path, "P/image.tiff")
     with pytest.raises(FileNotFoundError, match=r"no image named like r04c08f05p01-ch1sk1fk1fl1.tiff below"):
-        read_layout("opera_phenix", tmp_path)
+        read(tmp_path)

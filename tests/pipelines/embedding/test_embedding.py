@@ -4,131 +4,189 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from kedro.io import DataCatalog, MemoryDataset
-from kedro.runner import SequentialRunner
+from kedro.validation.type_extractor import TypeExtractor
 
-from cloome_kedro.chemistry.splits import split_hash
 from cloome_kedro.imaging.store import PlateStore
-from cloome_kedro.learning.checkpoint import Checkpoint, build, describe, weights_hash
-from cloome_kedro.learning.config import FitConfig, ImageEncoderConfig, StructureEncoderConfig
-from cloome_kedro.learning.model import PairModel, seeded
-from cloome_kedro.learning.preprocess import Preprocess
-from cloome_kedro.parameters import EmbeddingParameters, FingerprintParameters, IngestionParameters
+from cloome_kedro.learning.checkpoint import Checkpoint, describe
+from cloome_kedro.learning.encoders.identity import Identity
+from cloome_kedro.learning.encoders.mlp import MLP
+from cloome_kedro.learning.encoders.resnet import ResNet
+from cloome_kedro.learning.model import Architecture, PairModel
+from cloome_kedro.learning.seeding import seeded
+from cloome_kedro.learning.views.images import Images
+from cloome_kedro.learning.views.morgan import Fingerprints, Morgan
+from cloome_kedro.learning.views.profiles import Profiles
+from cloome_kedro.parameters import EmbeddingParameters
 from cloome_kedro.pipelines.embedding import create_pipeline
-from cloome_kedro.pipelines.embedding.nodes import embed_images, embed_structures, embed_untrained
+from cloome_kedro.pipelines.embedding.nodes import embed_compounds, embed_fields, embed_untrained
+from planted_examples import run_pipeline, write_plate
 
-IMAGE, STRUCTURE = ImageEncoderConfig(layers=(1, 1, 1, 1), width=4), StructureEncoderConfig(layers=1, width=8)
-FINGERPRINTS = FingerprintParameters(bits=16)
-SOURCE = {"name": "s", "layout": "load_data_csv", "platemap": {"platemaps": "p.tsv"}}
-INGESTION = IngestionParameters(screen="s", sources=[SOURCE], size=(34, 34))
-FOLDS = pd.DataFrame({"inchikey": ["X", "Y", "Z"], "fold": ["train", "validation", "test"]})
-PREPROCESS = Preprocess(crop=32, mean=(100.0,) * 5, std=(60.0,) * 5)
+pytestmark = pytest.mark.usefixtures("one_thread")
+STORAGE = {"channels": ["Mito", "ER", "RNA", "AGP", "DNA"], "scope": "field", "size": [34, 34]}
+IMAGES = Images(crop=32, mean=(100.0,) * 5, std=(60.0,) * 5, storage=STORAGE)
+SETTINGS = {"radius": 3, "bits": 16, "chirality": True}
+MORGAN = Morgan(**SETTINGS)
+ARCHITECTURE = Architecture(ResNet(layers=(1, 1, 1, 1), width=4), MLP(layers=1, width=8), 5, 16, embedding_size=6)
+FOLD_OF = {"X": "train", "Y": "validation", "Z": "test"}
+CPU = EmbeddingParameters(batch_size=2, accelerator="cpu")
 
 
-@pytest.fixture
-def checkpoint():
-    with seeded(0):
-        model = PairModel(IMAGE, STRUCTURE, 16, 6)
-    config = describe(IMAGE, STRUCTURE, 16, FitConfig(embedding_size=6), PREPROCESS)
-    facts = {
-        "split_hash": "0123456789abcdef",
-        "seed": 3,
-        "epoch": 1,
-        "fingerprints": FINGERPRINTS.model_dump(mode="json"),
-        "intensity": {"scope": "field", "size": [34, 34]},
-    }
+def make_checkpoint(architecture=ARCHITECTURE, field=IMAGES, seed=0):
+    """A checkpoint with fresh weights."""
+    with seeded(seed):
+        model = PairModel(architecture)
+    config = describe(architecture, {"field": field, "compound": MORGAN}, None, None)
+    facts = {"split_hash": "0123456789abcdef", "seed": 3, "epoch": 1}
     return Checkpoint(config | facts, model.state_dict())
+
+
+@pytest.fixture(scope="module")
+def checkpoint():
+    return make_checkpoint()
+
+
+def examples_of(fields, inchikeys):
+    """The columns of ``examples`` that embedding reads."""
+    return fields.assign(inchikey=inchikeys, fold=[FOLD_OF[key] for key in inchikeys])
 
 
 def test_pipeline(checkpoint, tmp_path, caplog):
     rng = np.random.default_rng(0)
+    store = PlateStore(tmp_path)
     plates = {name: rng.integers(0, 256, (4, 5, 34, 34), dtype=np.uint8) for name in ("P1", "P2")}
     for name, images in plates.items():
-        np.save(tmp_path / f"{name}.npy", images)
+        write_plate(store, name, images, storage=STORAGE)
     fields = pd.DataFrame(
         {"field_id": list("abcde"), "plate_file": ["P2", "P1", "P1", "P2", "P1"], "row": [3, 0, 2, 1, 1]}
     )
     bits = rng.integers(0, 2, (3, 16), dtype=np.uint8)
     inputs = {
-        "checkpoint": checkpoint,
-        "plate_store": PlateStore(tmp_path),
+        "random.mine.checkpoint": checkpoint,
+        "random.examples": examples_of(fields.iloc[1:], ["X", "X", "Y", "Z"]),
+        "plate_store": store,
+        "fingerprints": Fingerprints(np.packbits(bits, axis=1), SETTINGS),
         "fields": fields,
-        "pairs": fields.iloc[1:].assign(inchikey=["X", "X", "Y", "Z"]),
-        "folds": FOLDS,
         "compounds": pd.DataFrame({"inchikey": ["X", "Y", "Z"]}),
-        "fingerprints": np.packbits(bits, axis=1),
-        "params:embedding": EmbeddingParameters(batch_size=2, accelerator="cpu"),
-        "params:ingestion": INGESTION,
-        "params:fingerprints": FINGERPRINTS,
+        "params:embedding": CPU,
         "params:seed": 3,
     }
-    catalog = DataCatalog({name: MemoryDataset(data, "assign") for name, data in inputs.items()})
-    outputs = {name: data.load() for name, data in SequentialRunner().run(create_pipeline(), catalog).items()}
+    pipeline = create_pipeline("random", "mine", ["plate_store"], ["fingerprints"], untrained=True)
+    assert pipeline.inputs() == set(inputs)
+    outputs = run_pipeline(pipeline, inputs)
+    assert set(outputs) == {f"random.mine.{kind}_embeddings" for kind in ("field", "compound", "untrained")}
 
     images = np.stack([plates[p][r] for p, r in zip(fields["plate_file"], fields["row"], strict=True)])
     with torch.inference_mode():
-        vectors = build(checkpoint)(PREPROCESS(torch.from_numpy(images)), torch.from_numpy(bits).float())
-    for name, expected, keys in (
-        ("image_embeddings", vectors[0], list("abcde")),
-        ("structure_embeddings", vectors[1], list("XYZ")),
-    ):
-        assert outputs[name].keys.tolist() == keys
-        np.testing.assert_allclose(outputs[name].vectors, expected.numpy(), atol=1e-6)
-        facts = {"split_hash": "0123456789abcdef", "seed": 3, "epoch": 1, "weights": weights_hash(checkpoint)}
-        assert outputs[name].meta == facts
+        expected = checkpoint.build()(IMAGES(torch.from_numpy(images)), torch.from_numpy(bits).float())
+    meta = {"split_hash": "0123456789abcdef", "seed": 3, "epoch": 1, "weights": checkpoint.weights}
+    meta |= {"normalised": True, "learned": True, "without_input": 0}
+    for side, keys in (("field", list("abcde")), ("compound", list("XYZ"))):
+        found = outputs[f"random.mine.{side}_embeddings"]
+        assert found.keys.tolist() == keys
+        np.testing.assert_allclose(found.vectors, expected[side].numpy(), atol=1e-6)
+        assert found.meta == meta
     assert "stored in another way" not in caplog.text
 
-    untrained = outputs["untrained_embeddings"]
+    untrained = outputs["random.mine.untrained_embeddings"]
     assert untrained.keys.tolist() == list("bcde")
     assert untrained.vectors.shape == (4, 6)
-    assert untrained.meta == {"split_hash": split_hash(FOLDS), "seed": 3, "epoch": None, "weights": "untrained"}
+    assert untrained.meta == {**meta, "epoch": None, "weights": "untrained"}
+
+
+def test_only_the_model_with_an_untrained_counterpart_embeds_it():
+    pipeline = create_pipeline("random", "mine", ["plate_store"], ["fingerprints"])
+    assert {node.name for node in pipeline.nodes} == {"random.mine.embed_fields", "random.mine.embed_compounds"}
+    assert "random.examples" not in pipeline.inputs()
+    assert len(pipeline.only_nodes_with_tags("gpu").nodes) == 2
+
+
+def test_parameters_are_typed_for_kedro():
+    pipeline = create_pipeline("random", "mine", [], [], untrained=True)
+    assert TypeExtractor({"embedding": pipeline}).extract_types_from_pipelines() == {"embedding": EmbeddingParameters}
 
 
 def test_untrained_embeddings_know_no_weights_and_no_test_fields(checkpoint, tmp_path):
     images = np.random.default_rng(1).integers(0, 256, (6, 5, 34, 34), dtype=np.uint8)
-    pairs = pd.DataFrame({"field_id": list("abcdef"), "plate_file": "P1", "row": range(6), "inchikey": list("XXXYZZ")})
+    fields = pd.DataFrame({"field_id": list("abcdef"), "plate_file": "P1", "row": range(6)})
+    examples, store = examples_of(fields, list("XXXYZZ")), PlateStore(tmp_path)
 
-    def embed(checkpoint=checkpoint, images=images, folds=FOLDS, seed=3):
-        np.save(tmp_path / "P1.npy", images)
+    def embed(checkpoint=checkpoint, images=images, examples=examples, seed=3):
+        write_plate(store, "P1", images, storage=STORAGE)
         parameters = EmbeddingParameters(accelerator="cpu")
-        return embed_untrained(checkpoint, PlateStore(tmp_path), pairs, folds, parameters, seed).vectors
+        return embed_untrained(checkpoint, examples, parameters, seed, plate_store=store).vectors
 
     vectors = embed()
-    with seeded(8):
-        others = Checkpoint(checkpoint.config, PairModel(IMAGE, STRUCTURE, 16, 6).state_dict())
-    np.testing.assert_array_equal(embed(others), vectors)
+    np.testing.assert_array_equal(embed(make_checkpoint(seed=8)), vectors)
     assert not np.allclose(embed(seed=4), vectors, atol=0.01)
     changed = images.copy()
     changed[4:] = 255 - changed[4:]  # Z is in the test fold
     np.testing.assert_allclose(embed(images=changed)[:4], vectors[:4], atol=1e-6)
     assert not np.allclose(embed(images=changed)[4:], vectors[4:], atol=0.01)
     with pytest.raises(ValueError, match="no field of a compound of the training fold"):
-        embed(folds=FOLDS.replace("train", "test"))
+        embed(examples=examples.replace({"fold": {"train": "test"}}))
 
 
 def test_fields_stored_in_another_way_are_warned_of(checkpoint, tmp_path, caplog):
-    np.save(tmp_path / "P1.npy", np.zeros((1, 5, 34, 34), np.uint8))
+    store = PlateStore(tmp_path)
+    write_plate(store, "P1", np.zeros((1, 5, 34, 34), np.uint8), storage={**STORAGE, "scope": "plate"})
     fields = pd.DataFrame({"field_id": ["a"], "plate_file": ["P1"], "row": [0]})
-    by_plate = INGESTION.model_copy(update={"scope": "plate"})
-    embed_images(checkpoint, PlateStore(tmp_path), fields, EmbeddingParameters(accelerator="cpu"), by_plate)
+    embed_fields(checkpoint, fields, CPU, plate_store=store)
+    assert "fields are stored in another way than the model was trained on" in caplog.text
     assert "scope plate, not field" in caplog.text
     assert "size" not in caplog.text
 
 
 @pytest.mark.parametrize("change", [{"bits": 32}, {"radius": 2}, {"chirality": False}])
 def test_fingerprints_of_another_kind_are_refused(checkpoint, change):
-    other = FINGERPRINTS.model_copy(update=change)
-    compounds, codes = pd.DataFrame({"inchikey": ["X"]}), np.zeros((1, other.bits // 8), np.uint8)
+    other = {**SETTINGS, **change}
+    codes = Fingerprints(np.zeros((1, other["bits"] // 8), np.uint8), other)
     with pytest.raises(ValueError, match=f"'{next(iter(change))}': {next(iter(change.values()))}"):
-        embed_structures(checkpoint, compounds, codes, EmbeddingParameters(), other)
+        embed_compounds(checkpoint, pd.DataFrame({"inchikey": ["X"]}), CPU, fingerprints=codes)
 
 
-def test_fingerprints_of_other_compounds_are_refused(checkpoint):
-    with pytest.raises(ValueError, match=r"shape \(3, 2\) do not fit 1 compounds with 16 bits"):
-        embed_structures(
-            checkpoint,
-            pd.DataFrame({"inchikey": ["X"]}),
-            np.zeros((3, 2), np.uint8),
-            EmbeddingParameters(),
-            FINGERPRINTS,
-        )
+def test_fingerprints_of_fewer_compounds_are_refused(checkpoint):
+    codes = Fingerprints(np.zeros((1, 2), np.uint8), SETTINGS)
+    with pytest.raises(ValueError, match="there is no fingerprint of row 1, only 1"):
+        embed_compounds(checkpoint, pd.DataFrame({"inchikey": ["X", "Y"]}), CPU, fingerprints=codes)
+
+
+# ---- profiles, which a field can lack
+
+
+@pytest.fixture
+def of_profiles():
+    view = Profiles(("size", "shape"), mean=(1.0, 2.0), std=(0.5, 4.0))
+    return make_checkpoint(Architecture(MLP(layers=1, width=8), MLP(layers=1, width=8), 2, 16, 6), view)
+
+
+def test_fields_without_a_profile_are_left_out(of_profiles, caplog):
+    profiles = pd.DataFrame({"field_id": ["c", "a"], "size": [1.0, 2.0], "shape": [0.0, 5.0]})
+    fields = pd.DataFrame({"field_id": list("abcd")})
+    found = embed_fields(of_profiles, fields, CPU, field_profiles=profiles)
+    assert found.keys.tolist() == ["a", "c"]
+    assert found.meta["without_input"] == 2
+    assert "2 of 4 fields have no input of the model's view: b, ..." in caplog.text
+    standardised = torch.tensor([[2.0, 0.75], [0.0, -0.5]])
+    with torch.inference_mode():
+        expected = of_profiles.build().encode_fields(standardised)
+    np.testing.assert_allclose(found.vectors, expected.numpy(), atol=1e-6)
+
+
+def test_untrained_encoders_are_calibrated_on_fields_that_have_a_profile(of_profiles):
+    examples = pd.DataFrame({"field_id": list("abcd"), "fold": ["train", "train", "train", "test"]})
+    profiles = pd.DataFrame({"field_id": ["b", "c", "d"], "size": [1.0, 2.0, 3.0], "shape": 0.0})
+    found = embed_untrained(of_profiles, examples, CPU, 0, field_profiles=profiles)
+    assert found.keys.tolist() == ["b", "c", "d"]
+    assert found.meta["without_input"] == 1
+    with pytest.raises(ValueError, match="no field of a compound of the training fold has an input"):
+        embed_untrained(of_profiles, examples, CPU, 0, field_profiles=profiles[2:])
+
+
+def test_what_is_not_learned_and_not_normalised_is_said():
+    architecture = Architecture(Identity(), MLP(layers=1, width=8), 2, 16, normalise=False)
+    checkpoint = make_checkpoint(architecture, Profiles(("size", "shape"), mean=(1.0, 2.0), std=(0.5, 4.0)))
+    profiles = pd.DataFrame({"field_id": ["a"], "size": [2.0], "shape": [0.0]})
+    found = embed_fields(checkpoint, profiles[["field_id"]], CPU, field_profiles=profiles)
+    assert not found.meta["learned"]
+    assert not found.meta["normalised"]
+    np.testing.assert_allclose(found.vectors, [[2.0, -0.5]])

@@ -6,15 +6,23 @@ import logging
 import numpy as np
 import pandas as pd
 import pytest
-from kedro.io import DataCatalog, MemoryDataset
-from kedro.runner import SequentialRunner
+from kedro.validation.type_extractor import TypeExtractor
 
 from cloome_kedro import schemas
 from cloome_kedro.chemistry.fingerprints import morgan, pack, unpack
-from cloome_kedro.chemistry.splits import SplitError, split_hash
+from cloome_kedro.chemistry.folds import SplitError, split_hash
+from cloome_kedro.learning.views.morgan import Fingerprints
 from cloome_kedro.parameters import FingerprintParameters, SplitParameters
 from cloome_kedro.pipelines.featurization import create_pipeline, create_split_pipeline
-from cloome_kedro.pipelines.featurization.nodes import check_leaks, pair_fields
+from cloome_kedro.pipelines.featurization.nodes import (
+    check_leaks,
+    fingerprint_compounds,
+    join_labels,
+    make_examples,
+    pair_fields,
+    standardise_compounds,
+)
+from planted_examples import run_pipeline
 
 SMILES = ["C" * n + tail for n in range(1, 11) for tail in ("O", "N", "c1ccccc1")]
 
@@ -22,7 +30,7 @@ SMILES = ["C" * n + tail for n in range(1, 11) for tail in ("O", "N", "c1ccccc1"
 @pytest.fixture
 def compound_table():
     ids = [f"c{i}" for i in range(len(SMILES))]
-    table = pd.DataFrame({"compound_id": ids, "smiles": SMILES, "name": ids, "moa": None})
+    table = pd.DataFrame({"compound_id": ids, "smiles": SMILES, "name": ids, "moa": [f"moa of {i}" for i in ids]})
     extra = [("DMSO", "CS(C)=O", "DMSO", None), ("broken", "C(C", None, None), ("unused", "CCCCCCS", None, None)]
     return pd.concat([table, pd.DataFrame(extra, columns=table.columns)], ignore_index=True)
 
@@ -38,45 +46,41 @@ def fields():
     return table.assign(screen="s", plate="p", well="A01", plate_file="p")
 
 
-class Kept(MemoryDataset):
-    """Stays when no node needs it any more, as a table on disk would."""
+@pytest.fixture
+def assay_labels():
+    """Two assays, by the screen's ids: of c0, of c1, of a compound without a field, of another screen's compound."""
+    rows = [("c0", 1.0, np.nan), ("c1", 0.0, 1.0), ("unused", 1.0, 1.0), ("foreign", 1.0, 0.0)]
+    return schemas.assay_labels.validate(pd.DataFrame(rows, columns=["compound_id", "one", "two"]))
 
-    def _release(self):
-        pass
 
-
-def run(pipeline, **inputs):
-    catalog = DataCatalog({name.replace("params_", "params:"): MemoryDataset(data) for name, data in inputs.items()})
-    for name in pipeline.all_outputs():
-        catalog[name] = Kept()
-    SequentialRunner().run(pipeline, catalog)
-    return {name: catalog[name].load() for name in pipeline.all_outputs()}
+# ---- what all splits share
 
 
 @pytest.fixture
-def features(compound_table, fields):
-    parameters = FingerprintParameters(bits=256)
-    outputs = run(create_pipeline(), compound_table=compound_table, fields=fields, params_fingerprints=parameters)
-    return {
-        name: schemas.__dict__[name].validate(value) if name in schemas.__dict__ else value
-        for name, value in outputs.items()
-    }
+def features(compound_table, fields, assay_labels):
+    inputs = {"compound_table": compound_table, "fields": fields, "assay_labels": assay_labels}
+    found = run_pipeline(create_pipeline(), {**inputs, "params:fingerprints": FingerprintParameters(bits=256)})
+    tables = ("compounds", "compound_keys", "rejected_compounds", "pairs", "labels")
+    return found | {name: getattr(schemas, name).validate(found[name]) for name in tables}
 
 
 def test_features(features):
     assert features["rejected_compounds"].values.tolist() == [["broken", "C(C", "not a SMILES"]]
-    assert features["fingerprints"].shape == (len(SMILES) + 2, 256 // 8)
+    assert features["fingerprints"].packed.shape == (len(SMILES) + 2, 256 // 8)
+    assert features["fingerprints"].settings == {"radius": 3, "bits": 256, "chirality": True}
     assert len(features["pairs"]) == 3 * len(SMILES)
+    keys = features["compound_keys"].set_index("compound_id")["inchikey"]
+    assert features["labels"]["inchikey"].tolist() == sorted(keys[["c0", "c1"]])
 
 
 def test_fingerprints_follow_compounds(compound_table):
-    from cloome_kedro.pipelines.featurization.nodes import fingerprint_compounds, standardise_compounds
-
     compounds, _, _ = standardise_compounds(compound_table)
-    packed = fingerprint_compounds(compounds, FingerprintParameters(bits=256, radius=2, chirality=False))
+    parameters = FingerprintParameters(bits=256, radius=2, chirality=False)
+    fingerprints = fingerprint_compounds(compounds, parameters)
     expected = morgan(compounds["smiles"], 256, radius=2, chirality=False)
-    assert packed.dtype == np.uint8
-    np.testing.assert_array_equal(unpack(packed), expected)
+    assert fingerprints.packed.dtype == np.uint8
+    np.testing.assert_array_equal(unpack(fingerprints.packed), expected)
+    assert fingerprints.settings == {"radius": 2, "bits": 256, "chirality": False}
 
 
 def test_pairs(fields):
@@ -96,38 +100,112 @@ def test_no_pairs_stop_the_run(fields):
         pair_fields(fields, pd.DataFrame({"compound_id": ["x"], "inchikey": ["A"]}))
 
 
+# ---- labels
+
+
+@pytest.fixture
+def labelled(assay_labels, features):
+    """Arguments of ``join_labels``, and the InChIKey of each compound id."""
+    arguments = {
+        "assay_labels": assay_labels,
+        "compound_keys": features["compound_keys"],
+        "pairs": features["pairs"],
+    }
+    return arguments, features["compound_keys"].set_index("compound_id")["inchikey"]
+
+
+def test_labels_are_those_of_compounds_with_a_field(labelled, caplog):
+    caplog.set_level(logging.INFO, "cloome_kedro")
+    arguments, keys = labelled
+    labels = schemas.labels.validate(join_labels(**arguments)).set_index("inchikey")
+    expected = pd.DataFrame({"one": [1.0, 0.0], "two": [np.nan, 1.0]}, index=[keys["c0"], keys["c1"]])
+    pd.testing.assert_frame_equal(labels, expected.sort_index().rename_axis("inchikey"))
+    told = "2 of 4 rows of assay labels are of the screen's compounds: 2 compounds, 3 labels (2 active) in 2 assays"
+    assert told in caplog.text
+
+
+def test_labels_by_inchikey_are_those_by_compound_id(labelled):
+    arguments, keys = labelled
+    keyed = arguments["assay_labels"].assign(inchikey=lambda table: table["compound_id"].map(keys))
+    keyed = schemas.assay_labels.validate(keyed.dropna(subset="inchikey").drop(columns="compound_id"))
+    pd.testing.assert_frame_equal(join_labels(**{**arguments, "assay_labels": keyed}), join_labels(**arguments))
+
+
+def test_ids_that_disagree_are_told_and_count_as_not_measured(labelled, caplog):
+    arguments, keys = labelled
+    twin = pd.DataFrame({"compound_id": ["twin"], "one": [0.0], "two": [0.0]})
+    of_twin = pd.DataFrame({"compound_id": ["twin"], "inchikey": [keys["c0"]]})
+    labels = join_labels(
+        pd.concat([arguments["assay_labels"], twin]),
+        pd.concat([arguments["compound_keys"], of_twin]),
+        arguments["pairs"],
+    )
+    row = labels.set_index("inchikey").loc[keys["c0"]]
+    assert np.isnan(row["one"])
+    assert row["two"] == 0, "one id measured it"
+    assert "1 labels count as not measured, since several ids of the compound disagree" in caplog.text
+
+
+def test_a_screen_without_labels_has_an_empty_table(labelled, caplog):
+    arguments, _ = labelled
+    for labels in (schemas.empty(schemas.assay_labels), arguments["assay_labels"].query("compound_id == 'foreign'")):
+        found = schemas.labels.validate(join_labels(**{**arguments, "assay_labels": labels}))
+        assert found.empty
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+# ---- splits
+
+
 @pytest.fixture
 def split_inputs(compound_table, fields):
-    from cloome_kedro.pipelines.featurization.nodes import standardise_compounds
-
     compounds, compound_keys, _ = standardise_compounds(compound_table)
+    fingerprints = Fingerprints(pack(morgan(compounds["smiles"], 256)), {"bits": 256})
     return {
         "compounds": compounds,
         "pairs": pair_fields(fields, compound_keys),
-        "fingerprints": pack(morgan(compounds["smiles"], 256)),
-        "params_splits": SplitParameters(),
+        "fingerprints": fingerprints,
+        "params:splits": SplitParameters(),
     }
 
 
 @pytest.mark.parametrize("split", ["random", "scaffold"])
 def test_split(split, split_inputs, caplog):
     caplog.set_level(logging.INFO, logger="cloome_kedro")
-    outputs = run(create_split_pipeline(split), **split_inputs)
-    folds = schemas.folds.validate(outputs["folds"])
+    outputs = run_pipeline(create_split_pipeline(split), split_inputs)
+    examples = schemas.examples.validate(outputs[f"{split}.examples"])
+    folds = examples[["inchikey", "fold", "structure_row"]].drop_duplicates()
     # neither the compound without a field nor DMSO
-    assert set(folds["inchikey"]) == set(split_inputs["pairs"]["inchikey"])
+    assert sorted(folds["inchikey"]) == sorted(split_inputs["pairs"]["inchikey"].unique())
     assert folds["fold"].value_counts().to_dict() == {"train": 18, "validation": 6, "test": 6}
     assert "train 18 compounds, 54 fields; validation 6 compounds, 18 fields" in caplog.text
     benzenes = split_inputs["compounds"].query("scaffold == 'c1ccccc1'")["inchikey"]
     if split == "scaffold":
         assert folds[folds["inchikey"].isin(benzenes)]["fold"].nunique() == 1
-    leaks = schemas.leaks.validate(outputs["leaks"])
+    leaks = schemas.leaks.validate(outputs[f"{split}.leaks"])
     found = leaks.groupby("kind")["compounds"].sum()
     assert found["structure"] == 0
     assert (found["scaffold"] > 0) == (split == "random")
     assert set(leaks["split_hash"]) == {split_hash(folds)}
     assert "of 6 test compounds" in caplog.text
     assert "LEAKS" not in caplog.text
+
+
+def test_examples_join_pairs_folds_and_compounds(split_inputs):
+    compounds, pairs, splits = (split_inputs[name] for name in ("compounds", "pairs", "params:splits"))
+    shuffled = pairs.sample(frac=1, random_state=0).reset_index(drop=True)
+    examples = schemas.examples.validate(make_examples(compounds, shuffled, splits, split="random"))
+    pd.testing.assert_frame_equal(examples[list(pairs.columns)], shuffled)
+    of_compound = compounds.iloc[examples["structure_row"]].reset_index(drop=True)
+    assert (of_compound["inchikey"] == examples["inchikey"]).all()
+    assert (of_compound["moa"] == examples["moa"]).all()
+    assert set(examples["split"]) == {"random"}
+    assert (examples.groupby("inchikey")["fold"].nunique() == 1).all()
+    assert set(examples["split_hash"]) == {split_hash(examples[["inchikey", "fold"]].drop_duplicates())}
+    again = make_examples(compounds, pairs, splits, split="random")
+    assert set(again["split_hash"]) == set(examples["split_hash"]), "the order of pairs does not decide folds"
+    other = make_examples(compounds, pairs, SplitParameters(seed=1), split="random")
+    assert set(other["split_hash"]) != set(examples["split_hash"])
 
 
 def provided_table(text):
@@ -137,30 +215,41 @@ def provided_table(text):
 
 def test_provided(split_inputs, caplog):
     table = provided_table("plate,well,site,fold\np,A01,0,train\np,A01,3,validation\np,A01,6,test\nq,A01,1,test\n")
-    folds = run(create_split_pipeline("provided"), **split_inputs, provided_folds=table)["folds"]
-    assert sorted(folds["fold"]) == ["test", "train", "validation"]
+    pipeline = create_split_pipeline("provided")
+    assert "provided_folds" in pipeline.inputs()
+    examples = run_pipeline(pipeline, {**split_inputs, "provided_folds": table})["provided.examples"]
+    by_fold = examples.groupby("fold")["site"].unique().map(list).to_dict()
+    assert by_fold == {"train": [0, 1, 2], "validation": [3, 4, 5], "test": [6, 7, 8]}, "all fields of the compound"
     assert "1 rows of provided_folds name nothing" in caplog.text
     assert f"{len(SMILES) - 3} compounds have no fold" in caplog.text
 
 
 def test_provided_stereoisomers_in_two_folds_stop_the_run(split_inputs):
-    from cloome_kedro.chemistry.standardise import standardise
-
     isomers = pd.DataFrame({"compound_id": ["R", "S", "x"], "smiles": ["C[C@H](N)Cl", "C[C@@H](N)Cl", "CCCl"]})
-    compounds, keys, _ = standardise(isomers.assign(name=None, moa=None))
+    compounds, keys, _ = standardise_compounds(isomers.assign(name=None, moa=None))
     pairs = keys.assign(plate="p", well=["A01", "A02", "A03"], site=1)
     table = provided_table("plate,well,fold\np,A01,train\np,A02,test\np,A03,validation\n")
     with pytest.raises(SplitError, match="provided split: 1 blocks cross folds"):
-        run(
-            create_split_pipeline("provided"),
-            **{**split_inputs, "compounds": compounds, "pairs": pairs},
-            provided_folds=table,
-        )
+        make_examples(compounds, pairs, SplitParameters(), split="provided", provided_folds=table)
+
+
+def test_an_empty_fold_stops_the_run(split_inputs):
+    few = split_inputs["pairs"].query("site < 6")  # two compounds
+    with pytest.raises(SplitError, match="random split: no compound of 2 is in "):
+        make_examples(split_inputs["compounds"], few, SplitParameters(), split="random")
 
 
 def test_structures_in_two_folds_are_warned_of(split_inputs, caplog):
     compounds = split_inputs["compounds"].assign(block="A" * 14)
     folds = compounds[["inchikey"]].assign(fold=["train", "test"] * (len(compounds) // 2))
-    leaks = check_leaks(folds, compounds, split_inputs["fingerprints"], SplitParameters())
+    examples = pd.concat([folds, folds]).assign(split_hash="h")  # two fields of each compound
+    leaks = check_leaks(examples, compounds, split_inputs["fingerprints"], SplitParameters())
     assert leaks.query("kind == 'structure' and fold == 'test'")["compounds"].tolist() == [len(compounds) // 2, 0]
     assert "THE SPLIT LEAKS: 16 of 16 compounds of the fold test" in caplog.text
+    assert set(leaks["split_hash"]) == {"h"}
+
+
+def test_parameters_are_typed_for_kedro():
+    pipelines = {"shared": create_pipeline(), "split": create_split_pipeline("random")}
+    found = TypeExtractor(pipelines).extract_types_from_pipelines()
+    assert found == {"fingerprints": FingerprintParameters, "splits": SplitParameters}

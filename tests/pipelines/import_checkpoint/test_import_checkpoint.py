@@ -4,16 +4,17 @@ import json
 import shutil
 
 import pytest
-from kedro.io import DataCatalog, DatasetError, MemoryDataset
-from kedro.runner import SequentialRunner
+from kedro.io import DatasetError
+from kedro.validation.type_extractor import TypeExtractor
 
 import published_file
 from cloome_kedro.datasets.checkpoint import CheckpointDataset
 from cloome_kedro.datasets.published import PublishedCheckpoint
 from cloome_kedro.learning.checkpoint import Checkpoint
 from cloome_kedro.parameters import ImportParameters
-from cloome_kedro.pipeline_registry import SPLITS, register_pipelines
+from cloome_kedro.pipeline_registry import register_pipelines
 from cloome_kedro.pipelines.import_checkpoint import create_pipeline
+from planted_examples import run_pipeline
 from published_file import SMALL
 
 
@@ -23,15 +24,12 @@ def published(tmp_path):
 
 
 def run(published, folder, variant="published"):
-    catalog = DataCatalog(
-        {
-            "published_checkpoint": PublishedCheckpoint(filepath=str(published)),
-            "params:import_checkpoint": MemoryDataset(ImportParameters(variant=variant)),
-            "checkpoint": CheckpointDataset(filepath=str(folder)),
-        }
-    )
-    SequentialRunner().run(create_pipeline(), catalog)
-    return catalog["checkpoint"].load()
+    datasets = {
+        "published_checkpoint": PublishedCheckpoint(filepath=str(published)),
+        "random.cloome.checkpoint": CheckpointDataset(filepath=str(folder)),
+    }
+    parameters = {"params:import_checkpoint": ImportParameters(variant=variant)}
+    return run_pipeline(create_pipeline("random", "cloome"), parameters, **datasets)["random.cloome.checkpoint"]
 
 
 def test_a_published_file_becomes_a_checkpoint(published, tmp_path):
@@ -70,10 +68,25 @@ def test_the_published_file_is_only_read(published, tmp_path):
 
 
 def test_it_is_part_of_no_other_pipeline():
-    pipelines = register_pipelines(splits=SPLITS)
-    assert pipelines["import_checkpoint"].outputs() == {f"{split}.checkpoint" for split in SPLITS}
+    """The first model is imported, the others are trained, so that what follows finds all of them."""
+    pipelines = register_pipelines()
+    checkpoints = {
+        f"{split}.{model}.checkpoint" for split in ("random", "scaffold") for model in ("cloome", "bilinear")
+    }
+    imported = pipelines["import_checkpoint"]
+    assert {name for name in imported.all_outputs() if name.endswith(".checkpoint")} == checkpoints
+    assert {node.namespace for node in imported.nodes if node.short_name == "train"} == {
+        "random.bilinear", "scaffold.bilinear"
+    }  # fmt: skip
     for name, pipeline in pipelines.items():
         assert (name == "import_checkpoint") == ("published_checkpoint" in pipeline.inputs()), name
+
+
+def test_parameters_are_typed_for_kedro():
+    pipeline = create_pipeline("random", "cloome")
+    found = TypeExtractor({"import_checkpoint": pipeline}).extract_types_from_pipelines()
+    assert found == {"import_checkpoint": ImportParameters}
+    assert [node.name for node in pipeline.nodes] == ["random.cloome.import_published"]
 
 
 @pytest.mark.slow
@@ -82,19 +95,20 @@ def test_a_user_imports_a_model_and_studies_the_screen(study, tmp_path):
     path = published_file.write(tmp_path / "cloome.pt", published_file.state_dict(**published_file.PAPER))
     evaluations = "retrieval,zero_shot,probing,corruption,reporting"
     command = ["run", "--env", "test", "--pipelines", f"import_checkpoint,embedding,{evaluations}"]
-    trained = study.load("random.checkpoint").config
+    trained = study.load("random.cloome.checkpoint").config
     refused = study.kedro(*command, "--params", f"checkpoint={path}", check=False)
     assert refused.returncode != 0
     assert "variant=published" in refused.stdout + refused.stderr
     done = study.kedro(*command, "--params", f"variant=published,checkpoint={path}")
     assert "TRAINING COMPOUNDS ARE NOT KNOWN" in done.stdout + done.stderr
-    assert study.load("random.checkpoint").config == trained
+    assert study.load("random.cloome.checkpoint").config == trained
     for split in ("random", "scaffold"):
-        folder = study.folder / "data" / "06_models" / "test_screen" / split / "published" / "seed_0" / "checkpoint"
-        assert json.loads((folder / "config.json").read_text())["source"] == "published"
-        shutil.rmtree(folder.parent)
+        folder = study.folder / "data" / "06_models" / "test_screen" / split / "published" / "seed_0"
+        assert json.loads((folder / "cloome" / "checkpoint" / "config.json").read_text())["source"] == "published"
+        shutil.rmtree(folder)
         folder = study.folder / "data" / "08_reporting" / "test_screen" / split / "published" / "seed_0"
-        metrics = {path.name for path in folder.glob("*_metrics.parquet")}
-        assert metrics == {f"{task}_metrics.parquet" for task in ("retrieval", "zero_shot", "probing", "corruption")}
+        metrics = {path.name for path in folder.glob("*metrics.parquet")}
+        tasks = ("retrieval", "zero_shot", "probing", "corruption", "corrupted_probing")
+        assert metrics == {"metrics.parquet", *(f"{task}_metrics.parquet" for task in tasks)}
     report = study.folder / "data" / "08_reporting" / "test_screen" / "published" / "seed_0" / "report.html"
     assert report.read_text().count("not trained here") == 2

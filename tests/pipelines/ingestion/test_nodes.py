@@ -4,8 +4,7 @@ import logging
 
 import numpy as np
 import pytest
-from kedro.io import DataCatalog, MemoryDataset
-from kedro.runner import SequentialRunner
+from kedro.validation.type_extractor import TypeExtractor
 from pydantic import ValidationError
 
 from cloome_kedro import schemas
@@ -15,6 +14,7 @@ from cloome_kedro.imaging.images import read_image
 from cloome_kedro.imaging.store import PlateStore
 from cloome_kedro.parameters import IngestionParameters
 from cloome_kedro.pipelines.ingestion import create_pipeline
+from planted_examples import run_pipeline
 from small_screens import write_load_data_screen, write_opera_screen
 
 TABLES = {
@@ -26,18 +26,13 @@ TABLES = {
 }
 
 
-def run(folder, store, **parameters):
+def run(folder, store, sources, **storage):
     """Run the pipeline; give its tables, validated as the catalog does."""
-    catalog = DataCatalog(
-        {
-            "raw_screen": MemoryDataset(folder),
-            "plate_store": MemoryDataset(store, copy_mode="assign"),
-            "params:ingestion": MemoryDataset(IngestionParameters(screen="mine", n_jobs=1, **parameters)),
-            **{name: Table(filepath=str(store.folder.with_name(f"{name}.parquet"))) for name in TABLES},
-        }
-    )
-    SequentialRunner().run(create_pipeline(), catalog)
-    return {name: schema.validate(catalog[name].load()) for name, schema in TABLES.items()}
+    parameters = IngestionParameters(screen="mine", sources=sources, storage=storage, n_jobs=1)
+    inputs = {"raw_screen": folder, "plate_store": store, "params:ingestion": parameters}
+    datasets = {name: Table(filepath=str(store.folder.with_name(f"{name}.parquet"))) for name in TABLES}
+    found = run_pipeline(create_pipeline(), inputs, **datasets)
+    return {name: schema.validate(found[name]) for name, schema in TABLES.items()}
 
 
 @pytest.fixture
@@ -49,13 +44,21 @@ def store(tmp_path):
 def test_a_screen_of_two_layouts(tmp_path, store):
     sources = [write_load_data_screen(tmp_path), write_opera_screen(tmp_path, suffix=".png", bit_depth=8)]
     (tmp_path / "images/P1/B01_s1_ER.tiff").unlink()
-    tables = run(tmp_path, store, sources=sources, size=(12, 16))
+    tables = run(tmp_path, store, sources, size=(12, 16))
     fields = tables["fields"]
     assert fields.groupby("plate").size().to_dict() == {"P1": 7, "P2": 8, "Q1": 4}
     assert tables["rejected_fields"]["field_id"].tolist() == ["mine/P1/B01/1"]
     assert set(fields["compound_id"].dropna()) == {"C1", "C2", "C3", "X0", "X1"}
     assert set(tables["compound_table"]["compound_id"]) == {"C1", "C2", "C3", "X0"}
     assert store.reader(list(fields["plate_file"]), fields["row"]).shape == (5, 12, 16)
+    storage = store.storage(fields["plate_file"])
+    assert storage == {
+        "channels": list(CHANNELS),
+        "intensity": {"outlier_percent": 0.0028, "scale": 256},
+        "scope": "field",
+        "crop": None,
+        "size": [12, 16],
+    }
 
 
 def test_an_index_of_mostly_bad_fields_stops_before_work(tmp_path, store):
@@ -63,7 +66,7 @@ def test_an_index_of_mostly_bad_fields_stops_before_work(tmp_path, store):
     for path in (tmp_path / "images/P1").glob("*_ER.tiff"):
         path.unlink()
     with pytest.raises(ValueError, match="8 of 16 fields were set aside"):
-        run(tmp_path, store, sources=[source])
+        run(tmp_path, store, [source])
     assert not list(store.folder.iterdir())
 
 
@@ -72,6 +75,7 @@ def test_misspelt_parameters_are_named():
         IngestionParameters(
             screen="s",
             sources=[{"name": "a", "layout": "x", "platemap": {"platemaps": "m.csv", "concentration_unit": "mmol"}}],
+            storage={},
         )
 
 
@@ -80,6 +84,8 @@ def test_wiring():
     assert pipeline.inputs() == {"raw_screen", "plate_store", "params:ingestion"}
     assert pipeline.outputs() == {"compound_table", "fields", "rejected_fields"}
     assert [node.name for node in pipeline.nodes] == ["ingestion.index_fields", "ingestion.ingest_plates"]
+    found = TypeExtractor({"ingestion": pipeline}).extract_types_from_pipelines()
+    assert found == {"ingestion": IngestionParameters}
 
 
 # ---- real data
@@ -116,7 +122,7 @@ def test_real_fields_of_two_microscopes(cloome_data, tmp_path, store, caplog):
     platemap = tmp_path / "lincs.csv"
     platemap.write_text(LINCS_PLATEMAP)
     sources = [JUMP, {**LINCS, "platemap": {"platemaps": str(platemap)}}]
-    tables = run(cloome_data, store, sources=sources, size=(270, 270))
+    tables = run(cloome_data, store, sources, size=(270, 270))
     fields = tables["fields"]
     assert tables["rejected_fields"].empty
     assert fields.groupby("plate").size().to_dict() == {"BR00117010-13": 7, "SQ00015198": 8, "SQ00015230": 8}
@@ -153,6 +159,6 @@ def test_real_fields_of_two_microscopes(cloome_data, tmp_path, store, caplog):
 def test_real_fields_of_the_wrong_bit_depth_say_so(cloome_data, store):
     platemap = {"platemaps": "metadata/JUMP-Target-1_compound_platemap.tsv"}
     with pytest.raises(ValueError, match="no column smiles, pert_iname"):
-        run(cloome_data, store, sources=[{**JUMP, "platemap": platemap}])
+        run(cloome_data, store, [{**JUMP, "platemap": platemap}])
     with pytest.raises(ValueError, match=r"7 of 7 fields.*\n.*uint16, where bit_depth 8 means uint8"):
-        run(cloome_data, store, sources=[{**JUMP, "bit_depth": 8}])
+        run(cloome_data, store, [{**JUMP, "bit_depth": 8}])

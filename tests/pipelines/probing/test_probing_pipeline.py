@@ -1,28 +1,27 @@
-"""The probing pipeline on a small planted screen, through Kedro's own runner."""
+"""The probing pipeline on a small planted screen, with the methods that are gathered for it."""
+
+import dataclasses
 
 import numpy as np
 import pandas as pd
 import pytest
-from kedro.io import DataCatalog, MemoryDataset
-from kedro.runner import SequentialRunner
+from kedro.validation.type_extractor import TypeExtractor
 
 from cloome_kedro import schemas
-from cloome_kedro.chemistry.splits import split_hash
-from cloome_kedro.datasets.embeddings import Embeddings
+from cloome_kedro.chemistry.labels import labels_of_screen
 from cloome_kedro.datasets.label_matrix import LabelMatrix
-from cloome_kedro.parameters import ProbingParameters
+from cloome_kedro.evaluation.methods import Embeddings
+from cloome_kedro.parameters import ProbingParameters, StudyParameters
+from cloome_kedro.pipelines.evaluation import create_methods_pipeline
 from cloome_kedro.pipelines.probing import create_pipeline
+from cloome_kedro.pipelines.probing.nodes import probe_assays
+from cloome_kedro.words import FOLDS
+from planted_examples import inchikey, make_examples, run_pipeline, unit
 
 N, REPLICATES = 240, 3
-FOLDS = ["train", "validation", "test"]
 WELLS = [f"{row}{column:02d}" for row in "ABCDEFGHIJKLMNOP" for column in range(1, 25)]
-OUTPUTS = ("probing_scores", "probing_metrics", "probing_differences")
+TABLES = {"scores": schemas.probing_scores, "metrics": schemas.metrics, "differences": schemas.differences}
 PARAMETERS = ProbingParameters(c_grid=[0.01, 1, 100], resamples=200)
-
-
-def inchikey(number):
-    letters = "".join(chr(65 + int(digit)) for digit in f"{number:014d}")
-    return f"{letters}-ABCDEFGHIJ-N"
 
 
 @pytest.fixture(scope="module")
@@ -30,18 +29,17 @@ def screen(one_thread):
     """240 compounds, a field on each of three plates; two assays follow the images, one the well, one nothing."""
     generator = np.random.default_rng(0)
     keys = [inchikey(number) for number in range(N)]
-    folds = pd.DataFrame({"inchikey": keys, "fold": ["train"] * 140 + ["validation"] * 50 + ["test"] * 50})
     order = generator.permutation(N)
     wells = [f"{chr(65 + i // 20)}{i % 20 + 1:02d}" for i in order]
     fields = pd.DataFrame(
-        {"plate": f"P{plate}", "well": well, "inchikey": key, "number": number}
+        {"plate": f"P{plate}", "well": well, "number": number}
         for plate in range(REPLICATES)
-        for number, (well, key) in enumerate(zip(wells, keys, strict=True))
+        for number, well in enumerate(wells)
     )
-    fields["field_id"] = "s/" + fields["plate"] + "/" + fields["well"] + "/0"
+    examples = make_examples(fields, ["train"] * 140 + ["validation"] * 50 + ["test"] * 50)
     latent = generator.normal(size=(N, 8))
     noisy = latent[fields["number"]] + generator.normal(0, 1, (len(fields), 8))
-    meta = {"split_hash": split_hash(folds)}
+    meta = {"split_hash": examples["split_hash"].iloc[0]}
     labels = pd.DataFrame(
         {
             "of_images": latent[:, 0] > 0,
@@ -52,34 +50,30 @@ def screen(one_thread):
         }
     ).astype(float)
     labels = labels.mask(generator.random(labels.shape) < 0.2)
-    labels.insert(0, "compound_id", [f"c{i}" for i in range(N)])
-    ids = fields["field_id"].to_numpy(str)
+    labels.insert(0, "inchikey", keys)
+    ids = examples["field_id"].to_numpy(str)
+    untrained = unit(noisy @ generator.normal(size=(8, 1)) * np.ones((1, 4)))
     return {
-        "image_embeddings": Embeddings(ids, unit(noisy), meta),
-        "untrained_embeddings": Embeddings(ids, unit(noisy @ generator.normal(size=(8, 1)) * np.ones((1, 4))), meta),
+        "scaffold.cloome.field_embeddings": Embeddings(ids, unit(noisy), meta),
+        "scaffold.cloome.compound_embeddings": Embeddings(np.array(keys), unit(latent), meta),
+        "scaffold.cloome.untrained_embeddings": Embeddings(ids, untrained, meta),
         "field_profiles": pd.DataFrame(noisy[:, :2] * 7 + 3, columns=["one", "two"]).assign(field_id=ids),
         "cell_counts": pd.DataFrame({"field_id": ids, "nuclei": generator.poisson(20, len(ids)).astype(float)}),
-        "assay_labels": schemas.assay_labels.validate(labels),
-        "compound_keys": pd.DataFrame({"compound_id": [f"c{i}" for i in range(N)], "inchikey": keys}),
-        "pairs": fields,
-        "folds": folds,
+        "truth": schemas.empty(schemas.truth),
+        "labels": schemas.labels.validate(labels),
+        "scaffold.examples": examples,
+        "params:study": StudyParameters(screen="s", simulated=False, models={"cloome": "CLOOME"}),
         "params:probing": PARAMETERS,
         "params:seed": 0,
     }
 
 
-def unit(vectors):
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-
-
 def run(inputs):
-    catalog = DataCatalog({name: MemoryDataset(value) for name, value in inputs.items()})
-    found = SequentialRunner().run(create_pipeline("scaffold"), catalog)
-    tables = {name: found[name].load() for name in OUTPUTS}
-    for name, table in tables.items():
-        schema = {"probing_metrics": "metrics", "probing_differences": "differences"}.get(name, name)
-        getattr(schemas, schema).validate(table)
-    return tables
+    """Gather methods and probe; give the methods, and the tables by kind."""
+    pipeline = create_methods_pipeline("scaffold", ["cloome"], "scaffold", untrained="cloome")
+    found = run_pipeline(pipeline + create_pipeline("scaffold", "scaffold"), inputs)
+    tables = {name: schema.validate(found[f"scaffold.probing_{name}"]) for name, schema in TABLES.items()}
+    return {"methods": found["scaffold.methods"], **tables}
 
 
 @pytest.fixture(scope="module")
@@ -87,14 +81,27 @@ def outputs(screen):
     return run(screen)
 
 
+def probe(screen, outputs, **changes):
+    """Probe the methods that are gathered already; give the tables by kind."""
+    arguments = {
+        "examples": screen["scaffold.examples"],
+        "labels": screen["labels"],
+        "probing": PARAMETERS,
+        "seed": 0,
+        **changes,
+    }
+    found = probe_assays(outputs["methods"], **arguments)
+    return {name: TABLES[name].validate(table) for name, table in zip(TABLES, found, strict=True)}
+
+
 METHODS = {"CLOOME", "Untrained", "Profiles", "Plate only", "Well position only", "Cell count only"}
 
 
 def test_every_method_is_scored_on_the_same_assays(screen, outputs):
-    scores = outputs["probing_scores"]
+    scores = outputs["scores"]
     assert set(scores["method"]) == METHODS
     assert set(scores["split"]) == {"scaffold"}
-    assert set(scores["split_hash"]) == {split_hash(screen["folds"])}
+    assert set(scores["split_hash"]) == set(screen["scaffold.examples"]["split_hash"])
     counts = [name for name in scores if name.endswith("actives")]
     for _, assay in scores.groupby("assay"):
         assert len(assay) == len(METHODS)
@@ -105,18 +112,18 @@ def test_every_method_is_scored_on_the_same_assays(screen, outputs):
 
 
 def test_probes_tell_images_from_confounders(outputs):
-    auc = outputs["probing_scores"].set_index(["method", "assay"])["auc"]
+    auc = outputs["scores"].set_index(["method", "assay"])["auc"]
     assert auc["CLOOME", "of_images"] > 0.85
     assert auc["Profiles", "of_images"] > 0.85
     assert auc["Well position only", "of_rows"] > 0.95
     assert abs(auc["Plate only", "of_images"] - 0.5) < 0.2, "a compound is on all plates alike"
-    metrics = outputs["probing_metrics"].set_index(["method", "metric"])
+    metrics = outputs["metrics"].set_index(["method", "metric"])
     assert metrics.index.is_unique
     assert set(metrics.index.get_level_values("method")) == METHODS | {"Random"}
     assert metrics.loc[("CLOOME", "assays not scored"), "value"] == 1
     assert metrics.loc[("CLOOME", "mean AUC"), "low"] > 0.5
     assert metrics.loc[("Random", "mean AUC"), "value"] == 0.5
-    differences = outputs["probing_differences"]
+    differences = outputs["differences"]
     assert set(differences["method"]) == {"CLOOME"}
     assert set(differences["against"]) == {f"method {name}" for name in METHODS - {"CLOOME"}}
     found = differences.set_index("against").loc["method Cell count only"]
@@ -126,111 +133,105 @@ def test_probes_tell_images_from_confounders(outputs):
 
 
 def test_a_sample_can_be_a_field(screen, outputs):
-    found = run({**screen, "params:probing": PARAMETERS.model_copy(update={"level": "field"})})
-    assert set(found["probing_scores"]["shown_by"]) == {"field"}
+    found = probe(screen, outputs, probing=PARAMETERS.model_copy(update={"level": "field"}))
+    assert set(found["scores"]["shown_by"]) == {"field"}
     columns = ["method", "assay", "test_actives"]
-    samples, compounds = (t["probing_scores"][columns].set_index(columns[:2]) for t in (found, outputs))
+    samples, compounds = (t["scores"][columns].set_index(columns[:2]) for t in (found, outputs))
     assert (samples == REPLICATES * compounds).all().all()
-    of_compounds = outputs["probing_metrics"].query("metric == 'mean AUC'")["compounds"]
-    assert found["probing_metrics"].query("metric == 'mean AUC'")["compounds"].tolist() == of_compounds.tolist()
+    of_compounds = outputs["metrics"].query("metric == 'mean AUC'")["compounds"]
+    assert found["metrics"].query("metric == 'mean AUC'")["compounds"].tolist() == of_compounds.tolist()
 
 
 def test_row_order_of_tables_does_not_matter(screen, outputs):
-    names = ("pairs", "folds", "assay_labels", "compound_keys", "field_profiles", "cell_counts")
+    names = ("scaffold.examples", "labels", "field_profiles", "cell_counts")
     turned = {name: screen[name].sample(frac=1, random_state=2) for name in names}
     found = run({**screen, **turned})
-    pd.testing.assert_frame_equal(found["probing_scores"], outputs["probing_scores"], atol=2e-3)
+    pd.testing.assert_frame_equal(found["scores"], outputs["scores"], atol=2e-3)
 
 
-def test_labels_by_inchikey_are_those_by_compound_id(screen, outputs):
-    keyed = screen["assay_labels"].merge(screen["compound_keys"], on="compound_id").drop(columns="compound_id")
-    found = run({**screen, "assay_labels": schemas.assay_labels.validate(keyed)})
-    pd.testing.assert_frame_equal(found["probing_scores"], outputs["probing_scores"])
-
-
-def test_a_screen_without_labels_has_empty_tables_and_a_warning(screen, caplog):
-    for labels in (
-        pd.DataFrame(columns=["compound_id"]),
-        screen["assay_labels"].assign(compound_id=lambda t: "x" + t["compound_id"]),
-    ):
+def test_a_screen_without_labels_has_empty_tables_and_a_warning(screen, outputs, caplog):
+    others = screen["labels"].assign(inchikey=[inchikey(N + number) for number in range(N)])
+    for labels in (screen["labels"][["inchikey"]].iloc[:0], others):
         caplog.clear()
-        assert all(table.empty for table in run({**screen, "assay_labels": labels}).values())
-        assert "scaffold: no compound of the screen has an assay label" in caplog.text
+        assert all(table.empty for table in probe(screen, outputs, labels=labels).values())
+        assert "scaffold: no compound has an assay label, so there is nothing to probe" in caplog.text
 
 
-def test_a_fold_without_labels_leaves_all_assays_unscored(screen, caplog):
-    few = screen["assay_labels"].iloc[:140]
-    found = run({**screen, "assay_labels": few})
-    assert len(found["probing_scores"]) == len(METHODS) * 5
-    assert not found["probing_scores"]["scored"].any()
-    assert found["probing_metrics"].empty
-    assert found["probing_differences"].empty
+def test_methods_that_learned_nothing_are_not_probed(screen, outputs, caplog):
+    """With none left there is nothing to probe."""
+    methods = {name: dataclasses.replace(method, tasks=("retrieval",)) for name, method in outputs["methods"].items()}
+    assert all(table.empty for table in probe(screen, {"methods": methods}).values())
+    assert "scaffold: no method has learned features of fields" in caplog.text
+
+
+def test_a_fold_without_labels_leaves_all_assays_unscored(screen, outputs, caplog):
+    found = probe(screen, outputs, labels=screen["labels"].iloc[:140])
+    assert len(found["scores"]) == len(METHODS) * 5
+    assert not found["scores"]["scored"].any()
+    assert found["metrics"].empty
+    assert found["differences"].empty
     assert "scaffold: none of 5 assays can be scored" in caplog.text
-
-
-def test_ids_that_disagree_are_told(screen, caplog):
-    twin = screen["assay_labels"].iloc[:1].assign(compound_id="twin")
-    twin.iloc[:, 1:] = 1 - twin.iloc[:, 1:]
-    labels = pd.concat([screen["assay_labels"], twin])
-    key = pd.DataFrame({"compound_id": ["twin"], "inchikey": [inchikey(0)]})
-    run({**screen, "assay_labels": labels, "compound_keys": pd.concat([screen["compound_keys"], key])})
-    conflicts = int(screen["assay_labels"].iloc[0, 1:].notna().sum())
-    assert conflicts > 0
-    assert f"{conflicts} labels count as not measured" in caplog.text
 
 
 def test_methods_without_features_are_left_out(screen, caplog):
     none = {"cell_counts": screen["cell_counts"].iloc[:0], "field_profiles": screen["field_profiles"].iloc[:0]}
     found = run({**screen, **none})
-    assert set(found["probing_scores"]["method"]) == METHODS - {"Profiles", "Cell count only"}
+    assert set(found["scores"]["method"]) == METHODS - {"Profiles", "Cell count only"}
     assert "no field has a profile: the method Profiles is left out" in caplog.text
+
+
+def test_a_field_without_a_profile_has_that_of_the_training_fold(screen, caplog):
+    """Profiles are standardised on the training fold, so its mean is near 0: zeros in its place change little."""
     some = run({**screen, "field_profiles": screen["field_profiles"].iloc[5:]})
-    assert set(some["probing_scores"]["method"]) == METHODS
+    assert set(some["scores"]["method"]) == METHODS
     assert "scaffold: 5 of 720 fields have no profile" in caplog.text
+    profiles, examples = some["methods"]["Profiles"].fields, screen["scaffold.examples"]
+    ids, train = examples["field_id"], (examples["fold"] == "train").to_numpy()
+    vectors = np.zeros((len(ids), 2), np.float32)
+    vectors[5:] = profiles.of(ids[5:])
+    vectors[:5] = vectors[5:][train[5:]].mean(axis=0)
+    filled = dataclasses.replace(some["methods"]["Profiles"], fields=Embeddings(ids.to_numpy(), vectors, profiles.meta))
+    again = probe(screen, {"methods": {"Profiles": filled}})["scores"]
+    expected = some["scores"].query("method == 'Profiles'").reset_index(drop=True)
+    pd.testing.assert_frame_equal(again, expected, atol=2e-3)
 
 
-def test_embeddings_of_other_folds_are_refused(screen):
-    for name in ("image_embeddings", "untrained_embeddings"):
-        other = Embeddings(screen[name].keys, screen[name].vectors, {"split_hash": "0123456789abcdef"})
-        with pytest.raises(ValueError, match=rf"scaffold\.{name} are of folds 0123456789abcdef, not of"):
-            run({**screen, name: other})
-
-
-def test_the_published_label_matrix_is_probed_as_it_is(screen, cloome_data, caplog):
+def test_the_published_label_matrix_is_probed_as_it_is(screen, cloome_data):
     """Of its compounds, no images are here: features are invented, with a signal for the first assay."""
-    caplog.set_level("INFO", "cloome_kedro")
     files = [str(cloome_data / "labels" / name) for name in ("row-compound-index.csv", "column-assay-index.csv")]
-    labels = LabelMatrix(
-        filepath=str(cloome_data / "labels" / "label-matrix.mtx"), rows=files[0], columns=files[1]
-    ).load()
+    published = schemas.assay_labels.validate(
+        LabelMatrix(filepath=str(cloome_data / "labels" / "label-matrix.mtx"), rows=files[0], columns=files[1]).load()
+    )
     generator = np.random.default_rng(0)
-    keys, n = labels["inchikey"], len(labels)
-    folds = pd.DataFrame({"inchikey": keys, "fold": generator.choice(FOLDS, n, p=(0.6, 0.2, 0.2))})
-    wells = pd.DataFrame({"plate": [f"P{i // 384}" for i in range(n)], "well": [WELLS[i % 384] for i in range(n)]})
-    fields = wells.assign(inchikey=keys, field_id="s/" + wells["plate"] + "/" + wells["well"] + "/0")
+    joined = labels_of_screen(published, pd.DataFrame({"compound_id": [], "inchikey": []}), published["inchikey"])
+    labels, n = schemas.labels.validate(joined.labels), len(joined.labels)
+    values = labels.drop(columns="inchikey").to_numpy()
+    assert (joined.rows, n, joined.conflicts, values.shape[1]) == (10_574, 10_574, 0, 209)
+    assert ((values >= 0).sum(), (values == 1).sum()) == (55_542, 19_274)
+    fields = pd.DataFrame({"plate": [f"P{i // 384}" for i in range(n)], "well": [WELLS[i % 384] for i in range(n)]})
+    examples = make_examples(fields.assign(number=range(n)), generator.choice(FOLDS, n, p=(0.6, 0.2, 0.2)))
+    examples["inchikey"] = labels["inchikey"]
     vectors = generator.normal(size=(n, 6))
     vectors[:, 0] += np.where(labels["600885"] == 1, 6, 0)
-    ids, meta = fields["field_id"].to_numpy(str), {"split_hash": split_hash(folds)}
+    ids, meta = examples["field_id"].to_numpy(str), {"split_hash": examples["split_hash"].iloc[0]}
     found = run(
         {
             **screen,
-            "image_embeddings": Embeddings(ids, unit(vectors), meta),
-            "untrained_embeddings": Embeddings(ids, unit(vectors[:, 1:]), meta),
-            "field_profiles": pd.DataFrame({"field_id": []}),
+            "scaffold.cloome.field_embeddings": Embeddings(ids, unit(vectors), meta),
+            "scaffold.cloome.compound_embeddings": Embeddings(labels["inchikey"].to_numpy(str), unit(vectors), meta),
+            "scaffold.cloome.untrained_embeddings": Embeddings(ids, unit(vectors[:, 1:]), meta),
+            "field_profiles": schemas.empty(schemas.field_profiles),
             "cell_counts": screen["cell_counts"].iloc[:0],
-            "assay_labels": schemas.assay_labels.validate(labels),
-            "compound_keys": screen["compound_keys"].iloc[:0],
-            "pairs": fields,
-            "folds": folds,
+            "labels": labels,
+            "scaffold.examples": examples,
             "params:probing": PARAMETERS.model_copy(update={"c_grid": [1.0]}),
         }
     )
-    assert "10574 of 10574 labelled compounds are in the screen, with 55542 labels (19274 active) in 209" in caplog.text
-    scores = found["probing_scores"].set_index(["method", "assay"])
+    scores = found["scores"].set_index(["method", "assay"])
     counts = scores.loc["CLOOME", [name for name in scores if name.endswith("actives")]]
     assert counts.to_numpy().sum() == 55_542
     assert scores.loc[("CLOOME", "600885"), "auc"] > 0.9
-    metrics = found["probing_metrics"].set_index(["method", "metric"])
+    metrics = found["metrics"].set_index(["method", "metric"])
     of_nothing = metrics.loc[("Untrained", "mean AUC")]
     # Its assays share few compounds, so the mean of useless scores has a standard deviation of about 0.05.
     assert of_nothing["value"] == pytest.approx(0.5, abs=0.15)
@@ -238,7 +239,7 @@ def test_the_published_label_matrix_is_probed_as_it_is(screen, cloome_data, capl
 
 
 def test_parameters_are_typed_for_kedro():
-    from kedro.validation.type_extractor import TypeExtractor
-
-    found = TypeExtractor({"probing": create_pipeline("random")}).extract_types_from_pipelines()
-    assert found == {"probing": ProbingParameters}
+    pipeline = create_pipeline("random", "random_tuned")
+    assert TypeExtractor({"probing": pipeline}).extract_types_from_pipelines() == {"probing": ProbingParameters}
+    assert pipeline.inputs() == {"random_tuned.methods", "random.examples", "labels", "params:probing", "params:seed"}
+    assert pipeline.outputs() == {f"random_tuned.probing_{name}" for name in TABLES}

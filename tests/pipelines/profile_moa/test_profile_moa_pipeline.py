@@ -1,20 +1,24 @@
 """The pipeline on the JUMP-MOA plates, through the environment that is made for them."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from kedro.config import OmegaConfigLoader
-from kedro.io import DataCatalog, DatasetError, MemoryDataset
-from kedro.runner import SequentialRunner
+from kedro.io import DatasetError
+from kedro.validation.type_extractor import TypeExtractor
 from matplotlib.figure import Figure
+from pydantic import ValidationError
 
 from cloome_kedro import schemas
 from cloome_kedro.datasets.files import TableFiles
 from cloome_kedro.parameters import ProfileMoaParameters
 from cloome_kedro.pipelines.profile_moa import create_pipeline
 from cloome_kedro.settings import CONFIG_LOADER_ARGS
-from conftest import ROOT
+from planted_examples import run_pipeline
 
+ROOT = Path(__file__).parents[3]
 TABLES = {
     "profile_wells": schemas.profile_wells,
     "rejected_profiles": schemas.rejected_profiles,
@@ -24,26 +28,14 @@ TABLES = {
 }
 
 
-class Kept(MemoryDataset):
-    """Stays when no node needs it any more, as a table on disk would."""
-
-    def _release(self):
-        pass
-
-
 def run(folder, pattern="*.csv", **changes):
+    """Run the pipeline with the settings of the environment, changed group by group."""
     values = OmegaConfigLoader(str(ROOT / "conf"), env="jump_moa", **CONFIG_LOADER_ARGS)["parameters"]["profile_moa"]
-    names = [*TABLES, "profile_moa_summary", "profile_moa_figure"]
-    catalog = DataCatalog(
-        {
-            "profile_plates": TableFiles(filepath=str(folder), pattern=pattern, missing="put some there"),
-            "params:profile_moa": MemoryDataset(ProfileMoaParameters(**{**values, **changes})),
-            "params:seed": MemoryDataset(0),
-            **{name: Kept() for name in names},
-        }
-    )
-    SequentialRunner().run(create_pipeline(), catalog)
-    found = {name: catalog[name].load() for name in names}
+    parameters = ProfileMoaParameters.model_validate({**values, **changes})
+    plates = TableFiles(filepath=str(folder), pattern=pattern, missing="put some there")
+    inputs = {"params:profile_moa": parameters, "params:seed": 0}
+    found = run_pipeline(create_pipeline(), inputs, profile_plates=plates)
+    assert set(found) == {*TABLES, "profile_moa_summary", "profile_moa_figure"}
     return found | {name: schema.validate(found[name]) for name, schema in TABLES.items()}
 
 
@@ -132,7 +124,7 @@ def test_a_planted_mechanism_is_found_on_small_plates(tmp_path):
             for i, row in enumerate(rows[:9])
         ]
         pd.DataFrame(rows + controls).to_csv(tmp_path / f"{plate}.csv", index=False)
-    found = run(tmp_path, physical_plate=None, normalisation=None, cells_column=None, shown_by=["field"], draws=3)
+    found = run(tmp_path, columns={"cells": None}, normalise={"method": None}, shown_by=["field"], draws=3)
     assert len(found["profile_wells"]) == 64
     top = found["profile_moa_metrics"].query("metric == 'top-1' and draws == 3 and excluded == 'plate+compound'")
     value = top.set_index("method")["value"]
@@ -149,5 +141,19 @@ def test_a_folder_without_tables_is_named(tmp_path):
 
 
 def test_an_expression_without_a_group_is_refused():
-    with pytest.raises(ValueError, match="needs one group in brackets"):
-        ProfileMoaParameters(physical_plate="^.+_")
+    with pytest.raises(ValidationError, match="needs one group in brackets"):
+        ProfileMoaParameters.model_validate({"columns": {"physical_plate": "^.+_"}, "normalise": {}})
+
+
+def test_misspelt_columns_are_named():
+    with pytest.raises(ValidationError, match="cell_count"):
+        ProfileMoaParameters.model_validate({"columns": {"cell_count": "n"}, "normalise": {}})
+
+
+def test_parameters_are_typed_for_kedro():
+    pipeline = create_pipeline()
+    found = TypeExtractor({"profile_moa": pipeline}).extract_types_from_pipelines()
+    assert found == {"profile_moa": ProfileMoaParameters}
+    assert [node.short_name for node in pipeline.nodes] == [
+        "join_profile_plates", "rank_mechanisms", "summarise_mechanisms"
+    ]  # fmt: skip

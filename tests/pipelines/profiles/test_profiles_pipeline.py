@@ -5,35 +5,35 @@ import logging
 import numpy as np
 import pandas as pd
 import pytest
-from kedro.io import DataCatalog, MemoryDataset
-from kedro.runner import SequentialRunner
+from kedro.validation.type_extractor import TypeExtractor
 from pydantic import ValidationError
 
 from cloome_kedro import schemas
-from cloome_kedro.datasets.profiles import ProfileStoreDataset
+from cloome_kedro.datasets.handle import HandleDataset
 from cloome_kedro.datasets.tables import Table
 from cloome_kedro.parameters import ProfileParameters
 from cloome_kedro.pipelines.profiles import create_pipeline
+from planted_examples import run_pipeline
 from planted_fields import write_screen
 
 TABLES = {name: getattr(schemas, name) for name in ("profile_index", "field_profiles", "cell_counts")}
-QUICK = {"families": ["intensity"], "compartments": ["nuclei", "field"], "nucleus_diameter": 10, "n_jobs": 1}
+QUICK = {"families": ["intensity"], "compartments": ["nuclei", "field"], "nucleus_diameter": 10}
 
 
-def run(folder, screen, **parameters):
+def settings(measure=None, normalise=None, select=None):
+    """Quick ones, but for what is given."""
+    groups = {"measure": {**QUICK, **(measure or {})}, "normalise": normalise or {}, "select": select or {}}
+    return ProfileParameters.model_validate({**groups, "n_jobs": 1})
+
+
+def run(folder, screen, **groups):
     """Run the pipeline; give its tables, validated as the catalog does."""
     plates, fields = screen
-    catalog = DataCatalog(
-        {
-            "plate_store": MemoryDataset(plates, copy_mode="assign"),
-            "profile_store": ProfileStoreDataset(filepath=str(folder / "profiles")),
-            "fields": MemoryDataset(fields),
-            "params:profiles": MemoryDataset(ProfileParameters(**{**QUICK, **parameters})),
-            **{name: Table(filepath=str(folder / f"{name}.parquet")) for name in TABLES},
-        }
-    )
-    SequentialRunner().run(create_pipeline(), catalog)
-    return {name: schema.validate(catalog[name].load()) for name, schema in TABLES.items()}
+    datasets = {name: Table(filepath=str(folder / f"{name}.parquet")) for name in TABLES}
+    store = HandleDataset(filepath=str(folder / "profiles"), handle="cloome_kedro.stores.TableStore")
+    inputs = {"plate_store": plates, "fields": fields, "params:profiles": settings(**groups)}
+    found = run_pipeline(create_pipeline(), inputs, profile_store=store, **datasets)
+    return {name: schema.validate(found[name]) for name, schema in TABLES.items()}
 
 
 def test_a_screen(tmp_path, caplog):
@@ -54,7 +54,7 @@ def test_a_screen(tmp_path, caplog):
 
     # what is only about normalisation measures nothing anew
     stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "profiles").iterdir()}
-    other = run(tmp_path, screen, normalisation="standardize", selection=[], clip=3)
+    other = run(tmp_path, screen, normalise={"method": "standardize", "clip": 3}, select={"operations": []})
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "profiles").iterdir()} == stamps
     assert other["field_profiles"].shape[1] == 1 + other["profile_index"]["features"].iloc[0]
     assert other["field_profiles"].drop(columns="field_id").abs().max(axis=None) == pytest.approx(3)
@@ -70,18 +70,19 @@ def test_more_nuclei_show(tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"families": ["colour"]}, "families"),
-        ({"families": []}, "families"),
-        ({"compartments": ["cells"]}, "compartments"),
-        ({"compartments": ["field"], "families": ["sizeshape", "feret"]}, "add nuclei to profiles.compartments"),
-        ({"selection": ["noise_removal"]}, "selection"),
-        ({"nucleus_diameter": 0}, "nucleus_diameter"),
-        ({"nucleus_size": 9}, "nucleus_size"),
+        ({"measure": {"families": ["colour"]}}, "families"),
+        ({"measure": {"families": []}}, "families"),
+        ({"measure": {"compartments": ["cells"]}}, "compartments"),
+        ({"measure": {"compartments": ["field"], "families": ["sizeshape", "feret"]}}, "add nuclei to profiles.compa"),
+        ({"select": {"operations": ["noise_removal"]}}, "operations"),
+        ({"measure": {"nucleus_diameter": 0}}, "nucleus_diameter"),
+        ({"measure": {"nucleus_size": 9}}, "nucleus_size"),
+        ({"normalise": {"clip": 0}}, "clip must be above 0"),
     ],
 )
 def test_wrong_parameters_are_named(wrong, message):
     with pytest.raises(ValidationError, match=message):
-        ProfileParameters(**{**QUICK, **wrong})
+        settings(**wrong)
 
 
 def test_wiring():
@@ -91,3 +92,4 @@ def test_wiring():
     assert [node.name for node in pipeline.nodes] == [
         "profiles.measure_profiles", "profiles.count_nuclei", "profiles.normalise_profiles"
     ]  # fmt: skip
+    assert TypeExtractor({"profiles": pipeline}).extract_types_from_pipelines() == {"profiles": ProfileParameters}

@@ -1,106 +1,58 @@
+"""The report over all splits: a whole run of the pipeline, on studies of several kinds."""
+
 import re
-from html.parser import HTMLParser
 
 import pytest
-from kedro.io import DataCatalog, MemoryDataset
-from kedro.pipeline import Pipeline
-from kedro.runner import SequentialRunner
 from matplotlib.figure import Figure
 
-from cloome_kedro.chemistry.splits import split_hash
-from cloome_kedro.parameters import (
-    ProbingParameters,
-    ReportingParameters,
-    RetrievalParameters,
-    ZeroShotParameters,
-)
-from cloome_kedro.pipelines.reporting import create_pipeline, create_section_pipeline
-from synthetic_search import make_search, make_tuned, no_search
-from synthetic_study import make_study
+from cloome_kedro.parameters import StudyParameters
+from cloome_kedro.pipelines.reporting import create_pipeline, create_split_pipeline
+from report_run import PARAMETERS, Balanced, run_node, run_report, search_part
+from synthetic_study import MODELS, make_study
 from synthetic_tasks import nothing
 
-VOID = {"meta", "img", "br", "link", "hr"}
-SHARED = {"fields", "pairs", "compounds", "plate_store"}
-PARAMETERS = {
-    "params:reporting": ReportingParameters(
-        title="Study of <virtual>", simulated=True, gallery_queries=2, gallery_hits=3
-    ),
-    "params:retrieval": RetrievalParameters(),
-    "params:zero_shot": ZeroShotParameters(),
-    "params:probing": ProbingParameters(c_grid=[1.0]),
-    "params:seed": 7,
-}
-
-
-class Balanced(HTMLParser):
-    """Fails on a closing tag that closes nothing."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.open, self.ids = [], []
-        self.feed(html)
-        assert not self.open, f"never closed: {self.open}"
-
-    def handle_starttag(self, tag, attrs):
-        if tag not in VOID:
-            self.open.append(tag)
-        self.ids += [value for name, value in attrs if name == "id"]
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-
-def run(studies):
-    """The catalog after a run of all sections and the report."""
-    catalog = DataCatalog()
-    for name, value in {**next(iter(studies.values())), **PARAMETERS}.items():
-        catalog[name] = MemoryDataset(value, copy_mode="assign")
-    sections = Pipeline([])
-    for split, study in studies.items():
-        study = no_search() | study
-        inner = create_section_pipeline(split)
-        for name in set(study) - SHARED:
-            catalog[f"{split}.{name}"] = MemoryDataset(study[name], copy_mode="assign")
-        for name in inner.outputs():
-            catalog[f"{split}.{name}"] = MemoryDataset(copy_mode="assign")
-        sections += Pipeline(inner, namespace=split, inputs=SHARED, parameters=set(PARAMETERS))
-    whole = create_pipeline(list(studies))
-    for name in whole.outputs():
-        catalog[name] = MemoryDataset(copy_mode="assign")
-    # in two runs, since a runner drops what its last reader has read
-    SequentialRunner().run(sections, catalog)
-    SequentialRunner().run(whole, catalog)
-    return catalog
+FIGURES = [
+    *("training_curves", "retrieval_accuracy", "rank_distribution", "retrieval_gallery", "zero_shot_accuracy"),
+    *("zero_shot_ranks", "assay_auc", "corruption_effects", "corruption_ranks", "embedding_map", "modality_gap"),
+]
+PARTS = ["folds-and-training", "retrieval", "zero-shot", "probing", "corruption", "embeddings"]
 
 
 @pytest.fixture(scope="module")
 def catalog():
     """The random split has been searched."""
-    return run({"random": searched(make_study("random")), "scaffold": make_study("scaffold", noise=3.0)})
+    random = make_study("random")
+    return run_report(
+        {
+            "random": random | {"tuning_part": search_part(random, encoded=True)},
+            "scaffold": make_study("scaffold", noise=3.0),
+        }
+    )
 
 
-def searched(study, **options):
-    """The study with a search on its folds, whose winner was trained; metrics of those folds."""
-    tables = study | make_tuned(study)
-    metrics = {name: table for name, table in tables.items() if name.endswith(("l_metrics", "t_metrics", "g_metrics"))}
-    hashed = {name: table.assign(split_hash=split_hash(study["folds"])) for name, table in metrics.items()}
-    return tables | hashed | make_search(study["folds"], **options)
-
-
-FIGURES = [
-    *("training_curves", "rank_distribution", "retrieval_gallery", "zero_shot_figure", "zero_shot_rank_distribution"),
-    *("assay_auc", "corruption_figure", "embedding_map", "modality_gap"),
-]
-PARTS = ["folds-and-training", "retrieval", "zero-shot", "probing", "corruption", "embeddings"]
+@pytest.fixture(scope="module")
+def profile_models():
+    """A study of two models that see no images; the first is not called CLOOME."""
+    models = {"profile": "Profile model", "bilinear": "Baseline <x>"}
+    study = make_study(models=models, sees_images=False)
+    parameters = StudyParameters(screen="made_up", simulated=True, models=models)
+    return run_report({"random": study}, sees_images=False, encoded=False, study=parameters)
 
 
 def test_figures_and_sections_are_written(catalog):
-    for name in (*(f"scaffold.{figure}" for figure in FIGURES), "figure_1"):
-        assert isinstance(catalog.load(name), Figure), name
-    outputs = create_section_pipeline("scaffold").outputs()
-    assert set(FIGURES) == {name for name in outputs if not name.endswith("_part")}
-    assert catalog.load("figure_1") is catalog.load("figure_1_pdf")
+    for name in (*(f"scaffold.{figure}_figure" for figure in FIGURES), "figure_1", "fields_figure"):
+        assert isinstance(catalog[name].figure, Figure), name
+    outputs = create_split_pipeline("scaffold", list(MODELS), True).all_outputs()
+    drawn = {name for name in outputs if name.endswith("_figure")}
+    assert drawn == {f"scaffold.{figure}_figure" for figure in FIGURES}
     assert "Scaffold split" in catalog.load("report")
+
+
+def test_figures_say_which_split_they_are_of_and_that_data_are_simulated(catalog):
+    for name in set(FIGURES) - {"retrieval_gallery"}:
+        title = catalog[f"scaffold.{name}_figure"].figure._suptitle.get_text()
+        assert title.startswith("scaffold split"), name
+        assert title.endswith("simulated data"), name
 
 
 def test_report_is_one_well_formed_file(catalog):
@@ -111,157 +63,158 @@ def test_report_is_one_well_formed_file(catalog):
     assert set(re.findall(r'href="#([^"]+)"', html)) == set(Balanced(html).ids)
     outside = re.findall(r"""(?:src|href)=["'](?!data:|#)|@import|url\(|<script|<link""", html)
     assert not outside, "the report refers to something outside itself"
-    # fields and figure 1; of a split its figures, and bars that are in no file; three of the search
-    assert len(re.findall(r'<img src="data:image/', html)) == 2 + 2 * (len(FIGURES) + 1) + 3
+    # fields and figure 1; of a split its figures; three of the search
+    assert len(re.findall(r'<img src="data:image/', html)) == 2 + 2 * len(FIGURES) + 3
+    assert '"figure:' not in html, "a figure was not put in"
 
 
 def test_report_says_what_was_found(catalog):
     html = catalog.load("report")
     assert "Study of &lt;virtual&gt;" in html
     assert "SIMULATED DATA" in html
-    metrics = catalog.load("random.retrieval_metrics")
+    metrics = catalog.load("random.metrics")
     top1 = metrics.query(
         "method == 'CLOOME' and metric == 'top-1' and pool == 'sampled' and draws == 1 and shown_by == 'field'"
+        " and images == 'clean'"
     )
     assert len(top1) == 2
     for value in top1["value"]:
         assert f'<div class="value">{100 * value:.1f} %</div>' in html
-    auc = catalog.load("scaffold.probing_metrics").query("method == 'CLOOME' and metric == 'mean AUC'")["value"].item()
+    of_probing = catalog.load("scaffold.metrics").query("method == 'CLOOME' and metric == 'mean AUC'")
+    auc = of_probing.query("images == 'clean'")["value"].item()
     assert f'<div class="value">{auc:.3f}</div>' in html
     assert html.count("<em>Bilinear</em> is the baseline") == 2
     assert html.count("modality gap; 0: none") == 2
     assert html.count('<td class="number">AAA ~ BBB (0.97)</td>') == 4
+    assert html.count("<td>images → resnet</td>") == html.count("<td>morgan → linear</td>") == 2
     assert "unreadable TIFF: not a &lt;TIFF&gt; file" in html
     assert "BRD-x" in html
-    assert html.count(f"<code>{split_hash(catalog.load('random.folds'))}</code>") == 2
+    folds = [catalog.load(f"{split}.examples")["split_hash"].iloc[0] for split in ("random", "scaffold")]
+    assert [html.count(f"<code>{hashed}</code>") for hashed in folds] == [2, 1]  # that of the search, too
     assert "(seed 7)" in html
 
 
-def of_split(name, values):
-    """What a node of the whole report makes for a split of these values."""
-    node = next(node for node in create_pipeline(["random"]).nodes if node.short_name == f"{name}_random")
-    made = node.run({name: values[name.removeprefix("random.")] for name in node.inputs})
-    return {name.removeprefix("random."): value for name, value in made.items()}
+def test_the_report_says_how_its_model_is_called(profile_models):
+    html = profile_models.load("report")
+    Balanced(html)
+    section = profile_models.load("random.report_section")
+    assert "CLOOME" not in section
+    assert "<h4>Profile model minus other methods, top-1</h4>" in section
+    assert "in the order of Profile model&#39;s" in section
+    assert "<em>Baseline &lt;x&gt;</em> is the baseline" in section
+    assert '<tr class="model"><td>Profile model</td>' in section
+    assert "<td>CLOOME (image retr.) (ours: Profile model)</td>" in html
+    assert "<br>Baseline &lt;x&gt;: " in html
+    assert re.search(r"^  Profile model +\d", profile_models.load("summary"), re.M)
+    assert "CLOOME" not in profile_models.load("summary")
+    audits = profile_models.load("supplement_audits").table
+    assert "Profile model minus this method" in audits
+    assert "CLOOME" not in audits.to_csv()
 
 
-def _write_report(catalog, **replaced):
-    node = next(node for node in create_pipeline(["random"]).nodes if node.short_name == "write_report")
-    made = {"figure_1_part": "", "supplement_section": "", "random.report_section": "", "random.report_cards": []}
-    inputs = {name: made[name] if name in made else catalog.load(name) for name in node.inputs}
-    return node.run(inputs | replaced)
+def test_a_model_that_sees_no_images_has_no_corruptions(profile_models):
+    section = profile_models.load("random.report_section")
+    ids = ["random", *(f"random-{part}" for part in PARTS if part != "corruption")]
+    assert Balanced(section).ids == ids
+    assert "orrupt" not in section
+    assert len(profile_models["random.assay_auc_figure"].figure.axes) == 2
+    pipeline = create_split_pipeline("random", ["profile"], False)
+    assert not [name for name in pipeline.datasets() if "corrupt" in name]
 
 
-def test_retrieval_summary_is_the_table_as_text(catalog):
-    text = _write_report(catalog)["retrieval_summary"]
-    assert text.startswith("Retrieval, with exact 95 % intervals — SIMULATED DATA\n")
-    assert text.rstrip().endswith(" 28")
-    assert "random split, 28 candidates (full pool)" in text
+def test_the_screen_is_described(catalog):
+    part = catalog.load("data_text")
+    Balanced(part)
+    assert re.findall(r'src="([^"]*)"', part) == ["figure:fields"]
+    given = {
+        name: catalog.load(name)
+        for name in ("fields", "compounds", "pairs", "plate_store", "params:study", "params:seed")
+    }
+    rejected = {name: catalog.load(name).iloc[:0] for name in ("rejected_fields", "rejected_compounds")}
+    assert (
+        run_node(create_pipeline(["random"]), "describe_data", given | rejected)["data_text"].count("<p>None.</p>") == 2
+    )
 
 
-def test_nothing_rejected_is_said(catalog):
-    tables = {name: catalog.load(name).iloc[:0] for name in ("rejected_fields", "rejected_compounds")}
-    assert _write_report(catalog, **tables)["report"].count("<p>None.</p>") == 2
+def test_figure_1_is_of_a_treated_field(catalog):
+    (field_id,) = re.findall(r"from the field (\S+):", catalog.load("figure_1_text"))
+    fields = catalog.load("fields").set_index("field_id")
+    assert not fields["control"][field_id]
+    assert field_id in catalog["figure_1"].figure.texts[0].get_text()
+    assert "simulated data" in catalog["figure_1"].figure.texts[0].get_text()
+    given = {name: catalog.load(name) for name in ("plate_store", "params:study", "params:seed")}
+    controls = catalog.load("fields").query("control")
+    found = run_node(create_pipeline(["random"]), "draw_figure_1", given | {"fields": controls})
+    assert re.findall(r"from the field (\S+):", found["figure_1_text"])[0] in set(controls["field_id"])
+
+
+def test_the_summary_is_retrieval_as_text_and_then_the_other_tasks(catalog):
+    text = catalog.load("summary")
+    retrieval, tasks = text.split("\n\nZero-shot classification and probing")
+    assert retrieval.startswith("Retrieval, with exact 95 % intervals — SIMULATED DATA\n")
+    assert retrieval.endswith(" 28")
+    assert "random split, 28 candidates (full pool)" in retrieval
+    lines = tasks.splitlines()
+    assert lines[0] == ", with 95 % intervals — SIMULATED DATA"
+    assert [line for line in lines if line.endswith(" split")] == ["random split", "scaffold split"]
+    head = lines[3]
+    assert "MoA, top-1" in head
+    assert "assays, mean AUC" in head
+    assert {len(line) for line in lines[4:10]} == {len(head)}
+    assert lines[4].startswith("  CLOOME ")
+    assert lines[9].startswith("  Random ")
+    assert "too narrow" in lines[-1]
 
 
 def test_a_screen_with_retrieval_alone_is_described():
     """Without assay labels, mechanisms, a second field, corruptions or a baseline; a real one."""
-    study = make_study()
-    empty = nothing({name: table for name, table in study.items() if "probing" in name or "zero_shot" in name})
-    empty |= nothing({name: study[name] for name in ("bilinear_ranks", "oracle_ranks", "retrieval_differences")})
-    empty |= nothing({name: table for name, table in study.items() if name.startswith("corrupt")})
-    empty["compounds"] = study["compounds"].assign(moa=None)
-    empty["retrieval_metrics"] = study["retrieval_metrics"].query("method in ['CLOOME', 'Random']")
-    real = PARAMETERS["params:reporting"].model_copy(update={"simulated": False})
-    outputs = dict(study) | empty | no_search() | PARAMETERS | {"params:reporting": real}
-    for node in create_section_pipeline("provided").nodes:
-        outputs |= node.run({name: outputs[name] for name in node.inputs})
-    outputs |= of_split("describe_tuning", outputs)
-    outputs |= of_split("join_section", outputs)
-    section = outputs["report_section"]
-    assert "imulated" not in re.sub(r"base64,[^\"]*", "", section)
-    Balanced(section)
+    study = make_study("provided", models={"cloome": "CLOOME"})
+    kept = {"metrics": "task == 'retrieval' and images == 'clean' and method in ['CLOOME', 'Random']"}
+    study |= {name: study[name].query(query) for name, query in kept.items()}
+    study["retrieval_ranks"] = study["retrieval_ranks"].query("method == 'CLOOME'")
+    names = ("differences", "zero_shot_ranks", "probing_scores", "corrupted_probing_scores", "corrupted_fields")
+    names += ("corruption_ranks",)
+    study |= nothing({name: study[name] for name in names})
+    study |= {name: study[name].assign(moa=None) for name in ("examples", "compounds")}
+    real = StudyParameters(screen="mine", simulated=False, models={"cloome": "CLOOME"})
+    catalog = run_report({"provided": study}, encoded=False, study=real)
+    html = catalog.load("report")
+    Balanced(html)
+    assert "imulated" not in html
+    section = catalog.load("provided.report_section")
     for missing in ("No zero-shot results", "No probing results", "No corrupted images were evaluated"):
         assert missing in section
     assert "is the baseline" not in section
-    assert [card.title for card in outputs["report_cards"]] == ["Image → compound", "Compound → image"]
+    assert re.findall(r'<div class="card">\n<div><strong>(.*?)</strong>', html) == [
+        "Image → compound", "Compound → image"
+    ]  # fmt: skip
+    assert catalog.load("summary").startswith("Retrieval")
+    assert "Zero-shot" not in catalog.load("summary")
+    titles = [catalog[f"provided.{name}_figure"].figure._suptitle.get_text() for name in FIGURES[:3]]
+    assert titles == ["provided split"] * 3
 
 
-def test_one_test_compound_is_too_few_for_a_map():
-    study = make_study()
-    first = study["folds"].query("fold == 'test'")["inchikey"].iloc[0]
-    folds = study["folds"].assign(
-        fold=lambda table: table["fold"].where((table["fold"] != "test") | (table["inchikey"] == first), "train")
-    )
-    node = next(node for node in create_section_pipeline("random").nodes if node.short_name == "describe_embeddings")
-    inputs = {**study, **PARAMETERS, "folds": folds}
-    found = node.run({name: inputs[name] for name in node.inputs})
-    assert found["embedding_part"].strip() == "<p>Too few to draw: 2 fields of 1 test compounds.</p>"
-    assert "Too few" in found["modality_gap"].texts[0].get_text()
-
-
-def describe_tuning(tables):
-    return of_split("describe_tuning", {**tables, **PARAMETERS})["tuning_part"]
-
-
-def cells(html):
-    return [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr.*?</tr>", html)]
-
-
-@pytest.mark.parametrize(
-    ("metric", "table", "kept"),
-    [
-        ("top1", "retrieval_metrics", "method == 'CLOOME' and pool == 'sampled' and direction == 'image retrieval'"),
-        (
-            "zero_shot_moa_top1",
-            "zero_shot_metrics",
-            "task == 'zero-shot MoA' and excluded == 'none' and pool == 'full'",
-        ),
-        ("probing_auc", "probing_metrics", "metric == 'mean AUC'"),
-    ],
-)
-def test_default_and_winner_stand_side_by_side_on_the_test_fold_of_the_searched_task(metric, table, kept):
-    study = searched(make_study(), metric=metric)
-    section = describe_tuning(study)
-    Balanced(section)
-    kept += " and method == 'CLOOME' and metric in ['top-1', 'mean AUC'] and draws == 1 and shown_by == '{}'"
-    kept = kept.format("mean" if metric == "probing_auc" else "field")
-    default, winner = (study[name].query(kept).iloc[0] for name in (table, f"tuned.{table}"))
-    assert winner["value"] == pytest.approx(min(default["value"] + 0.1, 1))
-
-    def text(row):
-        numbers = [row["value"], row["low"], row["high"]]
-        if metric == "probing_auc":
-            return "{:.3f} ({:.3f}–{:.3f})".format(*numbers)
-        return "{:.1f} % ({:.1f}–{:.1f})".format(*(100 * number for number in numbers))
-
-    found = [row for row in cells(section) if row[1:3] == [text(default), text(winner)]]
-    assert [row[4:] for row in found] == [[f"{default['n']}", f"{default['compounds']}"]]
-    assert "have not" not in section
-    assert "kedro run" not in section, "the winner was trained"
-    assert "OutOfMemoryError: no memory is left" in section
-
-
-def test_a_winner_that_was_not_trained_on_these_folds_is_said_with_the_command():
-    study = searched(make_study())
-    for tuned in (
-        nothing(make_tuned(study)),
-        {"tuned.retrieval_metrics": make_tuned(make_study())["tuned.retrieval_metrics"]},
-    ):
-        section = describe_tuning(study | tuned)
-        assert "<code>kedro run --pipelines tune_and_train,reporting</code>" in section
-        row = next(row for row in cells(section) if row and row[0].startswith("top-1, image → compound"))
-        assert "%" in row[1]
-        assert row[2] == "–"
-
-
-def test_a_search_on_other_folds_is_left_out():
-    study = searched(make_study())
-    other = study["folds"].assign(fold=study["folds"]["fold"].replace({"train": "test", "test": "train"}))
-    assert describe_tuning(study) != ""
-    assert describe_tuning(study | {"folds": other}) == ""
-
-
-def test_importances_that_cannot_be_told_are_not_drawn():
-    study = searched(make_study())
-    assert "fANOVA" in describe_tuning(study)
-    assert "fANOVA" not in describe_tuning(study | {"importances": no_search()["importances"]})
+def test_tables_without_ours_are_listed_and_left_out(catalog):
+    """In the report; they have their datasets all the same."""
+    study = make_study("random")
+    alone = study["metrics"].query("task == 'retrieval' and images == 'clean'").assign(split="provided")
+    pipeline = create_pipeline(["provided"])
+    found = {"provided.metrics": alone, "provided.leaks": study["leaks"]}
+    found |= {"provided.differences": study["differences"].iloc[:0], **PARAMETERS}
+    found |= run_node(pipeline, "write_supplement", found)
+    found |= {"data_text": "", "figure_1_text": "", "fields_figure": "data:,", "figure_1": "data:,"}
+    written = run_node(pipeline, "write_report", found | {"provided.report_section": ""})
+    html = written["report"]
+    Balanced(html)
+    assert html.count("<details>") == 3  # sampled and, as of the random split, full; audits
+    (missing,) = re.findall("Left out, since no row of ours is in them: (.*)[.]</p>", html)
+    shown = ("supplement_table_7", "supplement_table_8_clean")
+    left = [table.title for name, table in found.items() if name.startswith("supplement_table") and name not in shown]
+    assert "<summary>Audits: " in html
+    assert missing == "; ".join(left)
+    assert "Zero-shot" not in written["summary"]
+    whole = catalog.load("report")
+    assert whole.count("<details>") == len(re.findall("<summary>", whole)) == 12
+    assert "<h2>Supplementary tables</h2>" in whole
+    assert "made_up (SIMULATED)" in whole
+    assert "Left out" not in whole

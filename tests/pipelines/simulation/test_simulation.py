@@ -1,13 +1,13 @@
 """The pipeline as Kedro runs it, through the schemas of the catalog."""
 
 import pytest
-from kedro.io import DataCatalog, MemoryDataset
-from kedro.runner import SequentialRunner
+from kedro.validation.type_extractor import TypeExtractor
 
 from cloome_kedro import schemas
 from cloome_kedro.datasets.folder import FolderDataset
 from cloome_kedro.parameters import SimulationParameters
 from cloome_kedro.pipelines.simulation import create_pipeline
+from planted_examples import run_pipeline
 
 SETTINGS = {
     "screen": {"compounds": 24, "platemaps": 1, "replicates": 1, "control_wells": 4, "field_size": 32, "assays": 3},
@@ -17,25 +17,19 @@ SETTINGS = {
 
 def run(folder):
     parameters = SimulationParameters.model_validate(SETTINGS)
-    catalog = DataCatalog(
-        {
-            "params:simulation": MemoryDataset(parameters),
-            "virtual_screen_folder": FolderDataset(filepath=str(folder), create=True),
-            "raw_screen": FolderDataset(filepath=str(folder)),
-            "truth": MemoryDataset(),
-            "assay_labels": MemoryDataset(),
-        }
-    )
-    SequentialRunner().run(create_pipeline(), catalog)
-    return catalog
+    folders = {
+        "virtual_screen_folder": FolderDataset(filepath=str(folder), create=True),
+        "raw_screen": FolderDataset(filepath=str(folder)),
+    }
+    return run_pipeline(create_pipeline(), {"params:simulation": parameters}, **folders)
 
 
 def test_pipeline_writes_a_screen_with_truth_and_labels(tmp_path):
     folder = tmp_path / "screen"
-    catalog = run(folder)
-    assert len(schemas.truth.validate(catalog.load("truth"))) == 28
-    assert len(schemas.assay_labels.validate(catalog.load("assay_labels"))) == 24
-    assert catalog.load("raw_screen") == folder
+    found = run(folder)
+    assert len(schemas.truth.validate(found["truth"])) == 28
+    assert len(schemas.assay_labels.validate(found["assay_labels"])) == 24
+    assert found["raw_screen"] == folder
     assert (folder / "manifest.csv").read_text() == "plate,platemap,fields\nVRT1000,VRT-MAP-01,28\n"
     assert len(list(folder.rglob("*.tiff"))) == 28 * 5
 
@@ -54,3 +48,8 @@ def test_a_screen_that_is_being_rewritten_has_no_manifest(tmp_path, monkeypatch)
     assert not FolderDataset(filepath=str(tmp_path)).exists()
     run(tmp_path)
     assert FolderDataset(filepath=str(tmp_path)).exists()
+
+
+def test_parameters_are_typed_for_kedro():
+    found = TypeExtractor({"simulation": create_pipeline()}).extract_types_from_pipelines()
+    assert found == {"simulation": SimulationParameters}

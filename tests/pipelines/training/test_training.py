@@ -8,152 +8,159 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from kedro.io import DataCatalog, MemoryDataset
-from kedro.runner import SequentialRunner
+from kedro.validation.type_extractor import TypeExtractor
 from pydantic import ValidationError
 
 from cloome_kedro import schemas
-from cloome_kedro.chemistry.splits import split_hash
 from cloome_kedro.imaging.store import PlateStore
-from cloome_kedro.learning.checkpoint import build, preprocess_of
-from cloome_kedro.learning.state import FitState
-from cloome_kedro.parameters import FingerprintParameters, IngestionParameters, ProbingParameters, TrainingParameters
+from cloome_kedro.learning.views.morgan import Fingerprints
+from cloome_kedro.parameters import ModelParameters, ProbingParameters
 from cloome_kedro.pipelines.training import create_pipeline
 from cloome_kedro.pipelines.training.nodes import select_checkpoint, train
+from planted_examples import inchikey, make_examples, run_pipeline, write_plate
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-SOURCE = {"name": "s", "layout": "load_data_csv", "platemap": {"platemaps": "p.tsv"}}
 COMPOUNDS, FIELDS = 12, 3
 PROBING = ProbingParameters(c_grid=[0.01, 1, 100])
+SETTINGS = {"radius": 3, "bits": 16, "chirality": True}
+FOLDS = ["train"] * 8 + ["validation"] * 2 + ["test"] * 2
+STORAGE = {
+    "channels": ["Mito", "ER", "RNA", "AGP", "DNA"],
+    "intensity": {"outlier_percent": 0.3, "scale": 256},
+    "scope": "field",
+    "crop": None,
+    "size": [36, 36],
+}
 
 
-def settings(normalisation="dataset", pair_key="compound", **fit):
-    return TrainingParameters.model_validate(
+def settings(normalisation="dataset", objective="info_nce", model=None, **fit):
+    """A small model; ``fit`` are settings of the training, ``model`` others."""
+    return ModelParameters.model_validate(
         {
-            "image_encoder": {"layers": [1, 1, 1, 1], "width": 4},
-            "structure_encoder": {"layers": 1, "width": 8},
-            "augmentation": {"crop": 32, "normalisation": normalisation},
-            "pair_key": pair_key,
-            "fit": {
-                "embedding_size": 8,
-                "warmup_steps": 2,
-                "batch_size": 4,
-                "epochs": 2,
-                "accelerator": "cpu",
-                **fit,
+            "field": {
+                "view": {"name": "images", "crop": 32, "normalisation": normalisation},
+                "encoder": {"name": "resnet", "layers": [1, 1, 1, 1], "width": 4},
             },
+            "compound": {"view": "morgan", "encoder": {"name": "mlp", "layers": 1, "width": 8}},
+            "embedding_size": 8,
+            "objective": objective,
+            "fit": {"warmup_steps": 2, "batch_size": 4, "epochs": 2, "accelerator": "cpu", **fit},
+            **(model or {}),
         }
     )
-
-
-def write_plate(store, images, digest="first"):
-    with store.writer("P1", digest) as writer:
-        for image in images:
-            writer.append(image)
-        writer.commit(pd.DataFrame({"field_id": "f", "row": np.arange(len(images))}))
 
 
 @pytest.fixture
 def screen(tmp_path):
     """Inputs of `train`: compounds 0-7 for training, 8-9 for validation, 10-11 for test, three fields each."""
     rng = np.random.default_rng(0)
-    images = rng.integers(0, 200, (COMPOUNDS * FIELDS, 5, 36, 36), dtype=np.uint8)
     store = PlateStore(tmp_path)
-    write_plate(store, images)
-    letters = [chr(ord("A") + i) * 14 for i in range(COMPOUNDS)]
-    keys = [f"{block}-UHFFFAOYSA-N" for block in letters]
-    compounds = pd.DataFrame(
-        {"inchikey": keys, "block": letters, "smiles": "C", "scaffold": "C", "name": None, "moa": None}
-    )
+    write_plate(store, "P1", rng.integers(0, 200, (COMPOUNDS * FIELDS, 5, 36, 36), dtype=np.uint8), storage=STORAGE)
     rows = np.arange(COMPOUNDS * FIELDS)
-    pairs = pd.DataFrame(
-        {
-            "field_id": [f"s/P1/A01/{i}" for i in rows],
-            "screen": "s",
-            "plate": "P1",
-            "well": "A01",
-            "site": rows,
-            "plate_file": "P1",
-            "row": rows,
-            "inchikey": np.tile(keys, FIELDS),
-            "treatment": [f"{key}@{1 + i // COMPOUNDS % 2}" for i, key in enumerate(np.tile(keys, FIELDS))],
-        }
-    )
-    folds = pd.DataFrame({"inchikey": keys, "fold": ["train"] * 8 + ["validation"] * 2 + ["test"] * 2})
-    ids = [f"C{i}" for i in range(COMPOUNDS)]
-    compound_keys = pd.DataFrame({"compound_id": ids, "inchikey": keys})
+    number = rows % COMPOUNDS
+    fields = pd.DataFrame({"plate": "P1", "well": [f"A{i + 1:02d}" for i in rows], "number": number})
+    treatment = [f"{inchikey(of)}@{1 + i // COMPOUNDS % 2}" for i, of in enumerate(number)]
     active = np.arange(COMPOUNDS) % 2
-    assay_labels = pd.DataFrame({"compound_id": ids, "even": 1.0 - active, "first": [1.0] * 4 + [0.0] * 8})
+    labels = {"even": 1.0 - active, "first": [1.0] * 4 + [0.0] * 8}
     return {
+        "examples": make_examples(fields.assign(treatment=treatment), FOLDS, split="random"),
+        "labels": schemas.labels.validate(
+            pd.DataFrame({"inchikey": [inchikey(i) for i in range(COMPOUNDS)], **labels})
+        ),
         "plate_store": store,
-        "pairs": schemas.pairs.validate(pairs),
-        "compounds": schemas.compounds.validate(compounds),
-        "fingerprints": rng.integers(0, 256, (COMPOUNDS, 2), dtype=np.uint8),
-        "folds": schemas.folds.validate(folds),
-        "assay_labels": schemas.assay_labels.validate(assay_labels),
-        "compound_keys": schemas.compound_keys.validate(compound_keys),
+        "fingerprints": Fingerprints(rng.integers(0, 256, (COMPOUNDS, 2), dtype=np.uint8), SETTINGS),
     }
 
 
-def run(screen, training=None, seed=0):
-    intensity = {"outlier_percent": 0.3, "scale": 256}
-    ingestion = IngestionParameters(screen="s", sources=[SOURCE], intensity=intensity, size=(36, 36))
-    parameters = [training or settings(), FingerprintParameters(bits=16), ingestion, PROBING, seed]
+def refold(screen, **changes):
+    """The screen with compounds of one fold in another."""
+    folds = [changes.get(fold, fold) for fold in FOLDS]
+    of_compound = dict(zip([inchikey(i) for i in range(COMPOUNDS)], folds, strict=True))
+    return {**screen, "examples": screen["examples"].assign(fold=screen["examples"]["inchikey"].map(of_compound))}
+
+
+def run(screen, model=None, seed=0, states=None):
+    """Train; give the selected checkpoint and the history."""
+    model = model or settings()
     with TemporaryDirectory() as folder:
-        state = FitState(Path(folder))
-        checkpoints, history = train(state, *screen.values(), *parameters)
-    return select_checkpoint(checkpoints, training or settings()), history
+        checkpoints, history = train(
+            fit_states=states or Path(folder), place="m", **screen, model=model, probing=PROBING, seed=seed
+        )
+    return select_checkpoint(checkpoints, model), history
 
 
 def test_pipeline(screen, tmp_path):
-    parameters = {
-        "params:training": settings(),
-        "params:fingerprints": FingerprintParameters(bits=16),
-        "params:ingestion": IngestionParameters(screen="s", sources=[SOURCE]),
+    """One namespace and state for each model; sources are handed over by name."""
+    pipeline = create_pipeline("random", "mine", ["plate_store", "fingerprints"])
+    inputs = {
+        "fit_states": tmp_path,
+        "random.examples": screen["examples"],
+        "params:models.mine": settings(),
         "params:probing": PROBING,
         "params:seed": 0,
+        **{name: screen[name] for name in ("labels", "plate_store", "fingerprints")},
     }
-    inputs = {"fit_state": FitState(tmp_path / "state"), **screen, **parameters}
-    catalog = DataCatalog({name: MemoryDataset(data, "assign") for name, data in inputs.items()})
-    outputs = SequentialRunner().run(create_pipeline(), catalog)
-    assert set(outputs) == {"checkpoint", "history"}
-    schemas.history.validate(outputs["history"].load())
+    assert pipeline.inputs() == set(inputs)
+    outputs = run_pipeline(pipeline, inputs)
+    assert set(outputs) == {f"random.mine.{name}" for name in ("checkpoints", "checkpoint", "history")}
+    schemas.history.validate(outputs["random.mine.history"])
+    assert list((tmp_path / "random" / "mine").glob("*.done.pt"))
+    chosen = outputs["random.mine.checkpoint"]
+    assert chosen is outputs["random.mine.checkpoints"]["top1"]
+    assert {node.name for node in pipeline.only_nodes_with_tags("gpu").nodes} == {
+        "random.mine.train", "random.mine.select_checkpoint"
+    }  # fmt: skip
+
+
+def test_the_winner_of_a_search_has_its_own_namespace_and_settings():
+    pipeline = create_pipeline("random", "mine", ["random_tuned.fingerprints"], "random_tuned", "random_tuned.settings")
+    assert {"random.examples", "fit_states", "random_tuned.settings"} <= pipeline.inputs()
+    assert all(name.startswith("random_tuned.mine.") for name in pipeline.all_outputs())
+    assert not any(name.startswith("params:models") for name in pipeline.inputs())
+
+
+def test_parameters_are_typed_for_kedro():
+    found = TypeExtractor({"training": create_pipeline("random", "mine", [])}).extract_types_from_pipelines()
+    assert found == {"models.mine": ModelParameters, "probing": ProbingParameters}
 
 
 def test_checkpoint_holds_all_that_inference_needs(screen):
     checkpoint, history = run(screen)
     config = checkpoint.config
-    assert config["channels"] == ["Mito", "ER", "RNA", "AGP", "DNA"]
-    assert config["fingerprints"] == {"radius": 3, "bits": 16, "chirality": True}
-    assert config["intensity"] == {
-        "outlier_percent": 0.3,
-        "scale": 256,
-        "scope": "field",
-        "crop": None,
-        "size": [36, 36],
+    assert config["views"]["compound"] == {"name": "morgan", **SETTINGS}
+    assert config["views"]["field"]["storage"] == STORAGE
+    assert config["views"]["field"]["crop"] == 32
+    assert config["architecture"]["field"] == {
+        "name": "resnet",
+        **dataclasses.asdict(settings().field.encoder),
+        "layers": [1, 1, 1, 1],
     }
-    assert config["split_hash"] == split_hash(screen["folds"])
+    assert config["objective"] == {"name": "info_nce"}
+    assert config["fit"]["batch_size"] == 4
+    assert config["split_hash"] == screen["examples"]["split_hash"].iloc[0]
     best = history[history["best"]].iloc[0]
     assert config["epoch"] == best["epoch"]
     assert config["validation"]["validation_top1"] == best["validation_top1"]
-    embedded = build(checkpoint).encode_images(preprocess_of(checkpoint)(torch.zeros(1, 5, 36, 36, dtype=torch.uint8)))
+    view = checkpoint.view("field")
+    embedded = checkpoint.build().encode_fields(view(torch.zeros(1, 5, 36, 36, dtype=torch.uint8)))
     assert embedded.shape == (1, 8)
 
 
 def test_normalisation_is_computed_on_the_training_fold(screen):
-    images = np.load(screen["plate_store"].folder / "P1.npy")
+    images = np.load(screen["plate_store"].images("P1"))
     in_training = images[np.arange(len(images)) % COMPOUNDS < 8]
-    found = preprocess_of(run(screen)[0])
+    found = run(screen)[0].view("field")
     np.testing.assert_allclose(found.mean, in_training.mean((0, 2, 3)), rtol=1e-9)
     np.testing.assert_allclose(found.std, in_training.std((0, 2, 3)), rtol=1e-9)
-    assert preprocess_of(run(screen, settings("per_image"))[0]).normalisation == "per_image"
-    assert preprocess_of(run(screen, settings("published"))[0]).mean[0] == 47.1314
+    assert run(screen, settings("per_image"))[0].view("field").normalisation == "per_image"
+    assert run(screen, settings("published"))[0].view("field").mean[0] == 47.1314
 
 
 def test_without_validation_compounds_the_history_is_still_a_whole_table(screen):
-    folds = screen["folds"].replace("validation", "test")
-    checkpoint, history = run({**screen, "folds": folds})
-    assert schemas.history.validate(history)["validation_top1"].isna().all()
+    checkpoint, history = run(refold(screen, validation="test"))
+    history = schemas.history.validate(history)
+    assert history["validation_loss"].isna().all()
+    assert len(history) == 2
     assert checkpoint.config["validation"] == {}
     assert checkpoint.config["epoch"] == 1
 
@@ -162,8 +169,9 @@ def test_the_test_fold_changes_nothing(screen):
     checkpoint, history = run(screen)
     images = np.load(screen["plate_store"].images("P1"))
     images[np.arange(len(images)) % COMPOUNDS >= 10] = 255
-    write_plate(screen["plate_store"], images)
-    screen["fingerprints"][10:] = 0
+    write_plate(screen["plate_store"], "P1", images, storage=STORAGE)
+    screen["fingerprints"].packed[10:] = 0
+    screen["labels"].loc[10:, ["even", "first"]] = np.nan
     again, history_again = run(screen)
     assert all(torch.equal(checkpoint.tensors[name], again.tensors[name]) for name in again.tensors)
     timing = ["fields_per_second", "waiting_fraction"]
@@ -171,35 +179,42 @@ def test_the_test_fold_changes_nothing(screen):
 
 
 def test_the_best_by_each_metric_is_kept_and_one_selected(screen, tmp_path):
-    training = settings(keep=["loss", "top1"], epochs=3)
-    ingestion = IngestionParameters(screen="s", sources=[SOURCE])
-    parameters = [training, FingerprintParameters(bits=16), ingestion, PROBING, 0]
-    checkpoints, history = train(FitState(tmp_path / "state"), *screen.values(), *parameters)
+    model = settings(keep=["loss", "top1"], epochs=3)
+    checkpoints, history = train(fit_states=tmp_path, place="m", **screen, model=model, probing=PROBING, seed=0)
     assert {name: checkpoint.config["selected_by"] for name, checkpoint in checkpoints.items()} == {
         "loss": "loss",
         "top1": "top1",
     }
     assert checkpoints["loss"].config["epoch"] == history["validation_loss"].idxmin()
     assert history.index[history["best"]].tolist() == [checkpoints["top1"].config["epoch"]]
-    assert select_checkpoint(checkpoints, training) is checkpoints["top1"]
-    with pytest.raises(ValueError, match="no checkpoint was kept by top5, only by loss, top1"):
-        select_checkpoint(checkpoints, training.model_copy(update={"selected_by": "top5"}))
+    assert select_checkpoint(checkpoints, model) is checkpoints["top1"]
+    other = model.model_copy(update={"selected_by": "top5"})
+    with pytest.raises(
+        ValueError, match="no checkpoint was kept by top5, only by loss, top1: run the node train again"
+    ):
+        select_checkpoint(checkpoints, other)
+
+
+def test_a_training_that_has_ended_is_not_repeated(screen, tmp_path, caplog):
+    caplog.set_level("INFO")
+    first, history = run(screen, states=tmp_path)
+    again, history_again = run(screen, states=tmp_path)
+    assert "this training has ended before" in caplog.text
+    assert all(torch.equal(first.tensors[name], again.tensors[name]) for name in first.tensors)
+    pd.testing.assert_frame_equal(history, history_again)
 
 
 def test_images_made_anew_are_trained_on_anew(screen, tmp_path):
-    state = FitState(tmp_path / "state")
-    ingestion = IngestionParameters(screen="s", sources=[SOURCE])
-    parameters = [settings(), FingerprintParameters(bits=16), ingestion, PROBING, 0]
-    first, _ = train(state, *screen.values(), *parameters)
+    first, _ = run(screen, states=tmp_path)
     images = np.load(screen["plate_store"].images("P1"))
-    write_plate(screen["plate_store"], images[:, ::-1], "second")
-    second, _ = train(state, *screen.values(), *parameters)
-    assert not torch.equal(first["top1"].tensors["visual.fc.weight"], second["top1"].tensors["visual.fc.weight"])
+    write_plate(screen["plate_store"], "P1", images[:, ::-1], "second", STORAGE)
+    second, _ = run(screen, states=tmp_path)
+    assert not torch.equal(first.tensors["visual.fc.weight"], second.tensors["visual.fc.weight"])
 
 
 def test_treatments_count_one_by_one(screen):
     _, by_compound = run(screen, settings(batch_size=8))
-    _, by_treatment = run(screen, settings(batch_size=8, pair_key="treatment"))
+    _, by_treatment = run(screen, settings(batch_size=8, model={"pair_key": "treatment"}))
     # 24 training fields: 3 passes over 8 compounds, or 2 (1.5 rounded) over 16 treatments.
     assert by_compound["step"].tolist() == [3, 6]
     assert by_treatment["step"].tolist() == [4, 8]
@@ -209,32 +224,30 @@ def test_seed_decides(screen):
     (first, _), (again, _), (other, _) = run(screen), run(screen), run(screen, seed=1)
     assert torch.equal(first.tensors["visual.fc.weight"], again.tensors["visual.fc.weight"])
     assert not torch.equal(first.tensors["visual.fc.weight"], other.tensors["visual.fc.weight"])
+    assert other.config["seed"] == 1
 
 
 def test_what_does_not_fit_is_named(screen):
-    with pytest.raises(ValueError, match="fingerprints of shape"):
-        run({**screen, "fingerprints": screen["fingerprints"][:5]})
-    with pytest.raises(ValueError, match="LLLLLLLLLLLLLL-UHFFFAOYSA-N is not in the table compounds"):
-        run(
-            {
-                **screen,
-                "folds": screen["folds"].replace("test", "train"),
-                "compounds": screen["compounds"][:11],
-                "fingerprints": screen["fingerprints"][:11],
-            }
-        )
+    few = Fingerprints(screen["fingerprints"].packed[:5], SETTINGS)
+    with pytest.raises(ValueError, match="there is no fingerprint of row 5, only 5: run the featurization pipeline"):
+        run({**screen, "fingerprints": few})
     with pytest.raises(ValueError, match="no field of a compound of the training fold"):
-        run({**screen, "folds": screen["folds"].replace("train", "test")})
+        run(refold(screen, train="test"))
+    store = screen["plate_store"]
+    write_plate(store, "P2", np.zeros((1, 5, 36, 36), np.uint8), storage={**STORAGE, "scope": "plate"})
+    on_both = screen["examples"].assign(plate_file=["P2", *["P1"] * (COMPOUNDS * FIELDS - 1)])
+    with pytest.raises(ValueError, match=r"P1\.parquet says that fields are stored as .*run the pipeline ingestion"):
+        run({**screen, "examples": on_both})
 
 
 def test_settings_are_checked():
-    assert dataclasses.asdict(settings().fit)["objective"] == "info_nce"
+    assert settings().objective == settings(objective={"name": "info_nce"}).objective
     with pytest.raises(ValidationError, match="batch_size"):
         settings(batch_size=1)
     with pytest.raises(ValidationError, match="hopfield_beta"):
-        settings(hopfield_beta=8.0)
+        settings(objective={"name": "info_nce", "hopfield_beta": 8.0})
     with pytest.raises(ValidationError, match="inverse_temperature"):
-        settings(inverse_temperature=300)
+        settings(model={"inverse_temperature": 300})
     with pytest.raises(ValidationError, match="batchsize"):
         settings(batchsize=8)
     with pytest.raises(ValidationError, match="multiple of devices"):

@@ -1,31 +1,23 @@
-"""The zero-shot pipeline on a small planted screen, through Kedro's own runner."""
+"""The zero-shot pipeline on a small planted screen, with the methods that are gathered for it."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from kedro.io import DataCatalog, MemoryDataset
-from kedro.runner import SequentialRunner
+from kedro.validation.type_extractor import TypeExtractor
 
 from cloome_kedro import schemas
-from cloome_kedro.chemistry.splits import split_hash
-from cloome_kedro.datasets.embeddings import Embeddings
 from cloome_kedro.evaluation.confounders import confounder_vectors
+from cloome_kedro.evaluation.methods import Embeddings
 from cloome_kedro.evaluation.zero_shot import zero_shot_ranks
-from cloome_kedro.parameters import ZeroShotParameters
+from cloome_kedro.parameters import StudyParameters, ZeroShotParameters
+from cloome_kedro.pipelines.evaluation import create_methods_pipeline
 from cloome_kedro.pipelines.zero_shot import create_pipeline
+from cloome_kedro.pipelines.zero_shot.nodes import classify_fields
+from planted_examples import inchikey, make_examples, run_pipeline, unit
 
 N, PLATES, MECHANISMS = 120, 4, 6
 METHODS = {"CLOOME", "Profiles", "Untrained", "Plate only", "Well position only", "Cell count only"}
 TABLES = {"ranks": schemas.ranks, "metrics": schemas.metrics, "differences": schemas.differences}
-
-
-def inchikey(number):
-    letters = "".join(chr(65 + int(digit)) for digit in f"{number:014d}")
-    return f"{letters}-ABCDEFGHIJ-N"
-
-
-def unit(vectors):
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -36,54 +28,41 @@ def screen():
     """
     generator = np.random.default_rng(0)
     number = np.arange(N)
-    keys = [inchikey(i) for i in number]
     mechanism = number % MECHANISMS
-    compounds = pd.DataFrame(
-        {"inchikey": keys, "moa": [f"mechanism {m}" if i % 10 else None for i, m in enumerate(mechanism)]}
-    )
-    folds = pd.DataFrame({"inchikey": keys, "fold": np.where(number < 60, "test", "train")})
     fields = pd.concat(
-        [
-            pd.DataFrame({"plate": f"P{plate}", "number": number, "inchikey": keys, "site": 0})
-            for plate in range(PLATES)
-        ],
-        ignore_index=True,
+        [pd.DataFrame({"plate": f"P{plate}", "number": number}) for plate in range(PLATES)], ignore_index=True
     )
     # A compound's well is another on every plate.
     wells = np.concatenate([generator.permutation(N) for _ in range(PLATES)])
     fields["well"] = [f"{chr(65 + well // 24)}{well % 24 + 1:02d}" for well in wells]
-    fields["field_id"] = "s/" + fields["plate"] + "/" + fields["well"] + "/0"
+    moa = [f"mechanism {m}" if i % 10 else None for i, m in enumerate(mechanism)]
+    examples = make_examples(fields, np.where(number < 60, "test", "train"), moa=moa)
     of_mechanism, of_compound = generator.normal(size=(MECHANISMS, 12)), generator.normal(size=(N, 12))
     signal = of_mechanism[mechanism[fields["number"]]] + 0.7 * of_compound[fields["number"]]
     noise = generator.normal(size=(3, len(fields), 12))
-    meta = {"split_hash": split_hash(folds)}
+    meta = {"split_hash": examples["split_hash"].iloc[0]}
     profiles = pd.DataFrame(5 + 3 * (signal + 1.5 * noise[1])).add_prefix("feature_")
+    ids, keys = examples["field_id"].to_numpy(str), np.array([inchikey(i) for i in number])
     return {
-        "image_embeddings": Embeddings(fields["field_id"].to_numpy(str), unit(signal + 0.5 * noise[0]), meta),
-        "untrained_embeddings": Embeddings(fields["field_id"].to_numpy(str), unit(signal + 5 * noise[2]), meta),
-        "field_profiles": profiles.assign(field_id=fields["field_id"]),
-        "cell_counts": fields[["field_id"]].assign(nuclei=generator.poisson(30.0 + 9 * (fields["number"] % 6))),
-        "pairs": fields,
-        "compounds": compounds,
-        "folds": folds,
+        "scaffold.cloome.field_embeddings": Embeddings(ids, unit(signal + 0.5 * noise[0]), meta),
+        "scaffold.cloome.compound_embeddings": Embeddings(keys, unit(of_compound), meta),
+        "scaffold.cloome.untrained_embeddings": Embeddings(ids, unit(signal + 5 * noise[2]), meta),
+        "field_profiles": profiles.assign(field_id=ids),
+        "cell_counts": pd.DataFrame({"field_id": ids, "nuclei": generator.poisson(30.0 + 9 * (fields["number"] % 6))}),
+        "truth": schemas.empty(schemas.truth),
+        "scaffold.examples": examples,
+        "params:study": StudyParameters(screen="s", simulated=False, models={"cloome": "CLOOME"}),
         "params:zero_shot": ZeroShotParameters(draws=2),
         "params:seed": 0,
-    }  # fmt: skip
-
-
-class Kept(MemoryDataset):
-    """Not emptied by the runner after its last use."""
-
-    def _release(self):
-        pass
+    }
 
 
 def run(inputs):
-    tables = {name: Kept() for name in TABLES}
-    named = {f"zero_shot_{name}": dataset for name, dataset in tables.items()}
-    catalog = DataCatalog({**{name: MemoryDataset(value) for name, value in inputs.items()}, **named})
-    SequentialRunner().run(create_pipeline("scaffold"), catalog)
-    return {name: TABLES[name].validate(dataset.load()) for name, dataset in tables.items()}
+    """Gather methods and classify; give the methods, and the tables by kind."""
+    pipeline = create_methods_pipeline("scaffold", ["cloome"], "scaffold", untrained="cloome")
+    found = run_pipeline(pipeline + create_pipeline("scaffold", "scaffold"), inputs)
+    tables = {name: schema.validate(found[f"scaffold.zero_shot_{name}"]) for name, schema in TABLES.items()}
+    return {"methods": found["scaffold.methods"], **tables}
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +77,7 @@ def test_every_method_and_protocol_is_there(screen, outputs):
     assert set(ranks["draw"]) == {0}
     assert set(metrics["draws"]) == {1, 2}
     assert set(metrics["split"]) == {"scaffold"}
-    assert set(metrics["split_hash"]) == {split_hash(screen["folds"])}
+    assert set(metrics["split_hash"]) == set(screen["scaffold.examples"]["split_hash"])
     found = set(metrics[["task", "pool", "excluded"]].itertuples(index=False, name=None))
     # On a plate, a compound has no second field.
     expected = {("zero-shot compound", "full", keys) for keys in ("none", "well", "plate")}
@@ -110,14 +89,16 @@ def test_every_method_and_protocol_is_there(screen, outputs):
 
 
 def test_ranks_are_those_of_the_library(screen, outputs):
-    fields = screen["pairs"].merge(screen["folds"][screen["folds"]["fold"] == "test"], on="inchikey")
-    fields = fields.merge(screen["compounds"], on="inchikey").rename(columns={"moa": "label"}).dropna(subset="label")
-    vectors = screen["image_embeddings"].of(fields["field_id"])
+    fields = screen["scaffold.examples"].query("fold == 'test'").rename(columns={"moa": "label"})
+    fields = fields.dropna(subset="label", ignore_index=True)
+    vectors = screen["scaffold.cloome.field_embeddings"].of(fields["field_id"])
     expected = zero_shot_ranks(vectors, vectors, fields, ("plate", "compound"))
     setting = "task == 'zero-shot MoA' and excluded == 'plate+compound' and method == 'CLOOME'"
     found = outputs["ranks"].query(setting).reset_index(drop=True)
     pd.testing.assert_frame_equal(found[expected.columns], expected, check_dtype=False)
-    counts = confounder_vectors(fields, screen["cell_counts"])["Cell count only"]
+    examples = screen["scaffold.examples"]
+    counts = confounder_vectors(examples, screen["cell_counts"])["Cell count only"]
+    counts = counts[examples.set_index("field_id").index.get_indexer(fields["field_id"])]
     expected = zero_shot_ranks(counts, counts, fields, ties="random")
     setting = "task == 'zero-shot MoA' and excluded == 'none' and pool == 'full' and method == 'Cell count only'"
     found = outputs["ranks"].query(setting).reset_index(drop=True)
@@ -168,43 +149,63 @@ def test_classes_shown_by_means_are_found_better(screen, outputs):
     assert by_mean["n"].item() == 4 * 54
 
 
+QUICK = ZeroShotParameters(draws=1, exclude=[[]], same_plate=False)
+
+
 def test_fields_without_a_profile_are_asked_of_the_others_only(screen, caplog):
-    screen = {**screen, "params:zero_shot": ZeroShotParameters(draws=1, exclude=[[]], same_plate=False)}
-    some = run({**screen, "field_profiles": screen["field_profiles"][7:]})["metrics"]
-    assert "scaffold: 7 of 240 fields have no profile" in caplog.text
+    screen = {**screen, "params:zero_shot": QUICK}
+    of_test = screen["scaffold.examples"].query("fold == 'test'")["field_id"].head(7)
+    profiles = screen["field_profiles"]
+    some = run({**screen, "field_profiles": profiles[~profiles["field_id"].isin(of_test)]})["metrics"]
+    assert "scaffold: 7 of 480 fields have no profile" in caplog.text
     n = some.query("draws == 1 and metric == 'top-1' and task == 'zero-shot compound' and excluded == 'none'")
     n = n.set_index("method")["n"]
     assert n["CLOOME"] == 180
     assert n["Profiles"] == 173
     assert n["Random"] == 180
-    nothing = run(
-        {**screen, "field_profiles": pd.DataFrame({"field_id": []}), "cell_counts": screen["cell_counts"][:0]}
-    )
+    nothing = run({**screen, "field_profiles": profiles[:0], "cell_counts": screen["cell_counts"][:0]})
     assert set(nothing["ranks"]["method"]) == METHODS - {"Profiles", "Cell count only"}
     assert "have no cell count" in caplog.text
 
 
-def test_several_mechanisms_are_a_class_of_their_own(screen, caplog):
-    both = screen["compounds"].assign(moa=lambda table: table["moa"].mask(table.index < 2, "mechanism 0|mechanism 1"))
-    settings = ZeroShotParameters(draws=1, exclude=[[]], same_plate=False)
-    ranks = run({**screen, "compounds": both, "params:zero_shot": settings})["ranks"]
+def test_several_mechanisms_are_a_class_of_their_own(screen, outputs, caplog):
+    both = [inchikey(0), inchikey(1)]
+    examples = screen["scaffold.examples"].assign(
+        moa=lambda table: table["moa"].mask(table["inchikey"].isin(both), "mechanism 0|mechanism 1")
+    )
+    ranks, _, _ = classify_fields(outputs["methods"], examples, QUICK, 0)
     assert "scaffold: 2 compounds have several mechanisms" in caplog.text
     ranks = ranks.query("task == 'zero-shot MoA' and method == 'CLOOME'")
     assert set(ranks["candidates"]) == {MECHANISMS + 1}
-    assert set(ranks.loc[ranks["compound"].isin(both["inchikey"][:2]), "match"]) == {"mechanism 0|mechanism 1"}
+    assert set(ranks.loc[ranks["compound"].isin(both), "match"]) == {"mechanism 0|mechanism 1"}
 
 
-def test_a_screen_that_cannot_answer_gets_empty_tables_and_a_warning(screen, caplog):
-    single = screen["pairs"].drop_duplicates("inchikey", ignore_index=True)
-    unannotated = screen["compounds"].assign(moa=None)
-    found = run({**screen, "pairs": single, "compounds": unannotated})
-    assert all(table.empty for table in found.values())
+def test_a_screen_that_cannot_answer_gets_empty_tables_and_a_warning(screen, outputs, caplog):
+    single = screen["scaffold.examples"].drop_duplicates("inchikey", ignore_index=True).assign(moa=None)
+    found = classify_fields(outputs["methods"], single, QUICK, 0)
+    assert all(table.empty for table in found)
+    for table, schema in zip(found, TABLES.values(), strict=True):
+        schema.validate(table)
     assert "scaffold: zero-shot compound is left out" in caplog.text
     assert "scaffold: zero-shot MoA is left out" in caplog.text
 
 
-@pytest.mark.parametrize("name", ["image_embeddings", "untrained_embeddings"])
-def test_embeddings_of_other_folds_are_refused(screen, name):
-    other = Embeddings(screen[name].keys, screen[name].vectors, {"split_hash": "0123"})
-    with pytest.raises(ValueError, match=rf"scaffold\.{name} are of folds 0123"):
-        run({**screen, name: other})
+def test_a_model_that_learns_nothing_of_fields_is_not_asked(screen):
+    name = "scaffold.cloome.field_embeddings"
+    fixed = Embeddings(screen[name].keys, screen[name].vectors, {**screen[name].meta, "learned": False})
+    found = run({**screen, name: fixed, "params:zero_shot": QUICK})
+    assert set(found["ranks"]["method"]) == METHODS - {"CLOOME"}
+    assert set(found["differences"]["method"]) == {"Profiles"}, "the first that is asked stands first"
+
+
+def test_an_empty_fold_is_named(screen, outputs):
+    examples = screen["scaffold.examples"].replace({"fold": {"test": "train"}})
+    with pytest.raises(ValueError, match="examples: no compound of the test fold has a field"):
+        classify_fields(outputs["methods"], examples, QUICK, 0)
+
+
+def test_parameters_are_typed_for_kedro():
+    pipeline = create_pipeline("random", "random_tuned")
+    assert TypeExtractor({"zero_shot": pipeline}).extract_types_from_pipelines() == {"zero_shot": ZeroShotParameters}
+    assert pipeline.inputs() == {"random_tuned.methods", "random.examples", "params:zero_shot", "params:seed"}
+    assert pipeline.outputs() == {f"random_tuned.zero_shot_{name}" for name in TABLES}

@@ -1,7 +1,7 @@
 """CellProfiler's LoadData tables, as the Cell Painting Gallery has them.
 
-One row a field; columns ``Metadata_Plate``, ``Metadata_Well``, ``Metadata_Site`` and, for each channel,
-``FileName_Orig<Channel>`` and ``PathName_Orig<Channel>``. Other columns (illumination functions, say) are ignored.
+One row per field. Columns are ``Metadata_Plate``, ``Metadata_Well``, ``Metadata_Site`` and, for each channel,
+``FileName_Orig<Channel>`` and ``PathName_Orig<Channel>``. Other columns, such as illumination functions, are ignored.
 """
 
 import os
@@ -10,32 +10,34 @@ from pathlib import Path
 
 import pandas as pd
 
+from cloome_kedro.imaging.config import Source
 from cloome_kedro.imaging.tables import read_table
 from cloome_kedro.imaging.wells import canonical_wells
 
 _FILES = "**/load_data.csv"
 
 
-def read(folder: Path, files: str | None = None, plate: str | None = None) -> pd.DataFrame:
-    """Read all tables that match ``files``; see `cloome_kedro.imaging.layouts.read_layout`."""
-    tables = sorted(folder.glob(files or _FILES))
+def read(folder: Path, source: Source) -> pd.DataFrame:
+    """Read all tables that match ``source.files``; see `cloome_kedro.imaging.layouts.read_layout`."""
+    files = source.files or _FILES
+    tables = sorted(folder.glob(files))
     if not tables:
-        raise FileNotFoundError(f"no LoadData table {files or _FILES} below {folder}; correct `files` of this source")
-    return pd.concat([_read_one(table, folder, plate) for table in tables], ignore_index=True)
+        raise FileNotFoundError(f"no LoadData table {files} below {folder}; correct `files` of this source")
+    return pd.concat([_read_one(table, folder, source.plate) for table in tables], ignore_index=True)
 
 
 def _read_one(path: Path, folder: Path, plate: str | None) -> pd.DataFrame:
     table = read_table(path, ["Metadata_Well", "Metadata_Site"] + ([] if plate else ["Metadata_Plate"]))
     channels = [column.removeprefix("FileName_") for column in table.columns if column.startswith("FileName_Orig")]
     if not channels:
-        raise ValueError(f"{path} has no column FileName_Orig<Channel>: it is no LoadData table")
+        raise ValueError(f"{path} has no column FileName_Orig<Channel>: it is not a LoadData table")
     if missing := [f"PathName_{name}" for name in channels if f"PathName_{name}" not in table]:
         raise ValueError(f"{path} has no column {', '.join(missing)}; add the folder of these images")
     site = pd.to_numeric(table["Metadata_Site"], errors="coerce")
     if (bad := ~(site.ge(0) & site.mod(1).eq(0))).any():
         line = int(bad.to_numpy().argmax())
         raise ValueError(
-            f"{path}, line {line + 2}: Metadata_Site {table['Metadata_Site'][line]!r} is no whole number of 0 or more"
+            f"{path}, line {line + 2}: Metadata_Site {table['Metadata_Site'][line]!r} is not a whole number from 0 up"
         )
     plates = table["Metadata_Plate"].str.strip() if "Metadata_Plate" in table else pd.Series(plate, index=table.index)
     if plates.eq("").any():

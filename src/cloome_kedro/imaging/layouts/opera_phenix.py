@@ -1,15 +1,17 @@
 """Images as the Opera Phenix (Harmony) exports them: ``r04c08f05p01-ch1sk1fk1fl1.tiff``.
 
-Row, column, field, plane and channel are in the name; the plate is the folder. Channels are numbers, so a source
-of this layout needs a channel map.
+Row, column, field, plane and channel are in the name; the plate is the folder. Channels are numbers, so a source of
+this layout needs a channel map.
 """
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 
+from cloome_kedro.imaging.config import Source
 from cloome_kedro.imaging.wells import well_name
 
 _NAME = re.compile(
@@ -20,16 +22,17 @@ _NAME = re.compile(
 _MEASUREMENT = re.compile(r"__\d{4}-\d\d-\d\dT.*$")  # what Harmony appends to the plate's name
 
 
-def read(folder: Path, files: str | None = None, plate: str | None = None) -> pd.DataFrame:
+def read(folder: Path, source: Source) -> pd.DataFrame:
     """List the images below ``folder``; see `cloome_kedro.imaging.layouts.read_layout`."""
     rows = []
     planes = set()
-    for path in sorted(folder.glob(files) if files else _walk(folder)):
+    for path in sorted(folder.glob(source.files) if source.files else _walk(folder)):
         if not (match := _NAME.fullmatch(path.name)):
             continue
         planes.add((match["plane"].lower(), match["time"].lower()))
         well = well_name(int(match["row"]), int(match["column"]))
-        rows.append((plate or _plate(path), well, int(match["site"]), str(int(match["channel"])), str(path)))
+        channel = str(int(match["channel"]))
+        rows.append((source.plate or _plate(path), well, int(match["site"]), channel, str(path)))
     if not rows:
         raise FileNotFoundError(
             f"no image named like r04c08f05p01-ch1sk1fk1fl1.tiff below {folder}; "
@@ -44,7 +47,7 @@ def read(folder: Path, files: str | None = None, plate: str | None = None) -> pd
     return pd.DataFrame(rows, columns=["plate", "well", "site", "channel", "path"])
 
 
-def _walk(folder: Path):
+def _walk(folder: Path) -> Iterator[Path]:
     for parent, _, names in os.walk(folder):
         yield from (Path(parent, name) for name in names)
 

@@ -1,59 +1,55 @@
 """Wiring of the corruption study."""
 
-from functools import partial, update_wrapper
+from collections.abc import Sequence
 
-from kedro.pipeline import Pipeline, node
+from kedro.pipeline import Pipeline
 
 from cloome_kedro.pipelines.corruption import evaluation, nodes
+from cloome_kedro.pipelines.wiring import GPU, named, task
 
 
-def create_pipeline(split: str) -> Pipeline:
-    """The corruption study of one split, whose name goes into tables and messages."""
-
-    def of_split(function):
-        return update_wrapper(partial(function, split=split), function)
-
-    corrupted = ["corruption_store", "corrupted_fields", "image_embeddings"]
+def create_pipeline(split: str, models: Sequence[str]) -> Pipeline:
+    """The corruption study of one split, of its models of images; no nodes where there are none."""
+    if not models:
+        return Pipeline([])
+    namespace = f"{split}.evaluation.corruption"
+    common = [
+        "corruption_stores",
+        f"{split}.methods",
+        f"{split}.examples",
+        "params:study",
+        "params:corruption",
+        "params:seed",
+    ]
+    corrupted = {f"{model}_fields": f"{split}.{model}.corrupted_fields" for model in models}
+    embedding = [
+        task(
+            nodes.embed_corrupted,
+            named(
+                *("corruption_stores", f"{split}.{model}.checkpoint", f"{split}.{model}.field_embeddings"),
+                *("plate_store", f"{split}.examples", "params:corruption", "params:embedding", "params:seed"),
+            ),
+            f"{split}.{model}.corrupted_fields",
+            f"{split}.{model}",
+            GPU,
+            place=f"{split}/{model}",
+        )
+        for model in models
+    ]
     return Pipeline(
         [
-            node(
-                of_split(nodes.embed_corrupted),
-                [
-                    *("corruption_store", "checkpoint", "image_embeddings", "plate_store", "pairs", "folds"),
-                    *("params:corruption", "params:embedding", "params:seed"),
-                ],
-                "corrupted_fields",
-                name="embed_corrupted",
-                tags=["gpu"],
+            *embedding,
+            task(
+                evaluation.rank_corrupted,
+                named(*common, "params:retrieval", "params:zero_shot", **corrupted),
+                [f"{split}.corruption_{kind}" for kind in ("ranks", "metrics", "differences")],
+                namespace,
             ),
-            node(
-                of_split(evaluation.rank_corrupted),
-                [
-                    *(*corrupted, "structure_embeddings", "pairs", "compounds", "folds"),
-                    *("params:corruption", "params:retrieval", "params:zero_shot", "params:seed"),
-                ],
-                ["corruption_ranks", "corrupted_rank_metrics", "corrupted_rank_differences"],
-                name="rank_corrupted",
+            task(
+                evaluation.probe_corrupted,
+                named(*common, "labels", "params:probing", **corrupted),
+                [f"{split}.corrupted_probing_{kind}" for kind in ("scores", "metrics", "differences")],
+                namespace,
             ),
-            node(
-                of_split(evaluation.probe_corrupted),
-                [
-                    *(*corrupted, "assay_labels", "compound_keys", "pairs", "folds"),
-                    *("params:corruption", "params:probing", "params:seed"),
-                ],
-                ["corruption_probing_scores", "corrupted_probing_metrics", "corrupted_probing_differences"],
-                name="probe_corrupted",
-            ),
-            node(
-                evaluation.gather,
-                [
-                    *("corrupted_rank_metrics", "corrupted_rank_differences"),
-                    *("corrupted_probing_metrics", "corrupted_probing_differences"),
-                ],
-                ["corruption_metrics", "corruption_differences"],
-                name="gather",
-            ),
-        ],
-        namespace="corruption",
-        prefix_datasets_with_namespace=False,
+        ]
     )

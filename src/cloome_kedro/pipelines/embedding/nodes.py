@@ -2,110 +2,94 @@
 
 import logging
 
-from cloome_kedro.parameters import EmbeddingParameters, FingerprintParameters, IngestionParameters
+from cloome_kedro.parameters import EmbeddingParameters
 
 logger = logging.getLogger(__name__)
 
 
-def embed_images(checkpoint, plate_store, fields, parameters: EmbeddingParameters, ingestion: IngestionParameters):
-    """Embed every field of the table ``fields``, controls too, keyed by ``field_id``.
+def embed_fields(checkpoint, fields, embedding: EmbeddingParameters, **sources):
+    """Embed every field of the table ``fields``, controls too: ``Embeddings`` by ``field_id``.
 
-    Warns where fields are stored with other intensities or another size than the model was trained on.
+    Fields that the model's view has no input of are left out, with a warning.
+
+    Parameters
+    ----------
+    sources
+        Datasets that the model's view reads.
     """
-    from cloome_kedro.datasets.embeddings import Embeddings
-    from cloome_kedro.learning.checkpoint import build, preprocess_of
-    from cloome_kedro.learning.embed import embed_images, find_device
-
-    _warn_of_other_images(checkpoint.config["intensity"], ingestion)
-    vectors = embed_images(
-        build(checkpoint),
-        plate_store.reader(fields["plate_file"].to_numpy(), fields["row"].to_numpy()),
-        len(fields),
-        preprocess_of(checkpoint),
-        parameters.batch_size,
-        find_device(parameters.accelerator),
-    )
-    return Embeddings(fields["field_id"].to_numpy(), vectors, _meta(checkpoint))
+    view = checkpoint.view("field")
+    if differences := view.differences(fields, sources):
+        logger.warning(
+            "fields are stored in another way than the model was trained on (params:ingestion.storage: %s): embeddings "
+            "may be poor",
+            "; ".join(differences),
+        )
+    return _embed("field", checkpoint.build(), checkpoint, fields, fields["field_id"], embedding, sources)
 
 
-def embed_untrained(checkpoint, plate_store, pairs, folds, parameters: EmbeddingParameters, seed: int):
-    """Embed every field of ``pairs`` by the checkpoint's architecture with fresh weights of this seed.
+def embed_compounds(checkpoint, compounds, embedding: EmbeddingParameters, **sources):
+    """Embed every compound: ``Embeddings`` by InChIKey."""
+    import numpy as np
 
-    What is found with them is what the architecture and the images give without any training. Batch normalisation takes
+    table = compounds.assign(structure_row=np.arange(len(compounds)))
+    return _embed("compound", checkpoint.build(), checkpoint, table, table["inchikey"], embedding, sources)
+
+
+def embed_untrained(checkpoint, examples, embedding: EmbeddingParameters, seed: int, **sources):
+    """Embed every field of ``examples`` by the checkpoint's architecture with fresh weights of this seed.
+
+    What is found with them is what the architecture and the view give without any training. Batch normalisation takes
     its statistics from fields of the training fold, as the first steps of a training would.
 
     Raises
     ------
     ValueError
-        If no field is of a compound of the training fold.
+        If no field of the training fold has an input.
     """
     import numpy as np
 
-    from cloome_kedro.chemistry.splits import split_hash
-    from cloome_kedro.datasets.embeddings import Embeddings
-    from cloome_kedro.learning.checkpoint import build_untrained, preprocess_of
-    from cloome_kedro.learning.embed import embed_images, find_device
-    from cloome_kedro.learning.untrained import calibrate_image_statistics
+    from cloome_kedro.learning.embed import Embedder, find_device
+    from cloome_kedro.learning.untrained import calibrate_field_statistics
 
-    training = folds.loc[folds["fold"] == "train", "inchikey"]
-    fields = np.flatnonzero(pairs["inchikey"].isin(training))
-    if not len(fields):
-        raise ValueError("no field of a compound of the training fold is in pairs: see folds and pairs")
-    model, preprocess = build_untrained(checkpoint, seed), preprocess_of(checkpoint)
-    read = plate_store.reader(pairs["plate_file"].to_numpy(), pairs["row"].to_numpy())
-    device = find_device(parameters.accelerator)
-    calibrate_image_statistics(model, read, fields, preprocess, seed, parameters.batch_size, device=device)
-    vectors = embed_images(model, read, len(pairs), preprocess, parameters.batch_size, device)
-    meta = {"split_hash": split_hash(folds), "seed": seed, "epoch": None, "weights": "untrained"}
-    return Embeddings(pairs["field_id"].to_numpy(), vectors, meta)
+    view = checkpoint.view("field")
+    rows = view.rows(examples, sources)
+    train = np.flatnonzero((examples["fold"] == "train").to_numpy() & rows.known)
+    if not len(train):
+        raise ValueError("no field of a compound of the training fold has an input of the model's view")
+    model = checkpoint.build_untrained(seed)
+    embedder = Embedder(model, embedding.batch_size, find_device(embedding.accelerator))
+    calibrate_field_statistics(embedder, rows.read, train, view, seed)
+    own = {"seed": seed, "epoch": None, "weights": "untrained"}
+    return _embed("field", model, checkpoint, examples, examples["field_id"], embedding, sources, **own)
 
 
-def embed_structures(
-    checkpoint, compounds, fingerprints, parameters: EmbeddingParameters, fingerprint_settings: FingerprintParameters
-):
-    """Embed every compound, keyed by InChIKey; ``fingerprints`` are packed, in the order of ``compounds``.
+def _embed(side, model, checkpoint, table, keys, embedding: EmbeddingParameters, sources, **own):
+    """Embed the rows of a table that the model's view has an input of.
 
-    Raises
-    ------
-    ValueError
-        If the model was trained on fingerprints with other settings.
+    Parameters
+    ----------
+    own
+        What the description of the embeddings says instead of what the checkpoint says.
     """
-    from cloome_kedro.datasets.embeddings import Embeddings
-    from cloome_kedro.learning.checkpoint import build
-    from cloome_kedro.learning.embed import embed_structures, find_device
+    import numpy as np
 
-    found = fingerprint_settings.model_dump(mode="json")
-    if found != (trained_on := checkpoint.config["fingerprints"]):
-        raise ValueError(
-            f"params:fingerprints are {found}, the checkpoint was trained on {trained_on}: "
-            "train again, or set them back"
-        )
-    if fingerprints.shape != (len(compounds), fingerprint_settings.bits // 8):
-        raise ValueError(
-            f"fingerprints of shape {fingerprints.shape} do not fit {len(compounds)} compounds with "
-            f"{fingerprint_settings.bits} bits: run the featurization pipeline again"
-        )
-    vectors = embed_structures(
-        build(checkpoint), fingerprints, parameters.batch_size, find_device(parameters.accelerator)
-    )
-    return Embeddings(compounds["inchikey"].to_numpy(), vectors, _meta(checkpoint))
+    from cloome_kedro.evaluation.methods import Embeddings
+    from cloome_kedro.learning.embed import Embedder, find_device
 
-
-def _warn_of_other_images(trained_on: dict, ingestion: IngestionParameters) -> None:
-    stored = ingestion.model_dump(mode="json", include=set(trained_on))
-    if differ := [
-        f"{key} {stored.get(key)}, not {value}" for key, value in trained_on.items() if stored.get(key) != value
-    ]:
-        logger.warning(
-            "fields are stored in another way than the model was trained on (params:ingestion: %s): "
-            "embeddings may be poor",
-            "; ".join(differ),
-        )
-
-
-def _meta(checkpoint) -> dict:
-    from cloome_kedro.learning.checkpoint import weights_hash
-
-    return {key: checkpoint.config[key] for key in ("split_hash", "seed", "epoch")} | {
-        "weights": weights_hash(checkpoint)
+    view = checkpoint.view(side)
+    rows = view.rows(table, sources)
+    known, keys = np.flatnonzero(rows.known), np.asarray(keys)
+    without = len(keys) - len(known)
+    if without:
+        first = keys[~rows.known][0]
+        logger.warning("%d of %d %ss have no input of the model's view: %s, ...", without, len(keys), side, first)
+    vectors = Embedder(model, embedding.batch_size, find_device(embedding.accelerator))(side, rows.read, known, view)
+    config = checkpoint.config
+    meta = {
+        **{name: config[name] for name in ("split_hash", "seed", "epoch")},
+        "weights": checkpoint.weights,
+        "normalised": checkpoint.architecture.normalise,
+        "learned": any(True for _ in model.visual.parameters()),
+        "without_input": without,
     }
+    return Embeddings(keys[known], vectors, meta | own)

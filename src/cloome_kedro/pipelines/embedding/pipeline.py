@@ -1,37 +1,55 @@
-from kedro.pipeline import Pipeline, node
+"""Wiring of ``embedding``."""
 
-from cloome_kedro.pipelines.embedding.nodes import embed_images, embed_structures, embed_untrained
+from collections.abc import Sequence
+
+from kedro.pipeline import Pipeline
+
+from cloome_kedro.pipelines.embedding import nodes
+from cloome_kedro.pipelines.wiring import GPU, named, task
 
 
-def create_pipeline(split: str = "random", fingerprints: str = "params:fingerprints") -> Pipeline:
-    """Embed with the checkpoint of a split (the same nodes for every split).
+def create_pipeline(
+    results: str, model: str, of_fields: Sequence[str], of_compounds: Sequence[str], untrained: bool = False
+) -> Pipeline:
+    """Embed with one model of one split.
 
-    ``fingerprints`` is the input that their settings are read from.
+    Parameters
+    ----------
+    results
+        Namespace of the trained model: the split's, or that of its tuned model.
+    model
+        Its name.
+    of_fields, of_compounds
+        Datasets that the model's views of fields and of compounds read.
+    untrained
+        Whether fields are embedded by the untrained model, too.
     """
-    return Pipeline(
-        [
-            node(
-                embed_images,
-                ["checkpoint", "plate_store", "fields", "params:embedding", "params:ingestion"],
-                "image_embeddings",
-                name="embed_images",
-                tags=["gpu"],
-            ),
-            node(
-                embed_structures,
-                ["checkpoint", "compounds", "fingerprints", "params:embedding", fingerprints],
-                "structure_embeddings",
-                name="embed_structures",
-                tags=["gpu"],
-            ),
-            node(
-                embed_untrained,
-                ["checkpoint", "plate_store", "pairs", "folds", "params:embedding", "params:seed"],
-                "untrained_embeddings",
-                name="embed_untrained",
-                tags=["gpu"],
-            ),
-        ],
-        namespace="embedding",
-        prefix_datasets_with_namespace=False,
-    )
+    of_model = f"{results}.{model}"
+    checkpoint = f"{of_model}.checkpoint"
+    tasks = [
+        task(
+            nodes.embed_fields,
+            named(checkpoint, "fields", "params:embedding", *of_fields),
+            f"{of_model}.field_embeddings",
+            of_model,
+            GPU,
+        ),
+        task(
+            nodes.embed_compounds,
+            named(checkpoint, "compounds", "params:embedding", *of_compounds),
+            f"{of_model}.compound_embeddings",
+            of_model,
+            GPU,
+        ),
+    ]
+    if untrained:
+        tasks.append(
+            task(
+                nodes.embed_untrained,
+                named(checkpoint, f"{results}.examples", "params:embedding", "params:seed", *of_fields),
+                f"{of_model}.untrained_embeddings",
+                of_model,
+                GPU,
+            )
+        )
+    return Pipeline(tasks)

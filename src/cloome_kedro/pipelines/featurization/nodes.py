@@ -1,4 +1,4 @@
-"""Nodes of ``featurization``; tables are pandas DataFrames with the schemas of their names."""
+"""Nodes of ``featurization``. Tables are those of :mod:`cloome_kedro.schemas` of the same name."""
 
 import logging
 from collections import Counter
@@ -9,7 +9,12 @@ logger = logging.getLogger(__name__)
 
 
 def standardise_compounds(compound_table):
-    """Return `compounds`, `compound_keys` and `rejected_compounds`."""
+    """Standardise the screen's structures.
+
+    Returns
+    -------
+    compounds, compound_keys, rejected_compounds
+    """
     from cloome_kedro.chemistry.standardise import standardise
 
     compounds, compound_keys, rejected = standardise(compound_table)
@@ -23,20 +28,22 @@ def standardise_compounds(compound_table):
     return compounds, compound_keys, rejected
 
 
-def fingerprint_compounds(compounds, parameters: FingerprintParameters):
-    """Return packed Morgan fingerprints, uint8 (N, bits / 8), in the order of `compounds`."""
+def fingerprint_compounds(compounds, fingerprints: FingerprintParameters):
+    """Morgan fingerprints: ``Fingerprints``, in the order of ``compounds``."""
     from cloome_kedro.chemistry.fingerprints import morgan, pack
+    from cloome_kedro.learning.views.morgan import Fingerprints
 
-    return pack(morgan(compounds["smiles"].tolist(), parameters.bits, parameters.radius, parameters.chirality))
+    settings = fingerprints.model_dump()
+    return Fingerprints(pack(morgan(compounds["smiles"].tolist(), **settings)), settings)
 
 
 def pair_fields(fields, compound_keys):
-    """Return `pairs`: fields with a known structure. Controls never enter, even those that are a known compound.
+    """Pair fields with their structures: ``pairs``. Controls never enter, even those that are a known compound.
 
     Raises
     ------
     ValueError
-        If there is none.
+        If there is no pair.
     """
     treated = fields[~fields["control"]]
     pairs = treated.merge(compound_keys, on="compound_id")
@@ -53,53 +60,81 @@ def pair_fields(fields, compound_keys):
         len(fields) - len(treated),
         len(treated) - len(pairs),
     )
-    # the concentration in µM with six digits, nothing after @ where it is unknown
+    # The concentration in µM has six digits. Where it is unknown, nothing follows the @.
     micromolar = pairs["concentration_um"].map("{:.6g}".format).where(pairs["concentration_um"].notna(), "")
     columns = ["field_id", "screen", "plate", "well", "site", "plate_file", "row", "inchikey"]
     return pairs[columns].assign(treatment=pairs["inchikey"] + "@" + micromolar)
 
 
-def split_random(compounds, pairs, parameters: SplitParameters):
-    """Return `folds` of the compounds in `pairs`, at random."""
-    from cloome_kedro.chemistry.splits import random_split
+def join_labels(assay_labels, compound_keys, pairs):
+    """Join the screen's assay labels to its compounds: ``labels``."""
+    from cloome_kedro.chemistry.labels import labels_of_screen
+
+    labels, rows, conflicts = labels_of_screen(assay_labels, compound_keys, pairs["inchikey"].unique())
+    values = labels.drop(columns="inchikey").to_numpy(float)
+    logger.info(
+        "%d of %d rows of assay labels are of the screen's compounds: %d compounds, %d labels (%d active) in %d assays",
+        *(rows, len(assay_labels), len(labels), (values >= 0).sum(), (values == 1).sum(), values.shape[1]),
+    )
+    if conflicts:
+        logger.warning("%d labels count as not measured, since several ids of the compound disagree", conflicts)
+    return labels
+
+
+def make_examples(compounds, pairs, splits: SplitParameters, *, split: str, **tables):
+    """Split the compounds, and join pairs, folds and compounds: ``examples``.
+
+    Parameters
+    ----------
+    tables
+        Further tables that the split reads.
+    split
+        Name of the split.
+
+    Raises
+    ------
+    cloome_kedro.chemistry.folds.SplitError
+        If the folds leak or one is empty.
+    """
+    import numpy as np
+
+    from cloome_kedro.chemistry.folds import check_folds, split_hash
+    from cloome_kedro.chemistry.splits import SPLITS
+    from cloome_kedro.words import FOLDS
 
     paired = compounds[compounds["inchikey"].isin(pairs["inchikey"])]
-    return _checked(random_split(paired, _fractions(parameters), parameters.seed), compounds, pairs, "random")
+    folds = SPLITS[split](paired, pairs, splits.fractions, splits.seed, **tables)
+    check_folds(folds, compounds, split, SPLITS.facts(split)["together"])
+    of_compounds = compounds[["inchikey", "moa"]].assign(structure_row=np.arange(len(compounds)))
+    identity = split_hash(folds)
+    examples = (
+        pairs.merge(folds, on="inchikey", validate="many_to_one")
+        .merge(of_compounds, on="inchikey", validate="many_to_one")
+        .assign(split=split, split_hash=identity)
+    )
+    sizes = examples.groupby("fold").agg(compounds=("inchikey", "nunique"), fields=("field_id", "size"))
+    logger.info(
+        "%s split %s: %s",
+        split,
+        identity,
+        "; ".join(f"{fold} {sizes.compounds[fold]} compounds, {sizes.fields[fold]} fields" for fold in FOLDS),
+    )
+    return examples
 
 
-def split_scaffold(compounds, pairs, parameters: SplitParameters):
-    """Return `folds` of the compounds in `pairs`, with no scaffold in two of them."""
-    from cloome_kedro.chemistry.splits import scaffold_split
-
-    paired = compounds[compounds["inchikey"].isin(pairs["inchikey"])]
-    return _checked(scaffold_split(paired, _fractions(parameters), parameters.seed), compounds, pairs, "scaffold")
-
-
-def split_provided(compounds, pairs, provided_folds):
-    """Return `folds` as `provided_folds` gives them; compounds that it does not name are left out."""
-    from cloome_kedro.chemistry.splits import provided_split
-
-    folds, unmatched = provided_split(provided_folds, pairs)
-    if unmatched:
-        logger.warning("%d rows of provided_folds name nothing in this screen, e.g. %s", len(unmatched), unmatched[:3])
-    if without := pairs["inchikey"].nunique() - len(folds):
-        logger.warning("%d compounds have no fold in provided_folds and are left out", without)
-    return _checked(folds, compounds, pairs, "provided")
-
-
-def check_leaks(folds, compounds, fingerprints, parameters: SplitParameters):
-    """Return `leaks`: structures, scaffolds and near-duplicates that folds share. Only structures are warned of."""
+def check_leaks(examples, compounds, fingerprints, splits: SplitParameters):
+    """Find structures, scaffolds and near-duplicates that folds share: ``leaks``. Only structures are warned of."""
     from cloome_kedro.chemistry.leaks import find_leaks
-    from cloome_kedro.chemistry.splits import split_hash
 
-    leaks = find_leaks(folds, compounds, fingerprints, parameters.near_duplicate)
+    folds = examples[["inchikey", "fold"]].drop_duplicates()
+    leaks = find_leaks(folds, compounds, fingerprints.packed, splits.near_duplicate)
     of_test = leaks[(leaks["fold"] == "test") & (leaks["other_fold"] == "train")].set_index("kind")["compounds"]
     logger.info(
         "of %d test compounds %d have a scaffold of the training fold, %d a near-duplicate in it (Tanimoto >= %g)",
         (folds["fold"] == "test").sum(),
         of_test["scaffold"],
         of_test["near-duplicate"],
-        parameters.near_duplicate,
+        splits.near_duplicate,
     )
     for leak in leaks[(leaks["kind"] == "structure") & (leaks["compounds"] > 0)].to_dict("records"):
         logger.warning(
@@ -107,23 +142,4 @@ def check_leaks(folds, compounds, fingerprints, parameters: SplitParameters):
             "%(other_fold)s, e.g. %(example)s",
             leak,
         )
-    return leaks.assign(split_hash=split_hash(folds))
-
-
-def _fractions(parameters: SplitParameters) -> dict[str, float]:
-    return {"train": parameters.train, "validation": parameters.validation, "test": parameters.test}
-
-
-def _checked(folds, compounds, pairs, kind: str):
-    from cloome_kedro.chemistry.splits import FOLDS, check_folds, split_hash
-
-    check_folds(folds, compounds, kind)
-    fields = pairs.merge(folds, on="inchikey").groupby("fold").size()
-    sizes = folds.groupby("fold").size()
-    logger.info(
-        "%s split %s: %s",
-        kind,
-        split_hash(folds),
-        "; ".join(f"{fold} {sizes[fold]} compounds, {fields[fold]} fields" for fold in FOLDS),
-    )
-    return folds
+    return leaks.assign(split_hash=examples["split_hash"].iloc[0])

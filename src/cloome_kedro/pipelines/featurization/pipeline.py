@@ -1,55 +1,48 @@
 """Wiring of ``featurization``."""
 
-from kedro.pipeline import Node, Pipeline, node
+from kedro.pipeline import Pipeline
 
-from cloome_kedro.pipelines.featurization.nodes import (
-    check_leaks,
-    fingerprint_compounds,
-    pair_fields,
-    split_provided,
-    split_random,
-    split_scaffold,
-    standardise_compounds,
-)
-
-SPLIT_NODES = {
-    "random": (split_random, ["compounds", "pairs", "params:splits"]),
-    "scaffold": (split_scaffold, ["compounds", "pairs", "params:splits"]),
-    "provided": (split_provided, ["compounds", "pairs", "provided_folds"]),
-}
+from cloome_kedro.chemistry.splits import SPLITS
+from cloome_kedro.pipelines.featurization import nodes
+from cloome_kedro.pipelines.wiring import named, task
 
 
 def create_pipeline() -> Pipeline:
-    """What all splits share: standardised compounds, fingerprints and pairs."""
-    return _featurization(
+    """What all splits share: standardised compounds, fingerprints, pairs and labels."""
+    namespace = "featurization"
+    return Pipeline(
         [
-            node(
-                standardise_compounds,
-                "compound_table",
+            task(
+                nodes.standardise_compounds,
+                named("compound_table"),
                 ["compounds", "compound_keys", "rejected_compounds"],
-                name="standardise_compounds",
+                namespace,
             ),
-            node(
-                fingerprint_compounds,
-                ["compounds", "params:fingerprints"],
-                "fingerprints",
-                name="fingerprint_compounds",
-            ),
-            node(pair_fields, ["fields", "compound_keys"], "pairs", name="pair_fields"),
+            task(nodes.fingerprint_compounds, named("compounds", "params:fingerprints"), "fingerprints", namespace),
+            task(nodes.pair_fields, named("fields", "compound_keys"), "pairs", namespace),
+            task(nodes.join_labels, named("assay_labels", "compound_keys", "pairs"), "labels", namespace),
         ]
     )
 
 
 def create_split_pipeline(split: str) -> Pipeline:
-    """The folds of one split, ``random``, ``scaffold`` or ``provided``, and what they share."""
-    function, inputs = SPLIT_NODES[split]
-    return _featurization(
+    """The examples of one split, one of :data:`~cloome_kedro.chemistry.splits.SPLITS`, and what its folds share."""
+    namespace = f"{split}.featurization"
+    tables = SPLITS.facts(split).get("reads", ())
+    return Pipeline(
         [
-            node(function, inputs, "folds", name=function.__name__),
-            node(check_leaks, ["folds", "compounds", "fingerprints", "params:splits"], "leaks", name="check_leaks"),
+            task(
+                nodes.make_examples,
+                named("compounds", "pairs", "params:splits", *tables),
+                f"{split}.examples",
+                namespace,
+                split=split,
+            ),
+            task(
+                nodes.check_leaks,
+                named(f"{split}.examples", "compounds", "fingerprints", "params:splits"),
+                f"{split}.leaks",
+                namespace,
+            ),
         ]
     )
-
-
-def _featurization(nodes: list[Node]) -> Pipeline:
-    return Pipeline(nodes, namespace="featurization", prefix_datasets_with_namespace=False)

@@ -3,7 +3,7 @@
 from cloome_kedro.parameters import ImportParameters
 
 
-def import_published(published_checkpoint, parameters: ImportParameters):
+def import_published(published_checkpoint, import_checkpoint: ImportParameters):
     """Pass the checkpoint on to be saved as a split's.
 
     Raises
@@ -11,6 +11,6 @@ def import_published(published_checkpoint, parameters: ImportParameters):
     ValueError
         If no variant is named: ``default`` is kept for models that are trained here.
     """
-    if parameters.variant == "default":
+    if import_checkpoint.variant == "default":
         raise ValueError("a published checkpoint needs a variant of its own: add --params variant=published")
     return published_checkpoint

@@ -1,19 +1,20 @@
-from kedro.pipeline import Pipeline, node
+"""Wiring of ``import_checkpoint``."""
+
+from kedro.pipeline import Pipeline
 
 from cloome_kedro.pipelines.import_checkpoint.nodes import import_published
+from cloome_kedro.pipelines.wiring import named, task
 
 
-def create_pipeline(split: str = "random") -> Pipeline:
-    """Make the published checkpoint that of a split (the same node for every split)."""
+def create_pipeline(split: str, model: str) -> Pipeline:
+    """Make the published checkpoint that of a model of a split."""
     return Pipeline(
         [
-            node(
+            task(
                 import_published,
-                ["published_checkpoint", "params:import_checkpoint"],
-                "checkpoint",
-                name="import_published",
+                named("published_checkpoint", "params:import_checkpoint"),
+                f"{split}.{model}.checkpoint",
+                f"{split}.{model}",
             )
-        ],
-        namespace="import_checkpoint",
-        prefix_datasets_with_namespace=False,
+        ]
     )

@@ -1,27 +1,26 @@
 """Wiring of ``ingestion``."""
 
-from kedro.pipeline import Pipeline, node
+from kedro.pipeline import Pipeline
 
-from cloome_kedro.pipelines.ingestion.nodes import index_fields, ingest_plates
+from cloome_kedro.pipelines.ingestion import nodes
+from cloome_kedro.pipelines.wiring import named, task
 
 
 def create_pipeline() -> Pipeline:
     """From the screen's folder to plate files and the tables that describe their rows."""
     return Pipeline(
         [
-            node(
-                index_fields,
-                ["raw_screen", "params:ingestion"],
+            task(
+                nodes.index_fields,
+                named("raw_screen", "params:ingestion"),
                 ["field_index", "compound_table", "rejected_index"],
-                name="index_fields",
+                "ingestion",
             ),
-            node(
-                ingest_plates,
-                ["plate_store", "field_index", "rejected_index", "params:ingestion"],
+            task(
+                nodes.ingest_plates,
+                named("plate_store", "field_index", "rejected_index", "params:ingestion"),
                 ["fields", "rejected_fields"],
-                name="ingest_plates",
+                "ingestion",
             ),
-        ],
-        namespace="ingestion",
-        prefix_datasets_with_namespace=False,
+        ]
     )

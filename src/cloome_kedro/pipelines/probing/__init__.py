@@ -1,4 +1,4 @@
-"""Linear probing of one split: which assays a compound is active in, from images of it."""
+"""Linear probing of one split: which assays is a compound active in, from images of it."""
 
 from cloome_kedro.pipelines.probing.pipeline import create_pipeline
 

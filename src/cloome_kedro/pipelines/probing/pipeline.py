@@ -1,34 +1,20 @@
-"""Wiring of the probing pipeline."""
+"""Wiring of ``probing``."""
 
-from functools import partial, update_wrapper
-
-from kedro.pipeline import Pipeline, node
+from kedro.pipeline import Pipeline
 
 from cloome_kedro.pipelines.probing import nodes
+from cloome_kedro.pipelines.wiring import named, task
 
 
-def create_pipeline(split: str) -> Pipeline:
-    """Probing of one split, whose name goes into the tables."""
+def create_pipeline(split: str, results: str) -> Pipeline:
+    """Probing of one split; arguments are those of the pipeline ``retrieval``."""
     return Pipeline(
         [
-            node(
-                update_wrapper(partial(nodes.probe_assays, split=split), nodes.probe_assays),
-                [
-                    "image_embeddings",
-                    "untrained_embeddings",
-                    "field_profiles",
-                    "cell_counts",
-                    "assay_labels",
-                    "compound_keys",
-                    "pairs",
-                    "folds",
-                    "params:probing",
-                    "params:seed",
-                ],
-                ["probing_scores", "probing_metrics", "probing_differences"],
-                name="probe_assays",
-            ),
-        ],
-        namespace="probing",
-        prefix_datasets_with_namespace=False,
+            task(
+                nodes.probe_assays,
+                named(f"{results}.methods", f"{split}.examples", "labels", "params:probing", "params:seed"),
+                [f"{results}.probing_{kind}" for kind in ("scores", "metrics", "differences")],
+                f"{results}.evaluation.probing",
+            )
+        ]
     )

@@ -1,33 +1,33 @@
 """Wiring of ``profile_moa``."""
 
-from kedro.pipeline import Pipeline, node
+from kedro.pipeline import Pipeline
 
-from cloome_kedro.pipelines.profile_moa.nodes import join_profile_plates, rank_mechanisms, summarise_mechanisms
+from cloome_kedro.pipelines.profile_moa import nodes
+from cloome_kedro.pipelines.wiring import named, task
 
 
 def create_pipeline() -> Pipeline:
     """From a table of profiles for each plate to the ranks of mechanisms across plates."""
+    namespace = "profile_moa"
     return Pipeline(
         [
-            node(
-                join_profile_plates,
-                ["profile_plates", "params:profile_moa"],
+            task(
+                nodes.join_profile_plates,
+                named("profile_plates", "params:profile_moa"),
                 ["profile_wells", "rejected_profiles"],
-                name="join_profile_plates",
+                namespace,
             ),
-            node(
-                rank_mechanisms,
-                ["profile_wells", "params:profile_moa", "params:seed"],
+            task(
+                nodes.rank_mechanisms,
+                named("profile_wells", "params:profile_moa", "params:seed"),
                 "profile_moa_ranks",
-                name="rank_mechanisms",
+                namespace,
             ),
-            node(
-                summarise_mechanisms,
-                ["profile_moa_ranks", "params:profile_moa", "params:seed"],
-                ["profile_moa_metrics", "profile_moa_differences", "profile_moa_summary", "profile_moa_figure"],
-                name="summarise_mechanisms",
+            task(
+                nodes.summarise_mechanisms,
+                named("profile_moa_ranks", "params:profile_moa", "params:seed"),
+                [f"profile_moa_{kind}" for kind in ("metrics", "differences", "summary", "figure")],
+                namespace,
             ),
-        ],
-        namespace="profile_moa",
-        prefix_datasets_with_namespace=False,
+        ]
     )

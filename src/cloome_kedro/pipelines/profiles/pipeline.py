@@ -1,28 +1,23 @@
 """Wiring of ``profiles``."""
 
-from kedro.pipeline import Pipeline, node
+from kedro.pipeline import Pipeline
 
-from cloome_kedro.pipelines.profiles.nodes import count_nuclei, measure_profiles, normalise_profiles
+from cloome_kedro.pipelines.profiles import nodes
+from cloome_kedro.pipelines.wiring import named, task
 
 
 def create_pipeline() -> Pipeline:
-    """From plate files to one normalised profile a field."""
+    """From plate files to one normalised profile per field."""
+    measured = ("profile_store", "profile_index")
     return Pipeline(
         [
-            node(
-                measure_profiles,
-                ["profile_store", "plate_store", "fields", "params:profiles"],
+            task(
+                nodes.measure_profiles,
+                named("profile_store", "plate_store", "fields", "params:profiles"),
                 "profile_index",
-                name="measure_profiles",
+                "profiles",
             ),
-            node(count_nuclei, ["profile_store", "profile_index"], "cell_counts", name="count_nuclei"),
-            node(
-                normalise_profiles,
-                ["profile_store", "profile_index", "fields", "params:profiles"],
-                "field_profiles",
-                name="normalise_profiles",
-            ),
-        ],
-        namespace="profiles",
-        prefix_datasets_with_namespace=False,
+            task(nodes.count_nuclei, named(*measured), "cell_counts", "profiles"),
+            task(nodes.normalise_profiles, named(*measured, "fields", "params:profiles"), "field_profiles", "profiles"),
+        ]
     )

@@ -1,5 +1,5 @@
 """Figures, galleries and the HTML report."""
 
-from .pipeline import create_pipeline, create_section_pipeline
+from cloome_kedro.pipelines.reporting.pipeline import create_pipeline, create_split_pipeline
 
-__all__ = ["create_pipeline", "create_section_pipeline"]
+__all__ = ["create_pipeline", "create_split_pipeline"]

@@ -1,186 +1,195 @@
-"""Nodes that describe one split's training, retrieval and embeddings, and join its section of the report (HTML).
+"""Nodes that describe a split's models, their retrieval and their embeddings, and join its section of the report.
 
-Tables are those of ``cloome_kedro.schemas``.
+Each that describes draws figures and writes a text, HTML that names its figures. With its figures, a text is a part of
+the section. Tables are those of :mod:`cloome_kedro.schemas` of the same name.
 """
 
-from cloome_kedro.parameters import ReportingParameters, RetrievalParameters
+from cloome_kedro.parameters import ReportingParameters, RetrievalParameters, StudyParameters
+
+#: parts of a section, in order -> headings
+HEADINGS = {
+    "training": "Folds and training",
+    "tuning": "Hyperparameter search",
+    "retrieval": "Retrieval",
+    "zero_shot": "Zero-shot",
+    "probing": "Probing",
+    "corruption": "Corruption",
+    "embedding": "Embeddings",
+}
 
 
-def describe_training(history, leaks, folds, compounds, pairs, reporting: ReportingParameters, *, split: str):
-    """Folds, what they share, and the training.
+def describe_training(examples, compounds, leaks, study: StudyParameters, **models):
+    """Describe folds, what they share, and the models.
+
+    Parameters
+    ----------
+    models
+        ``<model>_checkpoint`` and ``<model>_history`` of each model.
 
     Returns
     -------
-    training_part (HTML), training_curves
+    training_text, training_curves_figure
     """
-    from cloome_kedro.chemistry.splits import split_hash
     from cloome_kedro.reporting import figures, tables
-    from cloome_kedro.reporting.report import data_uri, render
+    from cloome_kedro.reporting.report import render
+    from cloome_kedro.reporting.style import Look
     from cloome_kedro.reporting.task_tables import leak_table
 
-    curves = figures.training_curves(history, title=f"{split} split", note=reporting.note)
+    look = Look(f"{examples['split'].iloc[0]} split", study.note, study.models)
+    checkpoints = {label: models[f"{name}_checkpoint"] for name, label in study.models.items()}
+    histories = {label: models[f"{name}_history"] for name, label in study.models.items()}
+    history = histories[look.model]
     part = render(
         "training.html.j2",
+        look,
         summary=tables.training_summary(history),
-        folds=tables.split_summary(folds, compounds, pairs),
-        split_hash=split_hash(folds),
+        models=tables.model_table(checkpoints, histories),
+        folds=tables.split_summary(examples, compounds),
+        split_hash=examples["split_hash"].iloc[0],
         leaks=leak_table(leaks),
         trained=len(history),
-        curves=data_uri(curves),
     )
-    return part, curves
+    return part, figures.training_curves(history, look)
 
 
 def describe_retrieval(
+    *,
     retrieval_ranks,
-    bilinear_ranks,
-    oracle_ranks,
-    retrieval_metrics,
-    retrieval_differences,
-    image_embeddings,
-    structure_embeddings,
+    metrics,
+    differences,
+    field_embeddings,
+    compound_embeddings,
     plate_store,
     fields,
     compounds,
+    study: StudyParameters,
     reporting: ReportingParameters,
     retrieval: RetrievalParameters,
     seed: int,
-    *,
-    split: str,
 ):
-    """Retrieval beside its baselines, and a gallery.
+    """Describe retrieval by all methods, with a gallery of the first model's.
 
     Returns
     -------
-    retrieval_part (HTML), rank_distribution, retrieval_gallery
+    retrieval_text, retrieval_accuracy_figure, rank_distribution_figure, retrieval_gallery_figure
     """
-    import pandas as pd
-
     from cloome_kedro.reporting import figures, tables
     from cloome_kedro.reporting.gallery import retrieval_gallery
     from cloome_kedro.reporting.montage import field_reader
-    from cloome_kedro.reporting.report import data_uri, render
-    from cloome_kedro.reporting.style import BASELINE
+    from cloome_kedro.reporting.report import render
+    from cloome_kedro.reporting.style import Look
     from cloome_kedro.reporting.task_tables import method_differences
+    from cloome_kedro.words import CLEAN, RETRIEVAL
 
-    text = {"title": f"{split} split", "note": reporting.note}
-    ranks = [table for table in (retrieval_ranks, bilinear_ranks, oracle_ranks) if len(table)]
-    distribution = figures.rank_distribution(pd.concat(ranks, ignore_index=True), **text)
-    gallery = retrieval_gallery(
-        retrieval_ranks,
-        image_embeddings,
-        structure_embeddings,
-        compounds,
-        field_reader(plate_store, fields),
-        queries=reporting.gallery_queries,
-        hits=reporting.gallery_hits,
-        seed=seed,
-        **text,
-    )
+    look = Look(f"{retrieval_ranks['split'].iloc[0]} split", study.note, study.models)
+    metrics = metrics[(metrics["task"] == RETRIEVAL) & (metrics["images"] == CLEAN)]
+    differences = differences[(differences["task"] == RETRIEVAL) & (differences["images"] == CLEAN)]
     part = render(
         "retrieval.html.j2",
+        look,
         fold=retrieval.fold,
         confidence=retrieval.confidence,
-        metrics=tables.retrieval_tables(retrieval_metrics),
-        differences=method_differences(retrieval_differences),
-        has_baseline=bool((retrieval_metrics["method"] == BASELINE).any()),
-        has_oracle=bool(retrieval_metrics["method"].str.startswith("Oracle").any()),
-        bars=data_uri(figures.top_k_bars(retrieval_metrics, **text)),
-        distribution=data_uri(distribution),
-        gallery=data_uri(gallery, photographic=True),
+        metrics=tables.retrieval_tables(metrics, look),
+        differences=method_differences(differences[differences["method"] == look.model]),
+        bilinear=study.models.get("bilinear"),
+        has_oracle=bool(metrics["method"].str.startswith("Oracle").any()),
         gallery_caption=(
             f"Drawn at random from the {retrieval.fold} compounds (seed {seed}), not chosen. The candidates are"
             f" those of the full pool: one field of each {retrieval.fold} compound."
         ),
     )
-    return part, distribution, gallery
+    gallery = retrieval_gallery(
+        retrieval_ranks,
+        (field_embeddings, compound_embeddings),
+        compounds,
+        field_reader(plate_store, fields),
+        look,
+        queries=reporting.gallery_queries,
+        hits=reporting.gallery_hits,
+        seed=seed,
+    )
+    return part, figures.top_k_bars(metrics, look), figures.rank_distribution(retrieval_ranks, look), gallery
 
 
 def describe_embeddings(
-    image_embeddings,
-    structure_embeddings,
-    pairs,
-    compounds,
-    folds,
-    reporting: ReportingParameters,
+    *,
+    field_embeddings,
+    compound_embeddings,
+    examples,
+    study: StudyParameters,
     retrieval: RetrievalParameters,
     seed: int,
-    *,
-    split: str,
 ):
-    """Map of the fold that retrieval is of, and the gap between images and structures.
+    """Map the fold that retrieval is of, and the gap between images and compounds.
 
     Returns
     -------
-    embedding_part (HTML), embedding_map, modality_gap
+    embedding_text, embedding_map_figure, modality_gap_figure
     """
     import pandas as pd
 
+    from cloome_kedro.evaluation.features import unit_rows
     from cloome_kedro.evaluation.modality_gap import modality_gap
     from cloome_kedro.evaluation.retrieval import fold_fields
     from cloome_kedro.reporting.embedding_figures import embedding_map, modality_gap_figure
-    from cloome_kedro.reporting.report import data_uri, render
-    from cloome_kedro.reporting.style import message
+    from cloome_kedro.reporting.report import render
+    from cloome_kedro.reporting.style import Look
 
-    text = {"title": f"{split} split, {retrieval.fold} compounds", "note": reporting.note}
-    fields = fold_fields(pairs, folds, retrieval.fold, split)
-    images = image_embeddings.of(fields["field_id"].to_numpy())
-    keys, match = pd.factorize(fields["inchikey"])[::-1]
-    structures = structure_embeddings.of(keys.to_numpy())
+    look = Look(f"{examples['split'].iloc[0]} split, {retrieval.fold} compounds", study.note, study.models)
+    fields = fold_fields(examples, retrieval.fold)
+    fields = fields[field_embeddings.knows(fields["field_id"])]
+    match, keys = pd.factorize(fields["inchikey"])
+    images, compounds = field_embeddings.of(fields["field_id"]), compound_embeddings.of(keys)
+    if not field_embeddings.meta.get("normalised", True):
+        images, compounds = unit_rows(images), unit_rows(compounds)
     counts = f"{len(images):,} fields of {len(keys):,} {retrieval.fold} compounds"
     if len(keys) < 2 or len(images) < 3:
         few = f"Too few to draw: {counts}."
-        figures = [message(few, **text), message(few, **text)]
-        return render("embedding.html.j2", summary=few, map=None, gap=None), *figures
-    mechanisms = fields["inchikey"].map(compounds.set_index("inchikey")["moa"])
-    drawn = embedding_map(images, mechanisms, fields["plate"], seed=seed, **text)
-    gap = modality_gap(images, structures, match, seed)
-    gap_drawn = modality_gap_figure(gap, images, structures, **text)
+        return render("embedding.html.j2", look, summary=few, drawn=False), look.message(few), look.message(few)
+    gap = modality_gap(images, compounds, match, seed)
     part = render(
         "embedding.html.j2",
+        look,
         summary=(
-            f"{counts}. The centroids of images and structures lie {gap.distance:.3f} apart (modality gap; 0: none, 2:"
-            f" opposite); a matched pair has the higher cosine than an unmatched one in {100 * gap.separation:.1f} % of"
+            f"{counts}. The centroids of images and compounds lie {gap.distance:.3f} apart (modality gap; 0: none, 2:"
+            f" opposite). A matched pair has the higher cosine than an unmatched one in {100 * gap.separation:.1f} % of"
             f" cases (chance 50 %). The mean cosine of matched pairs is {gap.matched.mean():.3f}, of unmatched ones"
             f" {gap.unmatched.mean():.3f}."
         ),
-        map=data_uri(drawn),
-        gap=data_uri(gap_drawn),
+        drawn=True,
     )
-    return part, drawn, gap_drawn
+    drawn = embedding_map(images, fields["moa"], fields["plate"], look, seed=seed)
+    return part, drawn, modality_gap_figure(gap, images, compounds, look)
 
 
-def join_section(
-    training_part,
-    tuning_part,
-    retrieval_part,
-    zero_shot_part,
-    probing_part,
-    corruption_part,
-    embedding_part,
-    retrieval_metrics,
-    zero_shot_metrics,
-    probing_metrics,
-    *,
-    split: str,
-):
-    """The split's section, without parts that are empty, and the cards of its main results.
+def put_in_figures(text, **figures):
+    """Put a text's figures into it.
 
-    Returns
-    -------
-    report_section (HTML), report_cards
+    Parameters
+    ----------
+    figures
+        ``<name>_figure`` as data URIs.
     """
-    from cloome_kedro.reporting.headline import headline
-    from cloome_kedro.reporting.report import render_section
+    from cloome_kedro.reporting.report import embed
 
-    parts = {
-        "Folds and training": training_part,
-        "Hyperparameter search": tuning_part,
-        "Retrieval": retrieval_part,
-        "Zero-shot": zero_shot_part,
-        "Probing": probing_part,
-        "Corruption": corruption_part,
-        "Embeddings": embedding_part,
-    }
-    found = {heading: part for heading, part in parts.items() if part}
-    return render_section(split, found), headline(retrieval_metrics, zero_shot_metrics, probing_metrics)
+    return embed(text, {name.removesuffix("_figure"): uri for name, uri in figures.items()})
+
+
+def write_section(examples, study: StudyParameters, **parts):
+    """Join a split's parts: ``report_section``, HTML without the parts that are empty.
+
+    A description of a hyperparameter search on other folds is left out.
+
+    Parameters
+    ----------
+    parts
+        ``<name>_part`` of those in :data:`HEADINGS`, as HTML.
+    """
+    from cloome_kedro.reporting.report import render_section
+    from cloome_kedro.reporting.style import Look
+
+    if examples["split_hash"].iloc[0] not in parts.get("tuning_part", ""):
+        parts["tuning_part"] = ""
+    by_heading = {heading: parts.get(f"{name}_part", "") for name, heading in HEADINGS.items()}
+    written = {heading: part for heading, part in by_heading.items() if part}
+    return render_section(str(examples["split"].iloc[0]), written, Look(models=study.models))

@@ -1,42 +1,31 @@
-"""Wiring of the retrieval pipeline."""
+"""Wiring of ``retrieval``."""
 
-from functools import partial, update_wrapper
-
-from kedro.pipeline import Pipeline, node
+from kedro.pipeline import Pipeline
 
 from cloome_kedro.pipelines.retrieval import nodes
+from cloome_kedro.pipelines.wiring import named, task
 
 
-def create_pipeline(split: str, baseline: bool = True) -> Pipeline:
-    """Retrieval of one split, whose name goes into the tables, with or without the bilinear baseline."""
+def create_pipeline(split: str, results: str) -> Pipeline:
+    """Retrieval of one split.
 
-    def of_split(function):
-        return update_wrapper(partial(function, split=split), function)
-
+    Parameters
+    ----------
+    split
+        Its name.
+    results
+        Namespace of methods and results: the split's, or that of its tuned model.
+    """
+    namespace = f"{results}.evaluation.retrieval"
+    common = (f"{split}.examples", "params:retrieval", "params:seed")
     return Pipeline(
         [
-            node(
-                of_split(nodes.rank_matches),
-                ["image_embeddings", "structure_embeddings", "pairs", "folds", "params:retrieval", "params:seed"],
-                "retrieval_ranks",
-                name="rank_matches",
+            task(nodes.rank_matches, named(f"{results}.methods", *common), f"{results}.retrieval_ranks", namespace),
+            task(
+                nodes.summarise_retrieval,
+                named(f"{results}.retrieval_ranks", *common),
+                [f"{results}.retrieval_metrics", f"{results}.retrieval_differences"],
+                namespace,
             ),
-            node(
-                of_split(nodes.rank_by_oracle),
-                ["truth", "pairs", "compound_keys", "folds", "params:retrieval", "params:seed"],
-                "oracle_ranks",
-                name="rank_by_oracle",
-            ),
-            node(
-                of_split(nodes.summarise_retrieval),
-                [
-                    *("retrieval_ranks", "oracle_ranks", "folds", "params:retrieval", "params:seed"),
-                    *(["bilinear_ranks"] if baseline else []),
-                ],
-                ["retrieval_metrics", "retrieval_differences"],
-                name="summarise_retrieval",
-            ),
-        ],
-        namespace="retrieval",
-        prefix_datasets_with_namespace=False,
+        ]
     )

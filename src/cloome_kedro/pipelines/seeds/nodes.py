@@ -2,16 +2,19 @@
 
 import logging
 
+from cloome_kedro.parameters import StudyParameters
+
 logger = logging.getLogger(__name__)
 
 
-def gather_seeds(metrics_of_seeds):
+def gather_seeds(metrics_of_seeds, study: StudyParameters):
     """Mean and spread of every metric over seeds.
 
     Parameters
     ----------
     metrics_of_seeds : dict of str to pandas.DataFrame
-        Tables ``metrics`` by their paths ``<split>/<variant>/seed_<seed>/<name>.parquet``.
+        Tables ``metrics`` by their paths ``<split>/<variant>/seed_<seed>/metrics.parquet``. The winner of a search
+        counts as a split of its own, ``<split>_tuned``.
 
     Returns
     -------
@@ -20,7 +23,7 @@ def gather_seeds(metrics_of_seeds):
     Raises
     ------
     ValueError
-        If a file is no table of metrics, or seeds have other folds than each other.
+        If a file is not a table of metrics, or seeds of a split have different folds.
     """
     from pathlib import PurePosixPath
 
@@ -28,19 +31,20 @@ def gather_seeds(metrics_of_seeds):
 
     from cloome_kedro.evaluation.seeds import spread_over_seeds
     from cloome_kedro.reporting.seeds import format_seeds
+    from cloome_kedro.reporting.style import Look
     from cloome_kedro.schemas import metrics as metrics_table
 
     tables = []
     for path, table in metrics_of_seeds.items():
         if differing := sorted(set(metrics_table.columns) ^ set(table.columns)):
             raise ValueError(
-                f"{path} is no table of metrics of this version (columns {', '.join(differing)}): make it again, or "
+                f"{path} is not a table of metrics of this version (columns {', '.join(differing)}): make it again, or "
                 "remove it"
             )
-        file = PurePosixPath(path)
-        tables.append(table.assign(table=file.stem, seed=int(file.parent.name.removeprefix("seed_"))))
+        split, _, seed, _ = PurePosixPath(path).parts
+        tables.append(table.assign(split=split, seed=int(seed.removeprefix("seed_"))))
     metrics = pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
     found = metrics.groupby("split")["seed"].unique()
     logger.info("seeds found: %s", "; ".join(f"{split} {sorted(map(int, of))}" for split, of in found.items()))
     gathered = spread_over_seeds(metrics)
-    return gathered, format_seeds(gathered)
+    return gathered, format_seeds(gathered, Look(models=study.models))

@@ -1,14 +1,12 @@
 """Wiring of ``seeds``."""
 
-from kedro.pipeline import Pipeline, node
+from kedro.pipeline import Pipeline
 
 from cloome_kedro.pipelines.seeds.nodes import gather_seeds
+from cloome_kedro.pipelines.wiring import named, task
 
 
 def create_pipeline() -> Pipeline:
     """Gather the metrics of every split and seed that have been run with a variant."""
-    return Pipeline(
-        [node(gather_seeds, "metrics_of_seeds", ["seeds_metrics", "seeds_summary"], name="gather_seeds")],
-        namespace="seeds",
-        prefix_datasets_with_namespace=False,
-    )
+    inputs = named("metrics_of_seeds", "params:study")
+    return Pipeline([task(gather_seeds, inputs, ["seeds_metrics", "seeds_summary"], "seeds")])

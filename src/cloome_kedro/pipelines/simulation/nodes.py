@@ -5,18 +5,26 @@ from pathlib import Path
 from cloome_kedro.parameters import SimulationParameters
 
 
-def design_virtual_screen(parameters: SimulationParameters):
-    """Give the design, the truth (one row a well) and the assay labels (one row a compound)."""
+def design_virtual_screen(simulation: SimulationParameters):
+    """Draw what every well shows.
+
+    Returns
+    -------
+    truth
+        One row per well.
+    assay_labels
+        One row per compound.
+    """
     from cloome_kedro.simulation.screen import design_screen
 
-    design = design_screen(parameters.screen)
-    return design, design.truth, design.labels
+    design = design_screen(simulation.screen)
+    return design.truth, design.labels
 
 
-def write_virtual_screen(folder: Path, design, parameters: SimulationParameters):
-    """Render the screen into its folder; give one row a plate."""
+def write_virtual_screen(virtual_screen_folder: Path, simulation: SimulationParameters):
+    """Render the screen into its folder: ``raw_screen``, one row per plate."""
     from cloome_kedro.datasets.folder import MANIFEST
-    from cloome_kedro.simulation.screen import write_screen
+    from cloome_kedro.simulation.screen import design_screen, write_screen
 
-    (folder / MANIFEST).unlink(missing_ok=True)  # until the plates of this design are there
-    return write_screen(folder, design, parameters.screen, parameters.n_jobs)
+    (virtual_screen_folder / MANIFEST).unlink(missing_ok=True)  # until all plates of this design are there
+    return write_screen(virtual_screen_folder, design_screen(simulation.screen), simulation.screen, simulation.n_jobs)

@@ -1,27 +1,21 @@
 """Wiring of the virtual screen."""
 
-from kedro.pipeline import Pipeline, node
+from kedro.pipeline import Pipeline
 
-from cloome_kedro.pipelines.simulation.nodes import design_virtual_screen, write_virtual_screen
+from cloome_kedro.pipelines.simulation import nodes
+from cloome_kedro.pipelines.wiring import named, task
 
 
 def create_pipeline() -> Pipeline:
     """``params:simulation`` -> ``raw_screen``, ``truth``, ``assay_labels``."""
     return Pipeline(
         [
-            node(
-                design_virtual_screen,
-                inputs="params:simulation",
-                outputs=["screen_design", "truth", "assay_labels"],
-                name="design_virtual_screen",
+            task(nodes.design_virtual_screen, named("params:simulation"), ["truth", "assay_labels"], "simulation"),
+            task(
+                nodes.write_virtual_screen,
+                named("virtual_screen_folder", "params:simulation"),
+                "raw_screen",
+                "simulation",
             ),
-            node(
-                write_virtual_screen,
-                inputs=["virtual_screen_folder", "screen_design", "params:simulation"],
-                outputs="raw_screen",
-                name="write_virtual_screen",
-            ),
-        ],
-        namespace="simulation",
-        prefix_datasets_with_namespace=False,
+        ]
     )

@@ -1,4 +1,4 @@
-"""Contrastive training of one split."""
+"""Contrastive training of one model on one split."""
 
 from cloome_kedro.pipelines.training.pipeline import create_pipeline
 

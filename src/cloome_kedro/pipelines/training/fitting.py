@@ -1,112 +1,137 @@
-"""One contrastive training on the tables of a split, as the pipeline runs it and a search runs it many times."""
+"""One training on the examples of a split, as the pipeline runs it once and a search runs it many times."""
 
-import dataclasses
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from cloome_kedro.parameters import (
-    AugmentationParameters,
-    FingerprintParameters,
-    ProbingParameters,
-    TrainingParameters,
-)
-from cloome_kedro.pipelines.training.tasks import task_metrics
+from cloome_kedro.parameters import ModelParameters, ProbingParameters
+
+logger = logging.getLogger(__name__)
 
 
-def fit_training(
-    fit_state,
-    plate_store,
-    pairs,
-    compounds,
-    fingerprints,
-    folds,
-    assay_labels,
-    compound_keys,
-    training: TrainingParameters,
-    fingerprint_settings: FingerprintParameters,
-    probing: ProbingParameters,
+@dataclass(frozen=True)
+class TrainingData:
+    """What a training reads.
+
+    Attributes
+    ----------
+    examples, labels : pandas.DataFrame
+        Tables of these names. Rows of the test fold are never read.
+    probing
+        How the validation metric ``probing_auc`` is measured.
+    sources
+        Datasets that the views of the model read, by name.
+    """
+
+    examples: Any
+    labels: Any
+    probing: ProbingParameters
+    sources: Mapping[str, Any]
+
+
+def fit_model(
+    state,
+    data: TrainingData,
+    model: ModelParameters,
     seed: int,
     report: Callable[[dict[str, Any]], bool] | None = None,
     progress: bool = True,
 ):
-    """Train on the training fold, choose epochs on the validation fold; the test fold's fields are never read.
+    """Train on the training fold, and choose epochs on the validation fold.
 
     Parameters
     ----------
-    report, progress
-        As in :func:`cloome_kedro.learning.fit.fit`; the rest is as in :func:`.nodes.train`.
+    state : cloome_kedro.learning.state.FitState
+        Where the training keeps its state.
+    report
+        As in :class:`cloome_kedro.learning.validation.Validation`.
+    progress
+        Whether there are progress bars.
 
     Returns
     -------
-    cloome_kedro.learning.fit.FitResult, cloome_kedro.learning.preprocess.Preprocess
+    cloome_kedro.learning.fit.FitResult, dict
+        What was found; and the part of a checkpoint's config that says what the model is.
 
     Raises
     ------
     ValueError
         If tables do not fit one another, or a metric of ``fit.keep`` cannot be measured on them.
     """
-    import pandas as pd
-
     from cloome_kedro.evaluation.retrieval import retrieval_accuracies
-    from cloome_kedro.learning.data import PairData
+    from cloome_kedro.learning.checkpoint import describe
+    from cloome_kedro.learning.data import pair_data
     from cloome_kedro.learning.fit import fit
-    from cloome_kedro.learning.model import PairModel, seeded
+    from cloome_kedro.learning.loop import Recipe
+    from cloome_kedro.learning.model import Architecture, PairModel
+    from cloome_kedro.learning.seeding import seeded
+    from cloome_kedro.learning.validation import Validation
 
-    if len(fingerprints) != len(compounds) or fingerprints.shape[1] * 8 != fingerprint_settings.bits:
-        raise ValueError(
-            f"fingerprints of shape {fingerprints.shape} do not fit {len(compounds)} compounds with "
-            f"{fingerprint_settings.bits} bits: run the featurization pipeline again"
+    # Only these rows go on: what belongs to the test fold cannot be read.
+    seen = data.examples[data.examples["fold"] != "test"].reset_index(drop=True)
+    settings = {"field": model.field.view, "compound": model.compound.view}
+    unit = {"compound": "structure_row", "treatment": "treatment"}[model.pair_key]
+    pairs, known = pair_data(seen, data.sources, settings, seed, unit, progress)
+    if not known.all():
+        logger.warning(
+            "%d of %d fields are left out of training and validation, for the model's views have no input of them; the "
+            "first is %s",
+            *((~known).sum(), len(known), seen.loc[~known, "field_id"].iloc[0]),
         )
-    # Only these fields are in the reader's list: what belongs to the test fold cannot be read.
-    seen = pairs.merge(folds[folds["fold"] != "test"], on="inchikey", validate="many_to_one")
-    structures = pd.Index(compounds["inchikey"]).get_indexer(seen["inchikey"])
-    if (structures < 0).any():
-        raise ValueError(f"pairs: compound {seen['inchikey'][structures < 0].iloc[0]} is not in the table compounds")
-    data = PairData.by_fold(
-        plate_store.reader(seen["plate_file"].to_numpy(), seen["row"].to_numpy()),
-        structures,
-        fingerprints,
-        seen["fold"].to_numpy(),
-        seed,
-        units=structures if training.pair_key == "compound" else pd.factorize(seen["treatment"])[0],
-        keys=seen["field_id"].to_numpy(),
+    views = {"field": pairs.field.view, "compound": pairs.compound.view}
+    architecture = Architecture(
+        field=model.field.encoder,
+        compound=model.compound.encoder,
+        field_inputs=views["field"].inputs,
+        compound_inputs=views["compound"].inputs,
+        embedding_size=model.embedding_size,
+        normalise=model.normalise,
+        inverse_temperature=model.inverse_temperature,
+        learnable_temperature=model.learnable_temperature,
+        scalars=model.objective.scalars,
     )
-    preprocess = _preprocess(training.augmentation, data.read, data.train, seed, progress)
     with seeded(seed):
-        model = PairModel(
-            training.image_encoder,
-            training.structure_encoder,
-            fingerprint_settings.bits,
-            training.fit.embedding_size,
-            training.fit.inverse_temperature,
-            training.fit.learnable_temperature,
-        )
-    plates = {plate: plate_store.digest(plate) for plate in seen["plate_file"].unique()}
-    identity = f"{plates} {pd.util.hash_pandas_object(seen[['field_id', 'plate_file', 'row']]).sum()}"
-    tasks, scored_by = task_metrics(seen, compounds, assay_labels, compound_keys, training, probing, seed)
+        network = PairModel(architecture)
+    tasks, identity = _task_metrics(seen, known, data, model, seed)
     result = fit(
-        model,
-        data,
-        preprocess,
-        training.fit,
-        seed,
-        retrieval_accuracies,
-        fit_state,
-        identity + scored_by,
-        tasks,
-        report,
+        network,
+        pairs,
+        Recipe(model.objective, model.fit, seed, identity),
+        Validation(retrieval_accuracies, tasks, report),
+        state,
         progress,
     )
-    return result, preprocess
+    return result, describe(architecture, views, model.objective, model.fit)
 
 
-def _preprocess(augmentation: AugmentationParameters, read, fields, seed: int, progress: bool):
-    from cloome_kedro.learning.preprocess import Preprocess, channel_statistics
+def _task_metrics(seen, known, data: TrainingData, model: ModelParameters, seed: int):
+    """Validation metrics of downstream tasks that ``fit.keep`` names, and what tells apart the labels they score by.
 
-    chosen = Preprocess(augmentation.crop, augmentation.resized_crop_scale)
-    if augmentation.normalisation == "per_image":
-        return dataclasses.replace(chosen, normalisation="per_image")
-    if augmentation.normalisation == "dataset":
-        mean, std = channel_statistics(read, fields, seed, progress=progress)
-        return dataclasses.replace(chosen, mean=mean, std=std)
-    return chosen
+    Each is measured on some seeded fields of each compound.
+    """
+    import numpy as np
+
+    from cloome_kedro.evaluation.draws import draw_some
+    from cloome_kedro.evaluation.validation import ValidationData
+    from cloome_kedro.evaluation.validation_metrics import VALIDATION_METRICS
+    from cloome_kedro.learning.validation import TaskMetric
+
+    names = [name for name in model.fit.keep if name in VALIDATION_METRICS]
+    if not names:
+        return [], ""
+    usable = np.flatnonzero(known)
+    positions = usable[draw_some(seen.iloc[usable], model.validation_fields, seed)]
+    fields, labels = seen.iloc[positions].reset_index(drop=True), data.labels.set_index("inchikey")
+    asked = ValidationData(fields, labels, data.probing.c_grid, data.probing.level)
+    tasks, identities = [], []
+    for name in names:
+        try:
+            metric = VALIDATION_METRICS[name].of(asked, seed)
+        except ValueError as error:
+            raise ValueError(
+                f"fit.keep: {name} cannot be measured on the validation fold: {error}; keep by another metric"
+            ) from error
+        tasks.append(TaskMetric(name, positions[metric.fields], metric))
+        identities.append(f"{name} {metric.identity}")
+    return tasks, "; ".join(identities)

@@ -1,45 +1,38 @@
-"""Training: pairs of fields and structures in, the best checkpoint and its history out."""
+"""Training: examples in, the best checkpoint and its history out."""
 
-from cloome_kedro.parameters import (
-    FingerprintParameters,
-    IngestionParameters,
-    ProbingParameters,
-    TrainingParameters,
-)
-from cloome_kedro.pipelines.training.fitting import fit_training
+from cloome_kedro.parameters import ModelParameters, ProbingParameters
+from cloome_kedro.pipelines.training.fitting import TrainingData, fit_model
 
 
 def train(
-    fit_state,
-    plate_store,
-    pairs,
-    compounds,
-    fingerprints,
-    folds,
-    assay_labels,
-    compound_keys,
-    training: TrainingParameters,
-    fingerprint_settings: FingerprintParameters,
-    ingestion: IngestionParameters,
+    *,
+    fit_states,
+    examples,
+    labels,
+    model: ModelParameters,
     probing: ProbingParameters,
     seed: int,
+    place: str,
+    **sources,
 ):
-    """Train on the training fold, choose epochs on the validation fold; the test fold's fields are never read.
+    """Train on the training fold, and choose epochs on the validation fold; the test fold is never read.
 
-    A training that was stopped goes on; one that has ended with equal inputs is not repeated.
+    A training that was stopped goes on. One that has ended with equal inputs is not repeated.
 
     Parameters
     ----------
-    fit_state : cloome_kedro.learning.state.FitState
-        Where the training keeps its state.
-    plate_store : cloome_kedro.imaging.store.PlateStore
-        Where the fields are.
-    pairs, compounds, folds : pandas.DataFrame
-        Tables of `cloome_kedro.schemas`.
-    fingerprints : (compounds, bits / 8) uint8
-        Packed, in the order of ``compounds``.
-    assay_labels, compound_keys : pandas.DataFrame
-        Read where ``fit.keep`` names the validation metric ``probing_auc``, which is measured as ``probing`` says.
+    fit_states : pathlib.Path
+        Folder of a state for each split and model.
+    place
+        The training's state among these: ``<split>/<model>``.
+    examples, labels : pandas.DataFrame
+        Tables of these names.
+    model
+        The model's entry under ``models:``.
+    probing
+        How the validation metric ``probing_auc`` is measured.
+    sources
+        Datasets that the model's views read.
 
     Returns
     -------
@@ -50,52 +43,28 @@ def train(
     import pandas as pd
 
     from cloome_kedro import __version__
-    from cloome_kedro.chemistry.splits import split_hash
-    from cloome_kedro.imaging.channels import CHANNELS
-    from cloome_kedro.learning.checkpoint import Checkpoint, describe
-    from cloome_kedro.schemas import history as history_table
+    from cloome_kedro.learning.checkpoint import Checkpoint
+    from cloome_kedro.learning.state import FitState
 
-    result, preprocess = fit_training(
-        fit_state,
-        plate_store,
-        pairs,
-        compounds,
-        fingerprints,
-        folds,
-        assay_labels,
-        compound_keys,
-        training,
-        fingerprint_settings,
-        probing,
-        seed,
+    result, described = fit_model(
+        FitState(fit_states / place), TrainingData(examples, labels, probing, sources), model, seed
     )
-    config = describe(
-        training.image_encoder, training.structure_encoder, fingerprint_settings.bits, training.fit, preprocess
-    ) | {
-        "fingerprints": fingerprint_settings.model_dump(mode="json"),
-        "channels": list(CHANNELS),
-        "intensity": ingestion.model_dump(mode="json", include={"outlier_percent", "scale", "scope", "crop", "size"}),
-        "augmentation": training.augmentation.model_dump(mode="json"),
-        "split_hash": split_hash(folds),
-        "seed": seed,
-        "version": __version__,
-    }
+    common = {"split_hash": str(examples["split_hash"].iloc[0]), "seed": seed, "version": __version__}
     checkpoints = {}
     for metric, best in result.best.items():
         row = result.history[best.epoch]
         measured = {k: v for k, v in row.items() if k.startswith("validation_") and np.isfinite(v)}
         own = {"selected_by": metric, "epoch": best.epoch, "validation": measured}
-        checkpoints[metric] = Checkpoint(config | own, best.tensors)
-    # Without validation compounds there are no validation columns; the table has them all the same.
-    history = pd.DataFrame(result.history, columns=list(history_table.columns))
-    return checkpoints, history.assign(best=history["epoch"] == result.best[training.selected_by].epoch)
+        checkpoints[metric] = Checkpoint(described | common | own, best.tensors)
+    history = pd.DataFrame(result.history)
+    return checkpoints, history.assign(best=history["epoch"] == result.best[model.selected_by].epoch)
 
 
-def select_checkpoint(checkpoints, training: TrainingParameters):
+def select_checkpoint(checkpoints, model: ModelParameters):
     """Pass on the best epoch's model by the metric that the study selects by."""
-    if training.selected_by not in checkpoints:
+    if model.selected_by not in checkpoints:
         raise ValueError(
-            f"training.selected_by: no checkpoint was kept by {training.selected_by}, only by "
-            f"{', '.join(checkpoints)}: run the node train again"
+            f"selected_by: no checkpoint was kept by {model.selected_by}, only by {', '.join(checkpoints)}: run the "
+            "node train again"
         )
-    return checkpoints[training.selected_by]
+    return checkpoints[model.selected_by]

@@ -1,29 +1,48 @@
-from kedro.pipeline import Pipeline, node
+"""Wiring of ``training``."""
 
-from cloome_kedro.pipelines.training.nodes import select_checkpoint, train
+from collections.abc import Sequence
+
+from kedro.pipeline import Pipeline
+
+from cloome_kedro.pipelines.training import nodes
+from cloome_kedro.pipelines.wiring import GPU, named, task
 
 
-def create_pipeline(
-    split: str = "random", training: str = "params:training", fingerprints: str = "params:fingerprints"
-) -> Pipeline:
-    """Train on the folds of a split (the same nodes for every split).
+def create_pipeline(split: str, model: str, sources: Sequence[str], results: str = "", settings: str = "") -> Pipeline:
+    """Train one model on one split.
 
-    ``training`` and ``fingerprints`` are the inputs that the settings of these names are read from.
+    Parameters
+    ----------
+    split, model
+        Their names.
+    sources
+        Datasets that the model's views read.
+    results
+        Namespace of the trained model; the split's if not given.
+    settings
+        Dataset with the model's settings; those of ``models:`` if not given.
     """
-    tables = ["pairs", "compounds", "fingerprints", "folds", "assay_labels", "compound_keys"]
-    inputs = ["fit_state", "plate_store", *tables]
-    parameters = [training, fingerprints, "params:ingestion", "params:probing", "params:seed"]
+    of_model = f"{results or split}.{model}"
+    settings = settings or f"params:models.{model}"
     return Pipeline(
         [
-            node(train, inputs + parameters, ["checkpoints", "history"], name="train", tags=["gpu"]),
-            node(
-                select_checkpoint,
-                ["checkpoints", training],
-                "checkpoint",
-                name="select_checkpoint",
-                tags=["gpu"],  # embedding, which comes next there, reads what it chooses
+            task(
+                nodes.train,
+                named(
+                    "fit_states", f"{split}.examples", "labels", "params:probing", "params:seed", *sources,
+                    model=settings,
+                ),
+                [f"{of_model}.checkpoints", f"{of_model}.history"],
+                of_model,
+                GPU,
+                place=f"{results or split}/{model}",
             ),
-        ],
-        namespace="training",
-        prefix_datasets_with_namespace=False,
-    )
+            task(
+                nodes.select_checkpoint,
+                named(f"{of_model}.checkpoints", model=settings),
+                f"{of_model}.checkpoint",
+                of_model,
+                GPU,
+            ),
+        ]
+    )  # fmt: skip

@@ -1,50 +1,42 @@
-"""Nodes of the pipelines ``tuning`` and ``tune_and_train``. Tables are those of ``cloome_kedro.schemas``."""
+"""Nodes of ``tuning`` and ``tune_and_train``. Tables are those of :mod:`cloome_kedro.schemas` of the same name."""
 
 import logging
-from collections.abc import Callable
-from functools import partial
 
 from cloome_kedro.parameters import (
-    BilinearParameters,
     FingerprintParameters,
-    IngestionParameters,
+    ModelParameters,
     ProbingParameters,
-    ReportingParameters,
-    TrainingParameters,
+    StudyParameters,
     TuningParameters,
 )
-from cloome_kedro.parameters.base import Parameters
+from cloome_kedro.pipelines.training.fitting import TrainingData
 from cloome_kedro.pipelines.tuning.objective import Trial
 
 logger = logging.getLogger(__name__)
 
 
-def search_training(
-    study,
-    plate_store,
-    pairs,
+def search_parameters(
+    *,
+    search_store,
+    examples,
+    labels,
     compounds,
-    folds,
-    assay_labels,
-    compound_keys,
-    training: TrainingParameters,
+    model: ModelParameters,
     fingerprints: FingerprintParameters,
-    ingestion: IngestionParameters,
     probing: ProbingParameters,
     tuning: TuningParameters,
-    *,
-    split: str,
+    **sources,
 ):
-    """Search settings of the contrastive training by its validation fold; the test fold's fields are never read.
+    """Search settings of a model by its validation fold; the test fold is never read.
 
-    A search that was stopped goes on, and several processes or machines may run this on one study.
+    A search that was stopped goes on. Several processes or machines may run this on one study.
 
     Parameters
     ----------
-    study : cloome_kedro.tuning.store.StudyStore
-        Where the study is kept.
-    plate_store : cloome_kedro.imaging.store.PlateStore
-        Where the fields are.
+    search_store : cloome_kedro.tuning.store.StudyStore
+        Where trials are kept.
+    sources
+        Datasets that the model's views read, but for fingerprints.
 
     Returns
     -------
@@ -53,128 +45,134 @@ def search_training(
     Raises
     ------
     ValueError
-        If the space does not hold the default configuration, a value does not fit it, or the study was begun with
+        If the space does not contain the default configuration, a value does not fit it, or the study was begun with
         other data or settings.
     RuntimeError
         If no trial was completed.
     """
-    from cloome_kedro.pipelines.training.fitting import fit_training
-
-    fit = partial(
-        fit_training, plate_store=plate_store, assay_labels=assay_labels, compound_keys=compound_keys, probing=probing
-    )
-    groups = {"training": training, "fingerprints": fingerprints}
-    images = [plate_store.digest(plate) for plate in pairs["plate_file"].unique()]
-    data = {"images": images, "probing": probing.model_dump(mode="json")}
-    return _search(study, fit, pairs, compounds, folds, groups, tuning, ingestion.screen, split, data)
-
-
-def search_bilinear(
-    study,
-    field_profiles,
-    pairs,
-    compounds,
-    folds,
-    bilinear: BilinearParameters,
-    fingerprints: FingerprintParameters,
-    ingestion: IngestionParameters,
-    tuning: TuningParameters,
-    *,
-    split: str,
-):
-    """Search settings of the bilinear baseline, as :func:`search_training` does of the contrastive training."""
-    import pandas as pd
-
-    from cloome_kedro.pipelines.bilinear.fitting import fit_bilinear
-
-    fit = partial(fit_bilinear, field_profiles=field_profiles, split=split)
-    groups = {"bilinear": bilinear, "fingerprints": fingerprints}
-    data = {"profiles": int(pd.util.hash_pandas_object(field_profiles, index=False).sum())}
-    return _search(study, fit, pairs, compounds, folds, groups, tuning, ingestion.screen, split, data)
-
-
-def _search(
-    store,
-    fit: Callable[..., tuple],
-    pairs,
-    compounds,
-    folds,
-    groups: dict[str, Parameters],
-    tuning: TuningParameters,
-    screen: str,
-    split: str,
-    data: dict,
-):
-    """Search with a fit that lacks the tables of both trainings; ``data`` tells its own."""
-    import pandas as pd
-
-    from cloome_kedro.chemistry.splits import split_hash
-    from cloome_kedro.parameters.tuning import changes_of, check_space, default_point, unsearched
+    from cloome_kedro.parameters.tuning import Settings, as_written, changes_of, check_space, default_point
     from cloome_kedro.tuning.results import epochs_table, importances, trials_table, winner
-    from cloome_kedro.tuning.search import search
+    from cloome_kedro.tuning.search import Question, search
 
-    chosen, seed = tuning.chosen, tuning.search.seed
-    check_space(chosen, groups)
-    first = [("default", default_point(chosen, groups))]
+    chosen, settings, seed = tuning.chosen, Settings(model, fingerprints), tuning.search.seed
+    check_space(chosen, settings)
+    data = TrainingData(examples, labels, probing, sources)
+    first = [("default", default_point(chosen, settings))]
     first += [("published", point) for point in chosen.published_points] if tuning.published else []
-    identity = {
-        "split": split_hash(folds),
-        "pairs": str(pd.util.hash_pandas_object(pairs, index=False).sum()),
-        **{name: str(value) for name, value in data.items()},
-        "metric": chosen.metric,
-        "seed": str(seed),
-        **{f"space: {name}": str(dimension) for name, dimension in chosen.parameters.items()},
-        **{name: str(value) for name, value in unsearched(chosen, groups).items()},
-    }
+    trial = Trial(data, compounds, chosen, settings, seed)
+    split, screen = examples["split"].iloc[0], examples["screen"].iloc[0]
     # One database may hold studies of several screens and splits.
     name = f"{screen}/{split}/{tuning.name}"
     logger.info("%s: searching by %s of the validation fold", name, chosen.metric)
-    train = partial(fit, pairs=pairs, compounds=compounds, folds=folds, seed=seed)
-    trial = Trial(train, compounds, chosen, groups)
-    study = search(store, name, chosen.space, first, tuning.search, trial, identity)
-    validated = folds.loc[folds["fold"] == "validation", "inchikey"]
+    study = search(search_store, name, Question(chosen.space, first, trial, _identity(trial)), tuning.search)
     trials = trials_table(study).assign(
         study=name,
         split=split,
         tunes=chosen.tunes,
         metric=chosen.metric,
-        split_hash=identity["split"],
-        n_validation=int(validated.isin(pairs["inchikey"]).sum()),
+        split_hash=examples["split_hash"].iloc[0],
+        n_validation=examples.loc[examples["fold"] == "validation", "inchikey"].nunique(),
     )
-    best = changes_of(winner(study).params, chosen, groups)
+    best = as_written(changes_of(winner(study).params, chosen, settings), chosen)
     return trials, epochs_table(study), importances(study, seed), best
 
 
-def draw_search(trials, trial_epochs, importances, reporting: ReportingParameters):
+def _identity(trial: Trial) -> dict[str, str]:
+    """All that the values of trials depend on beside the point."""
+    import pandas as pd
+
+    from cloome_kedro.evaluation.validation_metrics import VALIDATION_METRICS
+    from cloome_kedro.learning.views import VIEWS
+    from cloome_kedro.parameters.tuning import FINGERPRINTS, unsearched
+
+    data, space = trial.data, trial.space
+    identity = {
+        "split": data.examples["split_hash"].iloc[0],
+        "examples": str(pd.util.hash_pandas_object(data.examples, index=False).sum()),
+        "metric": space.metric,
+        "seed": str(trial.seed),
+        **{f"space: {name}": str(dimension) for name, dimension in space.parameters.items()},
+        **{name: str(value) for name, value in unsearched(space, trial.settings).items()},
+    }
+    model, seen = trial.settings.model, data.examples[data.examples["fold"] != "test"].reset_index(drop=True)
+    train = (seen["fold"] == "train").to_numpy().nonzero()[0]
+    for side, view in (("field", model.field.view), ("compound", model.compound.view)):
+        # Fingerprints are made for each trial, from settings that are told above or searched.
+        if FINGERPRINTS not in VIEWS.facts(VIEWS.name_of(view))["reads"]:
+            fitted = view.fit(seen, data.sources, train, trial.seed, progress=False)
+            identity[f"content of {side}s"] = fitted.rows(seen, data.sources).identity
+    if space.metric in VALIDATION_METRICS:
+        identity["labels"] = str(pd.util.hash_pandas_object(data.labels, index=False).sum())
+        identity["probing"] = str(data.probing.model_dump(mode="json"))
+    return identity
+
+
+def draw_search(trials, trial_epochs, importances, study: StudyParameters):
     """Draw what a search tried and found.
 
     Returns
     -------
-    tuning_history, tuning_importance, tuning_slices, tuning_summary (text for the terminal)
+    search_history_figure, search_slices_figure, search_importance_figure, tuning_summary (text for the terminal)
     """
     from cloome_kedro.reporting import tuning_figures
+    from cloome_kedro.reporting.style import Look
     from cloome_kedro.reporting.tuning_tables import search_summary
 
-    text = {"title": f"{trials['split'].iloc[0]} split", "note": reporting.note}
+    look = Look(f"{trials['split'].iloc[0]} split", study.note, study.models)
     return (
-        tuning_figures.search_history(trials, trial_epochs, **text),
-        tuning_figures.importance_figure(importances, **text),
-        tuning_figures.parameter_slices(trials, **text),
-        search_summary(trials, reporting.simulated),
+        tuning_figures.search_history(trials, trial_epochs, look),
+        tuning_figures.parameter_slices(trials, look),
+        tuning_figures.importance_figure(importances, look),
+        search_summary(trials, look),
     )
 
 
-def use_best_training(best_parameters, training: TrainingParameters, fingerprints: FingerprintParameters):
-    """Settings of the best trial: ``settings``, ``fingerprint_settings``."""
-    from cloome_kedro.parameters.tuning import changed
+def describe_search(*, trials, importances, metrics, tuned_metrics, study: StudyParameters, **figures):
+    """Describe a search, and its winner on the test fold beside the default configuration: ``tuning_part``, HTML.
 
-    groups = changed({"training": training, "fingerprints": fingerprints}, best_parameters)
-    return groups["training"], groups["fingerprints"]
+    Parameters
+    ----------
+    metrics, tuned_metrics : pandas.DataFrame
+        Tables ``metrics`` of the study, and of the winner; either may be empty.
+    figures
+        ``search_<name>_figure`` as data URIs.
+    """
+    from cloome_kedro.reporting import tuning_tables
+    from cloome_kedro.reporting.report import embed, render
+    from cloome_kedro.reporting.style import Look
+    from cloome_kedro.reporting.tables import NOTHING
+    from cloome_kedro.reporting.tuning_metric import SearchMetric
+
+    look = Look(f"{trials['split'].iloc[0]} split", study.note, study.models)
+    metric, folds = SearchMetric.named(trials["metric"].iloc[0]), trials["split_hash"].iloc[0]
+    default, winner = (table[table["split_hash"] == folds] for table in (metrics, tuned_metrics))
+    tested = metric.test_table(default, winner, study.models[trials["tunes"].iloc[0]])
+    part = render(
+        "tuning.html.j2",
+        look,
+        split_hash=folds,
+        summary=tuning_tables.search_text(trials),
+        gain=tuning_tables.gain_text(trials),
+        tested=tested,
+        trained=len(tested) > 0 and bool((tested["winner"] != NOTHING).any()),
+        train_winner=tuning_tables.TRAIN_WINNER,
+        exact=metric.percent,
+        parameters=tuning_tables.parameter_table(trials),
+        failures=tuning_tables.failure_table(trials),
+        importance=len(importances) > 0,
+    )
+    return embed(part, {name.removesuffix("_figure"): uri for name, uri in figures.items()})
 
 
-def use_best_bilinear(best_parameters, bilinear: BilinearParameters, fingerprints: FingerprintParameters):
-    """As :func:`use_best_training`."""
-    from cloome_kedro.parameters.tuning import changed
+def use_best(best_parameters, model: ModelParameters, fingerprints: FingerprintParameters):
+    """Settings of the best trial.
 
-    groups = changed({"bilinear": bilinear, "fingerprints": fingerprints}, best_parameters)
-    return groups["bilinear"], groups["fingerprints"]
+    Returns
+    -------
+    settings : ModelParameters
+    fingerprint_settings : FingerprintParameters
+    """
+    from cloome_kedro.parameters.tuning import Settings, from_written
+
+    best = Settings(model, fingerprints).changed(from_written(best_parameters))
+    return best.model, best.fingerprints

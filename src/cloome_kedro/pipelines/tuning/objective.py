@@ -1,37 +1,41 @@
 """What a trial does: the training of the training node, at the settings of a point."""
 
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cloome_kedro.parameters import SearchSpace
-from cloome_kedro.parameters.base import Parameters
-from cloome_kedro.parameters.tuning import changed, changes_of
+from cloome_kedro.parameters.tuning import FINGERPRINTS, Settings, changes_of
 from cloome_kedro.pipelines.featurization.nodes import fingerprint_compounds
+from cloome_kedro.pipelines.training.fitting import TrainingData, fit_model
 
 
 @dataclass(frozen=True)
 class Trial:
-    """The objective of a search: train at a point, and give the value of the space's metric at its best epoch.
+    """The objective of a search: train at a point, and give the value of the space's metric at its best epoch; pickled.
 
     Attributes
     ----------
-    train
-        ``fit_training`` or ``fit_bilinear`` with its data; settings, fingerprints and state are the trial's. Pickled.
+    data
+        What trainings read. Fingerprints are those of the trial.
     compounds : pandas.DataFrame
         Table of this name, for fingerprints.
     space
         What is searched.
-    groups
-        Parameter groups of the default configuration.
+    settings
+        The default configuration.
+    seed
+        Of all trainings.
     """
 
-    train: Callable[..., tuple]
+    data: TrainingData
     compounds: Any
     space: SearchSpace
-    groups: Mapping[str, Parameters]
+    settings: Settings
+    seed: int
 
     def __call__(self, point, folder: Path, report: Callable[[int, float], bool]):
         """As :data:`cloome_kedro.tuning.search.Objective`."""
@@ -40,16 +44,13 @@ class Trial:
         from cloome_kedro.learning.state import FitState
         from cloome_kedro.tuning.search import Outcome
 
-        groups: dict[str, Any] = changed(self.groups, changes_of(point, self.space, self.groups))
+        settings = self.settings.changed(changes_of(point, self.space, self.settings))
+        fingerprints = fingerprint_compounds(self.compounds, settings.fingerprints)
+        data = dataclasses.replace(self.data, sources={**self.data.sources, FINGERPRINTS: fingerprints})
         column = f"validation_{self.space.metric}"
         try:
-            result, *_ = self.train(
-                FitState(folder),
-                fingerprints=fingerprint_compounds(self.compounds, groups["fingerprints"]),
-                fingerprint_settings=groups["fingerprints"],
-                report=partial(_report, report, column),
-                progress=False,
-                **{self.space.tunes: groups[self.space.tunes]},
+            result, _ = fit_model(
+                FitState(folder), data, settings.model, self.seed, partial(_report, report, column), progress=False
             )
         finally:
             if torch.cuda.is_available():

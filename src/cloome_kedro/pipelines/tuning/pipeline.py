@@ -1,67 +1,78 @@
-"""Wiring of the pipelines ``tuning`` and ``tune_and_train``."""
+"""Wiring of ``tuning`` and ``tune_and_train``."""
 
-from collections.abc import Callable
-from functools import partial, update_wrapper
+from collections.abc import Sequence
 
-from kedro.pipeline import Pipeline, node
+from kedro.pipeline import Pipeline
 
 from cloome_kedro.pipelines.featurization.nodes import fingerprint_compounds
 from cloome_kedro.pipelines.tuning import nodes
-
-_DATA = {
-    "training": ["plate_store", "pairs", "compounds", "folds", "assay_labels", "compound_keys", "params:training"],
-    "bilinear": ["field_profiles", "pairs", "compounds", "folds", "params:bilinear"],
-}
-_SETTINGS = {
-    "training": ["params:fingerprints", "params:ingestion", "params:probing", "params:tuning"],
-    "bilinear": ["params:fingerprints", "params:ingestion", "params:tuning"],
-}
+from cloome_kedro.pipelines.wiring import GPU, named, task
 
 
-def create_pipeline(split: str, tunes: str = "training") -> Pipeline:
-    """The search of one split, of settings of the pipeline ``tunes``."""
-    function: Callable = nodes.search_training if tunes == "training" else nodes.search_bilinear
+def create_pipeline(split: str, model: str, sources: Sequence[str]) -> Pipeline:
+    """The search of one split.
+
+    Parameters
+    ----------
+    split, model
+        Name of the split, and of the model that is tuned.
+    sources
+        Datasets that the model's views read; fingerprints are made for each trial.
+    """
+    namespace = f"{split}.tuning"
+    tables = [f"{split}.{name}" for name in ("trials", "trial_epochs", "importances")]
+    trials, _, importances = tables
+    figures = [f"{split}.search_{name}_figure" for name in ("history", "slices", "importance")]
     return Pipeline(
         [
-            node(
-                update_wrapper(partial(function, split=split), function),
-                ["study", *_DATA[tunes], *_SETTINGS[tunes]],
-                ["trials", "trial_epochs", "importances", "best_parameters"],
-                name=function.__name__,
-                tags=["gpu"],
+            task(
+                nodes.search_parameters,
+                named(
+                    *(f"{split}.search_store", f"{split}.examples", "labels", "compounds", "params:fingerprints"),
+                    *("params:probing", "params:tuning", *(name for name in sources if name != "fingerprints")),
+                    model=f"params:models.{model}",
+                ),
+                [*tables, f"{split}.best_parameters"],
+                namespace,
+                GPU,
             ),
-            node(
+            task(
                 nodes.draw_search,
-                ["trials", "trial_epochs", "importances", "params:reporting"],
-                ["tuning_history", "tuning_importance", "tuning_slices", "tuning_summary"],
-                name="draw_search",
+                named(*tables, "params:study"),
+                [*figures, f"{split}.tuning_summary"],
+                namespace,
             ),
-        ],
-        namespace="tuning",
-        prefix_datasets_with_namespace=False,
+            task(
+                nodes.describe_search,
+                named(
+                    *(trials, importances, f"{split}.metrics", "params:study", *figures),
+                    tuned_metrics=f"{split}_tuned.metrics",
+                ),
+                f"{split}.tuning_part",
+                f"{split}.reporting",  # it comes after the training of the winner, so not in the search's namespace
+            ),
+        ]
     )
 
 
-def create_settings_pipeline(tunes: str = "training") -> Pipeline:
-    """Settings of the best trial, as ``settings`` and ``fingerprint_settings``, and the fingerprints they ask for."""
-    function: Callable = nodes.use_best_training if tunes == "training" else nodes.use_best_bilinear
+def create_settings_pipeline(split: str, model: str) -> Pipeline:
+    """Settings of the best trial of a split, and the fingerprints they ask for."""
+    namespace = f"{split}_tuned"
     return Pipeline(
         [
-            node(
-                function,
-                ["best_parameters", f"params:{tunes}", "params:fingerprints"],
-                ["settings", "fingerprint_settings"],
-                name="use_best",
-                tags=["gpu"],
+            task(
+                nodes.use_best,
+                named(f"{split}.best_parameters", "params:fingerprints", model=f"params:models.{model}"),
+                [f"{namespace}.settings", f"{namespace}.fingerprint_settings"],
+                namespace,
+                GPU,
             ),
-            node(
+            task(
                 fingerprint_compounds,
-                ["compounds", "fingerprint_settings"],
-                "fingerprints",
-                name="fingerprint_compounds",
-                tags=["gpu"],
+                named("compounds", fingerprints=f"{namespace}.fingerprint_settings"),
+                f"{namespace}.fingerprints",
+                namespace,
+                GPU,
             ),
-        ],
-        namespace="tuning",
-        prefix_datasets_with_namespace=False,
+        ]
     )

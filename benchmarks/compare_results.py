@@ -1,0 +1,84 @@
+"""Compare all results of two data folders: whether a change of the code has changed what a study finds.
+
+python benchmarks/compare_results.py BEFORE/data AFTER/data --screen virtual_screen
+
+Tables of metrics, differences, ranks and scores of every split, variant and seed are joined on all columns that say
+what a row is of. Printed are, for each kind of table, how many rows both have, which rows one has alone, and the
+largest difference of each number, by method. The exit status is 1 where a number differs by more than ``--tolerance``.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+#: kind of table -> columns of numbers; all others, but hashes and counts of samples, say what a row is of
+NUMBERS = {
+    "metrics": ["value", "low", "high", "candidates", "n", "compounds", "successes", "spread", "chance"],
+    "differences": ["difference", "low", "high", "n", "compounds"],
+    "ranks": ["rank", "candidates"],
+    "scores": ["c", "validation_auc", "auc", "f1", "average_precision", "mcc"],
+}
+#: words of tables up to version 0.1 -> words of later ones
+RENAMED = {"structure retrieval": "image to compound", "image retrieval": "compound to image"}
+
+
+def read(data: Path, screen: str, kind: str) -> pd.DataFrame:
+    """All tables of one kind, indexed by what a row is of; each row once."""
+    tables = []
+    for layer in ("07_model_output", "08_reporting"):
+        folder = data / layer / screen
+        for path in sorted(folder.glob(f"*/*/seed_*/*_{kind}.parquet")):
+            split, variant, seed, _ = path.relative_to(folder).parts
+            tables.append(pd.read_parquet(path).assign(split=split, variant=variant, seed=seed))
+    if not tables:
+        raise SystemExit(f"{data} has no {kind} of the screen {screen}")
+    table = pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True).replace(RENAMED)
+    numbers = [name for name in NUMBERS[kind] if name in table]
+    ignored = [name for name in table if name == "split_hash" or name.endswith(("actives", "inactives"))]
+    keys = table.columns.drop([*numbers, *ignored]).tolist()
+    return table.fillna(dict.fromkeys(keys, "")).drop_duplicates(keys).set_index(sorted(keys))[numbers].astype(float)
+
+
+def compare(before: pd.DataFrame, after: pd.DataFrame) -> float:
+    """Print what differs, and give the largest difference."""
+    for name, table, other in (("before", before, after), ("after", after, before)):
+        alone = table.index[~table.index.isin(other.index)]
+        print(f"  {len(table) - len(alone):,} rows in both, {len(alone):,} {name} only")
+        shown = [level for level in ("task", "method", "shown_by", "images") if level in alone.names]
+        for row, count in alone.to_frame(index=False)[shown].value_counts().items():
+            print(f"    {count:,} of {', '.join(row)}")
+    after = after.loc[after.index.isin(before.index)]
+    if after.empty:
+        print("  no row in both")
+        return float("inf") if len(before) else 0.0
+    gaps = (before.loc[after.index] - after).abs()
+    both_missing = before.loc[after.index].isna() & after.isna()
+    gaps = gaps.mask(both_missing, 0).fillna(float("inf"))
+    for method, of_method in gaps.groupby("method"):
+        if of_method.to_numpy().any():
+            largest = ", ".join(f"{name} {value:.3g}" for name, value in of_method.max().items() if value)
+            print(f"  {method}: {(of_method > 0).any(axis=1).sum():,} rows differ, at most by {largest}")
+    print(f"  largest difference: {gaps.max().max():.3g}")
+    return float(gaps.max().max())
+
+
+def main() -> int:
+    """Compare and print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("before", type=Path)
+    parser.add_argument("after", type=Path)
+    parser.add_argument("--screen", default="virtual_screen")
+    parser.add_argument("--tolerance", type=float, default=0)
+    options = parser.parse_args()
+    gaps = []
+    for kind in NUMBERS:
+        print(kind)
+        gaps.append(compare(*(read(data, options.screen, kind) for data in (options.before, options.after))))
+    print(f"largest difference of all: {max(gaps):.3g}")
+    return int(max(gaps) > options.tolerance)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,168 @@
+"""Images of fields: crop on the batch's device, then normalise floats of 0 to 255."""
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torchvision.transforms import InterpolationMode, v2
+from tqdm import tqdm
+
+from cloome_kedro.learning.config import at_least
+from cloome_kedro.learning.seeding import seeded
+from cloome_kedro.learning.views.base import Read, Rows, Table, View
+
+#: of Mito, ER, RNA, AGP, DNA; published checkpoints were trained with them as mean and as standard deviation
+PUBLISHED_STATISTICS = (47.1314, 40.8138, 53.7692, 46.2656, 28.7243)
+
+
+@dataclass(frozen=True)
+class ImageSettings:
+    """What a training batch goes through on the device; evaluation takes the centre crop.
+
+    Attributes
+    ----------
+    crop
+        Side in pixels; None takes the whole field.
+    resized_crop_scale
+        Range of the area that RandomResizedCrop takes in training; None is a plain random crop.
+    normalisation
+        ``published``: the published statistics, as mean and as standard deviation. ``dataset``: mean and deviation of
+        each channel over training fields. ``per_image``: those of each channel of each image.
+    """
+
+    __pydantic_config__: ClassVar[dict] = {"extra": "forbid"}
+
+    crop: int | None = None
+    resized_crop_scale: tuple[float, float] | None = None
+    normalisation: Literal["published", "dataset", "per_image"] = "dataset"
+
+    def __post_init__(self):
+        if self.crop is not None:
+            at_least(self, 1, "crop")
+
+    def fit(self, table: Table, sources: Mapping[str, Any], train: np.ndarray, seed: int, progress: bool) -> "Images":
+        """The view, with the statistics of a seeded sample of training fields where the settings ask for them."""
+        storage = sources["plate_store"].storage(np.asarray(table["plate_file"]))
+        view = Images(self.crop, self.resized_crop_scale, storage=dict(storage))
+        if self.normalisation == "per_image":
+            return dataclasses.replace(view, normalisation="per_image")
+        if self.normalisation == "dataset":
+            mean, std = channel_statistics(view.rows(table, sources).read, train, seed, progress=progress)
+            return dataclasses.replace(view, mean=mean, std=std)
+        return view
+
+
+@dataclass(frozen=True)
+class Images(View):
+    """Crop and normalisation of stored fields, uint8 (N, C, H, W).
+
+    Attributes
+    ----------
+    crop, resized_crop_scale
+        As in :class:`ImageSettings`.
+    normalisation
+        ``per_channel``: (x - mean) / std with the statistics below. ``per_image``: with those of each channel of each
+        image (std + 1e-7).
+    mean, std
+        One for each channel, of pixels in 0 to 255.
+    storage
+        How the fields are stored that the model was trained on: channels, intensity, scope, crop and size.
+    """
+
+    settings: ClassVar[type] = ImageSettings
+
+    crop: int | None = None
+    resized_crop_scale: tuple[float, float] | None = None
+    normalisation: Literal["per_channel", "per_image"] = "per_channel"
+    mean: tuple[float, ...] = PUBLISHED_STATISTICS
+    std: tuple[float, ...] = PUBLISHED_STATISTICS
+    storage: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def inputs(self) -> int:
+        """Channels."""
+        return len(self.storage["channels"]) if self.storage else len(self.mean)
+
+    def rows(self, table: Table, sources: Mapping[str, Any]) -> Rows:
+        """Fields of the plate store, by the columns ``plate_file`` and ``row``."""
+        store, files, rows = sources["plate_store"], np.asarray(table["plate_file"]), np.asarray(table["row"])
+        plates = {plate: store.digest(plate) for plate in dict.fromkeys(files.tolist())}
+        digest = hashlib.sha256(repr(sorted(plates.items())).encode())
+        digest.update("\n".join(files.tolist()).encode())
+        digest.update(rows.astype(np.int64).tobytes())
+        return Rows(store.reader(files, rows), np.ones(len(rows), bool), digest.hexdigest())
+
+    def differences(self, table: Table, sources: Mapping[str, Any]) -> list[str]:
+        """In which ways the fields of a table are stored otherwise than those that the model was trained on."""
+        found = sources["plate_store"].storage(np.asarray(table["plate_file"]))
+        return [
+            f"{key} {found.get(key)}, not {value}" for key, value in self.storage.items() if found.get(key) != value
+        ]
+
+    def __call__(self, batch: torch.Tensor) -> torch.Tensor:
+        """uint8 (N, C, H, W) -> float32 (N, C, crop, crop), from the centre."""
+        return self.normalise(self.centre(batch))
+
+    def centre(self, images: torch.Tensor) -> torch.Tensor:
+        """uint8 (N, C, H, W) -> uint8 (N, C, crop, crop), from the centre."""
+        return v2.functional.center_crop(images, self._size(images))
+
+    def augment(self, batch: torch.Tensor, seeds: np.ndarray) -> torch.Tensor:
+        """uint8 (N, C, H, W) -> float32 (N, C, crop, crop), every image with a crop drawn from its own seed.
+
+        So a crop does not depend on which other images are in the batch.
+        """
+        size = self._size(batch)
+        if self.resized_crop_scale is not None:
+            crop = v2.RandomResizedCrop(size, self.resized_crop_scale, interpolation=InterpolationMode.BICUBIC)
+        elif size != list(batch.shape[-2:]):
+            crop = v2.RandomCrop(size)
+        else:
+            return self.normalise(batch)
+        crops = []
+        for image, seed in zip(batch, seeds, strict=True):
+            with seeded(int(seed)):
+                crops.append(crop(image))
+        return self.normalise(torch.stack(crops))
+
+    def normalise(self, images: torch.Tensor) -> torch.Tensor:
+        """uint8 (N, C, H, W) -> float32, normalised, channels last in memory."""
+        x = images.to(torch.float32, memory_format=torch.channels_last)
+        if self.normalisation == "per_image":
+            std, mean = torch.std_mean(x, dim=(-2, -1), keepdim=True)
+            return (x - mean) / (std + 1e-7)
+        if images.shape[1] != len(self.mean):
+            raise ValueError(f"images have {images.shape[1]} channels, normalisation statistics {len(self.mean)}")
+        return v2.functional.normalize(x, list(self.mean), list(self.std), inplace=True)
+
+    def _size(self, images: torch.Tensor) -> list[int]:
+        height, width = images.shape[-2:]
+        if self.crop is None:
+            return [height, width]
+        if self.crop > min(height, width):
+            raise ValueError(f"a crop of {self.crop} px does not fit stored fields of {height} x {width} px")
+        return [self.crop, self.crop]
+
+
+def channel_statistics(
+    read: Read, fields: np.ndarray, seed: int, at_most: int = 2048, progress: bool = True
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel over all pixels of a seeded sample of fields.
+
+    They come from exact integer sums of uint8 pixels. A channel without any contrast gets 1 as its deviation.
+    """
+    sample = np.sort(np.random.default_rng(seed).permutation(fields)[:at_most])
+    total, squares, pixels = np.zeros(1, np.uint64), np.zeros(1, np.uint64), 0
+    batches = np.array_split(sample, -(-len(sample) // 64))
+    for batch in tqdm(batches, desc="channel statistics", unit="batch", disable=not progress):
+        images = read(batch).astype(np.uint32)
+        total = total + images.sum((0, 2, 3), dtype=np.uint64)
+        squares = squares + (images * images).sum((0, 2, 3), dtype=np.uint64)
+        pixels += images[:, 0].size
+    mean = total / pixels
+    std = np.sqrt(np.maximum(squares / pixels - mean**2, 0))
+    return tuple(mean.tolist()), tuple(np.where(std > 0, std, 1).tolist())

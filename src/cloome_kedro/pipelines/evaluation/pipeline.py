@@ -1,0 +1,66 @@
+"""Wiring of what all evaluations share."""
+
+from collections.abc import Sequence
+
+from kedro.pipeline import Pipeline
+
+from cloome_kedro.pipelines.evaluation import nodes
+from cloome_kedro.pipelines.wiring import named, task
+
+#: what other tables make methods of
+_TABLES = ("field_profiles", "cell_counts", "truth")
+
+
+def create_methods_pipeline(split: str, models: Sequence[str], results: str, untrained: str = "") -> Pipeline:
+    """Gather the methods of a split.
+
+    Parameters
+    ----------
+    split, models
+        Names of the split and of the models.
+    results
+        Namespace of models and results: the split's, where classical profiles, confounders and oracles are methods,
+        too; or that of its tuned model, which is evaluated alone.
+    untrained
+        The model whose untrained counterpart was embedded, if any.
+    """
+    embeddings = {}
+    for model in models:
+        embeddings[f"{model}_fields"] = f"{results}.{model}.field_embeddings"
+        embeddings[f"{model}_compounds"] = f"{results}.{model}.compound_embeddings"
+    if untrained:
+        embeddings["untrained"] = f"{results}.{untrained}.untrained_embeddings"
+    others = _TABLES if results == split else ()
+    return Pipeline(
+        [
+            task(
+                nodes.gather_methods,
+                named("params:study", f"{split}.examples", *others, **embeddings),
+                f"{results}.methods",
+                f"{results}.evaluation",
+            )
+        ]
+    )
+
+
+def create_join_pipeline(split: str, tables: Sequence[str], results: str) -> Pipeline:
+    """Join the results of all tasks.
+
+    Parameters
+    ----------
+    split, results
+        As in :func:`create_methods_pipeline`.
+    tables
+        Names of the tasks whose ``<name>_metrics`` and ``<name>_differences`` there are.
+    """
+    inputs = [f"{results}.{name}_{kind}" for name in tables for kind in ("metrics", "differences")]
+    return Pipeline(
+        [
+            task(
+                nodes.join_results,
+                named(f"{split}.examples", *inputs),
+                [f"{results}.metrics", f"{results}.differences"],
+                f"{results}.evaluation",
+            )
+        ]
+    )

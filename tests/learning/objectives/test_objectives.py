@@ -1,0 +1,147 @@
+"""What all objectives have in common; tests/test_parity.py has their gradients."""
+
+import json
+import math
+from dataclasses import dataclass
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cloome_kedro.learning.objectives import OBJECTIVES
+from cloome_kedro.learning.objectives.base import Objective
+from cloome_kedro.learning.objectives.info_loob import InfoLOOB
+from cloome_kedro.learning.objectives.info_nce import InfoNCE
+from objective_formulas import unit_vectors
+from step_gradients import Sigmoid
+
+ALL = [InfoNCE(), InfoLOOB(), InfoLOOB(hopfield_beta=14.3)]
+
+
+def outputs(n=9, d=5, seed=0, dtype=torch.float64, scale=14.3):
+    field, compound = (torch.tensor(side, dtype=dtype) for side in unit_vectors(n, d, seed))
+    return {"field": field, "compound": compound, "scale": torch.tensor(scale, dtype=dtype)}
+
+
+@pytest.mark.parametrize("objective", ALL, ids=str)
+def test_gradients(objective):
+    given = [tensor.requires_grad_() for tensor in outputs(5, 3).values()]
+    loss = lambda field, compound, scale: objective({"field": field, "compound": compound, "scale": scale})  # noqa: E731
+    assert torch.autograd.gradcheck(loss, given)
+
+
+@pytest.mark.parametrize("objective", ALL, ids=str)
+@settings(deadline=None, max_examples=25)
+@given(n=st.integers(2, 12), scale=st.floats(1, 100), seed=st.integers(0, 99))
+def test_order_and_sides_do_not_matter(objective, n, scale, seed):
+    whole = outputs(n, seed=seed, scale=scale)
+    x, z = whole["field"], whole["compound"]
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+    loss = objective(whole).item()
+    shuffled = objective(whole | {"field": x[order], "compound": z[order]}).item()
+    assert shuffled == pytest.approx(loss, rel=1e-9, abs=1e-9)
+    assert objective(whole | {"field": z, "compound": x}).item() == pytest.approx(loss, rel=1e-9, abs=1e-9)
+    assert objective(dict(reversed(whole.items()))).item() == pytest.approx(loss, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("objective", ALL, ids=str)
+def test_stable_where_pairs_match_perfectly(objective):
+    x = outputs(dtype=torch.float32)["field"].requires_grad_()
+    loss = objective({"field": x, "compound": x, "scale": torch.tensor(100.0)})
+    loss.backward()
+    assert math.isfinite(loss.item())
+    assert torch.isfinite(x.grad).all()
+
+
+@pytest.mark.parametrize("objective", ALL, ids=str)
+def test_half_precision_is_computed_in_float32(objective):
+    half = outputs(64, 16, dtype=torch.bfloat16, scale=100)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = objective(half)
+    assert loss.dtype == torch.float32
+    exact = objective({name: tensor.double() for name, tensor in half.items()})
+    assert exact.dtype == torch.float64
+    assert loss.item() == pytest.approx(exact.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("objective", ALL, ids=str)
+def test_one_set_in_float64_makes_all_so(objective):
+    exact = outputs()
+    found = objective(exact | {"scale": exact["scale"].float(), "compound": exact["compound"].float()})
+    assert found.dtype == torch.float64
+    assert found.item() == pytest.approx(objective(exact).item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("objective", ALL, ids=str)
+def test_what_is_not_a_batch_is_refused(objective):
+    whole = outputs(3)
+    with pytest.raises(ValueError, match="two pairs"):
+        objective({name: tensor[:1] if tensor.ndim else tensor for name, tensor in whole.items()})
+    with pytest.raises(ValueError, match=r"\(N, d\) alike, got field \(3, 5\), compound \(2, 5\)"):
+        objective(whole | {"compound": whole["compound"][:2]})
+    with pytest.raises(ValueError, match=r"alike, got field \(3, 5\), compound \(3, 4\)"):
+        objective(whole | {"compound": whole["compound"][:, :4]})
+    with pytest.raises(ValueError, match=r"alike, got field \(3,\), compound \(3,\)"):
+        objective(whole | {"field": whole["field"][:, 0], "compound": whole["compound"][:, 0]})
+
+
+@dataclass(frozen=True)
+class Remembers(Objective):
+    """Keeps what it is given."""
+
+    def loss(self, **given):
+        self.__dict__["given"] = given
+        return sum(tensor.sum() for tensor in given.values())
+
+
+def test_all_outputs_of_a_model_are_passed_on_by_name_in_one_precision():
+    objective, whole = Remembers(), outputs(4, 3, dtype=torch.float32)
+    more = {"profile": torch.ones(4, 3).bfloat16(), "bias": torch.tensor(-10.0), "gain": torch.tensor(2, dtype=int)}
+    objective(whole | more)
+    assert list(objective.given) == ["field", "compound", "scale", "profile", "bias", "gain"]
+    assert {tensor.dtype for tensor in objective.given.values()} == {torch.float32}
+    for name, tensor in (whole | more).items():
+        assert torch.equal(objective.given[name], tensor.float()), name
+
+
+def test_every_set_is_checked():
+    with pytest.raises(ValueError, match=r"field \(4, 3\), compound \(4, 3\), profile \(5, 3\)"):
+        Remembers()(outputs(4, 3) | {"profile": torch.ones(5, 3)})
+
+
+@pytest.mark.parametrize("objective", ALL, ids=str)
+def test_what_an_objective_does_not_take_changes_nothing(objective):
+    whole = outputs(4, 3)
+    more = {"profile": torch.ones(4, 3), "bias": torch.tensor(-10.0)}
+    assert torch.equal(objective(whole | more), objective(whole))
+
+
+def test_a_learned_number_changes_the_loss_of_the_objective_that_takes_it():
+    whole = outputs(4, 3)
+    for bias in (-10.0, 0.0, 3.0):
+        found = Sigmoid()(whole | {"bias": torch.tensor(bias)})
+        scores = 14.3 * whole["field"].numpy() @ whole["compound"].numpy().T + bias
+        expected = sum(
+            math.log1p(math.exp(-scores[i, j] if i == j else scores[i, j])) for i in range(4) for j in range(4)
+        )
+        assert found.item() == pytest.approx(expected / 4, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "objective"),
+    [("info_nce", InfoNCE()), ("info_loob", InfoLOOB()), ("info_loob", InfoLOOB(hopfield_beta=22.0))],
+)
+def test_an_objective_is_what_its_description_says(name, objective):
+    described = json.loads(json.dumps(OBJECTIVES.describe(objective)))
+    assert described["name"] == name
+    assert OBJECTIVES.make(described) == objective
+
+
+def test_all_are_listed():
+    assert set(OBJECTIVES) == {OBJECTIVES.name_of(objective) for objective in ALL}
+    assert all(not OBJECTIVES[name].scalars for name in OBJECTIVES)
+    with pytest.raises(ValueError, match="there is no objective 'info_nse'; the nearest are: info_nce"):
+        OBJECTIVES.make({"name": "info_nse"})
+    with pytest.raises(ValueError, match=r"objective info_nce: .*unexpected keyword argument 'hopfield_beta'"):
+        OBJECTIVES.make({"name": "info_nce", "hopfield_beta": 22})

@@ -1,0 +1,205 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cloome_kedro.learning.seeding import seeded
+from cloome_kedro.learning.views.images import PUBLISHED_STATISTICS, Images, ImageSettings, channel_statistics
+from stored_plates import STORAGE, places, write_plates
+
+
+@pytest.fixture(scope="module")
+def images():
+    return torch.from_numpy(np.random.default_rng(0).integers(0, 256, (6, 5, 12, 14), dtype=np.uint8))
+
+
+def test_published_normalisation(images):
+    mean = torch.tensor(PUBLISHED_STATISTICS).view(5, 1, 1)
+    torch.testing.assert_close(Images()(images), (images.float() - mean) / mean)
+
+
+def test_evaluation_takes_the_centre(images):
+    plain = Images(crop=8, mean=(0,) * 5, std=(1,) * 5)
+    assert torch.equal(plain(images), images[:, :, 2:10, 3:11].float())
+    assert torch.equal(plain.centre(images), images[:, :, 2:10, 3:11])
+
+
+def test_per_image_normalisation(images):
+    x = images.double().numpy()
+    expected = (x - x.mean((2, 3), keepdims=True)) / (x.std((2, 3), ddof=1, keepdims=True) + 1e-7)
+    np.testing.assert_allclose(Images(normalisation="per_image")(images).numpy(), expected, atol=1e-5)
+    assert torch.equal(Images(normalisation="per_image")(images * 0), torch.zeros(6, 5, 12, 14))
+
+
+def test_the_encoder_gets_floats_with_channels_last_in_memory(images):
+    for view in (Images(), Images(crop=8), Images(normalisation="per_image")):
+        for found in (view(images), view.augment(images, np.arange(6))):
+            assert found.dtype == torch.float32
+            assert found.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_random_crops_are_windows_of_their_own(images):
+    # A pixel's value tells its place, so a crop tells its corner.
+    place = torch.arange(12 * 14, dtype=torch.uint8).view(1, 1, 12, 14).expand(60, 5, 12, 14)
+    crops = Images(crop=8, mean=(0,) * 5, std=(1,) * 5).augment(place, np.arange(60))
+    corners = crops[:, 0, 0, 0].long()
+    top, left = corners // 14, corners % 14
+    for crop, y, x in zip(crops, top, left, strict=True):
+        assert torch.equal(crop, place[0, :, y : y + 8, x : x + 8].float())
+    assert set(top.tolist()) == set(range(5))
+    assert set(left.tolist()) == set(range(7))
+
+
+@pytest.mark.parametrize("scale", [None, (0.5, 0.9)])
+def test_augmentation_follows_its_seed_and_leaves_the_global_state_alone(images, scale):
+    view = Images(crop=8, resized_crop_scale=scale)
+    state = torch.get_rng_state()
+    first, again, other = (view.augment(images, np.arange(6) + start) for start in (0, 0, 6))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert first.shape == (6, 5, 8, 8)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("scale", [None, (0.5, 0.9)])
+@settings(deadline=None, max_examples=30)
+@given(seeds=st.lists(st.integers(0, 2**32 - 1), min_size=2, max_size=6), global_seed=st.integers(0, 99))
+def test_a_crop_depends_on_its_own_seed_alone(images, scale, seeds, global_seed):
+    """Whatever other images are in the batch, whatever their seeds are, and whatever was drawn before."""
+    view = Images(crop=8, resized_crop_scale=scale)
+    together = view.augment(images[: len(seeds)], np.array(seeds, np.uint32))
+    with seeded(global_seed):
+        apart = [
+            view.augment(images[i : i + 1], np.array([seed], np.uint32)) for i, seed in reversed([*enumerate(seeds)])
+        ]
+    torch.testing.assert_close(torch.cat(apart[::-1]), together)
+
+
+def test_resized_crops_have_the_areas_that_were_asked_for():
+    """Of a ramp along a side, a resized crop shows the part that it covers."""
+    ramp = torch.arange(200, dtype=torch.uint8).view(1, 1, 1, 200).expand(40, 5, 200, 200)
+    for scale in ((0.04, 0.09), (0.81, 1.0)):
+        view = Images(crop=100, resized_crop_scale=scale, mean=(0,) * 5, std=(1,) * 5)
+        crops = view.augment(ramp, np.arange(40))
+        shares = (crops[:, 0, 0].amax(1) - crops[:, 0, 0].amin(1)) / 200
+        # Sides of a crop are the root of its area, times or divided by up to the root of 4 / 3.
+        low, high = (side**0.5 for side in scale)
+        assert shares.min() > low * 0.75**0.5 - 0.03
+        assert shares.max() < high * 0.75**-0.5 + 0.03
+
+
+def test_whole_fields_are_not_augmented(images):
+    assert torch.equal(Images().augment(images, np.arange(6)), Images()(images))
+
+
+def test_a_crop_larger_than_the_field_is_refused(images):
+    for make in (Images(crop=13), lambda batch: Images(crop=13).augment(batch, np.arange(6))):
+        with pytest.raises(ValueError, match="13 px does not fit stored fields of 12 x 14"):
+            make(images)
+    with pytest.raises(ValueError, match="crop must be at least 1, is 0"):
+        ImageSettings(crop=0)
+
+
+def test_statistics_must_fit_the_channels(images):
+    with pytest.raises(ValueError, match="images have 3 channels, normalisation statistics 5"):
+        Images()(images[:, :3])
+
+
+def test_channel_statistics():
+    fields = np.random.default_rng(1).integers(0, 256, (150, 5, 6, 6), dtype=np.uint8)
+    fields[:, 4] = 7
+    read = lambda i: fields[i]  # noqa: E731
+    chosen = np.arange(10, 150)
+    mean, std = channel_statistics(read, chosen, seed=0, progress=False)
+    np.testing.assert_allclose(mean, fields[10:].mean((0, 2, 3)), rtol=1e-12)
+    np.testing.assert_allclose(std[:4], fields[10:, :4].std((0, 2, 3)), rtol=1e-9)
+    assert std[4] == 1
+
+    requested = []
+    channel_statistics(lambda i: requested.extend(i) or fields[i], chosen, seed=0, at_most=70, progress=False)
+    assert len(set(requested)) == 70
+    assert set(requested) <= set(chosen)
+
+
+@pytest.fixture(scope="module")
+def plates():
+    rng = np.random.default_rng(2)
+    return {"P1": rng.integers(0, 256, (4, 5, 12, 14), np.uint8), "P2": rng.integers(0, 99, (3, 5, 12, 14), np.uint8)}
+
+
+@pytest.fixture
+def store(tmp_path, plates):
+    return write_plates(tmp_path / "store", plates)
+
+
+def test_rows_are_the_fields_of_the_store(store, plates):
+    table = {"plate_file": ["P2", "P1", "P2"], "row": [2, 0, 0]}
+    rows = Images().rows(table, {"plate_store": store})
+    assert rows.known.tolist() == [True] * 3
+    np.testing.assert_array_equal(rows.read(np.array([2, 0])), plates["P2"][[0, 2]])
+    np.testing.assert_array_equal(rows.read(np.array([1])), plates["P1"][:1])
+
+
+def test_the_identity_of_rows_is_that_of_their_content(store, plates, tmp_path):
+    table = places(plates)
+
+    def identity(store=store, **changes):
+        return Images().rows({**table, **changes}, {"plate_store": store}).identity
+
+    moved = write_plates(tmp_path / "moved", plates)
+    remade = write_plates(tmp_path / "remade", plates, digest="made from others")
+    assert identity() == identity(moved)
+    others = [
+        identity(remade),
+        identity(row=[*table["row"][:-1], 0]),
+        identity(plate_file=["P1"] * 3 + ["P2"] * 4, row=[0, 1, 2, 0, 0, 1, 2]),
+        identity(plate_file=table["plate_file"][:-1], row=table["row"][:-1]),
+        identity(plate_file=table["plate_file"][::-1], row=table["row"][::-1]),
+    ]
+    assert len({identity(), *others}) == 1 + len(others)
+
+
+def fitted(store, plates, train, seed=0, **changes):
+    return ImageSettings(**changes).fit(places(plates), {"plate_store": store}, train, seed, progress=False)
+
+
+def test_dataset_statistics_are_those_of_the_training_fields(store, plates):
+    view = fitted(store, plates, np.array([0, 2, 5]), crop=10, resized_crop_scale=(0.5, 1.0))
+    shown = np.stack([plates["P1"][0], plates["P1"][2], plates["P2"][1]])
+    np.testing.assert_allclose(view.mean, shown.mean((0, 2, 3)), rtol=1e-9)
+    np.testing.assert_allclose(view.std, shown.std((0, 2, 3)), rtol=1e-9)
+    assert (view.crop, view.resized_crop_scale, view.normalisation) == (10, (0.5, 1.0), "per_channel")
+    assert (view.storage, view.inputs) == (STORAGE, 5)
+
+
+def test_other_normalisations_learn_nothing_of_the_fields(store, plates):
+    published = fitted(store, plates, np.arange(7), normalisation="published")
+    assert published.normalisation == "per_channel"
+    assert published.mean == published.std == PUBLISHED_STATISTICS
+    assert fitted(store, plates, np.arange(7), normalisation="per_image").normalisation == "per_image"
+
+
+def test_the_number_of_channels_is_that_of_the_stored_fields():
+    assert Images().inputs == 5
+    assert Images(storage=STORAGE | {"channels": ["DNA", "AGP"]}).inputs == 2
+    assert Images(mean=(1.0,) * 3, std=(1.0,) * 3).inputs == 3
+
+
+def test_differences_names_what_is_stored_otherwise(store, plates, tmp_path):
+    view = fitted(store, plates, np.arange(7))
+    assert view.differences(places(plates), {"plate_store": store}) == []
+    other = write_plates(tmp_path / "other", plates, storage=STORAGE | {"scope": "field", "size": [12, 15]})
+    assert view.differences(places(plates), {"plate_store": other}) == [
+        "scope field, not plate",
+        "size [12, 15], not [12, 14]",
+    ]
+    assert replace(view, storage={}).differences(places(plates), {"plate_store": other}) == []
+
+
+def test_plates_that_are_stored_in_two_ways_are_not_trained_on(store, plates):
+    write_plates(store.folder, {"P2": plates["P2"]}, storage=STORAGE | {"scope": "field"})
+    with pytest.raises(ValueError, match="run the pipeline ingestion again"):
+        fitted(store, plates, np.arange(7))
