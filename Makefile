@@ -8,6 +8,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 REPORT := data/08_reporting/virtual_screen/default/seed_0/report.html
+# One test process per core, and one thread in each: torch would start as many threads as there are cores in every process.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto
 # no telemetry, from Kedro or its plugins
 export DO_NOT_TRACK := 1
 
@@ -26,13 +28,14 @@ run: $(BIN)/.installed
 	@echo "The report: $(CURDIR)/$(REPORT)"
 
 test: $(BIN)/.installed
-	$(BIN)/pytest -m "not slow" --cov
+	$(PYTEST) -m "not slow" --cov
 
 parity: $(BIN)/.installed
 	$(BIN)/pytest -q tests/test_parity.py
 
+# tests of one file share a run of the project
 slow: $(BIN)/.installed
-	$(BIN)/pytest -m slow
+	$(PYTEST) -m slow --dist loadfile
 
 lint: $(BIN)/.installed
 	$(BIN)/ruff format --check .
@@ -44,7 +47,7 @@ lint: $(BIN)/.installed
 check: lint test slow
 
 viz: $(BIN)/.installed
-	$(BIN)/kedro viz build
+	$(BIN)/kedro viz build --include-previews
 
 clean:
 	rm -rf $(VENV) build .viz
