@@ -3,17 +3,19 @@
 import sys
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.framework.project import pipelines
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
 
-from cloome_kedro.hooks import EnvironmentPipelines, KnownPreset, ResultsLast, UserModules
+from cloome_kedro.hooks import CurrentFingerprints, EnvironmentPipelines, KnownPreset, ResultsLast, UserModules
 from cloome_kedro.imaging.corruptions import CORRUPTIONS, find_corruptions
 from cloome_kedro.learning.encoders import ENCODERS
 from cloome_kedro.learning.views import VIEWS
-from cloome_kedro.parameters import CorruptionParameters
+from cloome_kedro.learning.views.morgan import Fingerprints
+from cloome_kedro.parameters import CorruptionParameters, FingerprintParameters
 from cloome_kedro.registry import load_modules
 from cloome_kedro.settings import HOOKS
 from environments import configured, pipelines_of
@@ -49,6 +51,22 @@ def test_the_environment_chooses_the_pipelines(registered):
     assert "profile_index" not in registered["__default__"].datasets(), "field_profiles is the user's"
     assert "truth" in registered["__default__"].inputs(), "nothing simulates it"
     assert "old" not in registered, "what the environment does not have is gone"
+
+
+@pytest.mark.parametrize("bits", [1024, 512])
+def test_stored_fingerprints_of_other_settings_stop_a_run(bits):
+    settings = {"radius": 3, "bits": bits, "chirality": True}
+    stored = Fingerprints(np.zeros((2, bits // 8), np.uint8), settings)
+    parameters = FingerprintParameters()
+    catalog = DataCatalog({"fingerprints": MemoryDataset(stored), "params:fingerprints": MemoryDataset(parameters)})
+    reads = Pipeline([node(len, "fingerprints", "n")])
+    makes = Pipeline([node(lambda settings: stored, "params:fingerprints", "fingerprints")])
+    CurrentFingerprints().before_pipeline_run(makes + reads, catalog)
+    if bits == parameters.bits:
+        CurrentFingerprints().before_pipeline_run(reads, catalog)
+    else:
+        with pytest.raises(ValueError, match=r"'bits': 1024.*stored fingerprints have.*'bits': 512.*run the featuri"):
+            CurrentFingerprints().before_pipeline_run(reads, catalog)
 
 
 # ---- a user's modules
@@ -134,9 +152,11 @@ def test_an_unknown_preset_stops_the_run_and_names_those_that_are_there():
     check("one", "two", preset="two")
     check("one", seed=1)
     check()
-    with pytest.raises(ValueError, match="preset=three: there is no such preset; the environment mine has one, two"):
+    with pytest.raises(
+        ValueError, match=r"preset=three: there is no such preset\. The environment mine has the presets one, two$"
+    ):
         check("one", "two", preset="three")
-    with pytest.raises(ValueError, match=r"the environment mine has none; .* --env paper"):
+    with pytest.raises(ValueError, match=r"The environment mine has no presets; --env paper"):
         check(preset="one")
 
 

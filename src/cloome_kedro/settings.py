@@ -7,26 +7,26 @@ from kedro.config import OmegaConfigLoader
 from kedro.utils import find_kedro_project
 from omegaconf.resolvers import oc
 
-from cloome_kedro.hooks import EnvironmentPipelines, KnownPreset, ResultsLast, UserModules
+from cloome_kedro.hooks import CurrentFingerprints, EnvironmentPipelines, KnownPreset, ResultsLast, UserModules
 
-# Kedro 1.7's own call, under omegaconf 2.4; nothing that a user could do about
+# Kedro 1.7 calls this function, which is deprecated in omegaconf 2.4. A user cannot do anything about it.
 warnings.filterwarnings("ignore", message="register_new_resolver")
 
 
 def in_project(path: str) -> str:
-    """Absolute path of a file of the project, wherever a notebook or command is started in it."""
+    """Absolute path of a file of the project, whichever of its folders a notebook or command is started in."""
     return str((find_kedro_project(Path.cwd()) or Path.cwd()) / path)
 
 
-HOOKS = (UserModules(), EnvironmentPipelines(), KnownPreset(), ResultsLast())
+HOOKS = (UserModules(), EnvironmentPipelines(), KnownPreset(), CurrentFingerprints(), ResultsLast())
 
 CONFIG_LOADER_CLASS = OmegaConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
-    # an environment changes single parameters, not whole groups
+    # An environment changes single parameters, not whole groups.
     "merge_strategy": {"parameters": "soft"},
     # ${oc.env:NAME}: folders of real data, which differ from machine to machine
-    # ${project:PATH}: files of the project where a parameter wants an absolute path
+    # ${project:PATH}: files of the project, for parameters that need an absolute path
     "custom_resolvers": {"oc.env": oc.env, "project": in_project},
 }
