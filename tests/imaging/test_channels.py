@@ -34,5 +34,5 @@ def test_own_map_comes_before_the_aliases():
 
 
 def test_own_map_must_lead_to_a_channel():
-    with pytest.raises(ValueError, match="maps '6' to 'Actin', which is none of Mito, ER, RNA, AGP, DNA"):
+    with pytest.raises(ValueError, match="maps '6' to 'Actin'; map it to one of Mito, ER, RNA, AGP, DNA"):
         canonical("6", {"6": "Actin"})

@@ -41,10 +41,10 @@ def test_presets_are_those_of_the_publication():
 
 
 def test_storage_replaces_a_presets_name_by_its_numbers():
-    assert Storage().numbers == INTENSITIES["published_training"]
-    assert Storage(intensity="published_inference").numbers == Intensity(0.01, 255)
+    assert Storage().intensity_values == INTENSITIES["published_training"]
+    assert Storage(intensity="published_inference").intensity_values == Intensity(0.01, 255)
     assert Storage(intensity="published_training") == Storage(intensity=Intensity(0.0028, 256))
-    assert Storage(Intensity(1, 255)).numbers == Intensity(1, 255)
+    assert Storage(Intensity(1, 255)).intensity_values == Intensity(1, 255)
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.data())
@@ -60,7 +60,7 @@ def test_a_stored_field_has_the_last_shape_that_is_set(height, width, data):
     [
         (Storage(crop=21), r"crop \(21, 21\) in params:ingestion.storage is larger than the images, \(20, 30\)"),
         (Storage(size=(20, 31)), r"size \(20, 31\) .* larger than the images, \(20, 30\)"),
-        (Storage(crop=10, size=(10, 11)), r"size \(10, 11\) .* larger than the images, \(10, 10\)"),
+        (Storage(crop=10, size=(10, 11)), r"size \(10, 11\) .* larger than the cropped images, \(10, 10\)"),
     ],
 )
 def test_images_are_never_enlarged(storage, message):
@@ -73,26 +73,30 @@ def test_images_are_never_enlarged(storage, message):
     [
         (Intensity, {"outlier_percent": -0.1, "scale": 255}, "outlier_percent must be from 0 to below 100, is -0.1"),
         (Intensity, {"outlier_percent": 100, "scale": 255}, "outlier_percent must be from 0 to below 100, is 100"),
-        (Storage, {"intensity": "published"}, "no preset published, only published_training, published_inference"),
+        (
+            Storage,
+            {"intensity": "published"},
+            "no preset published; the presets are published_training, published_inference",
+        ),
         (Storage, {"crop": 0}, "storage: crop must be at least 1 pixel, is 0"),
         (Storage, {"size": (10, 0)}, r"storage: size must be at least 1 pixel, is \(10, 0\)"),
-        (Measurement, {"families": ()}, r"families must be of sizeshape, .*, rwc, is \[\]"),
-        (Measurement, {"families": ("shape",)}, r"families must be of sizeshape, .*, rwc, is \['shape'\]"),
+        (Measurement, {"families": ()}, r"families must be one or more of sizeshape, .*, rwc, is \[\]"),
+        (Measurement, {"families": ("shape",)}, r"families must be one or more of sizeshape, .*, rwc, is \['shape'\]"),
         (Measurement, {"compartments": ()}, "compartments must name nuclei, field or both"),
         (Measurement, {"nucleus_diameter": 2.9}, "nucleus_diameter must be at least 3 pixels, is 2.9"),
         (Measurement, {"minimum_contrast": -1}, "minimum_contrast must be at least 0, is -1"),
         (
             Measurement,
             {"families": ("sizeshape", "feret"), "compartments": ("field",)},
-            "sizeshape, feret measure outlines of nuclei; add nuclei to profiles.compartments",
+            "sizeshape, feret measure only outlines of nuclei; add nuclei to profiles.measure.compartments",
         ),
         (Normalisation, {"minimum_controls": 0}, "minimum_controls must be at least 1, is 0"),
         (Normalisation, {"clip": 0}, "clip must be above 0, is 0"),
         (Normalisation, {"na_cutoff": 1.01}, "na_cutoff must be from 0 to 1, is 1.01"),
         (Selection, {"correlation_threshold": -0.1}, "correlation_threshold must be from 0 to 1, is -0.1"),
         (Selection, {"fields": 0}, "selection: fields must be at least 1, is 0"),
-        (ProfileColumns, {"physical_plate": "^.+_"}, "physical_plate needs one group in brackets"),
-        (ProfileColumns, {"physical_plate": "^(.+)_(.+)"}, "physical_plate needs one group in brackets"),
+        (ProfileColumns, {"physical_plate": "^.+_"}, "physical_plate needs exactly one group in brackets"),
+        (ProfileColumns, {"physical_plate": "^(.+)_(.+)"}, "physical_plate needs exactly one group in brackets"),
     ],
 )
 def test_values_that_make_no_sense_are_refused(settings, values, message):
@@ -122,7 +126,9 @@ def test_the_configuration_becomes_settings():
         {"intensity": {"outlier_percent": 0.3, "scale": 256}, "scope": "plate", "size": [64, 32]}
     )
     assert storage == Storage(Intensity(0.3, 256), "plate", size=(64, 32))
-    assert TypeAdapter(Storage).validate_python({"intensity": "published_inference"}).numbers == Intensity(0.01, 255)
+    assert TypeAdapter(Storage).validate_python({"intensity": "published_inference"}).intensity_values == Intensity(
+        0.01, 255
+    )
     source = TypeAdapter(Source).validate_python(
         {"name": "mine", "layout": "opera_phenix", "channels": {"1": "DNA"}, "platemap": {"platemaps": "map.csv"}}
     )

@@ -190,9 +190,9 @@ def test_corruptions_that_break_the_rules_are_refused(registry, images):
     def gain(image, gain):
         return image
 
-    with pytest.raises(ValueError, match=re.escape("torch.uint8 (5, 19, 28) of torch.uint8 (5, 20, 28)")):
+    with pytest.raises(ValueError, match=re.escape("cut changes torch.uint8 (5, 20, 28) to torch.uint8 (5, 19, 28)")):
         corrupt(*find_corruptions(["cut"]), images[:1], [{}])
-    with pytest.raises(TypeError, match=r"corruption gain: it draws .* not JSON"):
+    with pytest.raises(TypeError, match=r"corruption gain: `draw` returns .* not JSON"):
         draw_settings(*find_corruptions(["gain"]), 0)
 
     def random_flip(image):

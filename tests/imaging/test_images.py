@@ -150,11 +150,19 @@ def test_a_file_of_several_channels_is_read_once(field, pages, monkeypatch):
 @pytest.mark.parametrize(
     ("bad", "bit_depth", "reason"),
     [
-        (image().astype(np.float32), 12, "channel RNA: ch2.tiff is float32, where bit_depth 12 means uint16"),
-        (image(top=255).astype(np.uint8), 16, "channel RNA: ch2.tiff is uint8, where bit_depth 16 means uint16"),
-        (image(size=(20, 50)), 12, r"channel RNA: ch2.tiff has the shape \(20, 50\), the plate's is \(40, 50\)"),
-        (np.stack([image()] * 4), 12, r"channel RNA: ch2.tiff has the shape \(4, 40, 50\); a single plane"),
-        (np.full((40, 50), 4096, np.uint16), 12, "channel RNA: ch2.tiff has the value 4096, beyond bit_depth 12"),
+        (image().astype(np.float32), 12, "channel RNA: ch2.tiff is float32, but bit_depth 12 needs uint16"),
+        (image(top=255).astype(np.uint8), 16, "channel RNA: ch2.tiff is uint8, but bit_depth 16 needs uint16"),
+        (
+            image(size=(20, 50)),
+            12,
+            r"channel RNA: ch2.tiff has the shape \(20, 50\), but the images of the plate have \(40, 50\)",
+        ),
+        (np.stack([image()] * 4), 12, r"channel RNA: ch2.tiff has the shape \(4, 40, 50\); one plane"),
+        (
+            np.full((40, 50), 4096, np.uint16),
+            12,
+            "channel RNA: ch2.tiff has the value 4096, but bit_depth 12 allows at most 4095",
+        ),
     ],
 )
 def test_a_bad_image_is_named(field, bad, bit_depth, reason):

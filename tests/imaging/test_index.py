@@ -78,7 +78,7 @@ def test_a_channel_that_no_file_is_named_for(tmp_path):
     source = write_opera_screen(tmp_path)
     (tmp_path / "opera/Q1/r04c08f01p01-ch3sk1fk1fl1.tiff").unlink()
     _, _, rejected = index_sources(tmp_path, source)
-    assert rejected["reason"].tolist() == ["missing channel RNA: no file is named for it"]
+    assert rejected["reason"].tolist() == ["missing channel RNA: no file is listed"]
 
 
 def test_a_doubled_channel_is_named(tmp_path):
@@ -89,7 +89,7 @@ def test_a_doubled_channel_is_named(tmp_path):
     source = {**source, "plate": "Q1"}
     index, _, rejected = index_sources(tmp_path, source)
     assert rejected["field_id"].tolist() == ["mine/Q1/D08/1"]
-    assert rejected["reason"][0].startswith("doubled channel RNA: ")
+    assert rejected["reason"][0].startswith("channel RNA has several images: ")
     assert str(again) in rejected["reason"][0]
     assert len(index) == 3
 
@@ -108,7 +108,7 @@ def test_an_image_of_two_fields_is_trusted_for_neither(screen):
         f"mine/{plate}/{field}" for plate in ("P1", "P2") for field in ("A01/1", "B01/2")
     ]
     assert rejected["reason"][0] == (
-        f"channel DNA: {image(folder, 'DNA', 'P2', 'A01')} is also named for another field or channel"
+        f"channel DNA: {image(folder, 'DNA', 'P2', 'A01')} is also listed for another field or channel"
     )
     assert len(index) == 12
 
@@ -148,7 +148,7 @@ def test_channels_may_share_a_file_but_not_a_page(tmp_path, monkeypatch, planes,
     assert [*index.set_index("site").loc[2, [f"plane_{channel}" for channel in CHANNELS]]] == [0, 1, 2, 3, 4]
     assert len(rejected) == bool(doubtful)
     for channel in doubtful:
-        assert f"channel {channel}: {tmp_path / 'a.tiff'} is also named for another field" in rejected["reason"][0]
+        assert f"channel {channel}: {tmp_path / 'a.tiff'} is also listed for another field" in rejected["reason"][0]
 
 
 def test_a_field_listed_twice_with_the_same_files_is_one(screen):
@@ -195,7 +195,8 @@ def test_an_opera_source_without_channel_map_names_the_key(tmp_path):
     source = write_opera_screen(tmp_path)
     with pytest.raises(
         ValueError,
-        match="source opera has no channel Mito, ER, RNA, AGP, DNA: its files name 1, 2, 3, 4, 5; map them by",
+        match=r"source opera has no channel Mito, ER, RNA, AGP, DNA: the channels in its files are 1, 2, 3, 4, 5\. "
+        "Map them by",
     ):
         index_sources(tmp_path, {**source, "channels": {}})
 
@@ -222,7 +223,9 @@ def test_a_missing_folder_stops_at_once(screen):
 def test_images_that_are_all_elsewhere_stop_at_once(screen):
     folder, source = screen
     (folder / "images").rename(folder / "pictures")
-    with pytest.raises(FileNotFoundError, match=r"source virtual: none of its 80 images exists, the first would be"):
+    with pytest.raises(
+        FileNotFoundError, match=r"source virtual: none of its 80 images exists. The first one should be"
+    ):
         index_sources(folder, source)
 
 
@@ -248,7 +251,7 @@ def test_check_rejected():
     )
     check_rejected(rejected, 140, 0.05)
     with pytest.raises(
-        ValueError, match=r"7 of 139 fields were set aside; max_rejected_fraction .* allows 0.05"
+        ValueError, match=r"7 of 139 fields were rejected; max_rejected_fraction .* allows a share of 0.05"
     ) as error:
         check_rejected(rejected, 139, 0.05)
     assert "s/p/A01/0: reason 0" in str(error.value)

@@ -60,7 +60,7 @@ def test_eight_bits_pass_unscaled():
 
 @pytest.mark.parametrize("dtype", [np.int32, np.float32, bool])
 def test_other_dtypes_are_refused(dtype):
-    with pytest.raises(TypeError, match="uint8 or uint16 images are expected"):
+    with pytest.raises(TypeError, match="images must be uint8 or uint16, not"):
         to_uint8(np.zeros((4, 4), dtype))
 
 

@@ -87,7 +87,7 @@ def test_a_plate_with_few_controls_is_its_own_reference(tmp_path, rng, caplog):
     profiles = screen.normalise().drop(columns="field_id")
     np.testing.assert_allclose(profiles.median(), 0, atol=1e-5)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "plate P1 has 7 control fields, fewer than profiles.normalise.minimum_controls, 8" in caplog.text
+    assert "plate P1 has 7 control fields, fewer than profiles.normalise.minimum_controls (8)" in caplog.text
 
 
 def test_features_without_spread_among_controls_are_dropped(tmp_path, rng):
@@ -149,13 +149,13 @@ def test_selection_on_a_sample_is_repeatable(tmp_path, rng):
 
 def test_no_feature_left_stops_the_run(tmp_path, rng):
     screen = Screen(tmp_path, P1=pd.DataFrame({"a": np.ones(30), "b": np.zeros(30)}))
-    with pytest.raises(ValueError, match=r"profiles\.select\.operations: drop_na_columns leaves none of 2 features"):
+    with pytest.raises(ValueError, match=r"profiles\.select\.operations: drop_na_columns removes all 2 features"):
         screen.normalise(Normalisation(), Selection())
 
 
 def test_no_nucleus_anywhere_stops_the_run(tmp_path, rng):
     screen = Screen(tmp_path, P1=raw_plate(rng).assign(Nuclei_Count=0))
-    with pytest.raises(ValueError, match=r"no field has a nucleus: see profiles\.measure\.nucleus_diameter"):
+    with pytest.raises(ValueError, match=r"no field has a nucleus; correct profiles\.measure\.nucleus_diameter"):
         screen.normalise(Normalisation(), Selection())
 
 
@@ -167,5 +167,5 @@ def test_profiles_that_do_not_fit_stop_the_run(tmp_path, rng):
         screen.normalise()
     screen.fields = fields
     screen.store.write("P2", screen.store.read("P2"), "something else")
-    with pytest.raises(ValueError, match=r"P2\.parquet is not what profile_index says"):
+    with pytest.raises(ValueError, match=r"P2\.parquet is missing or differs from profile_index"):
         screen.normalise()

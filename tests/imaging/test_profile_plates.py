@@ -51,7 +51,9 @@ def test_cells_need_not_be_counted(tables):
     assert wells["Metadata_Count"].isna().all()
     uncounted = {name: table.drop(columns="Metadata_Count_Cells") for name, table in tables.items()}
     pd.testing.assert_frame_equal(join_plates(uncounted, ProfileColumns(cells=None), NORMALISED)[0], wells)
-    with pytest.raises(ValueError, match=r"p.csv has no column Metadata_Count_Cells; name it in params:profile_moa"):
+    with pytest.raises(
+        ValueError, match=r"p.csv has no column Metadata_Count_Cells; name it in params:profile_moa.columns"
+    ):
         join_plates(uncounted, COLUMNS, NORMALISED)
 
 
@@ -60,7 +62,7 @@ def test_a_plate_imaged_twice_is_one_plate(tables):
     wells, _ = join_plates(tables, ProfileColumns(physical_plate="^(.+?)_"), NORMALISED)
     assert wells.groupby("Metadata_Plate").size().to_dict() == {"P": 16, "Q": 8}
     assert wells["field_id"].is_unique
-    with pytest.raises(ValueError, match=r"p.csv: .*physical_plate finds nothing in 'P_20X'"):
+    with pytest.raises(ValueError, match=r"p.csv: .*physical_plate does not match the plate 'P_20X'"):
         join_plates(tables, ProfileColumns(physical_plate="^(plate)"), NORMALISED)
 
 
@@ -71,7 +73,9 @@ def test_each_plate_is_normalised_against_its_controls_where_it_has_enough(contr
     reference = table["a"][8:] if controls == 8 else table["a"]
     expected = (table["a"][:8] - reference.mean()) / reference.std(ddof=0)
     np.testing.assert_allclose(wells["a"], expected, rtol=1e-5)
-    assert ("has 3 control wells: normalised against all" in caplog.text) == (controls == 3)
+    assert ("has 3 control wells, fewer than profile_moa.normalise.minimum_controls (8)" in caplog.text) == (
+        controls == 3
+    )
 
 
 def test_values_are_clipped_and_what_is_missing_becomes_0_or_drops_the_feature(tables):
@@ -102,7 +106,7 @@ def test_bad_tables_are_named(tables):
         (good.drop(columns="Metadata_moa"), "q.csv has no column Metadata_moa"),
         (good.assign(Metadata_Well="here"), "q.csv, line 2: Metadata_Well 'here' is not a well"),
         (good.rename(columns={"a": "x", "b": "y", "c": "z"}), "p.csv, q.csv have no numeric feature in common"),
-        (good, "p.csv, q.csv: well P_20X/A01 is there twice"),
+        (good, "p.csv, q.csv: well P_20X/A01 is in the tables twice"),
     ):
         with pytest.raises(ValueError, match=message):
             join_plates({"p.csv": good, "q.csv": change}, COLUMNS, NORMALISED)

@@ -118,7 +118,7 @@ def test_of_two_runs_at_a_time_one_stops_and_says_so(store):
 def test_fields_of_a_plate_have_one_shape(store):
     with store.writer("P1", "e", STORAGE) as writer:
         writer.append(FIELDS[0])
-        with pytest.raises(ValueError, match=r"a field of \(5, 6, 7\) uint8 is expected"):
+        with pytest.raises(ValueError, match=r"the field must be uint8 \(5, 6, 7\), not"):
             writer.append(FIELDS[0][:, :3])
 
 
@@ -159,7 +159,7 @@ def test_a_row_beyond_the_plate_is_named(store, row):
 def test_plates_of_different_shapes_are_refused(store):
     write(store, "P3", np.zeros((2, 5, 3, 3), np.uint8))
     with pytest.raises(
-        ValueError, match=r"P3.npy has fields of \(5, 3, 3\), .*P1.npy of \(5, 6, 7\); set `storage.size`"
+        ValueError, match=r"P3.npy has fields of shape \(5, 3, 3\), but .*P1.npy has \(5, 6, 7\); set `storage.size`"
     ):
         store.reader(["P1", "P3"], [0, 0])
 
@@ -201,7 +201,10 @@ def test_fields_that_are_stored_in_two_ways_are_refused(store):
     write(store, "P2", FIELDS[4:], storage=STORAGE | {"scope": "plate"})
     assert store.storage(["P1"])["scope"] == "field"
     assert store.storage(["P2"])["scope"] == "plate"
-    with pytest.raises(ValueError, match=r"P2.parquet says that fields are stored as .*'plate'.*, P1 as .*'field'"):
+    with pytest.raises(
+        ValueError,
+        match=r"P2.parquet says that fields are stored as .*'plate'.*, but the fields of P1 are stored as .*'field'",
+    ):
         store.storage(["P1", "P2"])
 
 

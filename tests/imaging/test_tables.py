@@ -19,7 +19,7 @@ def test_a_missing_table_is_named(tmp_path):
 
 def test_a_missing_column_is_named(tmp_path):
     (tmp_path / "a.csv").write_text("x,y\n1,2\n")
-    with pytest.raises(ValueError, match=r"a.csv has no column well_position \(there are x, y\)"):
+    with pytest.raises(ValueError, match=r"a.csv has no column well_position; its columns are x, y\. Add the column"):
         read_table(tmp_path / "a.csv", ["x", "well_position"])
 
 
@@ -46,5 +46,5 @@ def test_a_damaged_archive_is_named(tmp_path):
 
 
 def test_another_kind_of_file_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"a.xlsx: a table is expected as .csv, .tsv, .txt"):
+    with pytest.raises(ValueError, match=r"a.xlsx is not a table; its suffix must be one of .csv, .tsv, .txt"):
         read_table(tmp_path / "a.xlsx")

@@ -73,5 +73,5 @@ def test_same_seed_same_library():
 def test_more_compounds_than_templates_can_give(monkeypatch):
     series = Mechanism("small", {}, tuple(t for t in INACTIVES.templates if t.is_series))
     monkeypatch.setattr(compounds, "INACTIVES", series)
-    with pytest.raises(ValueError, match="the templates of 'small' give 40 structures, 200 asked for"):
+    with pytest.raises(ValueError, match="200 structures of 'small' are needed, but its templates give only 40"):
         build_library(ScreenConfig(compounds=200, inactive_fraction=1.0))

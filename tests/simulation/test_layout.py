@@ -57,7 +57,7 @@ def test_library_order_does_not_follow_plates_or_wells(layout):
 
 
 def test_too_many_compounds_for_the_wells():
-    with pytest.raises(ValueError, match="need 672 wells a plate, there are 384: raise platemaps"):
+    with pytest.raises(ValueError, match="need 672 wells per plate, but a plate has 384; raise platemaps"):
         lay_out(IDS, ScreenConfig(platemaps=2))
 
 

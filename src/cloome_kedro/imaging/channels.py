@@ -1,9 +1,9 @@
-"""The five channels of Cell Painting and the names that microscopes and pipelines give them."""
+"""The five channels of Cell Painting, and their names in the files of microscopes and pipelines."""
 
 import re
 from collections.abc import Mapping
 
-#: canonical order of a stored field, as published CLOOME checkpoints expect it
+#: order of the channels in a stored field; published CLOOME checkpoints expect this order
 CHANNELS = ("Mito", "ER", "RNA", "AGP", "DNA")
 
 _ALIASES = {
@@ -31,18 +31,19 @@ def _plain(name: str) -> str:
 
 
 def canonical(name: str, channels: Mapping[str, str] | None = None) -> str | None:
-    """Give the canonical name of a channel.
+    """Return the canonical name of a channel.
 
     Parameters
     ----------
     name
-        The channel as the files name it. Case, separators and the prefix ``Orig`` do not matter.
+        Name of the channel in the files. Case, separators and the prefix ``Orig`` do not matter.
     channels
-        A screen's own names, ``{name in the files: canonical name or alias}``. They come before the alias table.
+        Names of one source, ``{name in the files: canonical name or alias}``. They take precedence over the built-in
+        aliases.
 
     Returns
     -------
-    One of `CHANNELS`, or None where the name is unknown, as that of a brightfield image.
+    One of `CHANNELS`, or None if the name is unknown, such as the name of a brightfield channel.
 
     Raises
     ------
@@ -54,10 +55,10 @@ def canonical(name: str, channels: Mapping[str, str] | None = None) -> str | Non
     >>> canonical("OrigDNA"), canonical("Hoechst 33342"), canonical("ch1", {"ch1": "Mito"}), canonical("Brightfield")
     ('DNA', 'DNA', 'Mito', None)
     """
-    own = {_plain(key): value for key, value in (channels or {}).items()}
-    if _plain(name) not in own:
+    targets = {_plain(key): value for key, value in (channels or {}).items()}
+    if _plain(name) not in targets:
         return _ALIASES.get(_plain(name))
-    target = own[_plain(name)]
+    target = targets[_plain(name)]
     if (channel := _ALIASES.get(_plain(target))) is None:
-        raise ValueError(f"`channels` maps {name!r} to {target!r}, which is none of {', '.join(CHANNELS)}")
+        raise ValueError(f"`channels` maps {name!r} to {target!r}; map it to one of {', '.join(CHANNELS)}")
     return channel

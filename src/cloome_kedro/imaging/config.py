@@ -1,6 +1,6 @@
-"""Settings of ingestion and profiles, as plain dataclasses that pydantic reads from the configuration.
+"""Settings of ingestion and profiles: plain dataclasses, which pydantic fills from the configuration.
 
-``__pydantic_config__`` makes pydantic refuse unknown keys; this module needs the standard library only.
+This module needs only the standard library. ``__pydantic_config__`` makes pydantic refuse unknown keys.
 """
 
 from dataclasses import dataclass, field
@@ -11,14 +11,14 @@ _STRICT = {"extra": "forbid"}
 
 @dataclass(frozen=True)
 class Intensity:
-    """From 12 or 16 bits to 8, see :mod:`cloome_kedro.imaging.intensity`.
+    """How images of 12 or 16 bits are scaled to 8 bits, see :mod:`cloome_kedro.imaging.intensity`.
 
     Attributes
     ----------
     outlier_percent
-        Share of the brightest pixels that are clipped, in percent.
+        Percentage of pixels, the brightest ones, that are clipped.
     scale
-        What the threshold becomes, before values are cut at 255.
+        Value to which the threshold is scaled. Values above 255 then become 255.
     """
 
     __pydantic_config__: ClassVar[dict] = _STRICT
@@ -33,7 +33,7 @@ class Intensity:
 
 IntensityName = Literal["published_training", "published_inference"]
 
-#: what published training did, and what the published example of inference does instead
+#: the publication's training and its example of inference scaled images in different ways
 INTENSITIES: dict[str, Intensity] = {
     "published_training": Intensity(0.0028, 256),
     "published_inference": Intensity(0.01, 255),
@@ -44,20 +44,21 @@ INTENSITIES: dict[str, Intensity] = {
 class Storage:
     """How raw images become stored fields.
 
-    Intensities are scaled first, over the whole image. The image is then cropped and resized. So thresholds are those
-    of the published data whatever is stored, and averaging keeps the few clipped pixels from deciding over a small
-    image.
+    The intensities of the whole image are scaled first. The image is then cropped and resized. This order has two
+    advantages: the thresholds are the same for every crop and size, as in the published data; and the few clipped
+    pixels have little influence on a small image, since they are averaged with their neighbours.
 
     Attributes
     ----------
     intensity
-        A preset's name, or ``outlier_percent`` and ``scale``.
+        Name of a preset in `INTENSITIES`, or ``outlier_percent`` and ``scale``.
     scope
-        Whether a threshold is that of one field or of all fields of a plate.
+        ``field``: each channel of each field has its own threshold. ``plate``: all fields of a plate share one
+        threshold per channel.
     crop
-        Side of the central square in pixels; None keeps the whole image.
+        Side of the central square that is kept, in pixels. None keeps the whole image.
     size
-        Stored (height, width) in pixels, reached by averaging areas; None keeps the size.
+        (height, width) of stored fields in pixels, made by area averaging. None keeps the size.
     """
 
     __pydantic_config__: ClassVar[dict] = _STRICT
@@ -70,53 +71,59 @@ class Storage:
     def __post_init__(self):
         if isinstance(self.intensity, str):
             if self.intensity not in INTENSITIES:
-                raise ValueError(f"intensity: there is no preset {self.intensity}, only {', '.join(INTENSITIES)}")
+                raise ValueError(
+                    f"intensity: there is no preset {self.intensity}; the presets are {', '.join(INTENSITIES)}"
+                )
             object.__setattr__(self, "intensity", INTENSITIES[self.intensity])
         for name, sides in (("crop", (self.crop,)), ("size", self.size or ())):
             if any(side is not None and side < 1 for side in sides):
                 raise ValueError(f"storage: {name} must be at least 1 pixel, is {getattr(self, name)}")
 
     @property
-    def numbers(self) -> Intensity:
-        """The intensity as numbers."""
+    def intensity_values(self) -> Intensity:
+        """``outlier_percent`` and ``scale``, also where the configuration names a preset."""
         assert isinstance(self.intensity, Intensity)
         return self.intensity
 
     def stored_shape(self, shape: tuple[int, int]) -> tuple[int, int]:
-        """Height and width of a stored field, from those of its images.
+        """Return (height, width) of a stored field whose images have ``shape``.
 
         Raises
         ------
         ValueError
-            If the images are smaller than crop or size: nothing is enlarged.
+            If the images are smaller than ``crop``, or the cropped images are smaller than ``size``: images are never
+            enlarged.
         """
         after_crop = (self.crop, self.crop) if self.crop else shape
         after_resize = self.size or after_crop
-        for name, small, large in (("crop", after_crop, shape), ("size", after_resize, after_crop)):
-            if small[0] > large[0] or small[1] > large[1]:
-                raise ValueError(f"{name} {small} in params:ingestion.storage is larger than the images, {large}")
+        for name, new_shape, old_shape in (("crop", after_crop, shape), ("size", after_resize, after_crop)):
+            if new_shape[0] > old_shape[0] or new_shape[1] > old_shape[1]:
+                cropped = "cropped " if name == "size" and self.crop else ""
+                raise ValueError(
+                    f"{name} {new_shape} in params:ingestion.storage is larger than the {cropped}images, {old_shape}"
+                )
         return after_resize
 
 
 @dataclass(frozen=True)
 class Platemap:
-    """How the wells of a source are joined to compounds. Files are relative to the screen's folder.
+    """How the wells of a source are joined to compounds. Paths are relative to the screen's folder.
 
     Attributes
     ----------
     platemaps
         One table for all plates, or a pattern with ``{platemap}``, such as ``platemaps/{platemap}.tsv``.
     barcodes
-        Table of plates and their platemaps, with the columns Assay_Plate_Barcode and Plate_Map_Name; needed where
+        Table with the platemap of each plate (columns Assay_Plate_Barcode and Plate_Map_Name). It is needed if
         ``platemaps`` is a pattern.
     compounds
-        Table of compounds; None: structures are in the platemap.
+        Table of compounds. None: the platemap has the structures.
     well_column, compound_column, concentration_column, smiles_column, name_column, moa_column
-        Names of columns; None: there is no such column.
+        Names of columns. None: there is no such column.
     concentration_unit
-        None: what the column's name says, such as mmoles_per_liter.
+        Unit of the concentration column. None: the unit that the name of the column gives, such as mmoles_per_liter.
     controls
-        Compound ids or names that mark a control well; '' is an empty cell.
+        Compound ids or names that mark a control well. '' stands for an empty cell.
     """
 
     __pydantic_config__: ClassVar[dict] = _STRICT
@@ -141,21 +148,21 @@ class Source:
     Attributes
     ----------
     name
-        Named in messages and in the index.
+        Name of the source in messages and in the index.
     layout
-        Name of a reader, such as load_data_csv or opera_phenix; see :mod:`cloome_kedro.imaging.layouts`.
+        Name of a layout, such as load_data_csv or opera_phenix, see :mod:`cloome_kedro.imaging.layouts`.
     platemap
-        What is in the wells.
+        Which compounds are in the wells.
     folder
-        Relative to the screen's folder.
+        Folder of the images, relative to the screen's folder.
     files
-        Glob pattern of the files that the reader looks at; None: the reader's own.
+        Glob pattern of the files to read. None: the default pattern of the layout.
     channels
-        Channel as the files name it -> canonical name or alias; it comes before the alias table.
+        ``{name in the files: canonical name or alias}``. It takes precedence over the built-in aliases.
     bit_depth
-        Of the images. 12 bits come in files of 16.
+        Bit depth of the images. Images of 12 bits are stored in files of 16 bits.
     plate
-        Name of the plate where the files do not say it.
+        Name of the plate, if the files do not give it.
     """
 
     __pydantic_config__: ClassVar[dict] = _STRICT
@@ -170,11 +177,11 @@ class Source:
     plate: str | None = None
 
 
-#: cp-measure's functions: of an object's outline alone (that of the whole field says nothing), ...
+#: functions of cp-measure that measure outlines; the whole field has no outline to measure
 SHAPE_FAMILIES = ("sizeshape", "zernike", "feret")
-#: ... of one channel, ...
+#: functions of cp-measure that measure one channel
 CHANNEL_FAMILIES = ("intensity", "texture", "granularity", "radial_distribution", "radial_zernikes")
-#: ... and of two channels
+#: functions of cp-measure that measure a pair of channels
 PAIR_FAMILIES = ("pearson", "costes", "manders_fold", "rwc")
 Family = Literal[
     "sizeshape", "zernike", "feret",
@@ -190,13 +197,14 @@ class Measurement:
     Attributes
     ----------
     families
-        Names of cp-measure's functions.
+        Names of functions of cp-measure.
     compartments
         ``nuclei``: the median over the nuclei, and their number. ``field``: the whole image as one object.
     nucleus_diameter
-        Of a usual nucleus, in pixels of the stored fields.
+        Diameter of a typical nucleus in pixels of the stored fields.
     minimum_contrast
-        Grey levels between nuclei and background; a field with less has no nuclei.
+        Difference in grey levels (0 to 255) between nuclei and background. A field with a smaller difference has no
+        nuclei.
     """
 
     __pydantic_config__: ClassVar[dict] = _STRICT
@@ -209,7 +217,7 @@ class Measurement:
     def __post_init__(self):
         known = get_args(Family)
         if not self.families or set(self.families) - set(known):
-            raise ValueError(f"profiles: families must be of {', '.join(known)}, is {list(self.families)}")
+            raise ValueError(f"profiles: families must be one or more of {', '.join(known)}, is {list(self.families)}")
         if not self.compartments:
             raise ValueError("profiles: compartments must name nuclei, field or both")
         if self.nucleus_diameter < 3:
@@ -218,7 +226,8 @@ class Measurement:
             raise ValueError(f"profiles: minimum_contrast must be at least 0, is {self.minimum_contrast}")
         if "nuclei" not in self.compartments and not set(self.families) - set(SHAPE_FAMILIES):
             raise ValueError(
-                f"profiles: {', '.join(self.families)} measure outlines of nuclei; add nuclei to profiles.compartments"
+                f"profiles: {', '.join(self.families)} measure only outlines of nuclei; add nuclei to "
+                "profiles.measure.compartments"
             )
 
 
@@ -229,14 +238,14 @@ class Normalisation:
     Attributes
     ----------
     method
-        pycytominer's ``mad_robustize`` (median and MAD) or ``standardize`` (mean and standard deviation), against the
-        control wells of each plate. None: the values are normalised already.
+        pycytominer's ``mad_robustize`` (median and median absolute deviation) or ``standardize`` (mean and standard
+        deviation). The controls of each plate give these statistics. None: the values are normalised already.
     minimum_controls
         A plate with fewer controls is normalised against all its rows.
     clip
-        Largest absolute value after normalisation.
+        Largest absolute value after normalisation. Larger values are clipped.
     na_cutoff
-        Share of missing values above which a feature is dropped.
+        A feature is dropped if a larger share of its values is missing.
     """
 
     __pydantic_config__: ClassVar[dict] = _STRICT
@@ -265,13 +274,13 @@ class Selection:
     Attributes
     ----------
     operations
-        Operations of pycytominer's ``feature_select``, one after the other.
+        Operations of pycytominer's ``feature_select``. They run in this order.
     correlation_threshold
-        Of two features that correlate above it, one is dropped.
+        If two features have a higher correlation, one of them is dropped.
     fields
-        Fields that features are selected on, at most.
+        Largest number of fields on which features are selected. If there are more, fields are drawn at random.
     seed
-        Of the fields that are drawn where there are more; it is not the run's seed.
+        Seed of this draw. It is not the seed of the run, so runs with different seeds use the same features.
     """
 
     __pydantic_config__: ClassVar[dict] = _STRICT
@@ -290,19 +299,19 @@ class Selection:
 
 @dataclass(frozen=True)
 class ProfileColumns:
-    """Columns of tables of profiles as pycytominer writes them.
+    """Names of columns in tables of profiles, as pycytominer writes them.
 
     Attributes
     ----------
     plate, well, inchikey, moa
-        Columns of every table.
+        Columns that every table must have.
     control
-        A well is a control where this column is not empty.
+        Column that marks controls. A well is a control if this column is not empty.
     cells
-        Number of cells; None: cells were not counted.
+        Column with the number of cells. None: cells were not counted.
     physical_plate
-        Regular expression whose first group, found in a plate's name, is the name of the physical plate: a plate that
-        was imaged twice is one plate. None: the whole name.
+        Regular expression with one group. The group matches the name of the physical plate in the name of the plate,
+        so that a plate that was imaged twice counts as one plate. None: the whole name.
     """
 
     __pydantic_config__: ClassVar[dict] = _STRICT
@@ -319,4 +328,4 @@ class ProfileColumns:
         import re
 
         if self.physical_plate is not None and re.compile(self.physical_plate).groups != 1:
-            raise ValueError("columns: physical_plate needs one group in brackets, such as ^(.+?)_")
+            raise ValueError("columns: physical_plate needs exactly one group in brackets, such as ^(.+?)_")

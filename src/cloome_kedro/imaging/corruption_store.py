@@ -1,4 +1,4 @@
-"""Embeddings of corrupted fields, one file per corruption, with what they were made from."""
+"""Embeddings of corrupted fields: one file per corruption, with a digest of everything that they depend on."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,16 @@ import torchvision
 from cloome_kedro.imaging.corruptions import Corruption
 from cloome_kedro.stores import TableStore, digest_of
 
-_FORMAT = 2  # raise it when the built-in way of drawing or embedding changes: all is then embedded again
+_FORMAT = 2  # raise it when the code that draws settings or embeds changes: all fields are then embedded again
 _VECTOR = "vector"
 
 
 @dataclass(frozen=True)
 class CorruptionStore:
-    """Folder with ``<corruption>.parquet``: how each field was corrupted, and its embedding, one row per field."""
+    """Folder with one table per corruption, ``<corruption>.parquet``.
+
+    A table has one row per field: how the field was corrupted, and its embedding.
+    """
 
     folder: Path
 
@@ -28,38 +31,38 @@ class CorruptionStore:
         return TableStore(self.folder)
 
     def path(self, name: str) -> Path:
-        """Path of the corruption's embeddings."""
+        """Path of the table of a corruption."""
         return self._tables.path(name)
 
     def digest(self, name: str) -> str | None:
-        """What the embeddings were made from; None where there are none, or the file is damaged."""
+        """Digest that was written with the embeddings. None if there are no embeddings, or the file is damaged."""
         return self._tables.digest(name)
 
     def read(self, name: str) -> tuple[pd.DataFrame, np.ndarray]:
-        """How the fields were corrupted, and their embeddings, (N, d) float32, in the same order."""
+        """Read how the N fields were corrupted, and their embeddings, (N, d) float32, in the same order."""
         table = pq.read_table(self.path(name))
         lists = table[_VECTOR].combine_chunks()
         vectors = lists.flatten().to_numpy().reshape(len(table), lists.type.list_size)
         return table.drop_columns([_VECTOR]).to_pandas(), vectors
 
     def write(self, name: str, table: pd.DataFrame, vectors: np.ndarray, digest: str) -> None:
-        """Put the corruption's embeddings in place, whole."""
+        """Write the table of a corruption. The file appears only when it is complete."""
         lists = pa.FixedSizeListArray.from_arrays(pa.array(vectors.astype(np.float32).ravel()), vectors.shape[1])
         arrow = pa.Table.from_pandas(table, preserve_index=False).append_column(_VECTOR, lists)
         self._tables.write(name, arrow, digest)
 
 
 def corruption_digest(corruption: Corruption, settings: pd.DataFrame, **content: Any) -> str:
-    """Digest of all that the embeddings depend on.
+    """Digest of everything that the embeddings depend on.
 
     Parameters
     ----------
     corruption
-        Its name and its source code count; the code of functions that it calls does not.
+        Its name and its source code are part of the digest. The code of functions that it calls is not.
     settings
-        How each field is corrupted: any table of JSON values.
+        How each field is corrupted: a table of JSON values.
     content
-        The model, its preprocessing, the images: JSON values.
+        The model, its preprocessing and the images, as JSON values.
     """
     drawn = settings.to_dict("split", index=False)
     return digest_of(_FORMAT, torchvision.__version__, corruption.name, corruption.source, drawn, content)

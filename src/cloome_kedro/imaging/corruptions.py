@@ -1,6 +1,8 @@
-"""Corruptions: test images as training never showed them, flipped or rotated, each field from a seed of its own.
+"""Corruptions of test images, such as flips and rotations, which training did not show.
 
-A corruption is a function of one field and of settings that are drawn for it. `corruption` registers one by its name:
+A corruption is a function of one field and of settings that are drawn for this field. Each field has its own seed. The
+decorator `corruption` registers a function under its name. The source code of a corruption, with its decorator and its
+docstring, is part of the digest of its embeddings: after an edit, its fields are embedded again.
 
 >>> @corruption(draw=lambda generator: {"gain": generator.uniform(0.5, 1)})
 ... def dimmer(image, gain):
@@ -29,20 +31,20 @@ Change = Callable[..., torch.Tensor]
 
 @dataclass(frozen=True)
 class Corruption:
-    """A way to change a field.
+    """A function that changes a field, and how its settings are drawn.
 
     Attributes
     ----------
     name : str
-        Its name in the configuration.
+        Name in the configuration.
     draw : callable
-        Generator -> the settings of one field, JSON values.
+        ``generator -> settings`` of one field, as JSON values.
     change : callable
-        ``(image, **settings) -> image``: uint8 (C, H, W), the same shape, on the image's device.
+        ``(image, **settings) -> image``. Both images are uint8 (C, H, W) on the same device.
     fills : bool
-        Whether it can leave pixels without an image, which are then black.
+        Whether the function can leave pixels without image content. Such pixels are black.
     augments : tuple of str
-        Augmentations of training that show such images: settings of the view ``images``.
+        Settings of the view ``images`` with which training shows such images (augmentations).
     """
 
     name: str
@@ -53,14 +55,20 @@ class Corruption:
 
     @property
     def source(self) -> str:
-        """The change's source code: other code gives other results."""
+        """Source code of ``change``, from which the digest tells that results are outdated."""
         try:
             return inspect.getsource(self.change)
-        except OSError:  # typed in at a prompt
+        except OSError:  # a function typed at a prompt has no source file
             return self.change.__code__.co_code.hex()
 
     def is_augmentation(self, view: dict[str, Any]) -> bool:
-        """Whether a training with this view (as its checkpoint describes it) showed such images."""
+        """Whether a model with this view saw such images in training.
+
+        Parameters
+        ----------
+        view
+            The view's settings, as the checkpoint describes them.
+        """
         return any(view.get(key) for key in self.augments)
 
 
@@ -68,9 +76,13 @@ CORRUPTIONS: Registry[Corruption] = Registry("corruption")
 
 
 def corruption(draw: Draw, *, fills: bool = False, augments: Sequence[str] = ()) -> Callable[[Change], Change]:
-    """Register the decorated function as the corruption of its name; arguments are those of `Corruption`.
+    """Register the decorated function as a corruption, under the name of the function.
 
-    With ``fills`` the function is also called on a mask, uint8 (1, H, W), to find what it leaves black.
+    Parameters
+    ----------
+    draw, fills, augments
+        See `Corruption`. With ``fills``, the function is also called on a mask, uint8 (1, H, W), to find the pixels
+        that it leaves black.
     """
 
     def register(change: Change) -> Change:
@@ -82,30 +94,59 @@ def corruption(draw: Draw, *, fills: bool = False, augments: Sequence[str] = ())
 
 
 def find_corruptions(names: Sequence[str]) -> list[Corruption]:
-    """The corruptions of these names; ValueError with the nearest names where one is unknown."""
+    """Return the corruptions with these names.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown. The message gives the nearest names.
+    """
     return [CORRUPTIONS[name] for name in names]
 
 
 def field_seed(seed: int, name: str, field_id: str) -> int:
-    """The field's own seed for the corruption of this name, 63 bits; it does not depend on other fields."""
+    """Seed of one field for the corruption with this name, 63 bits. It does not depend on other fields."""
     entropy = hashlib.sha256(f"{name}\n{field_id}".encode()).digest()
     sequence = np.random.SeedSequence([seed, int.from_bytes(entropy, "big")])
     return int(sequence.generate_state(1, np.uint64)[0] >> 1)
 
 
-def draw_settings(corruption: Corruption, own_seed: int) -> dict[str, Any]:
-    """Draw the settings of the field with this seed, as JSON keeps them."""
-    settings = corruption.draw(np.random.default_rng(own_seed))
+def draw_settings(corruption: Corruption, seed: int) -> dict[str, Any]:
+    """Draw the settings of the field with this seed, see `field_seed`.
+
+    Raises
+    ------
+    TypeError
+        If the settings are not JSON values.
+    """
+    settings = corruption.draw(np.random.default_rng(seed))
     try:
         return json.loads(json.dumps(settings))
     except TypeError as error:
-        raise TypeError(f"corruption {corruption.name}: it draws {settings}, which are not JSON: {error}") from error
+        raise TypeError(
+            f"corruption {corruption.name}: `draw` returns {settings}, which is not JSON ({error}); return a dict of "
+            "numbers, strings, booleans or lists of them"
+        ) from error
 
 
 def draw_table(corruption: Corruption, field_ids: Sequence[str], seed: int) -> pd.DataFrame:
-    """How each field is to be corrupted: columns field_id, corruption, seed (its own), settings (JSON)."""
+    """Draw how each field is corrupted.
+
+    Parameters
+    ----------
+    corruption
+        The corruption.
+    field_ids
+        Fields, one row each.
+    seed
+        Seed of the run, from which each field's seed is made.
+
+    Returns
+    -------
+    field_id, corruption (its name), seed (of the field), settings (JSON)
+    """
     seeds = [field_seed(seed, corruption.name, field_id) for field_id in field_ids]
-    settings = [json.dumps(draw_settings(corruption, own)) for own in seeds]
+    settings = [json.dumps(draw_settings(corruption, seed_of_field)) for seed_of_field in seeds]
     return pd.DataFrame({"field_id": field_ids, "corruption": corruption.name, "seed": seeds, "settings": settings})
 
 
@@ -116,38 +157,47 @@ def corrupt(
     stage: Stage = "field",
     view: Callable[[torch.Tensor], torch.Tensor] = lambda images: images,
 ) -> tuple[torch.Tensor, np.ndarray]:
-    """Corrupt stored fields and give what an encoder sees of them.
+    """Corrupt stored fields, and crop them as an encoder sees them.
 
     Parameters
     ----------
+    corruption
+        The corruption.
     images
-        uint8 (N, C, H, W), on any device.
+        Stored fields, uint8 (N, C, H, W), on any device.
     settings
-        N of `draw_settings`.
+        Settings of each field, see `draw_settings`.
     stage
-        ``field``: the whole field is corrupted, then cut; ``crop``: it is cut, then corrupted.
+        ``field``: the whole field is corrupted, then cropped. ``crop``: the field is cropped, then corrupted.
     view
-        The encoder's cut of uint8 images, such as a central crop.
+        Crops uint8 images as the encoder does.
 
     Returns
     -------
-    images, black
-        uint8 (N, C, h, w) on the same device; share of each image's pixels that were filled with black, (N,) float64.
+    images
+        uint8 (N, C, h, w) on the same device.
+    black
+        Share of each image's pixels that the corruption filled with black, (N,) float64.
+
+    Raises
+    ------
+    ValueError
+        If the corruption changes the dtype or the shape of images.
     """
     if stage == "crop":
         images = view(images)
-    changed = torch.stack([corruption.change(image, **own) for image, own in zip(images, settings, strict=True)])
+    changed = torch.stack([corruption.change(image, **drawn) for image, drawn in zip(images, settings, strict=True)])
     if changed.shape != images.shape or changed.dtype != images.dtype:
         raise ValueError(
-            f"corruption {corruption.name} makes {changed.dtype} {tuple(changed.shape[1:])} of "
-            f"{images.dtype} {tuple(images.shape[1:])}: it must keep both"
+            f"corruption {corruption.name} changes {images.dtype} {tuple(images.shape[1:])} to "
+            f"{changed.dtype} {tuple(changed.shape[1:])}; keep the dtype and the shape of the image"
         )
     if stage == "field":
         changed = view(changed)
     if not corruption.fills:
         return changed, np.zeros(len(images))
     mask = torch.ones_like(images[0, :1])
-    masks = torch.stack([corruption.change(mask, **own) for own in settings])
+    masks = torch.stack([corruption.change(mask, **drawn) for drawn in settings])
     if stage == "field":
         masks = view(masks)
     return changed, (masks == 0).float().mean(dim=(1, 2, 3)).cpu().numpy().astype(np.float64)

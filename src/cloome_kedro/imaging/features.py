@@ -1,4 +1,4 @@
-"""Classical features of a field by cp-measure, which has CellProfiler's measurements (Muñoz et al. 2025)."""
+"""Classical features of a field, measured by cp-measure (CellProfiler's measurements; Muñoz et al. 2025)."""
 
 import warnings
 from collections.abc import Iterator
@@ -12,34 +12,34 @@ from cloome_kedro.imaging.channels import CHANNELS
 from cloome_kedro.imaging.config import CHANNEL_FAMILIES, SHAPE_FAMILIES, Measurement
 from cloome_kedro.imaging.nuclei import segment_nuclei
 
-# where cp-measure's names lack the category that CellProfiler's have
+# Categories in CellProfiler's names of features that cp-measure leaves out.
 _CATEGORY = dict.fromkeys(SHAPE_FAMILIES, "AreaShape_") | {"texture": "Texture_"}
-# where in the image an object lies
-_PLACE = ("Location_", "Center_", "BoundingBoxMinimum_", "BoundingBoxMaximum_")
-# 0 or undefined for every object: what they vary by is rounding
+# Features that give the position of an object in the image are left out.
+_POSITIONS = ("Location_", "Center_", "BoundingBoxMinimum_", "BoundingBoxMaximum_")
+# Features that are 0 or undefined for every object are left out: they differ only by rounding errors.
 _CONSTANT = {
     "CentralMoment_0_1", "CentralMoment_1_0", "NormalizedMoment_0_0", "NormalizedMoment_0_1", "NormalizedMoment_1_0"
 }  # fmt: skip
 
-#: names of features, and a value for each object
+#: name of a feature, and its value for each object
 _Measured = Iterator[tuple[str, npt.ArrayLike]]
 
 
 def measure_field(images: npt.NDArray[np.uint8], measurement: Measurement) -> npt.NDArray[np.float32]:
-    """Features of one field.
+    """Measure the features of one field.
 
     Parameters
     ----------
     images
-        (5, H, W) uint8 in the order of `channels.CHANNELS`. cp-measure sees them divided by 255.
+        (5, H, W) uint8 in the order of `channels.CHANNELS`. They are divided by 255 before they are measured.
     measurement
         What is measured.
 
     Returns
     -------
     features
-        (F,) float32 in the order of `feature_names`. NaN where a feature is undefined, as all features of nuclei but
-        their number are in a field without nuclei.
+        (F,) float32 in the order of `feature_names`. Undefined features are NaN. In a field without nuclei, these are
+        all features of nuclei except their number.
     """
     nuclei = segment_nuclei(images[CHANNELS.index("DNA")], measurement.nucleus_diameter, measurement.minimum_contrast)
     measured = _measure(images, nuclei, measurement)
@@ -48,9 +48,9 @@ def measure_field(images: npt.NDArray[np.uint8], measurement: Measurement) -> np
 
 @lru_cache
 def feature_names(measurement: Measurement) -> tuple[str, ...]:
-    """Names as CellProfiler has them: compartment, category, feature and channels, e.g. ``Nuclei_AreaShape_Area``.
+    """Names of the features as in CellProfiler: compartment, category, feature, channels (``Nuclei_AreaShape_Area``).
 
-    cp-measure lists its features nowhere, so a disc of noise is measured, and the names are those that come out.
+    cp-measure has no list of its features. So a disc of noise is measured, and the names of the results are returned.
     """
     rng = np.random.default_rng(0)
     side = int(8 * measurement.nucleus_diameter)
@@ -62,7 +62,7 @@ def feature_names(measurement: Measurement) -> tuple[str, ...]:
 def _measure(
     images: npt.NDArray[np.uint8], nuclei: npt.NDArray[np.int32], measurement: Measurement
 ) -> dict[str, float]:
-    """Median of every feature over the objects of each compartment; none of a compartment without objects."""
+    """Median of each feature over the objects of a compartment. A compartment without objects has no features."""
     features: dict[str, float] = {}
     for compartment in measurement.compartments:
         if compartment == "nuclei":
@@ -76,26 +76,27 @@ def _measure(
 def _measure_objects(
     prefix: str, labels: npt.NDArray[np.int32], pixels: npt.NDArray[np.float64], families: tuple[str, ...]
 ) -> dict[str, float]:
-    found: dict[str, npt.ArrayLike] = {}  # name -> a value for each object
+    features: dict[str, npt.ArrayLike] = {}  # name -> one value per object
     with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
-        # of objects that are constant, or too small for a feature: NaN is the right answer
+        # Objects that are constant or too small for a feature cause these warnings. Their features become NaN.
         warnings.filterwarnings("ignore", message="Undefined Costes result|All-NaN slice")
         for family in families:
             if family in SHAPE_FAMILIES and prefix == "Field":
                 continue
             measured = _correlations(labels, pixels) if family == "pearson" else _by_cp_measure(family, labels, pixels)
-            found |= {f"{prefix}_{name}": values for name, values in measured}
-        values = np.array(list(found.values()), np.float64).reshape(len(found), labels.max())
-        values[~np.isfinite(values)] = np.nan
-        return dict(zip(found, np.nanmedian(values, axis=1).tolist(), strict=True))
+            features |= {f"{prefix}_{name}": values for name, values in measured}
+        table = np.array(list(features.values()), np.float64).reshape(len(features), labels.max())
+        table[~np.isfinite(table)] = np.nan
+        return dict(zip(features, np.nanmedian(table, axis=1).tolist(), strict=True))
 
 
 def _by_cp_measure(family: str, labels: npt.NDArray[np.int32], pixels: npt.NDArray[np.float64]) -> _Measured:
-    """What cp-measure's function of this name measures: of outlines, of each channel or of each pair of channels."""
+    """Results of one function of cp-measure for the outlines, for each channel or for each pair of channels."""
     import cp_measure
     from cp_measure.bulk import get_core_measurements, get_correlation_measurements
 
-    cp_measure.set_accelerator("numba")  # the same values: intensity in a third, texture in a fifteenth of the time
+    # numba gives the same values: intensity takes a third of the time, texture a fifteenth
+    cp_measure.set_accelerator("numba")
     measure = (get_core_measurements(sanitize=False) | get_correlation_measurements(sanitize=False))[family]
     calls: dict[tuple[int, ...], tuple]  # channels -> arguments
     if family in SHAPE_FAMILIES:
@@ -108,15 +109,15 @@ def _by_cp_measure(family: str, labels: npt.NDArray[np.int32], pixels: npt.NDArr
     for channels, arguments in calls.items():
         suffix = "".join(f"_{CHANNELS[c]}" for c in channels)
         for name, values in measure(*arguments, **options).items():
-            if name not in _CONSTANT and not name.startswith(_PLACE):
+            if name not in _CONSTANT and not name.startswith(_POSITIONS):
                 yield f"{_CATEGORY.get(family, '')}{name}{suffix}", values
 
 
 def _correlations(labels: npt.NDArray[np.int32], pixels: npt.NDArray[np.float64]) -> _Measured:
-    """What cp-measure's ``pearson`` measures of each object: r, and the slope of a regression.
+    """Results of cp-measure's ``pearson``: for each object, Pearson's r and the slope of the regression.
 
-    cp-measure calculates each pair of channels of each object by itself, in two fifths of the time of the default
-    families. The covariance matrix of an object has all its pairs.
+    cp-measure computes each pair of channels of each object separately, which takes two fifths of the time of the
+    default families. Here one covariance matrix per object gives all pairs.
     """
     from scipy.ndimage import find_objects
 

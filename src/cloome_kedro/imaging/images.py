@@ -1,4 +1,4 @@
-"""One field: read and check its images, bring them to the stored size, describe them."""
+"""Images of one field: read and check them, convert them to the stored form, compute their statistics."""
 
 import os
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from cloome_kedro.imaging.channels import CHANNELS
 from cloome_kedro.imaging.config import Storage
 from cloome_kedro.imaging.intensity import to_uint8
 
-#: file of an image, and its page in the file; None: the file holds this image alone
+#: file of an image, and its page in the file; None: the file has only this image
 Plane = tuple[str, int | None]
 
 
 class BadField(ValueError):
-    """A field that cannot be used; the message says why."""
+    """A field cannot be used. The message gives the reason."""
 
 
 def read_image(path: str, plane: int | None = None) -> npt.NDArray:
@@ -26,25 +26,26 @@ def read_image(path: str, plane: int | None = None) -> npt.NDArray:
     Parameters
     ----------
     path
-        File.
+        The file.
     plane
-        Page of a TIFF, from 0. None reads the whole file; several pages that are alike then give three dimensions.
+        Page of a TIFF, from 0. None reads the whole file. Several pages of the same shape then give an array of three
+        dimensions.
 
     Raises
     ------
     BadField
-        If the file is missing, of another kind, truncated or not decodable, or has no such page.
+        If the file is missing, is neither TIFF nor PNG, cannot be decoded, or does not have this page.
     """
-    return _decode(path, _bytes(path), plane)
+    return _decode(path, _read_bytes(path), plane)
 
 
-def _kind(path: str) -> str:
+def _suffix(path: str) -> str:
     return os.path.splitext(path)[1].lower()
 
 
-def _bytes(path: str) -> bytes:
+def _read_bytes(path: str) -> bytes:
     name = os.path.basename(path)
-    if _kind(name) not in (".tif", ".tiff", ".png"):
+    if _suffix(name) not in (".tif", ".tiff", ".png"):
         raise BadField(f"{name} is neither TIFF nor PNG")
     try:
         with open(path, "rb") as file:
@@ -57,28 +58,28 @@ def _bytes(path: str) -> bytes:
 
 def _decode(path: str, data: bytes, plane: int | None) -> npt.NDArray:
     name = os.path.basename(path)
-    kind = _kind(name)
-    if kind == ".png" and plane is not None:
+    suffix = _suffix(name)
+    if suffix == ".png" and plane is not None:
         raise BadField(f"{name} is a PNG, which has no page {plane}")
     try:
-        # libtiff reports a truncated strip, where lenient readers fill up with zeros
-        return imagecodecs.png_decode(data) if kind == ".png" else imagecodecs.tiff_decode(data, index=plane)
-    except Exception as error:  # decoders raise many types; in each case the file is at fault
+        # libtiff reports a truncated strip; lenient readers fill it with zeros
+        return imagecodecs.png_decode(data) if suffix == ".png" else imagecodecs.tiff_decode(data, index=plane)
+    except Exception as error:  # decoders raise many types of exceptions for a bad file
         where = "" if plane is None else f", page {plane},"
         raise BadField(f"{name}{where} is unreadable or truncated: {error}") from error
 
 
 def read_field(planes: Sequence[Plane], bit_depth: int, shape: tuple[int, int] | None) -> npt.NDArray:
-    """Read the five images of a field. A file that holds several of them is read once.
+    """Read the five images of a field. A file with several of them is read only once.
 
     Parameters
     ----------
     planes
         File and page of each channel, in the order of `CHANNELS`.
     bit_depth
-        8 (files are uint8), 12 or 16 (files are uint16; 12 means that no value exceeds 4095).
+        8 (files are uint8), 12 or 16 (files are uint16). With 12, values must not exceed 4095.
     shape
-        (H, W) that the images must have; None: that of the first.
+        (H, W) that the images must have. None: all images must have the shape of the first.
 
     Returns
     -------
@@ -87,27 +88,28 @@ def read_field(planes: Sequence[Plane], bit_depth: int, shape: tuple[int, int] |
     Raises
     ------
     BadField
-        If an image is unreadable, of another dtype or shape or beyond its bit depth, or if all of them are black.
+        If an image cannot be read, has a wrong dtype or shape or a value beyond the bit depth, or if all images are
+        black.
     """
     expected = np.uint8 if bit_depth == 8 else np.uint16
     images = []
-    read: dict[str, bytes] = {}
+    last_read: dict[str, bytes] = {}
     for channel, (path, plane) in zip(CHANNELS, planes, strict=True):
         try:
-            if path not in read:
-                read = {path: _bytes(path)}
-            image = _decode(path, read[path], plane)
+            if path not in last_read:
+                last_read = {path: _read_bytes(path)}
+            image = _decode(path, last_read[path], plane)
         except BadField as error:
             raise BadField(f"channel {channel}: {error}") from error
         name = f"channel {channel}: {os.path.basename(path)}"
         if image.ndim != 2:
-            raise BadField(f"{name} has the shape {image.shape}; a single plane is needed")
+            raise BadField(f"{name} has the shape {image.shape}; one plane of two dimensions is needed")
         if image.dtype != expected:
-            raise BadField(f"{name} is {image.dtype}, where bit_depth {bit_depth} means {np.dtype(expected)}")
+            raise BadField(f"{name} is {image.dtype}, but bit_depth {bit_depth} needs {np.dtype(expected)}")
         if image.shape != (shape := shape or image.shape):
-            raise BadField(f"{name} has the shape {image.shape}, the plate's is {shape}")
+            raise BadField(f"{name} has the shape {image.shape}, but the images of the plate have {shape}")
         if bit_depth == 12 and image.max() > 4095:
-            raise BadField(f"{name} has the value {image.max()}, beyond bit_depth 12")
+            raise BadField(f"{name} has the value {image.max()}, but bit_depth 12 allows at most 4095")
         images.append(image)
     field = np.stack(images)
     if not field.any():
@@ -116,9 +118,9 @@ def read_field(planes: Sequence[Plane], bit_depth: int, shape: tuple[int, int] |
 
 
 def usual_shape(planes: Sequence[Plane], samples: int = 5) -> tuple[int, int] | None:
-    """The commonest (H, W) among a few images spread over ``planes``; None if none of them can be read."""
+    """Return the most frequent (H, W) of a few images that are spread over ``planes``; None if no image can be read."""
     shapes: list[tuple[int, int]] = []
-    # multiples of the golden ratio visit a sequence evenly, however many of its items turn out to be readable
+    # multiples of the golden ratio visit a sequence evenly, also if some images cannot be read
     for i in sorted(range(len(planes)), key=lambda i: i * 0.6180339887498949 % 1):
         try:
             image = read_image(*planes[i])
@@ -134,10 +136,27 @@ def usual_shape(planes: Sequence[Plane], samples: int = 5) -> tuple[int, int] | 
 def to_stored(
     raw: npt.NDArray, storage: Storage, thresholds: npt.NDArray | None = None
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
-    """Raw images (..., H, W) as they are stored, and the thresholds used (see `intensity.to_uint8`)."""
-    images, used = to_uint8(raw, storage.numbers, thresholds)
+    """Convert raw images (..., H, W) to their stored form.
+
+    Parameters
+    ----------
+    raw
+        uint8 or uint16.
+    storage
+        How they are stored.
+    thresholds
+        See `intensity.to_uint8`.
+
+    Returns
+    -------
+    images
+        (..., h, w) uint8.
+    thresholds
+        Thresholds that were used, see `intensity.to_uint8`.
+    """
+    images, used_thresholds = to_uint8(raw, storage.intensity_values, thresholds)
     images = centre_crop(images, storage.crop) if storage.crop else images
-    return area_average(images, storage.size) if storage.size else images, used
+    return area_average(images, storage.size) if storage.size else images, used_thresholds
 
 
 def centre_crop(images: npt.NDArray, side: int) -> npt.NDArray:
@@ -147,39 +166,39 @@ def centre_crop(images: npt.NDArray, side: int) -> npt.NDArray:
 
 
 def area_average(images: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """Shrink (..., H, W) to ``size`` by exact area averaging, rounded half to even.
+    """Shrink (..., H, W) to ``size`` by area averaging, with halves rounded to even numbers.
 
-    An output pixel is the mean over its rectangle; a source pixel on the border counts by the share that is inside.
-    Weights are whole numbers, so every sum is exact and the result is the same on any machine.
+    An output pixel is the mean over its rectangle of the image. A source pixel on the edge of the rectangle counts in
+    proportion to the part of it that is inside. The weights are whole numbers. So the sums are exact, and all machines
+    give the same result.
     """
-    (height, width), (to_height, to_width) = images.shape[-2:], size
-    # float32 is exact here: a sum is at most 255 x width, and float32 holds whole numbers up to 2**24
-    rows = images.astype(np.float32) @ _overlaps(width, to_width).T
-    sums = _overlaps(height, to_height).astype(np.float64) @ rows
+    (height, width), (new_height, new_width) = images.shape[-2:], size
+    # float32 is exact here: a sum is at most 255 x width, and float32 represents whole numbers up to 2**24
+    rows = images.astype(np.float32) @ _overlaps(width, new_width).T
+    sums = _overlaps(height, new_height).astype(np.float64) @ rows
     return np.rint(sums / (height * width)).astype(np.uint8)
 
 
 @lru_cache(maxsize=8)
 def _overlaps(n: int, m: int) -> npt.NDArray[np.float32]:
-    """How much of each of n source pixels is in each of m output pixels, (m, n), in units of 1/m source pixel."""
+    """Overlap of each of n source pixels with each of m output pixels, (m, n), in units of 1/m source pixel."""
     target, source = np.arange(m)[:, None] * n, np.arange(n)[None, :] * m
     overlap = np.minimum(target + n, source + m) - np.maximum(target, source)
     return np.maximum(overlap, 0).astype(np.float32)
 
 
 def statistics(image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[np.float64]]:
-    """Describe a stored field, (5, H, W) uint8 -> (5,) each.
+    """Compute statistics of each channel of a stored field, (5, H, W) uint8 -> (5,) float64 each.
 
     Returns
     -------
     mean, std
-        Of the 8-bit values.
+        Mean and standard deviation of the 8-bit values.
     focus
-        Variance of the Laplacian divided by that of the image, low where the image is blurred (Pech-Pacheco et al.
-        2000, ICPR); 0 for a constant image. Unlike the variance of the Laplacian alone it does not change with
-        brightness.
+        Variance of the Laplacian (Pech-Pacheco et al. 2000, ICPR) divided by the variance of the image. It is low in
+        blurred images, and 0 in a constant image. The division makes it independent of brightness.
     """
-    values = image.astype(np.int16)  # holds the Laplacian too, which is within 4 x 255
+    values = image.astype(np.int16)  # int16 is enough for the Laplacian, which is from -1020 to 1020
     laplacian = -4 * values[:, 1:-1, 1:-1]
     for rows, columns in ((slice(-2), slice(1, -1)), (slice(2, None), slice(1, -1))):
         laplacian += values[:, rows, columns]

@@ -1,4 +1,4 @@
-"""The index of a screen: one row per field, found by the names of its images and joined to what was in its well."""
+"""The index of a screen: one row per field, with its images and the compound in its well."""
 
 import os
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from cloome_kedro.imaging.platemaps import annotate_wells, merge_compounds
 _FIELD = ["plate", "well", "site"]
 REJECTED = ["field_id", "screen", *_FIELD, "stage", "reason"]
 _INDEX = ["field_id", "screen", *_FIELD, "source", "bit_depth", "compound_id", "concentration_um", "control"]
-#: where the image of each channel is: columns of the table ``field_index``
+#: columns of the table ``field_index`` with the file of each channel, and the page in this file
 PATHS = [f"path_{channel}" for channel in CHANNELS]
 PLANES = [f"plane_{channel}" for channel in CHANNELS]
 
@@ -29,30 +29,34 @@ def index_screen(
     folder
         The screen's folder.
     screen
-        Its name, the first part of every field_id (screen/plate/well/site).
+        Name of the screen. It is the first part of every field_id (screen/plate/well/site).
     sources
         Folders of images.
 
     Returns
     -------
     index, compounds, rejected
-        Tables with the columns of ``field_index``, ``compound_table`` (the compounds of treated fields) and
+        Tables with the columns of ``field_index``, ``compound_table`` (only compounds of treated fields) and
         ``rejected_fields``.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        If a folder, table, column or channel is missing altogether, or sources contradict each other.
+        If a folder, table, column or channel is missing, or if sources contradict each other.
     """
     parts = [index_source(folder, screen, source) for source in sources]
-    index, rejected = (
-        pd.concat([part[i] for part in parts if len(part[i])] or [parts[0][i]], ignore_index=True) for i in (0, 2)
+    indexes, compound_tables, rejected_tables = zip(*parts, strict=True)
+    index, rejected = _concat(indexes), _concat(rejected_tables)
+    sources_of_plate = index.groupby("plate")["source"].unique()
+    for plate, names in sources_of_plate[sources_of_plate.map(len) > 1].items():
+        raise ValueError(
+            f"plate {plate} is in the sources {' and '.join(names)}; correct params:ingestion.sources so that each "
+            "plate belongs to one source"
+        )
+    compounds = merge_compounds(
+        (f"source {source.name}", table) for source, table in zip(sources, compound_tables, strict=True)
     )
-    of_plate = index.groupby("plate")["source"].unique()
-    for plate, names in of_plate[of_plate.map(len) > 1].items():
-        raise ValueError(f"plate {plate} is in the sources {' and '.join(names)}; a plate belongs to one source")
     used = set(index.loc[~index["control"].astype(bool), "compound_id"])
-    compounds = merge_compounds((f"source {source.name}", part[1]) for source, part in zip(sources, parts, strict=True))
     return (
         index.sort_values(_FIELD, ignore_index=True),
         compounds[compounds["compound_id"].isin(used)].reset_index(drop=True),
@@ -60,12 +64,17 @@ def index_screen(
     )
 
 
+def _concat(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    # Empty tables would change the types of columns.
+    return pd.concat([table for table in tables if len(table)] or [tables[0]], ignore_index=True)
+
+
 def index_source(screen_folder: Path, screen: str, source: Source) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Index one source; returns and raises as :func:`index_screen` does."""
+    """Index one source. It returns and raises the same as :func:`index_screen`."""
     root = screen_folder / source.folder
     if not root.is_dir():
         raise FileNotFoundError(
-            f"source {source.name}: there is no folder {root}; correct `folder` in params:ingestion"
+            f"source {source.name}: there is no folder {root}; correct `folder` of this source in params:ingestion"
         )
     images = read_layout(source.layout, root, source).drop_duplicates()
     fields = images[_FIELD].drop_duplicates(ignore_index=True)
@@ -75,25 +84,21 @@ def index_source(screen_folder: Path, screen: str, source: Source) -> tuple[pd.D
     images["exists"] = _exist(images["path"])
     if not images["exists"].any():
         raise FileNotFoundError(
-            f"source {source.name}: none of its {len(images)} images exists, the first would be "
-            f"{images['path'].iloc[0]}; correct `folder`, or the paths that the files give"
+            f"source {source.name}: none of its {len(images)} images exists. The first one should be "
+            f"{images['path'].iloc[0]}; correct `folder` of this source, or the paths in its tables"
         )
 
-    found = images[images["exists"]]
-    places = found.drop_duplicates([*_FIELD, "channel"]).pivot(
-        index=_FIELD, columns="channel", values=["path", "plane"]
-    )
-    places = places.reindex(columns=pd.MultiIndex.from_product([["path", "plane"], CHANNELS]))
-    places.columns = ["_".join(pair) for pair in places.columns]
-    fields = fields.merge(places.astype(dict.fromkeys(PLANES, "Int64")).reset_index(), on=_FIELD, how="left")
+    existing = images[images["exists"]]
+    fields = fields.merge(_files_by_field(existing), on=_FIELD, how="left")
     fields = fields.merge(wells, on=["plate", "well"], how="left")
     fields["reason"] = fields["reason"].astype(object)
-    incomplete = fields[PATHS].isna().any(axis=1)
-    ambiguous = pd.MultiIndex.from_frame(found.loc[found["shared"] | found.duplicated([*_FIELD, "channel"]), _FIELD])
-    doubtful = fields.index[incomplete | pd.MultiIndex.from_frame(fields[_FIELD]).isin(ambiguous)]
-    if len(doubtful):
+    is_incomplete = fields[PATHS].isna().any(axis=1)
+    is_ambiguous = existing["shared"] | existing.duplicated([*_FIELD, "channel"])
+    ambiguous_fields = pd.MultiIndex.from_frame(existing.loc[is_ambiguous, _FIELD])
+    unusable = fields.index[is_incomplete | pd.MultiIndex.from_frame(fields[_FIELD]).isin(ambiguous_fields)]
+    if len(unusable):
         by_field = images.groupby(_FIELD)
-        for i in doubtful:
+        for i in unusable:
             key = tuple(fields.loc[i, _FIELD])
             fields.loc[i, "reason"] = _explain(by_field.get_group(key) if key in by_field.groups else images[:0])
 
@@ -104,36 +109,53 @@ def index_source(screen_folder: Path, screen: str, source: Source) -> tuple[pd.D
 
 
 def _known_channels(images: pd.DataFrame, source: Source) -> pd.DataFrame:
-    """Rows of known channels, under their canonical names; ValueError where one of the five is missing altogether."""
-    named = {channel: canonical(channel, source.channels) for channel in images["channel"].unique()}
-    if absent := [channel for channel in CHANNELS if channel not in named.values()]:
-        unknown = next((other for other, channel in named.items() if channel is None), "its name")
-        raise ValueError(
-            f"source {source.name} has no channel {', '.join(absent)}: its files name {', '.join(named)}; map them by "
-            f'`channels` of this source, e.g. channels: {{"{unknown}": {absent[0]}}}'
-        )
-    return images.assign(channel=images["channel"].map(named)).dropna(subset="channel")
-
-
-def check_rejected(rejected: pd.DataFrame, total: int, max_rejected_fraction: float) -> None:
-    """Stop where more than the given share of ``total`` fields was set aside, or all of them.
+    """Keep the rows of known channels, and give them canonical names.
 
     Raises
     ------
     ValueError
-        With the number and the first reasons.
+        If the source has no image of one of the five channels.
+    """
+    canonical_names = {name: canonical(name, source.channels) for name in images["channel"].unique()}
+    if missing := [channel for channel in CHANNELS if channel not in canonical_names.values()]:
+        unknown = next((name for name, channel in canonical_names.items() if channel is None), "its name")
+        raise ValueError(
+            f"source {source.name} has no channel {', '.join(missing)}: the channels in its files are "
+            f"{', '.join(canonical_names)}. Map them by `channels` of this source, "
+            f'e.g. channels: {{"{unknown}": {missing[0]}}}'
+        )
+    return images.assign(channel=images["channel"].map(canonical_names)).dropna(subset="channel")
+
+
+def _files_by_field(images: pd.DataFrame) -> pd.DataFrame:
+    """File and page of each channel: one row per field, columns `PATHS` and `PLANES`."""
+    first_images = images.drop_duplicates([*_FIELD, "channel"])
+    files = first_images.pivot(index=_FIELD, columns="channel", values=["path", "plane"])
+    files = files.reindex(columns=pd.MultiIndex.from_product([["path", "plane"], CHANNELS]))
+    files.columns = ["_".join(pair) for pair in files.columns]
+    return files.astype(dict.fromkeys(PLANES, "Int64")).reset_index()
+
+
+def check_rejected(rejected: pd.DataFrame, total: int, max_rejected_fraction: float) -> None:
+    """Stop if more than ``max_rejected_fraction`` of ``total`` fields were rejected, or all of them.
+
+    Raises
+    ------
+    ValueError
+        The message gives the number of rejected fields and the first five reasons.
     """
     if len(rejected) <= max_rejected_fraction * total and len(rejected) < total:
         return
-    first = "\n".join(f"  {row.field_id}: {row.reason}" for row in rejected.head(5).itertuples())
+    first_reasons = "\n".join(f"  {row.field_id}: {row.reason}" for row in rejected.head(5).itertuples())
     raise ValueError(
-        f"{len(rejected)} of {total} fields were set aside; max_rejected_fraction in params:ingestion allows "
-        f"{max_rejected_fraction:g} of them. Correct the images or the parameters, or raise it. The first:\n{first}"
+        f"{len(rejected)} of {total} fields were rejected; max_rejected_fraction in params:ingestion allows a share of "
+        f"{max_rejected_fraction:g}. Correct the images or the parameters, or raise max_rejected_fraction. The first "
+        f"rejected fields:\n{first_reasons}"
     )
 
 
 def _exist(paths: pd.Series) -> list[bool]:
-    """Which files exist, by one listing per folder."""
+    """Whether each file exists. Each folder is listed only once, since there are many files."""
     listings: dict[str, set[str]] = {}
     exist = []
     for folder, name in map(os.path.split, paths):
@@ -144,16 +166,16 @@ def _exist(paths: pd.Series) -> list[bool]:
 
 
 def _explain(images: pd.DataFrame) -> str:
-    """Say what is wrong with a field's images: channels that are missing, doubled or named for another field."""
+    """Explain why a field cannot be used: channels without an image, with several, or with one of another field."""
     reasons = []
     for channel in CHANNELS:
-        of_channel = images[images["channel"] == channel]
-        found = of_channel.loc[of_channel["exists"], "path"]
-        if len(found) > 1:
-            reasons.append(f"doubled channel {channel}: {', '.join(found)}")
-        elif len(found) == 0:
-            absent = of_channel["path"].iloc[0] + " does not exist" if len(of_channel) else "no file is named for it"
-            reasons.append(f"missing channel {channel}: {absent}")
-        elif of_channel["shared"].any():
-            reasons.append(f"channel {channel}: {found.iloc[0]} is also named for another field or channel")
+        channel_images = images[images["channel"] == channel]
+        paths = channel_images.loc[channel_images["exists"], "path"]
+        if len(paths) > 1:
+            reasons.append(f"channel {channel} has several images: {', '.join(paths)}")
+        elif len(paths) == 0:
+            why = channel_images["path"].iloc[0] + " does not exist" if len(channel_images) else "no file is listed"
+            reasons.append(f"missing channel {channel}: {why}")
+        elif channel_images["shared"].any():
+            reasons.append(f"channel {channel}: {paths.iloc[0]} is also listed for another field or channel")
     return "; ".join(reasons)

@@ -1,7 +1,8 @@
-"""From 12 or 16 bits to 8, as CLOOME was trained (Sanchez-Fernandez et al. 2023, supplement).
+"""Scaling of 12- and 16-bit images to 8 bits, as for the training of CLOOME.
 
-The n brightest pixels of a channel are outliers, n = round(pixels x outlier_percent / 100), at least 1. With t the n-th
-largest pixel, a pixel becomes ``trunc(min(raw * scale / t, 255))``.
+The n brightest pixels of a channel are outliers: n = round(pixels x outlier_percent / 100), at least 1. The threshold t
+is the n-th largest value. A pixel becomes ``trunc(min(raw * scale / t, 255))`` (Sanchez-Fernandez et al. 2023,
+supplement).
 """
 
 from collections.abc import Iterable
@@ -13,26 +14,26 @@ from cloome_kedro.imaging.config import INTENSITIES, Intensity
 
 
 def outliers(pixels: int, outlier_percent: float) -> int:
-    """Number of pixels that are clipped. It is at least 1, or t would be the minimum of a small image."""
+    """Number of pixels that are clipped, at least 1."""
     return max(1, round(pixels * outlier_percent / 100))
 
 
 def nth_largest(histogram: npt.NDArray[np.integer], n: int) -> npt.NDArray[np.int64]:
-    """The n-th largest value of each histogram, (..., values) counts -> (...)."""
-    at_least = np.cumsum(histogram[..., ::-1], axis=-1)[..., ::-1]
-    return np.count_nonzero(at_least >= n, axis=-1) - 1
+    """Return the n-th largest value of each histogram of counts, (..., values) -> (...)."""
+    pixels_from_value = np.cumsum(histogram[..., ::-1], axis=-1)[..., ::-1]
+    return np.count_nonzero(pixels_from_value >= n, axis=-1) - 1
 
 
 def pooled_thresholds(
     fields: Iterable[npt.NDArray[np.uint16]], channels: int, outlier_percent: float
 ) -> npt.NDArray[np.int64]:
-    """Threshold of each channel over the pixels of all fields, each (channels, H, W); 0 where there are no fields."""
+    """Threshold of each channel over all pixels of ``fields``, each (channels, H, W). Without fields it is 0."""
     histogram = np.zeros((channels, 2**16), dtype=np.int64)
     pixels = 0
     for raw in fields:
         for counts, plane in zip(histogram, raw, strict=True):
-            of_field = np.bincount(plane.ravel())  # as long as the largest value
-            counts[: len(of_field)] += of_field
+            field_counts = np.bincount(plane.ravel())
+            counts[: len(field_counts)] += field_counts
         pixels += raw[0].size
     return nth_largest(histogram, outliers(pixels, outlier_percent)) if pixels else histogram[:, 0]
 
@@ -45,18 +46,17 @@ def to_uint8(
     Parameters
     ----------
     raw
-        (..., H, W) uint16; uint8 images pass unscaled.
+        (..., H, W) uint16. Images that are uint8 already are not scaled.
     intensity
-        Share of pixels that are clipped, and scale.
+        Percentage of pixels that are clipped, and scale.
     threshold
-        Thresholds to use instead of the images' own: whole numbers that broadcast to (...).
+        Thresholds to use, whole numbers that broadcast to (...). None: the threshold of each image.
 
     Returns
     -------
     images : (..., H, W) uint8
     thresholds : (...) float64
-        In units of ``raw``. 0 marks an image that is black and stays black. It equals the scale where nothing was
-        scaled.
+        Thresholds that were used, in units of ``raw``. It is 0 for a black image, and the scale for a uint8 image.
 
     Raises
     ------
@@ -65,21 +65,22 @@ def to_uint8(
     """
     planes = raw.reshape(-1, raw.shape[-2] * raw.shape[-1])
     if raw.dtype == np.uint8:
-        used = np.where(planes.any(axis=-1), intensity.scale, 0)
-        return raw.copy(), used.reshape(raw.shape[:-2]).astype(np.float64)
+        thresholds = np.where(planes.any(axis=-1), intensity.scale, 0)
+        return raw.copy(), thresholds.reshape(raw.shape[:-2]).astype(np.float64)
     if raw.dtype != np.uint16:
-        raise TypeError(f"uint8 or uint16 images are expected, not {raw.dtype}")
+        raise TypeError(f"images must be uint8 or uint16, not {raw.dtype}")
     if threshold is None:
         position = planes.shape[1] - outliers(planes.shape[1], intensity.outlier_percent)
-        used = np.partition(planes, position, axis=-1)[:, position].astype(np.int64)
+        thresholds = np.partition(planes, position, axis=-1)[:, position].astype(np.int64)
     else:
-        used = np.broadcast_to(np.asarray(threshold, dtype=np.int64), raw.shape[:-2]).ravel()
+        thresholds = np.broadcast_to(np.asarray(threshold, dtype=np.int64), raw.shape[:-2]).ravel()
     images = np.zeros(planes.shape, dtype=np.uint8)
-    for image, plane, t in zip(images, planes, used, strict=True):
+    for image, plane, t in zip(images, planes, thresholds, strict=True):
         if t > 0:
-            # A table of all values up to t; larger values are clipped to its end. Floor division of integers equals
-            # the truncated float64 quotient: below 2**53 / t a quotient that is not whole cannot round up to one.
+            # A lookup table for the values 0 to t. Larger values are clipped to t. Floor division of integers gives the
+            # same as the truncated float64 quotient: for values below 2**53 / t, a quotient that is not a whole number
+            # cannot be rounded up to one.
             table = np.minimum(np.arange(t + 1) * intensity.scale // t, 255).astype(np.uint8)
             np.take(table, plane, mode="clip", out=image)
     black = ~planes.any(axis=-1)
-    return images.reshape(raw.shape), np.where(black, 0, used).reshape(raw.shape[:-2]).astype(np.float64)
+    return images.reshape(raw.shape), np.where(black, 0, thresholds).reshape(raw.shape[:-2]).astype(np.float64)

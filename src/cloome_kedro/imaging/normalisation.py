@@ -1,4 +1,4 @@
-"""Raw profiles to normalised ones: against a plate's controls, without features that say nothing new (pycytominer)."""
+"""Normalisation of raw profiles against the controls of each plate, and selection of features (pycytominer)."""
 
 import logging
 import math
@@ -23,9 +23,10 @@ def normalise_profiles(
 ) -> pd.DataFrame:
     """Normalise each plate, then select features.
 
-    What is missing is filled with 0, the controls' centre. Selection sees only fields with nuclei, so that dead wells
-    do not cost the features of nuclei. It sees neither compounds nor labels. Plates are read twice, so that all
-    features of all fields are never in memory together.
+    Missing values become 0, the centre of the controls. Features are selected only on fields with nuclei: in wells
+    whose cells died, the features of nuclei are missing, and the selection would drop them. Compounds and labels have
+    no influence on the selection. Each plate is read twice, so that the features of all fields are never in memory at
+    once.
 
     Parameters
     ----------
@@ -34,9 +35,9 @@ def normalise_profiles(
     index
         Table ``profile_index``.
     fields
-        Table ``fields``: which fields there are, and which of them are controls.
+        Table ``fields``: all fields, and which of them are controls.
     normalisation, selection
-        How values are normalised, and which features are kept.
+        How values are normalised, and how features are selected.
 
     Returns
     -------
@@ -46,8 +47,8 @@ def normalise_profiles(
     Raises
     ------
     ValueError
-        If the store does not hold what the index says, a field has no profile, no field has a nucleus, or no feature
-        is left.
+        If the profiles in the store differ from the index, a field has no profile, no field has a nucleus, or no
+        feature is left.
     """
     plates = {
         str(name): (table["field_id"], _reference(str(name), table["control"].to_numpy(), normalisation))
@@ -56,17 +57,19 @@ def normalise_profiles(
     digests = dict(zip(index["plate_file"], index["digest"], strict=True))
     for name in plates:
         if store.digest(name) is None or store.digest(name) != digests.get(name):
-            raise ValueError(f"{store.path(name)} is not what profile_index says; run the pipeline profiles again")
+            raise ValueError(
+                f"{store.path(name)} is missing or differs from profile_index; run the pipeline profiles again"
+            )
 
     rng = np.random.default_rng(selection.seed)
     share = min(1.0, selection.fields / len(fields))
-    sample = []
+    samples = []
     for name, (field_ids, reference) in plates.items():
         raw = _read(store, name, field_ids)
         rows = np.flatnonzero(raw["Nuclei_Count"] > 0) if "Nuclei_Count" in raw else np.arange(len(raw))
         rows = np.sort(rng.choice(rows, math.ceil(share * len(rows)), replace=False))
-        sample.append(normalise_plate(raw, reference, normalisation).iloc[rows])
-    features = _select(pd.concat(sample, ignore_index=True), normalisation, selection)
+        samples.append(normalise_plate(raw, reference, normalisation).iloc[rows])
+    features = _select(pd.concat(samples, ignore_index=True), normalisation, selection)
 
     missing, tables = 0, []
     for name, (field_ids, reference) in plates.items():
@@ -81,19 +84,19 @@ def normalise_profiles(
 
 
 def _reference(plate_file: str, control: npt.NDArray[np.bool_], normalisation: Normalisation) -> npt.NDArray[np.bool_]:
-    """Which fields the plate is normalised against."""
+    """Fields against which a plate is normalised: its controls, or all fields if it has too few controls."""
     if control.sum() >= normalisation.minimum_controls:
         return control
     logger.warning(
-        "plate %s has %d control fields, fewer than profiles.normalise.minimum_controls, %d: normalised against all "
-        "its fields",
+        "plate %s has %d control fields, fewer than profiles.normalise.minimum_controls (%d). It is normalised against "
+        "all its fields",
         *(plate_file, control.sum(), normalisation.minimum_controls),
     )
     return np.ones_like(control)
 
 
 def _read(store: TableStore, plate_file: str, field_ids: pd.Series) -> pd.DataFrame:
-    """Raw profiles of these fields, field_id as the index."""
+    """Raw profiles of some fields of a plate, with field_id as the index."""
     raw = store.read(plate_file).set_index("field_id")
     if missing := sorted(set(field_ids) - set(raw.index)):
         raise ValueError(f"{store.path(plate_file)} has no field {missing[0]}; run the pipeline profiles again")
@@ -101,29 +104,29 @@ def _read(store: TableStore, plate_file: str, field_ids: pd.Series) -> pd.DataFr
 
 
 def normalise_plate(raw: pd.DataFrame, reference: npt.NDArray[np.bool_], normalisation: Normalisation) -> pd.DataFrame:
-    """One plate in units of the spread of its reference rows.
+    """Normalise the features of one plate: centre and spread of the reference rows become 0 and 1.
 
     Parameters
     ----------
     raw
         Features only, one row per field or well.
     reference
-        (N,) bool, which rows to normalise against.
+        (N,) bool: the rows that give centre and spread.
     normalisation
         Method and clip.
 
     Returns
     -------
-    float32; NaN where a feature is missing or has no spread in the reference rows.
+    Features, float32. NaN if a feature is missing or has no spread in the reference rows.
     """
     with warnings.catch_warnings():
-        # pycytominer 1.7 sets an option that is pandas 3's default
+        # pycytominer 1.7 sets an option that is the default in pandas 3, which warns
         warnings.filterwarnings("ignore", message=".*copy_on_write")
         from pycytominer import normalize
 
     features = list(raw.columns)
     with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
-        # features that no reference field has stay NaN
+        # features that are missing in all reference rows cause these warnings and stay NaN
         warnings.filterwarnings("ignore", message="After omitting NaNs|Degrees of freedom|Mean of empty slice")
         normalised = normalize(
             raw.astype(np.float64).assign(Metadata_reference=reference),
@@ -131,21 +134,22 @@ def normalise_plate(raw: pd.DataFrame, reference: npt.NDArray[np.bool_], normali
             meta_features=[],
             samples="Metadata_reference",
             method=normalisation.method,
-            mad_robustize_epsilon=0,  # a feature without spread becomes infinite, not merely huge
+            mad_robustize_epsilon=0,  # a feature without spread becomes infinite, which is replaced below
         )
-    among = raw[reference]
     normalised = normalised.where(np.isfinite(normalised)).loc[:, features]
-    normalised.loc[:, among.max() == among.min()] = np.nan  # where standardize divides by 1
+    reference_rows = raw[reference]
+    # standardize divides a feature without spread by 1, so that it stays finite
+    normalised.loc[:, reference_rows.max() == reference_rows.min()] = np.nan
     return normalised.clip(-normalisation.clip, normalisation.clip).astype(np.float32)
 
 
 def _select(profiles: pd.DataFrame, normalisation: Normalisation, selection: Selection) -> list[str]:
-    """Names of the features that are kept, in their order."""
+    """Names of the selected features, in their original order."""
     from pycytominer import feature_select
 
     if profiles.empty:
         raise ValueError(
-            "no field has a nucleus: see profiles.measure.nucleus_diameter and profiles.measure.minimum_contrast"
+            "no field has a nucleus; correct profiles.measure.nucleus_diameter and profiles.measure.minimum_contrast"
         )
     features = list(profiles.columns)
     for operation in selection.operations:
@@ -157,7 +161,10 @@ def _select(profiles: pd.DataFrame, normalisation: Normalisation, selection: Sel
             corr_threshold=selection.correlation_threshold,
         )
         if kept.shape[1] == 0:
-            raise ValueError(f"profiles.select.operations: {operation} leaves none of {len(features)} features")
+            raise ValueError(
+                f"profiles.select.operations: {operation} removes all {len(features)} features; remove this operation "
+                "or change its threshold"
+            )
         features = list(kept.columns)
     logger.info("profiles: %d of %d features selected on %d fields", len(features), profiles.shape[1], len(profiles))
     return features

@@ -1,4 +1,4 @@
-"""Nuclei: found on the DNA channel by threshold and watershed."""
+"""Segmentation of nuclei in the DNA channel by threshold and watershed."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,25 +7,27 @@ import numpy.typing as npt
 def segment_nuclei(
     dna: npt.NDArray[np.uint8], diameter: float, minimum_contrast: float = 10.0
 ) -> npt.NDArray[np.int32]:
-    """Find nuclei.
+    """Segment nuclei.
 
-    A pixel of the smoothed image belongs to a nucleus if it is above Li's minimum cross-entropy threshold of the field,
-    which keeps dim nuclei beside bright ones, and above the mean around it, which haze in crowded places is not.
-    Touching nuclei are parted by a watershed on the distance to the background. Nuclei cut by the edge are kept.
+    A pixel of the smoothed image belongs to a nucleus if it is brighter than two thresholds. The first is Li's minimum
+    cross-entropy threshold of the field, which keeps dim nuclei beside bright ones. The second is the local mean, which
+    removes haze in crowded areas. A watershed on the distance to the background separates touching nuclei. Nuclei that
+    the edge of the image cuts are kept.
 
     Parameters
     ----------
     dna
         (H, W) uint8.
     diameter
-        Of a usual nucleus, in pixels. What has less than a quarter of its area is left out.
+        Diameter of a typical nucleus in pixels. Objects with less than a quarter of its area are removed.
     minimum_contrast
-        Grey levels between the means of nuclei and background below which the field counts as empty.
+        Difference in grey levels between the means of nuclei and background. A field with a smaller difference has no
+        nuclei.
 
     Returns
     -------
     labels
-        (H, W) int32: 0 is background, nuclei are 1 to N.
+        (H, W) int32. 0 is background, 1 to N are nuclei.
     """
     from scipy import ndimage
     from skimage.feature import peak_local_max
@@ -33,8 +35,9 @@ def segment_nuclei(
     from skimage.segmentation import watershed
 
     labels = np.zeros(dna.shape, np.int32)
-    smooth = ndimage.gaussian_filter(dna.astype(np.float32), min(1, diameter / 15))  # more would widen outlines
-    if np.ptp(smooth) < minimum_contrast:  # cannot have it; Li's threshold of a constant image is undefined
+    smooth = ndimage.gaussian_filter(dna.astype(np.float32), min(1, diameter / 15))  # a wider filter widens outlines
+    # Such a field cannot have enough contrast. Li's threshold of a constant image would be undefined.
+    if np.ptp(smooth) < minimum_contrast:
         return labels
     inside = (smooth > threshold_li(smooth)) & (smooth > ndimage.gaussian_filter(smooth, diameter))
     if not inside.any() or smooth[inside].mean() - smooth[~inside].mean() < minimum_contrast:

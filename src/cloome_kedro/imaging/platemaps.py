@@ -1,4 +1,4 @@
-"""What is in the wells: platemaps and compound tables, as Broad, JUMP and others write them."""
+"""Platemaps and tables of compounds, in the formats of Broad, JUMP and others."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -28,38 +28,37 @@ def annotate_wells(wells: pd.DataFrame, folder: Path, platemap: Platemap) -> tup
     wells
         Columns plate and well (D08), one row per well.
     folder
-        What the names of the tables are relative to.
+        Folder of the tables. Their names in ``platemap`` are relative to it.
     platemap
         Names of files and columns.
 
     Returns
     -------
     annotation
-        ``wells`` with compound_id (None where the compounds table does not have it), concentration_um, control and
-        reason, None or why the well cannot be used.
+        ``wells`` with the columns compound_id (None if the table of compounds does not have it), concentration_um,
+        control and reason. ``reason`` says why a well cannot be used; it is None if the well can be used.
     compounds
-        compound_id, smiles, name, moa: all that the screen's table has.
+        compound_id, smiles, name, moa of all compounds in the screen's tables.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        If a table, a column or a plate's platemap is missing, or tables contradict themselves.
+        If a table, a column or the platemap of a plate is missing, or if tables have contradictory rows.
     """
     files = _platemap_files(wells["plate"].unique(), folder, platemap)
-    described = {"smiles": platemap.smiles_column, "name": platemap.name_column, "moa": platemap.moa_column}
     compound_column = platemap.compound_column
-    columns = [platemap.well_column, compound_column, *filter(None, [platemap.concentration_column])]
-    if platemap.compounds is None:
-        columns += filter(None, described.values())
+    description_columns = {"smiles": platemap.smiles_column, "name": platemap.name_column, "moa": platemap.moa_column}
+    compound_columns = [compound_column, *filter(None, description_columns.values())]
+    columns = [platemap.well_column, *filter(None, [platemap.concentration_column])]
+    columns += compound_columns if platemap.compounds is None else [compound_column]
     tables = {path: _read_platemap(path, columns, platemap.well_column) for path in dict.fromkeys(files.values())}
     if platemap.compounds is None:
-        described_in = tables
+        compound_tables = tables
     else:
-        needed = [compound_column, *filter(None, described.values())]
-        described_in = {folder / platemap.compounds: read_table(folder / platemap.compounds, needed)}
-    known = _compounds(described_in, compound_column, described)
+        compound_tables = {folder / platemap.compounds: read_table(folder / platemap.compounds, compound_columns)}
+    compounds = _compounds(compound_tables, compound_column, description_columns)
 
-    placed = pd.concat(
+    compounds_of_wells = pd.concat(
         table.assign(
             file=str(path),
             concentration_um=_concentration(table, path, platemap),
@@ -67,56 +66,61 @@ def annotate_wells(wells: pd.DataFrame, folder: Path, platemap: Platemap) -> tup
         for path, table in tables.items()
     )
     annotation = wells.assign(file=wells["plate"].map({plate: str(path) for plate, path in files.items()}))
-    annotation = annotation.merge(placed, on=["file", "well"], how="left", validate="many_to_one")
+    annotation = annotation.merge(compounds_of_wells, on=["file", "well"], how="left", validate="many_to_one")
 
-    marks = {control.strip().casefold() for control in platemap.controls}
-    identity = annotation["compound_id"]
-    names = identity.map(known.set_index("compound_id")["name"]).fillna("").str.casefold()
-    annotation["control"] = identity.str.casefold().isin(marks) | (names.isin(marks) & (names != ""))
-    is_known = identity.isin(known["compound_id"])
-    source = platemap.compounds or platemap.platemaps
+    control_marks = {control.strip().casefold() for control in platemap.controls}
+    compound_id = annotation["compound_id"]
+    names = compound_id.map(compounds.set_index("compound_id")["name"]).fillna("").str.casefold()
+    is_control = compound_id.str.casefold().isin(control_marks) | (names.isin(control_marks) & (names != ""))
+    is_known = compound_id.isin(compounds["compound_id"])
+    file, source = annotation["file"], platemap.compounds or platemap.platemaps
     reason = pd.Series(None, index=annotation.index, dtype=object)
-    reason[~annotation["control"] & ~is_known] = "compound " + identity + f" of this well is not in {source}"
-    file = annotation["file"]
-    reason[~annotation["control"] & (identity == "")] = "well without compound: its cell is empty in " + file
-    reason[identity.isna()] = "well without compound: it is not in " + file
-    annotation["reason"] = reason
-    annotation["compound_id"] = identity.astype(object).where(is_known, None)
-    return annotation.drop(columns="file"), known
+    reason[~is_control & ~is_known] = "compound " + compound_id + f" of this well is not in {source}"
+    reason[~is_control & (compound_id == "")] = "well without compound: its cell is empty in " + file
+    reason[compound_id.isna()] = "well without compound: it is not in " + file
+    annotation["control"], annotation["reason"] = is_control, reason
+    annotation["compound_id"] = compound_id.astype(object).where(is_known, None)
+    return annotation.drop(columns="file"), compounds
 
 
 def merge_compounds(tables: Iterable[tuple[str, pd.DataFrame]]) -> pd.DataFrame:
-    """Put compounds (compound_id, smiles, name, moa) of several tables, each with its name, into one.
+    """Merge tables of compounds (compound_id, smiles, name, moa) into one table with one row per compound.
+
+    Parameters
+    ----------
+    tables
+        ``(name, table)`` of each table. The name is used in messages.
 
     Raises
     ------
     ValueError
-        If one id has two structures; the message names the id, both structures and both tables.
+        If one id has two structures. The message names the id, both structures and both tables.
     """
-    together = pd.concat([table.assign(table=name) for name, table in tables], ignore_index=True)
-    structures = together.dropna(subset="smiles").drop_duplicates(["compound_id", "smiles"])
-    if (twice := structures["compound_id"].duplicated()).any():
-        name = structures.loc[twice, "compound_id"].iloc[0]
-        one, other = structures[structures["compound_id"] == name][:2].itertuples()
+    merged = pd.concat([table.assign(table=name) for name, table in tables], ignore_index=True)
+    structures = merged.dropna(subset="smiles").drop_duplicates(["compound_id", "smiles"])
+    if (is_repeated := structures["compound_id"].duplicated()).any():
+        compound_id = structures.loc[is_repeated, "compound_id"].iloc[0]
+        first, second = structures[structures["compound_id"] == compound_id][:2].itertuples()
         raise ValueError(
-            f"compound {name} has two structures: {one.smiles} in {one.table} and {other.smiles} in {other.table}; "
-            "give them different ids or correct one"
+            f"compound {compound_id} has two structures: {first.smiles} in {first.table} and {second.smiles} in "
+            f"{second.table}; give them different ids, or correct one of them"
         )
     # first() takes the first entry that is not missing
-    return together.groupby("compound_id", sort=False).first().drop(columns="table").reset_index()
+    return merged.groupby("compound_id", sort=False).first().drop(columns="table").reset_index()
 
 
 def _platemap_files(plates: Iterable[str], folder: Path, platemap: Platemap) -> dict[str, Path]:
-    """Which table describes each plate."""
+    """Path of the platemap of each plate."""
     platemaps, barcodes = platemap.platemaps, platemap.barcodes
     if "{platemap}" not in platemaps:
         return dict.fromkeys(plates, folder / platemaps)
     if barcodes is None:
-        raise ValueError(f"platemaps {platemaps!r} needs `barcodes`, the table that says which platemap a plate has")
+        raise ValueError(f"platemaps {platemaps!r} needs `barcodes`, a table with the platemap of each plate")
     columns = ["Assay_Plate_Barcode", "Plate_Map_Name"]
     table = read_table(folder / barcodes, columns)[columns].apply(lambda column: column.str.strip()).drop_duplicates()
-    if (twice := table["Assay_Plate_Barcode"].duplicated()).any():
-        raise ValueError(f"{folder / barcodes} gives plate {table.loc[twice, columns[0]].iloc[0]} two platemaps")
+    if (is_repeated := table["Assay_Plate_Barcode"].duplicated()).any():
+        plate = table.loc[is_repeated, "Assay_Plate_Barcode"].iloc[0]
+        raise ValueError(f"{folder / barcodes} gives plate {plate} two platemaps; keep one")
     names = dict(table.itertuples(index=False))
     if missing := [plate for plate in plates if plate not in names]:
         raise ValueError(f"{folder / barcodes} has no platemap for plate {', '.join(missing[:5])}; add it")
@@ -124,39 +128,42 @@ def _platemap_files(plates: Iterable[str], folder: Path, platemap: Platemap) -> 
 
 
 def _read_platemap(path: Path, columns: list[str], well_column: str) -> pd.DataFrame:
-    """Read a platemap, cells stripped, with the column ``well``; a well may be repeated, not contradicted."""
+    """Read a platemap with stripped cells and the column ``well``. Repeated wells must have the same contents."""
     table = read_table(path, columns)[list(dict.fromkeys(columns))]
     table = table.apply(lambda column: column.str.strip())
     table["well"] = canonical_wells(table[well_column], path)
     table = table.drop(columns=well_column if well_column != "well" else []).drop_duplicates()
-    if (twice := table["well"].duplicated()).any():
-        raise ValueError(f"{path} has well {table.loc[twice, 'well'].iloc[0]} twice, with different contents; keep one")
+    if (is_repeated := table["well"].duplicated()).any():
+        well = table.loc[is_repeated, "well"].iloc[0]
+        raise ValueError(f"{path} has well {well} twice, with different contents; keep one")
     return table
 
 
 def _concentration(table: pd.DataFrame, path: Path, platemap: Platemap) -> pd.Series:
-    """Concentrations in µM; NaN where they are unknown."""
+    """Concentrations in µM; NaN if they are unknown."""
     column = platemap.concentration_column
     if column is None:
         return pd.Series(float("nan"), index=table.index)
     if (unit := platemap.concentration_unit or _UNIT_OF_COLUMN.get(column.lower())) is None:
         raise ValueError(f"the unit of {column} in {path} is unknown: set `concentration_unit` to nM, uM or mM")
     values = pd.to_numeric(table[column].replace("", None), errors="coerce")
-    if len(bad := table.index[values.isna() & (table[column] != "")]):
-        well = table["well"][bad[0]]
-        value = table[column][bad[0]]
-        raise ValueError(f"{path}, well {well}: {column} {value!r} is not a number; leave it empty if unknown")
+    if len(bad_rows := table.index[values.isna() & (table[column] != "")]):
+        row = table.loc[bad_rows[0]]
+        raise ValueError(
+            f"{path}, well {row['well']}: {column} {row[column]!r} is not a number; leave the cell empty if the "
+            "concentration is unknown"
+        )
     return values * _MICROMOLAR[unit]
 
 
 def _compounds(
-    tables: dict[Path, pd.DataFrame], compound_column: str, described: dict[str, str | None]
+    tables: dict[Path, pd.DataFrame], compound_column: str, description_columns: dict[str, str | None]
 ) -> pd.DataFrame:
-    """The compounds of the screen's own tables; rows without an id are left out."""
-    found = []
+    """Compounds (compound_id, smiles, name, moa) of the screen's tables. Rows without an id are left out."""
+    compound_tables = []
     for path, table in tables.items():
         compounds = pd.DataFrame({"compound_id": table[compound_column].str.strip()})
-        for ours, theirs in described.items():
-            compounds[ours] = None if theirs is None else table[theirs].str.strip().replace("", None)
-        found.append((str(path), compounds[compounds["compound_id"] != ""]))
-    return merge_compounds(found)
+        for name, column in description_columns.items():
+            compounds[name] = None if column is None else table[column].str.strip().replace("", None)
+        compound_tables.append((str(path), compounds[compounds["compound_id"] != ""]))
+    return merge_compounds(compound_tables)

@@ -1,4 +1,4 @@
-"""Plates: from raw images to plate files, in parallel, resumable."""
+"""Ingestion of plates: from raw images to plate files, in parallel. A stopped run can be resumed."""
 
 import dataclasses
 import logging
@@ -12,7 +12,7 @@ import pandas as pd
 from cloome_kedro.imaging.channels import CHANNELS
 from cloome_kedro.imaging.config import Storage
 from cloome_kedro.imaging.images import BadField, Plane, read_field, statistics, to_stored, usual_shape
-from cloome_kedro.imaging.index import PATHS, PLANES, REJECTED, check_rejected
+from cloome_kedro.imaging.index import REJECTED, check_rejected
 from cloome_kedro.imaging.intensity import pooled_thresholds
 from cloome_kedro.imaging.store import PlateStore
 from cloome_kedro.parallel import Bar, run_tasks
@@ -20,7 +20,7 @@ from cloome_kedro.stores import digest_of
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = 2  # raise it when the meaning of plate files changes: all plates are then made again
+_FORMAT = 2  # raise it when the content of plate files changes: all plates are then ingested again
 _ANNOTATION = ["field_id", "screen", "plate", "well", "site", "compound_id", "concentration_um", "control"]
 _STATISTICS = [
     f"{statistic}_{channel}" for statistic in ("threshold", "saturated", "mean", "std", "focus") for channel in CHANNELS
@@ -36,20 +36,22 @@ def ingest_plates(
     max_rejected_fraction: float = 0.05,
     n_jobs: int = -1,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Make the plate files that are missing or whose inputs or settings have changed.
+    """Write the plate files that are missing, or whose images or settings have changed.
 
     Parameters
     ----------
     store
-        Where plate files are.
+        Folder of plate files.
     index
         Table ``field_index``.
     rejected_index
-        Fields that were set aside before; they count towards ``max_rejected_fraction``.
+        Fields that were rejected before. They count towards ``max_rejected_fraction``.
     storage
         How raw images become stored fields.
+    max_rejected_fraction
+        Largest share of rejected fields. With more, the run stops.
     n_jobs
-        Processes; -1 uses every core.
+        Number of processes; -1 uses all cores.
 
     Returns
     -------
@@ -59,7 +61,7 @@ def ingest_plates(
     Raises
     ------
     ValueError
-        If more than ``max_rejected_fraction`` of the fields is rejected, or plates would be stored in different shapes.
+        If too many fields are rejected, or if the plates would be stored in different shapes.
     """
     total = len(index) + len(rejected_index)
     plates = {store.name(str(plate)): fields for plate, fields in index.groupby("plate", sort=True)}
@@ -90,50 +92,57 @@ def ingest_plate(
     digest: str,
     shape: tuple[int, int] | None = None,
 ) -> None:
-    """Write one plate, field by field; bad fields go into its record with the reason.
+    """Write one plate, field by field. Rejected fields are in its record, with the reason.
 
     Parameters
     ----------
+    store
+        Folder of plate files.
+    plate_file
+        Name of the plate in the store.
     index
         Rows of ``field_index`` of this plate.
+    storage
+        How raw images become stored fields.
     digest
-        Digest of inputs and settings, for the record.
+        Digest of inputs and settings. It is written into the record.
     shape
-        (H, W) that all images of the plate must have; None: no image of it can be read.
+        (H, W) that all images of the plate must have. None: no image of the plate can be read.
     """
     index = index.sort_values(["well", "site"])
     bit_depth = int(index["bit_depth"].iloc[0])
     thresholds = _plate_thresholds(index, storage, shape) if storage.scope == "plate" and bit_depth > 8 else None
-    rows = []
-    described = {"channels": list(CHANNELS), **dataclasses.asdict(storage)}
-    with store.writer(plate_file, digest, described) as writer:
+    record = []
+    storage_notes = {"channels": list(CHANNELS), **dataclasses.asdict(storage)}
+    with store.writer(plate_file, digest, storage_notes) as writer:
         for field_id, raw, reason in _read(index, shape):
             values = np.full(len(_STATISTICS), np.nan)
             row = -1
             if raw is not None:
-                image, used = to_stored(raw, storage, thresholds)
+                image, used_thresholds = to_stored(raw, storage, thresholds)
                 row = writer.append(image)
-                found = statistics(image)
+                image_statistics = statistics(image)
                 saturated = _saturated(raw, bit_depth)
-                values = np.concatenate([used, saturated, found["mean"], found["std"], found["focus"]])
-            rows.append((field_id, row, reason, *values))
-        writer.commit(pd.DataFrame(rows, columns=["field_id", "row", "reason", *_STATISTICS]))
+                values = np.concatenate(
+                    [used_thresholds, saturated, *(image_statistics[name] for name in ("mean", "std", "focus"))]
+                )
+            record.append((field_id, row, reason, *values))
+        writer.commit(pd.DataFrame(record, columns=["field_id", "row", "reason", *_STATISTICS]))
 
 
 def _planes(index: pd.DataFrame, channels: Sequence[str] = CHANNELS) -> list[list[Plane]]:
-    """File and page of every field, by channel."""
-    chosen = [CHANNELS.index(channel) for channel in channels]
+    """File and page of each field: one list per channel."""
     return [
         [
             (path, None if pd.isna(plane) else int(plane))
-            for path, plane in zip(index[PATHS[i]], index[PLANES[i]], strict=True)
+            for path, plane in zip(index[f"path_{channel}"], index[f"plane_{channel}"], strict=True)
         ]
-        for i in chosen
+        for channel in channels
     ]
 
 
 def _read(index: pd.DataFrame, shape: tuple[int, int] | None) -> Iterator[tuple[str, npt.NDArray | None, str | None]]:
-    """Read the fields of a plate one by one: (field_id, images, None) or (field_id, None, why not)."""
+    """Read the fields of a plate one by one: (field_id, images, None), or (field_id, None, reason) of a bad field."""
     by_channel = _planes(index)
     for field_id, bit_depth, *planes in zip(index["field_id"], index["bit_depth"], *by_channel, strict=True):
         try:
@@ -143,18 +152,21 @@ def _read(index: pd.DataFrame, shape: tuple[int, int] | None) -> Iterator[tuple[
 
 
 def _plate_thresholds(index: pd.DataFrame, storage: Storage, shape: tuple[int, int] | None) -> npt.NDArray[np.int64]:
-    """Exact threshold of each channel over all good fields of the plate, which is read twice."""
+    """Threshold of each channel over all good fields of the plate. For this the plate is read once more."""
     fields = (raw for _, raw, _ in _read(index, shape) if raw is not None)
-    return pooled_thresholds(fields, len(CHANNELS), storage.numbers.outlier_percent)
+    return pooled_thresholds(fields, len(CHANNELS), storage.intensity_values.outlier_percent)
 
 
 def _saturated(raw: npt.NDArray, bit_depth: int) -> npt.NDArray[np.float64]:
-    """Share of pixels at the camera's largest value, by channel."""
+    """Share of pixels with the largest value of the bit depth, by channel."""
     return (raw >= 2**bit_depth - 1).mean(axis=(1, 2))
 
 
 def _digest(index: pd.DataFrame, storage: Storage) -> str:
-    """Digest of all that a plate file depends on; files by name, size and time, so that a moved screen stays valid."""
+    """Digest of everything that a plate file depends on.
+
+    Images count by name, size and time of modification, but not by folder, so that a moved screen stays valid.
+    """
     index = index.sort_values(["well", "site"])
     files = [
         (field_id, int(bit_depth), [(os.path.basename(path), plane, *_stamp(path)) for path, plane in planes])
@@ -174,7 +186,7 @@ def _stamp(path: str) -> tuple[int, int]:
 def _check_stored_shapes(
     store: PlateStore, shapes: dict[str, tuple[int, int] | None], current: list[str], storage: Storage
 ) -> None:
-    """Refuse, before work, plates that could not be read together afterwards."""
+    """Raise ValueError before the ingestion if the plates would be stored in different shapes."""
     stored: dict[str, tuple[int, ...] | None] = {name: store.shape(name) for name in current}
     for name, shape in shapes.items():
         if shape:
@@ -182,16 +194,19 @@ def _check_stored_shapes(
                 stored[name] = storage.stored_shape(shape)
             except ValueError as error:
                 raise ValueError(f"plate {name}: {error}; choose a smaller one") from error
-    first: dict[tuple[int, ...], str] = {}
+    first_plates: dict[tuple[int, ...], str] = {}
     for name, stored_shape in stored.items():
         if stored_shape:
-            first.setdefault(tuple(stored_shape), name)
-    if len(first) > 1:
-        found = ", ".join(f"{shape} in plate {name}" for shape, name in first.items())
-        raise ValueError(f"plates would be stored in different shapes: {found}; set `storage.size` in params:ingestion")
+            first_plates.setdefault(tuple(stored_shape), name)
+    if len(first_plates) > 1:
+        shapes_and_plates = ", ".join(f"{shape} in plate {name}" for shape, name in first_plates.items())
+        raise ValueError(
+            f"plates would be stored in different shapes: {shapes_and_plates}; set `storage.size` in params:ingestion"
+        )
 
 
 def _fields(store: PlateStore, plate_file: str, index: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the table ``fields`` of one plate."""
     record = store.record(plate_file)
     record = record[record["row"] >= 0].drop(columns="reason").assign(plate_file=plate_file)
     fields = record.merge(index[_ANNOTATION], on="field_id", validate="one_to_one")
@@ -199,6 +214,7 @@ def _fields(store: PlateStore, plate_file: str, index: pd.DataFrame) -> pd.DataF
 
 
 def _rejected(store: PlateStore, plate_file: str, index: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the table ``rejected_fields`` of one plate."""
     record = store.record(plate_file)
     record = record.loc[record["row"] < 0, ["field_id", "reason"]].assign(stage="image")
     return record.merge(index[_ANNOTATION], on="field_id", validate="one_to_one")[REJECTED]

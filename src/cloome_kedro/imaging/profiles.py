@@ -1,4 +1,4 @@
-"""Profiles: the classical features of every field, plate by plate, in parallel, resumable."""
+"""Raw profiles: the classical features of each field, measured in parallel. A stopped run can be resumed."""
 
 import dataclasses
 import importlib.metadata
@@ -17,7 +17,7 @@ from cloome_kedro.stores import TableStore, digest_of
 logger = logging.getLogger(__name__)
 
 _FORMAT = 1  # raise it when the meaning of features changes: all plates are then measured again
-_FIELDS_PER_TASK = 16  # so that few plates keep many cores busy
+_FIELDS_PER_TASK = 16  # less than a plate, so that a few plates keep many cores busy
 _NUCLEI = "Nuclei_Count"
 
 
@@ -29,15 +29,15 @@ def measure_profiles(
     Parameters
     ----------
     store
-        Folder of raw profiles: for each plate field_id and float32 features, one row per field.
+        Folder of raw profiles: one table per plate, one row per field, columns field_id and float32 features.
     plates
-        Where plate files are.
+        Folder of plate files.
     fields
         Table ``fields``.
     measurement
         What is measured.
     n_jobs
-        Processes; -1 uses every core. They share the fields of a plate, too.
+        Number of processes; -1 uses all cores. Several processes can measure fields of the same plate.
 
     Returns
     -------
@@ -54,35 +54,36 @@ def measure_profiles(
         for first in range(0, len(table), _FIELDS_PER_TASK)
     ]
     tasks = [(plates, name, part["field_id"].tolist(), part["row"].tolist(), measurement) for name, part in parts]
-    measured: list[npt.NDArray[np.float32]] = []
-    # Results come in order, so that the parts of one plate come one after the other.
-    for number, values in run_tasks(
-        _measure_fields, tasks, Bar("measuring", "field", sizes=[len(part) for _, part in parts]), n_jobs
-    ):
+    bar = Bar("measuring", "field", sizes=[len(part) for _, part in parts])
+    plate_values: list[npt.NDArray[np.float32]] = []
+    # Results arrive in the order of the tasks, so the parts of a plate are consecutive.
+    for number, values in run_tasks(_measure_fields, tasks, bar, n_jobs):
         name = parts[number][0]
-        measured.append(values)
-        if sum(map(len, measured)) == len(pending[name]):
-            profiles = pd.DataFrame(np.concatenate(measured), columns=list(feature_names(measurement)))
+        plate_values.append(values)
+        if sum(map(len, plate_values)) == len(pending[name]):
+            profiles = pd.DataFrame(np.concatenate(plate_values), columns=list(feature_names(measurement)))
             profiles.insert(0, "field_id", pending[name]["field_id"].to_numpy())
             store.write(name, profiles, digests[name])
-            measured = []
+            plate_values = []
     index = pd.DataFrame([_describe(store, name, digests[name]) for name in tables])
     logger.info("profiles: %d of %d fields have no nucleus", index["without_nuclei"].sum(), index["fields"].sum())
     return index
 
 
 def count_nuclei(store: TableStore, index: pd.DataFrame) -> pd.DataFrame:
-    """Nuclei found in every field.
+    """Count the nuclei of each field.
 
     Parameters
     ----------
+    store
+        Folder of raw profiles.
     index
         Table ``profile_index``.
 
     Returns
     -------
     counts
-        Table ``cell_counts``: field_id, nuclei; no rows where nuclei were not measured.
+        Table ``cell_counts``: field_id, nuclei. It is empty if nuclei were not measured.
     """
     columns = ["field_id", _NUCLEI]
     tables = [store.read(name, columns) for name in index["plate_file"] if _NUCLEI in store.columns(name)]
@@ -93,32 +94,33 @@ def count_nuclei(store: TableStore, index: pd.DataFrame) -> pd.DataFrame:
 def _measure_fields(
     plates: PlateStore, plate_file: str, field_ids: list[str], rows: list[int], measurement: Measurement
 ) -> npt.NDArray[np.float32]:
-    """(fields, features); see `features.measure_field`."""
-    images = plates.reader([plate_file] * len(rows), rows)
-    measured = []
+    """Features of some fields of a plate, (fields, features); see `features.measure_field`."""
+    read = plates.reader([plate_file] * len(rows), rows)
+    features = []
     for i, field_id in enumerate(field_ids):
         try:
-            measured.append(measure_field(images([i])[0], measurement))
+            features.append(measure_field(read([i])[0], measurement))
         except Exception as error:
             raise RuntimeError(f"field {field_id} cannot be measured: {error}") from error
-    return np.stack(measured)
+    return np.stack(features)
 
 
 def _digest(plates: PlateStore, plate_file: str, fields: pd.DataFrame, measurement: Measurement) -> str:
-    """Digest of all that a plate's profiles depend on."""
+    """Digest of everything that the profiles of a plate depend on."""
     version = importlib.metadata.version("cp-measure")
     rows = fields[["field_id", "row"]].values.tolist()
     return digest_of(_FORMAT, version, dataclasses.asdict(measurement), plates.digest(plate_file), rows)
 
 
 def _describe(store: TableStore, plate_file: str, digest: str) -> dict[str, str | int]:
+    """Row of the table ``profile_index`` of one plate."""
     names = store.columns(plate_file)
-    counted = _NUCLEI in names
-    count = store.read(plate_file, [_NUCLEI if counted else "field_id"])
+    has_count = _NUCLEI in names
+    table = store.read(plate_file, [_NUCLEI if has_count else "field_id"])
     return {
         "plate_file": plate_file,
-        "fields": len(count),
-        "without_nuclei": int((count[_NUCLEI] == 0).sum()) if counted else 0,
+        "fields": len(table),
+        "without_nuclei": int((table[_NUCLEI] == 0).sum()) if has_count else 0,
         "features": len(names) - 1,
         "digest": digest,
     }

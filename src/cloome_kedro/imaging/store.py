@@ -1,4 +1,4 @@
-"""The plate store: one memory-mapped file of uint8 fields for each plate, and beside it a record of how it was made."""
+"""The plate store: for each plate a memory-mapped file of uint8 fields, and a record of its fields and its origin."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -19,29 +19,30 @@ from cloome_kedro.stores import read_digest, read_notes, write_table
 
 @dataclass(frozen=True)
 class PlateStore:
-    """Folder with ``<plate_file>.npy``, (fields, 5, H, W) uint8 in the order of `channels.CHANNELS`, for each plate.
+    """Folder with two files per plate.
 
-    ``<plate_file>.parquet`` tells, for each field of the plate, its row and statistics or why it was rejected. It holds
-    the digest of what it was made from, and how fields are stored. It is written last: a plate file without its record
-    counts for nothing.
+    ``<plate_file>.npy`` has the fields, (fields, 5, H, W) uint8, with channels in the order of `channels.CHANNELS`.
+    ``<plate_file>.parquet`` is the record. It gives the row and the statistics of each field, or the reason why the
+    field was rejected. Its metadata has the digest of images and settings, and how the fields are stored. The record is
+    written last: a plate file without a record is ignored.
     """
 
     folder: Path
 
     @staticmethod
     def name(plate: str) -> str:
-        """The plate's name in the store: itself, with characters that file names cannot have escaped."""
+        """Name of a plate in the store. Characters that are not allowed in file names are escaped."""
         return quote(plate, safe=" +,=@")
 
     def images(self, plate_file: str) -> Path:
-        """Path of the plate's fields."""
+        """Path of the fields of a plate."""
         return self.folder / f"{plate_file}.npy"
 
     def _record(self, plate_file: str) -> Path:
         return self.folder / f"{plate_file}.parquet"
 
     def is_current(self, plate_file: str, digest: str) -> bool:
-        """Whether the plate was written whole, from inputs and parameters with this digest."""
+        """Whether the plate is complete, and was made from images and settings with this digest."""
         if read_digest(self._record(plate_file)) != digest:
             return False
         try:
@@ -55,7 +56,7 @@ class PlateStore:
             return False
 
     def digest(self, plate_file: str) -> str:
-        """Digest of what the plate was made from: another one says that its fields may have changed."""
+        """Digest of the images and settings of a plate. It is empty if there is no record, or the record is damaged."""
         return read_digest(self._record(plate_file)) or ""
 
     def storage(self, plate_files: Iterable[str]) -> dict[str, Any]:
@@ -64,40 +65,45 @@ class PlateStore:
         Raises
         ------
         ValueError
-            If they are stored in several ways, or a plate does not say so.
+            If the plates are stored in different ways, or a record does not have this information.
         """
-        known = {plate: read_notes(self._record(plate)) for plate in dict.fromkeys(plate_files)}
-        first, notes = next(iter(known.items()))
-        for plate, others in known.items():
-            if not others or others != notes:
+        storages = {plate: read_notes(self._record(plate)) for plate in dict.fromkeys(plate_files)}
+        first_plate, first_storage = next(iter(storages.items()))
+        for plate, storage in storages.items():
+            if not storage or storage != first_storage:
                 raise ValueError(
-                    f"{self._record(plate)} says that fields are stored as {others or 'unknown'}, {first} as {notes}: "
-                    "run the pipeline ingestion again"
+                    f"{self._record(plate)} says that fields are stored as {storage or 'unknown'}, but the fields of "
+                    f"{first_plate} are stored as {first_storage}; run the pipeline ingestion again"
                 )
-        return notes
+        return first_storage
 
     def record(self, plate_file: str) -> pd.DataFrame:
-        """One row per field: field_id, row (-1 = rejected), reason and the statistics."""
+        """Read the record of a plate.
+
+        Returns
+        -------
+        One row per field: field_id, row (-1 if the field was rejected), reason (of the rejection) and statistics.
+        """
         return pq.read_table(self._record(plate_file)).to_pandas()
 
     def shape(self, plate_file: str) -> tuple[int, ...] | None:
-        """(H, W) of the plate's fields; None where it has none."""
+        """(H, W) of the fields of a plate; None if the plate has no fields."""
         try:
             return np.load(self.images(plate_file), mmap_mode="r").shape[2:]
         except FileNotFoundError:
             return None
 
     def writer(self, plate_file: str, digest: str, storage: dict[str, Any]) -> "PlateWriter":
-        """Write a plate, field by field; see `PlateWriter`."""
+        """Return a context manager that writes a plate, field by field; see `PlateWriter`."""
         return PlateWriter(self.images(plate_file), self._record(plate_file), digest, storage)
 
     def reader(self, plate_files: Sequence[str], rows: npt.ArrayLike) -> "FieldReader":
-        """Read fields, given by plate file and row (two sequences of one length); see `FieldReader`."""
+        """Return a reader of fields, which are given by plate file and row; see `FieldReader`."""
         return FieldReader(self.folder, plate_files, rows)
 
 
 class PlateWriter:
-    """Writes a plate under temporary names; `commit` puts it in place. Left without a commit, nothing has changed."""
+    """Writes a plate to temporary files. `commit` gives them their names; without it, the store does not change."""
 
     def __init__(self, images: Path, record: Path, digest: str, storage: dict[str, Any]):
         self._images, self._record, self._digest, self._storage = images, record, digest, storage
@@ -106,10 +112,10 @@ class PlateWriter:
         self._rows = 0
 
     def __enter__(self) -> "PlateWriter":
-        # A worker that outlives a killed run must not write into the next run's file. Removing also what running
-        # processes have written makes such a worker fail where it would rename.
+        # A worker process may still run after its run was killed. Here the temporary files of running processes are
+        # removed too, so that such a worker fails at the commit and does not replace the files of this run.
         for target in (self._images, self._record):
-            remove_parts(target, of_running=True)
+            remove_parts(target, include_running=True)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -119,21 +125,22 @@ class PlateWriter:
         part_of(self._record).unlink(missing_ok=True)
 
     def append(self, field: npt.NDArray[np.uint8]) -> int:
-        """Add a field, (5, H, W), and return its row."""
+        """Add a field, uint8 (5, H, W), and return its row."""
         if self._file is None:
             self._shape = field.shape
             self._file = open(part_of(self._images), "wb")  # noqa: SIM115 - closed by commit or exit
             self._write_header()
         if field.shape != self._shape or field.dtype != np.uint8:
-            raise ValueError(f"a field of {self._shape} uint8 is expected, not {field.shape} {field.dtype}")
+            raise ValueError(f"the field must be uint8 {self._shape}, not {field.dtype} {field.shape}")
         self._file.write(np.ascontiguousarray(field).data)
         self._rows += 1
         return self._rows - 1
 
     def commit(self, record: pd.DataFrame) -> None:
-        """Put the plate and its record in place.
+        """Replace the old plate and its record by the new ones.
 
-        In between, the old record is gone and the new one is not there yet: a kill leaves a plate to be made again.
+        The old record is removed first. If the run is killed during the commit, the plate has no record and is ingested
+        again.
         """
         write_table(part_of(self._record), record, self._digest, self._storage)
         if self._file:
@@ -149,27 +156,34 @@ class PlateWriter:
             os.replace(part_of(self._record), self._record)
         except FileNotFoundError as error:
             raise RuntimeError(
-                f"another run writes {self._images} at the same time; let one of them end, then run again"
+                f"another run writes {self._images} at the same time; wait until it ends, then run again"
             ) from error
 
     def _write_header(self) -> None:
-        # numpy pads the header so that the number of rows can grow in place: the count is filled in at the end
+        # numpy pads the header, so that the final number of rows can be written over it at the end
         assert self._file is not None
         header: dict[str, Any] = {"descr": "|u1", "fortran_order": False, "shape": (self._rows, *self._shape)}
         np.lib.format.write_array_header_1_0(self._file, header)
 
 
 class FieldReader:
-    """Fields by position in the two lists it was made with: ``reader(indices)`` -> (B, 5, H, W) uint8.
+    """Reads fields from memory-mapped plate files: ``reader(indices)`` -> (B, 5, H, W) uint8.
 
-    Files are mapped on first use; pickling passes names only.
+    A pickled reader has only the names of the files. It maps the files again when it is used.
+
+    Parameters
+    ----------
+    folder
+        Folder of the store.
+    plate_files, rows
+        Plate file and row of each field: two sequences of the same length. The indices are positions in them.
 
     Raises
     ------
     FileNotFoundError
         If a plate file is missing.
     ValueError
-        If plates have different shapes, or a row is beyond its plate.
+        If plates have different shapes, or a plate does not have a row.
     """
 
     def __init__(self, folder: Path, plate_files: Sequence[str], rows: npt.ArrayLike):
@@ -178,17 +192,20 @@ class FieldReader:
         self._plates, self._rows = plates.astype(np.int32), np.asarray(rows, dtype=np.int64)
         self._maps: list[npt.NDArray[np.uint8]] | None = None
         if self._plates.shape != self._rows.shape or not len(self._rows):
-            raise ValueError(f"{len(self._plates)} plate files and {len(self._rows)} rows: one row for each is needed")
+            raise ValueError(
+                f"{len(self._plates)} plate files and {len(self._rows)} rows are given; each field needs one of each, "
+                "and at least one field is needed"
+            )
         maps = self._open()
         for path, images in zip(self._paths, maps, strict=True):
             if images.shape[1:] != maps[0].shape[1:]:
                 raise ValueError(
-                    f"{path} has fields of {images.shape[1:]}, {self._paths[0]} of {maps[0].shape[1:]}; "
-                    "set `storage.size` in params:ingestion, so that all plates are stored alike"
+                    f"{path} has fields of shape {images.shape[1:]}, but {self._paths[0]} has {maps[0].shape[1:]}; "
+                    "set `storage.size` in params:ingestion, so that all plates are stored in the same shape"
                 )
-        last = np.array([len(images) for images in maps])[self._plates]
-        if (bad := (self._rows < 0) | (self._rows >= last)).any():
-            i = int(bad.argmax())
+        rows_in_plate = np.array([len(images) for images in maps])[self._plates]
+        if (is_bad := (self._rows < 0) | (self._rows >= rows_in_plate)).any():
+            i = int(is_bad.argmax())
             path, row = self._paths[self._plates[i]], self._rows[i]
             raise ValueError(f"{path} has no row {row}; run the pipeline ingestion again")
         self.shape: tuple[int, int, int] = maps[0].shape[1:]
@@ -201,8 +218,7 @@ class FieldReader:
         indices = np.asarray(indices)
         plates, rows = self._plates[indices], self._rows[indices]
         fields = np.empty((len(indices), *self.shape), dtype=np.uint8)
-        # in the order of the file, which is what a disk likes best
-        for i in np.lexsort((rows, plates)):
+        for i in np.lexsort((rows, plates)):  # reading in the order of the files is fastest on a disk
             fields[i] = maps[plates[i]][rows[i]]
         return fields
 
@@ -210,7 +226,7 @@ class FieldReader:
         for path in self._paths:
             if not path.is_file():
                 raise FileNotFoundError(f"there is no plate file {path}; run the pipeline ingestion")
-        # plain arrays over the maps: slicing a np.memmap costs more than copying a small field
+        # as plain arrays, because slicing a np.memmap takes longer than copying a small field
         self._maps = [np.asarray(np.load(path, mmap_mode="r")) for path in self._paths]
         return self._maps
 

@@ -1,4 +1,4 @@
-"""The virtual library: structures enumerated from chemotypes, linkers, tail rings and substituents."""
+"""The compounds of the virtual screen: structures made of chemotypes, linkers, tail rings and substituents."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from cloome_kedro.simulation.config import ScreenConfig
 from cloome_kedro.simulation.mechanisms import INACTIVES, MECHANISMS, Mechanism, Template
 from cloome_kedro.simulation.plates import generator
 
-#: between chemotype and tail ring; all begin with carbon, so that they fit on C, N and O
+#: links between chemotype and tail ring; all begin with carbon, which can be bound to C, N and O
 LINKERS = (
     "C{ring}",
     "CC{ring}",
@@ -26,7 +26,7 @@ LINKERS = (
     "CC#C{ring}",
 )
 
-#: tail rings with a substituent {S} on aromatic or {A} on aliphatic atoms; ring-closure digits 8 and 9 are theirs
+#: tail rings with a substituent {S} on aromatic or {A} on aliphatic atoms; their ring-closure digits are 8 and 9
 RINGS = (
     "c9ccc({S})cc9",
     "c9cccc({S})c9",
@@ -44,7 +44,7 @@ RINGS = (
     "c9ccc(N8CCN({A})CC8)cc9",
 )
 
-#: on aromatic carbon
+#: substituents of aromatic carbon
 AROMATIC_SUBSTITUENTS = (
     "F",
     "Cl",
@@ -68,7 +68,7 @@ AROMATIC_SUBSTITUENTS = (
     "OCCN(C)C",
 )
 
-#: acyclic chains on aliphatic carbon, nitrogen or a carbonyl group; all begin with carbon
+#: acyclic substituents of aliphatic carbon, nitrogen or a carbonyl group; all begin with carbon
 ALIPHATIC_SUBSTITUENTS = (
     "C",
     "CC",
@@ -92,14 +92,15 @@ ALIPHATIC_SUBSTITUENTS = (
     "CCBr",
 )
 
-SERIES_SHARE = 0.35  # of a mechanism's compounds come from its one-scaffold series
+SERIES_SHARE = 0.35  # share of a mechanism's compounds that come from its series, which have one scaffold each
 
 
 def build_library(config: ScreenConfig) -> pd.DataFrame:
-    """Draw the screen's compounds, distinct in the first block of their InChIKey.
+    """Draw the compounds of the screen. The first block of each InChIKey is unique.
 
-    Mechanisms get equal numbers of compounds; within a mechanism ``SERIES_SHARE`` come from its series (fewer
-    where a series is used up), the rest in equal numbers from its other templates.
+    ``config.inactive_fraction`` of the compounds have no mechanism. The others are divided equally among the
+    mechanisms. In a mechanism, ``SERIES_SHARE`` of the compounds come from its series, or fewer if a series has too few
+    structures. The remaining compounds are divided equally among its other templates.
 
     Returns
     -------
@@ -109,16 +110,16 @@ def build_library(config: ScreenConfig) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If more compounds are asked for than the templates can give.
+        If the templates of a mechanism have too few structures.
     """
     inactive = round(config.compounds * config.inactive_fraction)
     active = _shares(config.compounds - inactive, len(MECHANISMS))
     counts = [*zip(MECHANISMS, active, strict=True), (INACTIVES, inactive)]
-    blocks: set[str] = set()
+    used_blocks: set[str] = set()
     rows: list[dict] = []
-    with BlockLogs():  # InChI warns about tautomers and open stereo centres
+    with BlockLogs():  # InChI warns about tautomers and undefined stereo centres
         for mechanism, n in counts:
-            rows += _draw_mechanism(mechanism, n, blocks, config.seed)
+            rows += _draw_mechanism(mechanism, n, used_blocks, config.seed)
     library = pd.DataFrame(rows, columns=["smiles", "name", "mechanism", "template"])
     library = library.iloc[generator(config.seed, "library").permutation(len(library))].reset_index(drop=True)
     library.insert(0, "compound_id", [f"VRT-K{i + 1:08d}" for i in range(len(library))])
@@ -126,7 +127,7 @@ def build_library(config: ScreenConfig) -> pd.DataFrame:
 
 
 def tails(template: Template) -> list[str]:
-    """Everything that fits into a template's slot, as SMILES fragments."""
+    """Return all SMILES fragments that fit into the slot of a template."""
     if template.slot == "S":
         return list(AROMATIC_SUBSTITUENTS)
     if template.slot == "A":
@@ -136,33 +137,40 @@ def tails(template: Template) -> list[str]:
     return [linker.format(ring=ring) for linker in LINKERS for ring in rings]
 
 
-def _draw_mechanism(mechanism: Mechanism, n: int, blocks: set[str], seed: int) -> list[dict]:
+def _draw_mechanism(mechanism: Mechanism, n: int, used_blocks: set[str], seed: int) -> list[dict]:
+    """Draw n compounds of a mechanism."""
     series = [template for template in mechanism.templates if template.is_series]
     varied = [template for template in mechanism.templates if not template.is_series]
     rows: list[dict] = []
-    for template, wanted in zip(series, _shares(round(n * SERIES_SHARE), len(series)), strict=True):
-        rows += _take(template, mechanism, wanted, blocks, seed)
-    for template, wanted in zip(varied, _shares(n - len(rows), len(varied)), strict=True):
-        rows += _take(template, mechanism, wanted, blocks, seed)
+    for template, count in zip(series, _shares(round(n * SERIES_SHARE), len(series)), strict=True):
+        rows += _draw_template(template, mechanism, count, used_blocks, seed)
+    for template, count in zip(varied, _shares(n - len(rows), len(varied)), strict=True):
+        rows += _draw_template(template, mechanism, count, used_blocks, seed)
     if len(rows) < n:
-        raise ValueError(f"compounds: the templates of '{mechanism.name}' give {len(rows)} structures, {n} asked for")
+        raise ValueError(
+            f"compounds: {n} structures of '{mechanism.name}' are needed, but its templates give only {len(rows)}; "
+            "reduce compounds in params:simulation.screen"
+        )
     return rows
 
 
-def _take(template: Template, mechanism: Mechanism, wanted: int, blocks: set[str], seed: int) -> list[dict]:
+def _draw_template(
+    template: Template, mechanism: Mechanism, count: int, used_blocks: set[str], seed: int
+) -> list[dict]:
+    """Draw up to ``count`` compounds of a template whose InChIKey blocks are new, and add these blocks."""
     rows: list[dict] = []
-    candidates = _structures(template, generator(seed, "template", template.name))
-    while len(rows) < wanted and (candidate := next(candidates, None)):
-        smiles, block = candidate
-        if block not in blocks:
-            blocks.add(block)
+    structures = _structures(template, generator(seed, "template", template.name))
+    while len(rows) < count and (structure := next(structures, None)):
+        smiles, block = structure
+        if block not in used_blocks:
+            used_blocks.add(block)
             name = f"{template.name} {len(rows) + 1}"
             rows.append({"smiles": smiles, "name": name, "mechanism": mechanism.name, "template": template.name})
     return rows
 
 
 def _structures(template: Template, rng: np.random.Generator) -> Iterator[tuple[str, str]]:
-    """Canonical SMILES and first InChIKey block of a template's compounds, in random order."""
+    """Yield canonical SMILES and first InChIKey block of all compounds of a template, in random order."""
     fragments = tails(template)
     for i in rng.permutation(len(fragments)):
         molecule = Chem.MolFromSmiles(template.smiles.format(**{template.slot: fragments[i]}))
@@ -170,4 +178,5 @@ def _structures(template: Template, rng: np.random.Generator) -> Iterator[tuple[
 
 
 def _shares(n: int, parts: int) -> list[int]:
+    """Split n into parts that differ by at most 1."""
     return [n // parts + (i < n % parts) for i in range(parts)] if parts else []

@@ -1,4 +1,4 @@
-"""Settings of the virtual screen, as a plain dataclass (see ``cloome_kedro.learning.config`` for why)."""
+"""Settings of the virtual screen: a plain dataclass, which pydantic fills from the configuration."""
 
 from dataclasses import dataclass
 from math import inf
@@ -9,16 +9,35 @@ _RANGES = (
     (("seed", "control_wells", "assays", "effect_strength"), 0, inf),
     (("field_size",), 16, inf),
     (("inactive_fraction",), 0, 1),
-    (("plate_effect_strength",), 0, 2),  # beyond it, parts of many fields are dark
+    (("plate_effect_strength",), 0, 2),  # higher values make parts of many fields dark
 )
 
 
 @dataclass(frozen=True)
 class ScreenConfig:
-    """Size, strength and seed of a virtual screen.
+    """Size, effects and seed of a virtual screen.
 
-    ``effect_strength`` scales the off-target effects; ``plate_effect_strength`` gains, edges, uneven light, debris and
-    defocus (0 leaves biological, photon and camera noise).
+    Attributes
+    ----------
+    seed
+        Seed of all draws.
+    compounds, platemaps, replicates
+        Number of compounds, of platemaps on which they are spread, and of plates per platemap.
+    control_wells
+        Number of control wells per plate.
+    sites
+        Number of fields per well.
+    field_size
+        Side of a field in pixels.
+    inactive_fraction
+        Share of compounds without a mechanism.
+    effect_strength
+        Factor of the off-target effects.
+    plate_effect_strength
+        Factor of gains, edge effects, uneven light, debris and defocus. With 0, only the noise of biology, photons and
+        camera remains.
+    assays
+        Number of assays.
     """
 
     __pydantic_config__: ClassVar[dict] = {"extra": "forbid"}
@@ -41,4 +60,6 @@ class ScreenConfig:
                 if not low <= getattr(self, name) <= high:
                     raise ValueError(f"screen: {name} must be from {low} to {high}, is {getattr(self, name)}")
         if self.compounds < self.platemaps:
-            raise ValueError(f"screen: {self.compounds} compounds do not fill {self.platemaps} platemaps")
+            raise ValueError(
+                f"screen: {self.compounds} compounds do not fill {self.platemaps} platemaps; reduce platemaps"
+            )

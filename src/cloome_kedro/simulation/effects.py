@@ -1,9 +1,9 @@
-"""What a compound does to cells, computed from its structure: mechanism x potency + off-target effects.
+"""Phenotype of a compound, computed from its structure: mechanism x potency + off-target effects.
 
-The off-target part is what lets a structure be told from others of the same mechanism. Each rule is a substructure or
-a property and the axes it moves. Some are textbook (basic amines swell lysosomes, acidic phenols uncouple mitochondria,
-flat fused aromatics glow or intercalate, grease kills cells); the rest stand for the many unnamed activities of a real
-compound, with directions of our own choice.
+Off-target effects distinguish compounds with the same mechanism. Each rule is a substructure or a property, with its
+effects on the axes of the phenotype. Some rules are textbook knowledge: basic amines swell lysosomes, acidic phenols
+uncouple mitochondria, flat fused aromatics are fluorescent or intercalate, lipophilic compounds kill cells. The other
+rules stand for the many unknown activities of a real compound. Their effects were chosen for this simulation.
 """
 
 from dataclasses import dataclass
@@ -25,14 +25,17 @@ def _pattern(smarts: str) -> Chem.Mol:
 
 @dataclass(frozen=True)
 class Rule:
-    """An off-target effect of every occurrence of a substructure; a second one adds half of the first, and so on."""
+    """Off-target effects of a substructure.
+
+    Each further match of the substructure adds half as much as the match before.
+    """
 
     name: str
     smarts: str
     effects: dict[str, float]
 
     def strength(self, molecule: Chem.Mol) -> float:
-        """0 without the substructure, 1 with one, 1.5 with two, ... 2 at most."""
+        """Factor of the effects: 0 without a match, 1 with one match, 1.5 with two, always below 2."""
         matches = len(molecule.GetSubstructMatches(_pattern(self.smarts)))
         return 2 * (1 - 0.5**matches)
 
@@ -80,7 +83,7 @@ RULES: tuple[Rule, ...] = (
     Rule("cyclopropane", "C1CC1", {"rna_intensity": 0.6, "nucleus_intensity": -0.5}),
 )
 
-#: property -> (value at half effect, width of the transition, effects)
+#: property -> (value with half of the effect, width of the transition, effects)
 PROPERTIES: dict[str, tuple[float, float, dict[str, float]]] = {
     "logp": (4.5, 0.5, {"cell_count": -0.6, "mito_intensity": -0.4}),
     "tpsa": (130.0, 15.0, {"rna_intensity": 0.5, "golgi_dispersal": -0.5}),
@@ -90,7 +93,7 @@ PROPERTIES: dict[str, tuple[float, float, dict[str, float]]] = {
 
 
 def properties(molecule: Chem.Mol) -> dict[str, float]:
-    """Crippen logP, polar surface in square angstrom, aromatic atoms shared by two rings, rotatable bonds."""
+    """Crippen logP, polar surface area (Å²), number of aromatic carbons shared by two rings, and of rotatable bonds."""
     return {
         "logp": rdMolDescriptors.CalcCrippenDescriptors(molecule)[0],
         "tpsa": rdMolDescriptors.CalcTPSA(molecule),
@@ -100,14 +103,14 @@ def properties(molecule: Chem.Mol) -> dict[str, float]:
 
 
 def potency(molecule: Chem.Mol) -> float:
-    """How strongly the mechanism shows, 0.5 to 1.1: cells let in best what has a logP near 3 and few H-bond donors."""
-    entry = np.exp(-(((rdMolDescriptors.CalcCrippenDescriptors(molecule)[0] - 3) / 3) ** 2))
+    """Strength of the mechanism, 0.5 to 1.1. It is highest for a logP near 3 and few H-bond donors (cell entry)."""
+    lipophilicity = np.exp(-(((rdMolDescriptors.CalcCrippenDescriptors(molecule)[0] - 3) / 3) ** 2))
     donors = min(rdMolDescriptors.CalcNumHBD(molecule), 6)
-    return float(np.clip(0.65 + 0.5 * entry - 0.04 * donors, 0.5, 1.1))
+    return float(np.clip(0.65 + 0.5 * lipophilicity - 0.04 * donors, 0.5, 1.1))
 
 
 def off_target(molecule: Chem.Mol) -> np.ndarray:
-    """Effects of everything but the mechanism at effect strength 1, float (len(AXES),)."""
+    """Off-target effects of a molecule for effect strength 1, float (len(AXES),)."""
     total = sum((rule.strength(molecule) * axis_vector(rule.effects) for rule in RULES), np.zeros(len(AXES)))
     for name, value in properties(molecule).items():
         middle, width, effects = PROPERTIES[name]
@@ -116,23 +119,26 @@ def off_target(molecule: Chem.Mol) -> np.ndarray:
 
 
 def saturate(effects: np.ndarray) -> np.ndarray:
-    """Bend effects into +-``LIMIT``, and cut off the negative side of axes that have none."""
-    bent = LIMIT * np.tanh(effects / LIMIT)
-    one_sided = np.isin(AXES, list(ONE_SIDED))
-    return np.where(one_sided, np.maximum(bent, 0), bent)
+    """Limit effects smoothly to +-``LIMIT``, and set negative values to 0 on the axes in ``ONE_SIDED``."""
+    limited = LIMIT * np.tanh(effects / LIMIT)
+    is_one_sided = np.isin(AXES, list(ONE_SIDED))
+    return np.where(is_one_sided, np.maximum(limited, 0), limited)
 
 
 def phenotypes(library: pd.DataFrame, effect_strength: float) -> pd.DataFrame:
-    """Potency and phenotype of every compound.
+    """Compute potency and phenotype of each compound.
 
     Parameters
     ----------
-    library : table of :func:`cloome_kedro.simulation.compounds.build_library`
-    effect_strength : factor of the off-target effects; 1 by default, 0.5 makes a hard screen
+    library
+        Table of :func:`cloome_kedro.simulation.compounds.build_library`.
+    effect_strength
+        Factor of the off-target effects, usually 1. With 0.5, compounds are hard to distinguish.
 
     Returns
     -------
-    Indexed by ``compound_id``: ``mechanism``, ``potency`` (0 for inactive compounds), ``phenotype_<axis>``.
+    One row per compound, with the index ``compound_id``: ``mechanism``, ``potency`` (0 for inactive compounds),
+    ``phenotype_<axis>``.
     """
     vectors = {mechanism.name: mechanism.vector for mechanism in MECHANISMS}
     rows = []

@@ -1,4 +1,4 @@
-"""Assay labels of the virtual library: sparse, noisy, some with few actives, as those of real screening centres."""
+"""Assay labels of the virtual compounds: sparse, noisy and sometimes with few actives, like real assay data."""
 
 import numpy as np
 import pandas as pd
@@ -10,21 +10,33 @@ from cloome_kedro.simulation.mechanisms import MECHANISMS
 from cloome_kedro.simulation.phenotype import AXES
 from cloome_kedro.simulation.plates import generator
 
-MEASURED = (0.1, 0.5)  # share of compounds that an assay measured, from - to
+MEASURED = (0.1, 0.5)  # smallest and largest share of compounds that an assay measured
 FLIPPED = 0.03  # share of wrong labels
 
 
 def label_compounds(library: pd.DataFrame, phenotypes: pd.DataFrame, config: ScreenConfig) -> pd.DataFrame:
-    """Simulate the assays that the library went through before.
+    """Simulate assays in which the compounds were tested before the screen.
 
-    Three kinds follow each other in turn until there are ``config.assays``: *target* assays (compounds of one mechanism
-    with a potency above the mechanism's lower third), *cell* assays (the tenth of the library with the strongest
-    effect on one axis) and *liability* assays (compounds with one substructure of
-    :data:`cloome_kedro.simulation.effects.RULES`). Each measures a random part of the library and errs on some.
+    There are ``config.assays`` assays of three kinds, in turn:
+
+    - *target*: the actives are compounds of one mechanism, without the third of them that has the lowest potency.
+    - *cell*: the actives are the tenth of all compounds with the strongest effect on one axis.
+    - *liability*: the actives are compounds with one substructure of :data:`cloome_kedro.simulation.effects.RULES`.
+
+    Each assay measures a random part of the compounds, and some of its labels are wrong.
+
+    Parameters
+    ----------
+    library
+        Table of :func:`cloome_kedro.simulation.compounds.build_library`.
+    phenotypes
+        Table of :func:`cloome_kedro.simulation.effects.phenotypes`.
+    config
+        Number of assays and seed.
 
     Returns
     -------
-    ``compound_id``, then one column an assay, ``assay_<number>_<kind>_<what>``: 1.0 active, 0.0 inactive, NaN not
+    ``compound_id``, then one column per assay, ``assay_<number>_<kind>_<subject>``: 1.0 active, 0.0 inactive, NaN not
     measured.
     """
     table = {"compound_id": library["compound_id"].to_numpy()}
@@ -40,17 +52,18 @@ def label_compounds(library: pd.DataFrame, phenotypes: pd.DataFrame, config: Scr
 
 
 def _assay(number: int, molecules: list[Chem.Mol], phenotypes: pd.DataFrame) -> tuple[str, np.ndarray]:
+    """Name of an assay, and which compounds are active in it, bool (N,)."""
     kind, turn = number % 3, number // 3
     if kind == 0:
         mechanism = MECHANISMS[turn % len(MECHANISMS)].name
-        members = (phenotypes["mechanism"] == mechanism).to_numpy()
+        has_mechanism = (phenotypes["mechanism"] == mechanism).to_numpy()
         potency = phenotypes["potency"].to_numpy()
-        threshold = np.quantile(potency[members], 1 / 3) if members.any() else 0.0
-        return "target_" + _slug(mechanism), members & (potency >= threshold)
+        threshold = np.quantile(potency[has_mechanism], 1 / 3) if has_mechanism.any() else 0.0
+        return "target_" + _slug(mechanism), has_mechanism & (potency >= threshold)
     if kind == 1:
         axis = AXES[turn % len(AXES)]
-        size = phenotypes[f"phenotype_{axis}"].abs().to_numpy()
-        return "cell_" + axis, size > np.quantile(size, 0.9)
+        effect = phenotypes[f"phenotype_{axis}"].abs().to_numpy()
+        return "cell_" + axis, effect > np.quantile(effect, 0.9)
     rule = RULES[turn % len(RULES)]
     return "liability_" + _slug(rule.name), np.array([rule.strength(molecule) > 0 for molecule in molecules])
 

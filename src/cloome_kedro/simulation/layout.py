@@ -1,4 +1,4 @@
-"""Where compounds stand: platemaps, plates, controls, and the phenotype drawn in every well."""
+"""Platemaps and plates of the virtual screen, and the phenotype in each well."""
 
 import numpy as np
 import pandas as pd
@@ -12,19 +12,22 @@ WELLS = tuple(f"{row}{column:02d}" for row in ROWS for column in COLUMNS)
 EDGE = tuple(well for well in WELLS if well[0] in "AP" or well[1:] in ("01", "24"))
 
 CONTROL = "DMSO"
-WELL_NOISE, PLATE_NOISE = 0.3, 0.1  # standard deviation of biology, per axis, between wells and between plates
+#: standard deviations of the biological noise on each axis, between wells and between plates
+WELL_NOISE, PLATE_NOISE = 0.3, 0.1
 
 
 def lay_out(compound_ids: np.ndarray, config: ScreenConfig) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Spread compounds and controls at random over platemaps and wells.
+    """Distribute compounds and controls at random over platemaps and wells.
 
-    Every compound stands in one well of one platemap, and every platemap is used for ``config.replicates`` plates. A
-    quarter of the controls stand on the plate's edge, so that edge effects can be seen.
+    Each compound is in one well of one platemap. There are ``config.replicates`` plates per platemap. A quarter of the
+    controls are at the edge of the plate, so that edge effects are visible.
 
     Returns
     -------
-    platemaps : one row per well that is used: ``platemap``, ``well``, ``compound_id`` (none for a control)
-    barcodes : one row per plate: ``plate``, ``platemap``
+    platemaps
+        One row per well that is used: ``platemap``, ``well``, ``compound_id`` (None for a control).
+    barcodes
+        One row per plate: ``plate``, ``platemap``.
 
     Raises
     ------
@@ -36,7 +39,7 @@ def lay_out(compound_ids: np.ndarray, config: ScreenConfig) -> tuple[pd.DataFram
     if (needed := len(parts[0]) + config.control_wells) > len(WELLS):
         raise ValueError(
             f"screen: {config.compounds} compounds on {config.platemaps} platemaps with {config.control_wells} control "
-            f"wells need {needed} wells a plate, there are {len(WELLS)}: raise platemaps"
+            f"wells need {needed} wells per plate, but a plate has {len(WELLS)}; raise platemaps"
         )
     names = [f"VRT-MAP-{i + 1:02d}" for i in range(config.platemaps)]
     maps = []
@@ -57,29 +60,35 @@ def lay_out(compound_ids: np.ndarray, config: ScreenConfig) -> tuple[pd.DataFram
 
 
 def realise(platemaps: pd.DataFrame, barcodes: pd.DataFrame, phenotypes: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Draw what happens in every well of every plate: the compound's phenotype and biological noise.
+    """Draw the phenotype in each well of each plate: the phenotype of the compound plus biological noise.
 
-    A plate's wells depend on the seed, the plate's name and its platemap alone.
+    The wells of a plate depend only on the seed, the name of the plate, its platemap and the phenotypes.
 
     Parameters
     ----------
-    phenotypes : table of :func:`cloome_kedro.simulation.effects.phenotypes`
+    platemaps, barcodes
+        Tables of :func:`lay_out`.
+    phenotypes
+        Table of :func:`cloome_kedro.simulation.effects.phenotypes`.
+    seed
+        Seed of the noise.
 
     Returns
     -------
-    One row per well: ``plate``, ``well``, ``compound_id`` (none: control), ``mechanism`` (controls: "DMSO"),
-    ``potency``, ``phenotype_<axis>``, ``realised_<axis>``.
+    One row per well: ``plate``, ``well``, ``compound_id`` (missing for a control), ``mechanism`` ("DMSO" for a
+    control), ``potency``, ``phenotype_<axis>`` (without noise), ``realised_<axis>`` (with noise).
     """
-    expected = [f"phenotype_{axis}" for axis in AXES]
+    without_noise = [f"phenotype_{axis}" for axis in AXES]
     plates = []
     for plate, platemap in barcodes.itertuples(index=False):
         wells = platemaps.loc[platemaps["platemap"] == platemap, ["well", "compound_id"]]
         wells = wells.sort_values("well").reset_index(drop=True)
         wells.insert(0, "plate", plate)
-        known = phenotypes.reindex(wells["compound_id"]).reset_index(drop=True)
-        known = known.fillna({"mechanism": CONTROL}).fillna(0.0)
+        expected = phenotypes.reindex(wells["compound_id"]).reset_index(drop=True)
+        expected = expected.fillna({"mechanism": CONTROL}).fillna(0.0)
         rng = generator(seed, "biology", plate)
         noise = PLATE_NOISE * rng.standard_normal(len(AXES)) + WELL_NOISE * rng.standard_normal((len(wells), len(AXES)))
-        realised = pd.DataFrame(known[expected].to_numpy(float) + noise, columns=[f"realised_{axis}" for axis in AXES])
-        plates.append(pd.concat([wells, known, realised], axis=1))
+        with_noise = expected[without_noise].to_numpy(float) + noise
+        realised = pd.DataFrame(with_noise, columns=[f"realised_{axis}" for axis in AXES])
+        plates.append(pd.concat([wells, expected, realised], axis=1))
     return pd.concat(plates, ignore_index=True)

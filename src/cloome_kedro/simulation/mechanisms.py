@@ -1,13 +1,18 @@
-"""Mechanisms of action that Cell Painting is known to see: their chemotypes and what they do to cells.
+"""Mechanisms of action: their chemotypes and their effects on cells.
 
-A :class:`Template` is a SMILES string with one slot: ``{R}`` takes a linker, a tail ring and its substituent, so that
-the template's compounds have many Bemis-Murcko scaffolds; ``{S}`` (on an aromatic carbon) and ``{A}`` (an acyclic
-chain) take a substituent without a ring, so that all compounds of the template share **one** scaffold. Under a scaffold
-split such a *series* goes to one fold as a whole, and some of them are never seen in training. Cores use ring-closure
-digits 1 to 6.
+A :class:`Template` is a SMILES string with one slot:
 
-The chemotypes are those of known inhibitors. The phenotypes are textbook cell biology of these classes (which of them
-Cell Painting sees: Gustafsdottir et al. 2013, doi:10.1371/journal.pone.0080999); the numbers are our own choice.
+- ``{R}`` takes a linker and a tail ring with a substituent. The compounds of such a template have many Bemis-Murcko
+  scaffolds.
+- ``{S}`` (on an aromatic carbon) and ``{A}`` (an acyclic chain) take a substituent without a ring. All compounds of
+  such a template, a *series*, have the same scaffold. A scaffold split puts a series as a whole into one fold, so
+  training never sees some series.
+
+The cores use the ring-closure digits 1 to 6.
+
+The chemotypes are those of known inhibitors. The kinds of effects are textbook cell biology. Gustafsdottir et al.
+(2013, doi:10.1371/journal.pone.0080999) report which mechanisms Cell Painting detects. The sizes of the effects were
+chosen for this simulation.
 """
 
 from dataclasses import dataclass
@@ -28,6 +33,7 @@ class Template:
 
     @property
     def slot(self) -> str:
+        """Letter of the slot."""
         return next(slot for slot in "RSA" if f"{{{slot}}}" in self.smiles)
 
     @property
@@ -38,7 +44,7 @@ class Template:
 
 @dataclass(frozen=True)
 class Mechanism:
-    """A mechanism of action: name, effects on the axes of a phenotype at potency 1, chemotypes."""
+    """A mechanism of action: its name, its effects on the axes of the phenotype at potency 1, and its chemotypes."""
 
     name: str
     effects: dict[str, float]
@@ -51,7 +57,13 @@ class Mechanism:
 
 
 def axis_vector(effects: dict[str, float]) -> np.ndarray:
-    """Float (len(AXES),) vector from axis names; raises KeyError for a name that is not an axis."""
+    """Convert ``{axis: effect}`` to a vector, float (len(AXES),).
+
+    Raises
+    ------
+    KeyError
+        If a name is not an axis.
+    """
     vector = np.zeros(len(AXES))
     index = {axis: i for i, axis in enumerate(AXES)}
     for axis, effect in effects.items():

@@ -1,4 +1,4 @@
-"""The virtual screen as a whole: design it, then write what a microscope and a compound manager deliver."""
+"""The virtual screen: its design, and its files, which are those of a real screen."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,20 +15,25 @@ from cloome_kedro.simulation.layout import lay_out, realise
 from cloome_kedro.simulation.mechanisms import INACTIVE
 from cloome_kedro.simulation.plates import drop_stale_plates, write_plate
 
-CONCENTRATION_MM = 0.01  # of every compound, in mmol/l
+CONCENTRATION_MM = 0.01  # concentration of each compound in mmol/l
 
 
 @dataclass(frozen=True)
 class ScreenDesign:
-    """All that is decided before a field is rendered.
+    """Everything that is drawn before the fields are rendered.
 
     Attributes
     ----------
-    compounds : ``compound_id``, ``smiles``, ``name``, ``mechanism``, ``template``
-    platemaps : ``platemap``, ``well``, ``compound_id`` (none: control)
-    barcodes : ``plate``, ``platemap``
-    truth : one row per well, see :func:`cloome_kedro.simulation.layout.realise`
-    labels : ``compound_id`` and one column an assay
+    compounds
+        One row per compound: ``compound_id``, ``smiles``, ``name``, ``mechanism``, ``template``.
+    platemaps
+        One row per well of a platemap: ``platemap``, ``well``, ``compound_id`` (None for a control).
+    barcodes
+        One row per plate: ``plate``, ``platemap``.
+    truth
+        One row per well of a plate, see :func:`cloome_kedro.simulation.layout.realise`.
+    labels
+        One row per compound: ``compound_id``, and one column per assay.
     """
 
     compounds: pd.DataFrame
@@ -39,24 +44,29 @@ class ScreenDesign:
 
 
 def design_screen(config: ScreenConfig) -> ScreenDesign:
-    """Draw compounds, layout, phenotypes and labels; the same settings give the same design."""
+    """Draw compounds, layout, phenotypes and labels. The same settings give the same design."""
     compounds = build_library(config)
-    known = phenotypes(compounds, config.effect_strength)
+    compound_phenotypes = phenotypes(compounds, config.effect_strength)
     platemaps, barcodes = lay_out(compounds["compound_id"].to_numpy(), config)
-    truth = realise(platemaps, barcodes, known, config.seed)
-    return ScreenDesign(compounds, platemaps, barcodes, truth, label_compounds(compounds, known, config))
+    truth = realise(platemaps, barcodes, compound_phenotypes, config.seed)
+    return ScreenDesign(compounds, platemaps, barcodes, truth, label_compounds(compounds, compound_phenotypes, config))
 
 
 def write_screen(folder: Path, design: ScreenDesign, config: ScreenConfig, n_jobs: int = -1) -> pd.DataFrame:
-    """Render every plate and write the compound manager's tables.
+    """Render all plates, and write the tables of platemaps and compounds.
 
-    Writes ``images/`` and ``load_data_csv/`` (see :func:`cloome_kedro.simulation.plates.write_plate`),
-    ``platemaps/<platemap>.tsv``, ``barcode_platemap.csv`` and ``compounds.csv``. Plates that are there already are
-    left alone; those of an earlier design are removed first.
+    The files are ``images/`` and ``load_data_csv/`` (see :func:`cloome_kedro.simulation.plates.write_plate`),
+    ``platemaps/<platemap>.tsv``, ``barcode_platemap.csv`` and ``compounds.csv``. Plates of an earlier design are
+    removed first. Plates of this design that exist already are kept.
 
     Parameters
     ----------
-    n_jobs : processes; -1 uses every core
+    folder
+        Folder of the screen.
+    design, config
+        Design of the screen, and the settings from which it was made.
+    n_jobs
+        Number of processes; -1 uses all cores.
 
     Returns
     -------
@@ -72,12 +82,12 @@ def write_screen(folder: Path, design: ScreenDesign, config: ScreenConfig, n_job
 
 def _write_tables(folder: Path, design: ScreenDesign) -> None:
     for name, platemap in design.platemaps.groupby("platemap"):
-        treated = platemap["compound_id"].notna()
+        is_treated = platemap["compound_id"].notna()
         table = pd.DataFrame(
             {
                 "well_position": platemap["well"],
                 "broad_sample": platemap["compound_id"],
-                "mmoles_per_liter": treated.map({True: CONCENTRATION_MM}),
+                "mmoles_per_liter": is_treated.map({True: CONCENTRATION_MM}),
                 "solvent": "DMSO",
             }
         )

@@ -49,5 +49,5 @@ def test_pages_are_whole_numbers_or_missing(registry, tmp_path):
 
 def test_columns_that_a_reader_leaves_out_are_named(registry, tmp_path):
     registry.add("own", lambda folder, source: pd.DataFrame({"plate": ["P"], "path": "a", "well": "A01"}))
-    with pytest.raises(ValueError, match="the layout own gives no column site, channel"):
+    with pytest.raises(ValueError, match="the layout own returns no column site, channel"):
         read_layout("own", tmp_path, SOURCE)

@@ -82,11 +82,11 @@ def test_plate_given_where_the_table_has_none(screen, table):
         (lambda rows: rows.filter(like="Metadata"), r"has no column FileName_Orig<Channel>"),
         (
             lambda rows: rows.assign(Metadata_Site=["1", "one"]),
-            r"line 3: Metadata_Site 'one' is not a whole number from 0 up",
+            r"line 3: Metadata_Site 'one' is not a whole number; write 0, 1",
         ),
         (
             lambda rows: rows.assign(Metadata_Site=["-1", "1"]),
-            r"line 2: Metadata_Site '-1' is not a whole number from 0 up",
+            r"line 2: Metadata_Site '-1' is not a whole number; write 0, 1",
         ),
         (lambda rows: rows.assign(Metadata_Plate=["P1", " "]), r"line 3: Metadata_Plate is empty"),
         (lambda rows: rows.assign(Metadata_Well=["A01", "?"]), r"line 3: Metadata_Well '\?' is not a well"),

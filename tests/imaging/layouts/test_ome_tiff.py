@@ -112,9 +112,13 @@ def test_each_plate_has_the_names_of_its_first_file(tmp_path):
 @pytest.mark.parametrize(
     ("shape", "axes", "message"),
     [
-        ((2, 5, 8, 9), "ZCYX", "has 10 pages of 5 channels, 2 planes and 1 time points: one page for each channel"),
-        ((3, 5, 8, 9), "TCYX", "has 15 pages of 5 channels, 1 planes and 3 time points"),
-        ((5, 8, 9), "ZYX", "has 5 pages of 1 channels, 5 planes and 1 time points"),
+        (
+            (2, 5, 8, 9),
+            "ZCYX",
+            "has 10 pages: 5 channels, 2 planes and 1 time points. It must have one page per channel",
+        ),
+        ((3, 5, 8, 9), "TCYX", "has 15 pages: 5 channels, 1 planes and 3 time points"),
+        ((5, 8, 9), "ZYX", "has 5 pages: 1 channels, 5 planes and 1 time points"),
     ],
 )
 def test_several_planes_or_time_points_are_refused(tmp_path, shape, axes, message):
@@ -128,7 +132,7 @@ def test_files_of_another_kind_are_refused_and_named(tmp_path):
     path = tmp_path / "P/B02_s1.ome.tiff"
     path.parent.mkdir()
     tifffile.imwrite(path, PAGES, photometric="minisblack", ome=False)
-    with pytest.raises(ValueError, match=r"B02_s1.ome.tiff has no OME metadata: it is not an OME-TIFF"):
+    with pytest.raises(ValueError, match=r"B02_s1.ome.tiff has no OME metadata, so it is not an OME-TIFF"):
         read(tmp_path)
     for content in (b"", b"no image"):
         path.write_bytes(content)
@@ -239,7 +243,9 @@ def test_numbered_channels_need_a_channel_map(tmp_path):
     (tmp_path / "map.csv").write_text("well_position,broad_sample,smiles,pert_iname\nB02,C1,CCO,a\n")
     write(tmp_path / "pages/P/B02_s1.ome.tiff", names=None)
     source = Source("mine", "ome_tiff", Platemap("map.csv"), folder="pages")
-    with pytest.raises(ValueError, match=r"its files name 1, 2, 3, 4, 5; map them by `channels` of this source"):
+    with pytest.raises(
+        ValueError, match=r"the channels in its files are 1, 2, 3, 4, 5. Map them by `channels` of this source"
+    ):
         index_screen(tmp_path, "mine", [source])
     channels = {"1": "DNA", "2": "ER", "3": "RNA", "4": "AGP", "5": "Mito"}
     mapped = Source("mine", "ome_tiff", Platemap("map.csv"), folder="pages", channels=channels)

@@ -1,9 +1,9 @@
-"""Readers of the ways in which screens lay out their images, by name.
+"""Layouts: readers that list the images of a source.
 
-A reader is a function ``(folder, source) -> table`` with one row per image and the columns plate, well (D08), site
-(int), channel (as the files name it), path, and plane: the page of the file, from 0, or missing where the file is one
-image. What all layouts have in common is in `cloome_kedro.imaging.index`. A new layout is one module and one line here,
-or a function that a module of your own registers by ``LAYOUTS.register``.
+A reader is a function ``(folder, source) -> table`` with one row per image. The columns are plate, well (D08), site
+(int), channel (its name in the files), path and plane. ``plane`` is the page of the file, from 0, or missing if the
+file has only one image. `cloome_kedro.imaging.index` does the work that all layouts have in common. A built-in layout
+is one module and one line here. Other modules register a layout by ``LAYOUTS.register``.
 """
 
 from collections.abc import Callable
@@ -25,29 +25,29 @@ _COLUMNS = ["plate", "well", "site", "channel", "path", "plane"]
 
 
 def read_layout(name: str, folder: Path, source: Source) -> pd.DataFrame:
-    """List the images below ``folder``, laid out in the way called ``name``.
+    """List the images below ``folder``, which has the layout ``name``.
 
     Parameters
     ----------
     name
         A name in `LAYOUTS`.
     folder
-        Where the images, or the tables that name them, are.
+        Folder of the images, or of the tables that list them.
     source
-        Its ``files`` and ``plate``, and whatever else the reader asks for.
+        Settings of the source, such as ``files`` and ``plate``.
 
     Returns
     -------
-    plate, well, site, channel, path, plane (Int64)
+    Table with the columns plate, well, site, channel, path and plane (Int64), one row per image.
 
     Raises
     ------
     ValueError, FileNotFoundError
-        If the layout is unknown, or nothing, or something contradictory, is found.
+        If the layout is unknown, no image is listed, or files contradict each other.
     """
     images = LAYOUTS[name](folder, source)
     if missing := [column for column in _COLUMNS[:-1] if column not in images]:
-        raise ValueError(f"the layout {name} gives no column {', '.join(missing)}")
+        raise ValueError(f"the layout {name} returns no column {', '.join(missing)}; add it to the reader's table")
     if "plane" not in images:
         images = images.assign(plane=None)
     return images[_COLUMNS].astype({"plane": "Int64"})

@@ -1,9 +1,9 @@
-"""One OME-TIFF for each field, with one page for each channel: ``<plate>/B02_s1.ome.tiff``.
+"""OME-TIFF files: one file per field, one page per channel, such as ``<plate>/B02_s1.ome.tiff``.
 
-Well and site are in the name, as ``B02_s1``, ``B02_f1`` or ``B02_1``; what comes before them, if anything, is the
-plate, as in ``24277_B02_s1.ome.tiff``. Otherwise the plate is the folder, or what the source says. Channels have the
-names that the OME metadata of the plate's first file give them. Where it gives none, channels are numbers from 1 in the
-order of the pages, and the source needs a channel map.
+The name of a file gives well and site: ``B02_s1``, ``B02_f1`` or ``B02_1``. It can begin with the name of the plate, as
+in ``24277_B02_s1.ome.tiff``. Otherwise the plate has the name of the folder. ``plate`` of the source overrides both.
+The names of the channels are read from the OME metadata of the first file of each plate. If names are missing or not
+unique, channels are numbers from 1 in the order of the pages, and the source needs a channel map.
 
 Format: https://ome-model.readthedocs.io/en/stable/ome-tiff/specification.html
 """
@@ -27,28 +27,29 @@ _NAME = re.compile(
 def read(folder: Path, source: Source) -> pd.DataFrame:
     """List the pages of all files below ``folder``; see `cloome_kedro.imaging.layouts.read_layout`."""
     files = source.files or _FILES
-    found = [(path, match) for path in sorted(folder.glob(files)) if (match := _NAME.fullmatch(path.name))]
-    if not found:
+    named_files = [(path, match) for path in sorted(folder.glob(files)) if (match := _NAME.fullmatch(path.name))]
+    if not named_files:
         raise FileNotFoundError(
-            f"no file {files} named like B02_s1.ome.tiff below {folder}; correct `folder` or `files` of this source"
+            f"there is no file {files} named like B02_s1.ome.tiff below {folder}; correct `folder` or `files` of this "
+            "source"
         )
     table = pd.DataFrame(
         {
-            "plate": [source.plate or match["plate"] or path.parent.name for path, match in found],
-            "well": [match["well"] for _, match in found],
-            "site": [int(match["site"]) for _, match in found],
-            "path": [str(path) for path, _ in found],
+            "plate": [source.plate or match["plate"] or path.parent.name for path, match in named_files],
+            "well": [match["well"] for _, match in named_files],
+            "site": [int(match["site"]) for _, match in named_files],
+            "path": [str(path) for path, _ in named_files],
         }
     )
     table["well"] = canonical_wells(table["well"], folder)
-    channels = {str(plate): _channels(Path(paths.iloc[0])) for plate, paths in table.groupby("plate")["path"]}
-    pages = table["plate"].map(channels)
-    table = table.assign(channel=pages, plane=pages.map(lambda names: list(range(len(names)))))
+    plate_channels = {str(plate): _channels(Path(paths.iloc[0])) for plate, paths in table.groupby("plate")["path"]}
+    channels = table["plate"].map(plate_channels)
+    table = table.assign(channel=channels, plane=channels.map(lambda names: list(range(len(names)))))
     return table.explode(["channel", "plane"], ignore_index=True)
 
 
 def _channels(path: Path) -> list[str]:
-    """Name of each page of a file: that of its channel, or its number from 1.
+    """Name of the channel of each page of a file, or the number of the page, from 1.
 
     Raises
     ------
@@ -59,15 +60,15 @@ def _channels(path: Path) -> list[str]:
         with tifffile.TiffFile(path) as file:
             metadata, pages = file.ome_metadata, len(file.pages)
         pixels = None if metadata is None else ElementTree.fromstring(metadata).find(".//{*}Pixels")
-    except Exception as error:  # readers raise many types; in each case the file is at fault
+    except Exception as error:  # tifffile and the XML parser raise many types of exceptions for a bad file
         raise ValueError(f"{path} cannot be read as an OME-TIFF: {error}") from error
     if pixels is None:
-        raise ValueError(f"{path} has no OME metadata: it is not an OME-TIFF")
+        raise ValueError(f"{path} has no OME metadata, so it is not an OME-TIFF; correct `files` of this source")
     sizes = {axis: int(pixels.get(f"Size{axis}", 1)) for axis in "CZT"}
     if sizes["Z"] > 1 or sizes["T"] > 1 or sizes["C"] != pages:
         raise ValueError(
-            f"{path} has {pages} pages of {sizes['C']} channels, {sizes['Z']} planes and {sizes['T']} time points: "
-            "one page for each channel is needed"
+            f"{path} has {pages} pages: {sizes['C']} channels, {sizes['Z']} planes and {sizes['T']} time points. "
+            "It must have one page per channel"
         )
     names = [channel.get("Name") for channel in pixels.findall("{*}Channel")]
     if len(names) != pages or not all(names) or len(set(names)) < pages:

@@ -1,7 +1,7 @@
-"""Images as the Opera Phenix (Harmony) exports them: ``r04c08f05p01-ch1sk1fk1fl1.tiff``.
+"""Images that the Opera Phenix (Harmony) exports, such as ``r04c08f05p01-ch1sk1fk1fl1.tiff``.
 
-Row, column, field, plane and channel are in the name; the plate is the folder. Channels are numbers, so a source of
-this layout needs a channel map.
+The name of a file gives row, column, field, plane and channel. The name of the folder gives the plate. Channels are
+numbers, so a source of this layout needs a channel map.
 """
 
 import os
@@ -19,7 +19,7 @@ _NAME = re.compile(
     r"\.(tiff?|png)",
     re.IGNORECASE,
 )
-_MEASUREMENT = re.compile(r"__\d{4}-\d\d-\d\dT.*$")  # what Harmony appends to the plate's name
+_MEASUREMENT = re.compile(r"__\d{4}-\d\d-\d\dT.*$")  # Harmony appends the time of the measurement to the plate's name
 
 
 def read(folder: Path, source: Source) -> pd.DataFrame:
@@ -35,13 +35,13 @@ def read(folder: Path, source: Source) -> pd.DataFrame:
         rows.append((source.plate or _plate(path), well, int(match["site"]), channel, str(path)))
     if not rows:
         raise FileNotFoundError(
-            f"no image named like r04c08f05p01-ch1sk1fk1fl1.tiff below {folder}; "
+            f"there is no image named like r04c08f05p01-ch1sk1fk1fl1.tiff below {folder}; "
             "correct `folder` or `files` of this source"
         )
     if len(planes) > 1:
-        found = ", ".join("-".join(filter(None, plane)) for plane in sorted(planes))
+        names = ", ".join("-".join(filter(None, plane)) for plane in sorted(planes))
         raise ValueError(
-            f"{folder} has images of several planes or time points ({found}); choose one by `files` of this source, "
+            f"{folder} has images of several planes or time points ({names}); choose one by `files` of this source, "
             'e.g. files: "**/*p01-*sk1*"'
         )
     return pd.DataFrame(rows, columns=["plate", "well", "site", "channel", "path"])
