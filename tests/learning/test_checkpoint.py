@@ -163,7 +163,7 @@ def test_another_format_is_refused(checkpoint, content, tmp_path):
     save(checkpoint, tmp_path / "c")
     (tmp_path / "c" / "config.json").write_text(json.dumps(content))
     with pytest.raises(
-        ValueError, match=r"c/config\.json is not of checkpoint format 2: train again with this version"
+        ValueError, match=r"c/config\.json does not have checkpoint format 2: train the model again with this version"
     ):
         load(tmp_path / "c")
 
@@ -195,8 +195,8 @@ def test_tensors_of_another_model_are_refused():
 def test_a_number_that_is_learned_is_kept():
     model, checkpoint = make("profiles")
     assert checkpoint.tensors["bias"].item() == pytest.approx(model.bias.item())
-    assert checkpoint.build().numbers()["bias"].item() != -10
-    assert checkpoint.build_untrained(0).numbers()["bias"].item() == -10
+    assert checkpoint.build().scalars()["bias"].item() != -10
+    assert checkpoint.build_untrained(0).scalars()["bias"].item() == -10
 
 
 def test_an_objective_that_is_not_registered_is_refused():

@@ -146,9 +146,9 @@ def test_images_come_from_the_plate_store(tmp_path):
 
 
 def test_without_training_fields_there_is_nothing_to_train_on():
-    with pytest.raises(ValueError, match="no field of a compound of the training fold is among the examples"):
+    with pytest.raises(ValueError, match="the table examples has no field in the training fold"):
         pairs_of(make_examples(["validation", "test"], [0, 1]))
-    with pytest.raises(ValueError, match="no field of a compound of the training fold has a row in field_profiles"):
+    with pytest.raises(ValueError, match="no field of the training fold has a row in field_profiles"):
         pairs_of(missing=[f"f{row}" for row in range(12)])
 
 

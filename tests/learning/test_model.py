@@ -151,13 +151,13 @@ def test_an_encoder_with_its_own_size_decides_the_size_of_the_space():
     assert PairModel(swapped).embedding_size == 8
     both = replace(BILINEAR, compound=Identity(), compound_inputs=3)
     assert both.size == 3
-    with pytest.raises(ValueError, match="field and compound have embeddings of 3 and 8 numbers"):
+    with pytest.raises(ValueError, match="of fields have 3 numbers, embeddings of compounds have 8:"):
         _ = replace(BILINEAR, compound=Identity()).size
 
 
 def test_settings_out_of_range_are_refused():
     for value in (0.5, 101):
-        with pytest.raises(ValueError, match=f"inverse_temperature must be in 1 to 100, is {value}"):
+        with pytest.raises(ValueError, match=f"inverse_temperature must be from 1 to 100, is {value}"):
             replace(SMALL, inverse_temperature=value)
     with pytest.raises(ValueError, match="embedding_size must be at least 1, is 0"):
         replace(SMALL, embedding_size=0)

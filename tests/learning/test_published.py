@@ -104,7 +104,7 @@ def test_a_model_configuration_is_compared(tmp_path, tensors):
     assert read_published(path, config).config == read_published(path).config
     for key in settings.keys() - {"vision_block", "vision_width"}:
         config.write_text(json.dumps({**settings, key: 99}))
-        with pytest.raises(ValueError, match=f"RN50.json says {key}: 99, the checkpoint's tensors say"):
+        with pytest.raises(ValueError, match=f"RN50.json has {key}: 99, but the tensors of the checkpoint have"):
             read_published(path, config)
     config.write_text("[1]")
     with pytest.raises(ValueError, match=r"RN50\.json is not a readable model configuration"):
@@ -133,9 +133,9 @@ def test_an_extra_tensor_is_named(tmp_path, tensors, name):
 
 def test_other_shapes_and_kinds_are_named(tmp_path, tensors):
     path = tmp_path / "p.pt"
-    with pytest.raises(ValueError, match=r"of another shape: visual\.fc\.bias \(7,\) instead of \(6,\)"):
+    with pytest.raises(ValueError, match=r"wrong shape: visual\.fc\.bias \(7,\) instead of \(6,\)"):
         read_published(published_file.write(path, {**tensors, "visual.fc.bias": torch.zeros(7)}))
-    with pytest.raises(ValueError, match=r"visual\.conv1\.weight is \(3,\)"):
+    with pytest.raises(ValueError, match=r"visual\.conv1\.weight has the shape \(3,\)"):
         read_published(published_file.write(path, {**tensors, "visual.conv1.weight": torch.zeros(3)}))
     with pytest.raises(ValueError, match=r"visual\.fc\.bias is not a tensor"):
         read_published(published_file.write(path, {**tensors, "visual.fc.bias": [1.0]}))
@@ -156,7 +156,7 @@ def test_a_file_that_would_execute_code_is_refused(tmp_path, tensors, zipped):
     path, trace = tmp_path / "p.pt", tmp_path / "trace"
     content = {"epoch": 1, "name": Runs(trace), "state_dict": tensors}
     torch.save(content, path, _use_new_zipfile_serialization=zipped)
-    with pytest.raises(ValueError, match=r"p\.pt would execute code to be read \(posix\.mkdir\)"):
+    with pytest.raises(ValueError, match=r"p\.pt is not read, since reading it would execute code \(posix\.mkdir\)"):
         read_published(path)
     assert not trace.exists()
 

@@ -120,7 +120,7 @@ def test_a_task_that_is_not_a_number_cannot_be_kept_by(tmp_path):
     assert math.isnan(result.history[0]["validation_task"])
     with pytest.raises(ValueError, match="task cannot be measured"):
         Planted().fit(FitState(tmp_path / "by"), replace(SHORT, keep=("task",)), tasks=[task([math.nan])], train=TRAIN)
-    with pytest.raises(ValueError, match="no validation metric 'other', only loss, top1, task"):
+    with pytest.raises(ValueError, match="no validation metric 'other'; choose from loss, top1, task"):
         Planted().fit(FitState(tmp_path / "by"), replace(SHORT, keep=("other",)), tasks=[task([])])
 
 

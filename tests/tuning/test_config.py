@@ -10,7 +10,7 @@ from cloome_kedro.tuning.config import SearchConfig
     [
         ({"workers": 0}, "workers must be at least 1"),
         ({"trials": 0}, "trials must be at least 1"),
-        ({"trials": None}, "trials must be a number where the sampler is tpe"),
+        ({"trials": None}, "trials must be a number if the sampler is tpe"),
         ({"heartbeat_seconds": 0}, "heartbeat_seconds must be at least 1"),
         ({"seed": -1}, "seed must be at least 0"),
     ],

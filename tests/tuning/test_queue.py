@@ -108,7 +108,7 @@ def test_what_broke_off_in_the_middle_is_filled_up(study, monkeypatch):
 def test_the_lock_of_a_killed_process_is_taken_over(study, caplog):
     study._storage.create_new_study([optuna.study.StudyDirection.MAXIMIZE], "s.lock")
     assert len(fill_(study, DRAWN, patience=0.3)) == 5
-    assert "taking over the lock s.lock" in caplog.text
+    assert "taking over the lock s.lock of a killed process" in caplog.text
     assert optuna.get_all_study_names(study._storage) == ["s"]
 
 

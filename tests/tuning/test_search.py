@@ -59,7 +59,7 @@ def test_a_search_ends_and_is_not_repeated_but_goes_on_when_more_is_asked_for(st
 def test_a_study_of_other_data_is_not_gone_on_with(store, objective):
     few = SearchConfig(trials=1)
     search_(store, objective, few)
-    with pytest.raises(ValueError, match=r"study 's' in sqlite:.* cannot go on") as refused:
+    with pytest.raises(ValueError, match=r"study 's' in sqlite:.* cannot continue") as refused:
         search_(store, objective, few, identity={"data": "b" * 64, "split": "random", "seed": "0"})
     for part in ("data was aaaa", "is bbbb", "split was not set, is random", "tuning.study", "optuna delete-study"):
         assert part in str(refused.value)
@@ -70,7 +70,7 @@ def test_a_study_of_other_data_is_not_gone_on_with(store, objective):
 
 
 def test_a_search_in_which_all_fails_says_why(store, tmp_path):
-    with pytest.raises(RuntimeError, match=r"'s': none of its trials was completed.+RuntimeError: out of memory"):
+    with pytest.raises(RuntimeError, match=r"'s': no trial is complete. Reasons: RuntimeError: out of memory"):
         search_(store, Recorded(tmp_path / "log", fails_at=(1, 2, 3, 4)), SearchConfig(trials=2))
 
 
@@ -130,14 +130,16 @@ def test_the_trial_of_a_killed_worker_is_run_again_by_the_other(store, tmp_path,
     assert (again["state"], again["value"]) == ("COMPLETE", value_of(killed) * 2)
     found = [files for _, point, files in objective.lines if point == killed]
     assert found == [[], ["state"]]  # where the killed one had left off
-    assert "died with exit code -9; 1 workers go on" in caplog.text
+    assert "died with exit code -9; 1 workers continue" in caplog.text
 
 
 @pytest.mark.slow
 def test_a_point_that_kills_is_given_up_after_two_more_attempts(store, tmp_path):
     killing = GRID.grid()[1]
     objective = Recorded(tmp_path / "log", killed_at=killing, kills=9)
-    with pytest.raises(RuntimeError, match=r"all workers have died, .* trials are left. Run it again to go on"):
+    with pytest.raises(
+        RuntimeError, match=r"all workers have died, .* trials are unfinished. Run the same command again to continue"
+    ):
         search_(store, objective, SearchConfig(**{**vars(EVERY), "workers": 2}))
     study = search_(store, objective, SearchConfig(**{**vars(EVERY), "workers": 2}))
     assert objective.tried.count(killing) == 3

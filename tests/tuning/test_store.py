@@ -31,7 +31,7 @@ def test_heartbeats_are_on_and_trials_that_miss_two_are_stale(store):
 def test_a_password_is_not_told():
     store = StudyStore("unused", "postgresql://me:secret@host/db")
     assert store.database.count("secret") == 1
-    assert store.place == "postgresql://me:***@host/db"
+    assert store.safe_url == "postgresql://me:***@host/db"
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_a_trial_given_to_another_is_left_alone(worker, tmp_path, caplog):
         return recorded(point, folder, report)
 
     worker.run(slept)
-    assert "trial 0 had shown no sign of life, and was given to another" in caplog.text
+    assert "trial 0 had no heartbeat and was given to another worker" in caplog.text
     assert (worker.trials[0].state, worker.trials[0].user_attrs.get("reason")) == (TrialState.FAIL, None)
     assert len(worker.left) == 1
     worker.run(lambda *_: slept_to_the_end(worker))
@@ -175,7 +175,7 @@ def test_a_report_can_be_sent_to_another_process(worker):
     trial = claim(worker.study, worker.study._storage)
     report = TrialReport(worker.search(None), trial._trial_id, worker.study)
     sent = pickle.loads(pickle.dumps(report))
-    assert sent.opened is None
+    assert sent.study is None
     assert not sent(0, 0.25)
     assert worker.trials[0].intermediate_values == {0: 0.25}
 
@@ -193,7 +193,7 @@ def test_heartbeats_go_on_after_an_error_of_the_database(caplog):
     with _heartbeat(storage, 3, 0.01):
         time.sleep(0.2)
     assert storage.beats > 3
-    assert "no heartbeat of trial 3: no connection" in caplog.text
+    assert "the heartbeat of trial 3 could not be recorded: no connection" in caplog.text
     beats = storage.beats
     time.sleep(0.05)
     assert storage.beats == beats

@@ -1,4 +1,4 @@
-"""Batches of pairs: which fields meet in a batch, and reading them ahead of the training step."""
+"""Batches of pairs: which fields are in a batch, and reading batches in advance."""
 
 import time
 from collections import deque
@@ -15,68 +15,81 @@ T = TypeVar("T")
 def epoch_batches(units: np.ndarray, batch_size: int, unique: bool, rng: np.random.Generator) -> list[np.ndarray]:
     """Draw the batches of one epoch.
 
-    With ``unique``, an epoch is a number of passes over the units: the mean number of fields of a unit, rounded. Each
-    pass shows every unit once. A unit's fields take turns in random order; a unit with fewer fields than there are
-    passes starts again with its first field. So all units have the same weight, whatever their numbers of fields.
-    Without ``unique``, an epoch shows every field once. Fields that do not fill a last batch are left out; they are
-    other fields in every epoch.
+    With ``unique``, an epoch makes several passes over the units. Their number is the mean number of fields per unit,
+    rounded. Each pass takes one field of every unit. The fields of a unit are taken in random order. A unit with fewer
+    fields than passes repeats its fields, so that all units have the same weight.
+
+    Without ``unique``, an epoch takes every field once.
+
+    Fields that do not fill the last batch are left out. They differ between epochs.
 
     Parameters
     ----------
     units : (fields,) int
-        Code of what each field shows (compound or treatment).
+        Code of the unit of each field: its compound or its treatment.
     batch_size : int
-        Fields in a batch; fewer where there are fewer units (``unique``) or fields.
+        Fields per batch. Batches are smaller if there are fewer units (with ``unique``) or fewer fields.
     unique : bool
         Whether a unit occurs at most once in a batch.
     rng : numpy.random.Generator
-        Drawn from.
+        Source of the random draws.
 
     Returns
     -------
     list of (batch_size,) int
-        Positions into ``units``.
+        Positions in ``units``.
+
+    Examples
+    --------
+    >>> units = np.array([0, 0, 0, 1, 2, 2])
+    >>> batches = epoch_batches(units, 3, unique=True, rng=np.random.default_rng(0))
+    >>> [sorted(units[batch].tolist()) for batch in batches]
+    [[0, 1, 2], [0, 1, 2]]
     """
     if not unique:
         size = min(batch_size, len(units))
-        return _cut(rng.permutation(len(units)), size)[0]
+        return _full_batches(rng.permutation(len(units)), size)[0]
     _, codes, counts = np.unique(units, return_inverse=True, return_counts=True)
     shuffled = rng.permutation(len(units))
     by_unit = shuffled[np.argsort(codes[shuffled], kind="stable")]
     first = np.cumsum(counts) - counts
     size = min(batch_size, len(counts))
     batches: list[np.ndarray] = []
-    queue = np.empty(0, dtype=by_unit.dtype)
-    for k in range(max(1, round(len(units) / len(counts)))):
+    leftover = np.empty(0, dtype=by_unit.dtype)
+    for number in range(max(1, round(len(units) / len(counts)))):
         order = rng.permutation(len(counts))
-        # Units that still wait from the pass before go last, so that no batch holds them twice.
-        waits = np.isin(order, codes[queue])
-        order = np.concatenate([order[~waits], order[waits]])
-        full, queue = _cut(np.concatenate([queue, by_unit[first[order] + k % counts[order]]]), size)
+        # Units of fields that are left over from the previous pass go last, so that no batch holds them twice.
+        is_left_over = np.isin(order, codes[leftover])
+        order = np.concatenate([order[~is_left_over], order[is_left_over]])
+        fields = by_unit[first[order] + number % counts[order]]
+        full, leftover = _full_batches(np.concatenate([leftover, fields]), size)
         batches += full
     return batches
 
 
-def _cut(order: np.ndarray, size: int) -> tuple[list[np.ndarray], np.ndarray]:
+def _full_batches(order: np.ndarray, size: int) -> tuple[list[np.ndarray], np.ndarray]:
+    """Divide into batches of a size; return them and what is left over."""
     end = len(order) // size * size
     return list(order[:end].reshape(-1, size)), order[end:]
 
 
 def one_field_per_unit(units: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Position of one random field of every unit, in the units' order."""
+    """Draw one field of every unit; return the positions, sorted by unit."""
     shuffled = rng.permutation(len(units))
     return shuffled[np.unique(units[shuffled], return_index=True)[1]]
 
 
 def as_tensor(array: np.ndarray, pin: bool = False) -> torch.Tensor:
-    """Tensor that shares the array's memory where it can, or lies in page-locked memory, from where it goes to a GPU
-    while that computes."""
+    """Make a tensor that shares the memory of the array where possible.
+
+    With ``pin``, it is copied to page-locked memory instead, so that the copy to the GPU runs while the GPU computes.
+    """
     tensor = torch.from_numpy(np.require(array, requirements=["C", "W"]))
     return tensor.pin_memory() if pin else tensor
 
 
 def timed(batches: Iterator[T]) -> Iterator[tuple[float, T]]:
-    """Pairs of the seconds waited for a batch, and the batch."""
+    """Yield each batch with the seconds that the caller waited for it: (seconds, batch)."""
     while True:
         begin = time.perf_counter()
         try:
@@ -87,10 +100,10 @@ def timed(batches: Iterator[T]) -> Iterator[tuple[float, T]]:
 
 
 def prefetch(load: Callable[[np.ndarray], T], batches: Iterable[np.ndarray], ahead: int = 2) -> Iterator[T]:
-    """Load batches in order, ``ahead`` of them in threads while the caller works on the one before.
+    """Yield loaded batches in order; threads load the next ``ahead`` batches while the caller works.
 
-    A torch DataLoader would start processes. Threads are enough here: a batch is one memory-mapped read, which does not
-    hold Python's lock.
+    Unlike a torch DataLoader, it starts no processes. Threads are enough, since a batch is a memory-mapped read that
+    releases Python's global lock.
     """
     pending: deque = deque()
     with ThreadPoolExecutor(ahead) as pool:

@@ -1,4 +1,4 @@
-"""Checkpoints: a folder with ``model.safetensors`` and ``config.json``, which hold all that inference needs."""
+"""Checkpoints: a folder with ``model.safetensors`` and ``config.json``, which hold everything that inference needs."""
 
 import hashlib
 import json
@@ -28,10 +28,10 @@ class Checkpoint:
     Attributes
     ----------
     config : dict
-        ``format``, ``architecture``, ``views``, ``objective`` and ``fit`` (see :func:`describe`), and what the training
-        says of itself (split hash, seed, epoch, validation metrics, version).
+        ``format``, ``architecture``, ``views``, ``objective`` and ``fit`` (see :func:`describe`), and facts about the
+        training: split hash, seed, epoch, validation metrics and version.
     tensors : dict of str to torch.Tensor
-        The state dict of :class:`cloome_kedro.learning.model.PairModel`, on the CPU.
+        State dict of :class:`cloome_kedro.learning.model.PairModel`, on the CPU.
     """
 
     config: dict[str, Any]
@@ -39,32 +39,34 @@ class Checkpoint:
 
     @property
     def architecture(self) -> Architecture:
-        """What the model is made of."""
+        """Architecture of the model."""
         return Architecture.of(self.config["architecture"])
 
     def view(self, side: str) -> View:
-        """The way from stored rows to the input of ``field`` or ``compound``."""
+        """View of the side ``field`` or ``compound``."""
         return VIEWS.make(self.config["views"][side])
 
     def build(self) -> PairModel:
-        """The model, in evaluation mode on the CPU; ValueError where tensors and architecture disagree."""
+        """Build the model, in evaluation mode on the CPU; ValueError if the tensors do not fit the architecture."""
         with torch.device("meta"):
             model = PairModel(self.architecture)
         try:
             model.load_state_dict(self.tensors, assign=True)
         except RuntimeError as error:
-            raise ValueError(f"the checkpoint's tensors do not fit the architecture in its config: {error}") from error
+            raise ValueError(
+                f"the tensors of the checkpoint do not fit the architecture in its config: {error}"
+            ) from error
         return model.requires_grad_(False).eval()
 
     def build_untrained(self, seed: int) -> PairModel:
-        """A model of this architecture with fresh weights: those that a training with this seed begins with."""
+        """Build a model of this architecture with the initial weights of a training with this seed."""
         with seeded(seed):
             model = PairModel(self.architecture)
         return model.requires_grad_(False).eval()
 
     @property
     def weights(self) -> str:
-        """SHA-256 of all tensors with their names, the first 16 hex digits: tells models apart."""
+        """Hash of all tensors and their names, to tell models apart: the first 16 hex digits of a SHA-256."""
         digest = hashlib.sha256()
         for name in sorted(self.tensors):
             tensor = self.tensors[name].contiguous()
@@ -76,7 +78,7 @@ class Checkpoint:
 def describe(
     architecture: Architecture, views: dict[str, View], objective: Objective | None, fit: FitConfig | None
 ) -> dict[str, Any]:
-    """The part of a checkpoint's config that says what the model is and how it was trained; plain JSON values."""
+    """Describe the model and its training in JSON values: a part of the config of a checkpoint."""
     described = {
         "format": FORMAT,
         "architecture": architecture.describe(),
@@ -88,7 +90,7 @@ def describe(
 
 
 def save(checkpoint: Checkpoint, folder: Path) -> None:
-    """Write to a temporary folder beside ``folder``, then put it in place of what is there."""
+    """Write the checkpoint to a temporary folder beside ``folder``, then replace ``folder`` by it."""
     with replace_folder(folder) as part:
         tensors = {name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()}
         save_file(tensors, part / "model.safetensors")
@@ -96,12 +98,14 @@ def save(checkpoint: Checkpoint, folder: Path) -> None:
 
 
 def load(folder: Path) -> Checkpoint:
-    """Read a checkpoint; ValueError names the folder where it is not one, or is damaged."""
+    """Read a checkpoint; ValueError, with the name of the folder, if it is damaged or not a checkpoint."""
     try:
         config = json.loads((folder / "config.json").read_text())
         tensors = load_file(folder / "model.safetensors")
     except Exception as error:
-        raise ValueError(f"{folder} is not a readable checkpoint ({error}): train again") from error
+        raise ValueError(f"{folder} is not a readable checkpoint ({error}): train the model again") from error
     if not isinstance(config, dict) or config.get("format") != FORMAT:
-        raise ValueError(f"{folder}/config.json is not of checkpoint format {FORMAT}: train again with this version")
+        raise ValueError(
+            f"{folder}/config.json does not have checkpoint format {FORMAT}: train the model again with this version"
+        )
     return Checkpoint(config, tensors)

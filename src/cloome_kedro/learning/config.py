@@ -1,54 +1,57 @@
-"""Settings of a fit, as a plain dataclass that pydantic reads from the configuration.
+"""Settings of a fit, as a dataclass that pydantic reads from the configuration.
 
-``__pydantic_config__`` makes pydantic refuse unknown keys; this module needs the standard library only. Defaults of the
-science are the publication's, but for ``decay_rule``, ``unique_compounds`` and ``precision``.
+``__pydantic_config__`` makes pydantic refuse unknown keys. This module needs only the standard library. The defaults of
+scientific settings are those of the publication, except ``decay_rule``, ``unique_compounds`` and ``precision``.
 """
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 
-def at_least(owner: object, minimum: float, *names: str) -> None:
-    """ValueError with the name of a setting that is below the minimum."""
+def at_least(settings: object, minimum: float, *names: str) -> None:
+    """Raise ValueError if a setting of these names is below the minimum; the message gives its name."""
     for name in names:
-        if getattr(owner, name) < minimum:
-            raise ValueError(f"{type(owner).__name__}: {name} must be at least {minimum}, is {getattr(owner, name)}")
+        if (value := getattr(settings, name)) < minimum:
+            raise ValueError(f"{type(settings).__name__}: {name} must be at least {minimum}, is {value}")
 
 
 @dataclass(frozen=True)
 class FitConfig:
-    """Optimiser, schedule and length of a training, and what it runs on.
+    """Optimiser, schedule, length and hardware of a training.
 
     Attributes
     ----------
     optimizer, momentum
-        ``momentum`` belongs to ``sgd``.
+        ``momentum`` requires ``sgd``.
     schedule
-        What follows the warm-up: cosine annealing with hard restarts, or a constant learning rate.
+        Learning rate after the warm-up: cosine annealing with hard restarts, or constant.
+    warmup_steps, cycles
+        Steps of the linear warm-up, and number of cosine arcs after it.
     decay_rule
-        Which parameters decay, see :func:`cloome_kedro.learning.model.parameter_groups`.
+        Which parameters have weight decay, see :func:`cloome_kedro.learning.model.parameter_groups`.
     clip_norm
-        Gradients are scaled down to this norm at most.
+        Largest allowed norm of the gradient; null does not clip.
     batch_size
-        Pairs that are contrasted with one another, over all devices together; two or more on each.
+        Pairs that are contrasted with one another, over all devices together; at least two per device.
     micro_batch_size
-        Pairs that a device holds activations of at a time (3 in place of 2 where one would be left over). The loss is
-        that of the whole batch all the same. Batch normalisation takes its statistics from these.
+        Number of pairs whose activations a device holds at the same time; null is the whole batch. The loss is always
+        that of the whole batch. Batch normalisation uses the statistics of each micro-batch. Micro-batches have about
+        equal sizes and at least two pairs: with a value of 2, some have 3 if the number of pairs is odd.
     unique_compounds
-        Whether a batch holds no compound twice (no treatment twice, where pairs are counted by treatment); see
-        :func:`cloome_kedro.learning.batches.epoch_batches` for what an epoch then is.
+        Whether each compound occurs at most once in a batch (each treatment, if ``pair_key`` is ``treatment``). It
+        also changes what an epoch is, see :func:`cloome_kedro.learning.batches.epoch_batches`.
     keep
-        Validation metrics (or ``loss``); for each, the model of its best epoch is kept.
+        Validation metrics, or ``loss``. For each of them the model of the best epoch is kept.
     patience
-        Training ends after this number of epochs without a better value of the first of ``keep``.
+        Training ends after this number of epochs without a better value of the first metric in ``keep``.
     precision, accelerator, devices, strategy
-        As lightning-fabric names them; several devices are driven by processes that the training itself starts.
+        As in lightning-fabric. With several devices the training starts one process per device.
     sync_batchnorm
-        Whether batch normalisation takes its statistics over all devices (GPUs only).
+        Whether batch normalisation uses the statistics of all devices together (GPUs only).
     compile
-        Whether the model goes through ``torch.compile``.
+        Whether the model is compiled by ``torch.compile``.
     checkpoint_minutes, checkpoint_steps
-        How often the state is written from which a killed training goes on.
+        How often the state is saved from which an interrupted training continues.
     """
 
     __pydantic_config__: ClassVar[dict] = {"extra": "forbid"}
@@ -89,9 +92,10 @@ class FitConfig:
                 raise ValueError(f"FitConfig: {name} must be positive, is {getattr(self, name)}")
         if self.batch_size % self.devices:
             raise ValueError(
-                f"FitConfig: batch_size must be a multiple of devices, {self.batch_size} is not of {self.devices}"
+                f"FitConfig: batch_size must be a multiple of devices, but {self.batch_size} is not a multiple of "
+                f"{self.devices}"
             )
         if not self.keep or len(set(self.keep)) < len(self.keep):
-            raise ValueError(f"FitConfig: keep must name metrics, each once, is {self.keep}")
+            raise ValueError(f"FitConfig: keep must name at least one metric, and each metric once, is {self.keep}")
         if self.momentum and self.optimizer != "sgd":
             raise ValueError("FitConfig: momentum needs optimizer: sgd")

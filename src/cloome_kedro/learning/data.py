@@ -1,4 +1,4 @@
-"""What a training reads."""
+"""Data of a training: pairs of a field and a compound."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from cloome_kedro.learning.views.base import Read, Rows, Table, View
 
 @dataclass(frozen=True)
 class Side:
-    """One side of the pairs.
+    """Fields, or compounds, of the pairs.
 
     Attributes
     ----------
     view
-        Makes the encoder's input of what is read.
+        Turns the arrays that ``read`` returns into the input of the encoder.
     read
-        Positions of pairs (B,) -> what is read of them, (B, ...).
+        Positions of pairs (B,) -> arrays (B, ...).
     identity
-        Tells the content apart.
+        Text that differs if the content differs.
     """
 
     view: View
@@ -31,18 +31,19 @@ class Side:
 
 @dataclass(frozen=True)
 class PairData:
-    """Pairs of a field and the compound that it shows, and which of them train and validate.
+    """Pairs of a field and its compound, and which of them train and validate.
 
     Attributes
     ----------
     field, compound
-        The two sides.
+        The two sides of the pairs.
     train, validation : (n,) int
-        Positions of pairs; no others are read. There is one validation pair for each compound.
+        Positions of pairs. Only these are read. There is one validation pair per compound.
     units : (pairs,) int
-        Code of what a batch holds once where it holds nothing twice: the compound, or its treatment.
+        Code of the unit of each pair: its compound or its treatment. With ``FitConfig.unique_compounds``, a unit
+        occurs at most once in a batch.
     keys : (pairs,) str
-        Names of the fields, for messages.
+        Field IDs, for messages.
     """
 
     field: Side
@@ -58,7 +59,7 @@ class PairData:
         return self.units[self.train]
 
     def names(self, pairs: np.ndarray) -> list[str]:
-        """Names of the fields of some pairs."""
+        """Field IDs of these pairs."""
         return [str(key) for key in self.keys[pairs]]
 
 
@@ -70,40 +71,42 @@ def pair_data(
     unit: str = "structure_row",
     progress: bool = True,
 ) -> tuple[PairData, np.ndarray]:
-    """Fit the views on the training fold, and open the pairs of the training and the validation fold.
+    """Fit the views on the training fold, and make the pairs of the training and the validation fold.
 
-    Train on the fields of the fold ``train``, validate on one seeded field of each compound of the fold ``validation``.
-    Pairs that a view has no input of are left out.
+    All fields of the fold ``train`` are training pairs. One field of each compound of the fold ``validation``, drawn by
+    the seed, is a validation pair. Pairs without input on one side are left out.
 
     Parameters
     ----------
     table
-        Table ``examples``, without the test fold: what is not in it cannot be read.
+        Table ``examples`` without the test fold, so that the test fold cannot be read.
     sources
         Datasets that the views read, by name.
     views
-        Settings of the views of ``field`` and ``compound``.
+        Settings of the views: ``field`` and ``compound``.
     seed
-        Of the validation fields, and of what the views draw.
+        Seed of the draw of validation fields, and of the views.
     unit
-        Column of what a batch holds once: ``structure_row`` or ``treatment``.
+        Column with the unit of a pair, see :class:`PairData`: ``structure_row`` or ``treatment``.
+    progress
+        Whether to show progress bars.
 
     Returns
     -------
     PairData
         Positions are rows of ``table``.
     known : (rows,) bool
-        Rows of ``table`` that both views have an input of.
+        Rows of ``table`` that have an input on both sides.
 
     Raises
     ------
     ValueError
-        If no pair is in the training fold, or as the views do.
+        If the training fold has no pair, or a view raises it.
     """
     folds, compounds = np.asarray(table["fold"]), np.asarray(table["structure_row"])
     train = np.flatnonzero(folds == "train")
     if not len(train):
-        raise ValueError("no field of a compound of the training fold is among the examples")
+        raise ValueError("the table examples has no field in the training fold")
     sides: dict[str, Side] = {}
     known = np.ones(len(folds), bool)
     for name, settings in views.items():
@@ -113,9 +116,9 @@ def pair_data(
         sides[name] = Side(view, rows.read, rows.identity)
     train = train[known[train]]
     if not len(train):
-        raise ValueError("no field of a compound of the training fold has an input on both sides of the model")
-    held_out = np.flatnonzero((folds == "validation") & known)
-    validation = held_out[one_field_per_unit(compounds[held_out], np.random.default_rng([seed, 1]))]
+        raise ValueError("no field of the training fold has an input on both sides of the model")
+    candidates = np.flatnonzero((folds == "validation") & known)
+    validation = candidates[one_field_per_unit(compounds[candidates], np.random.default_rng([seed, 1]))]
     units = np.unique(np.asarray(table[unit]), return_inverse=True)[1]
     keys = np.asarray(table["field_id"])
     return PairData(sides["field"], sides["compound"], train, validation, units, keys), known

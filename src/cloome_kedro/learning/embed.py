@@ -1,4 +1,4 @@
-"""Embeddings of many fields or compounds by a trained model."""
+"""Embeddings of many fields or compounds by a model."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,24 +17,24 @@ SideName = Literal["field", "compound"]
 
 
 def find_device(accelerator: str = "auto") -> torch.device:
-    """The device that lightning-fabric picks for an accelerator's name (auto, cpu, cuda, mps)."""
+    """Device that lightning-fabric chooses for the name of an accelerator: auto, cpu, cuda or mps."""
     return Fabric(accelerator=accelerator, devices=1).device
 
 
 @dataclass(frozen=True)
 class Embedder:
-    """Embeds by one model.
+    """A model that embeds rows batch by batch.
 
     Attributes
     ----------
     model
-        It is taken to the device and to evaluation mode, and stays so.
+        Calls move it to the device and set it to evaluation mode. It stays in this state.
     batch_size
-        Rows at a time.
+        Rows per batch.
     device
-        Where it computes.
+        Device of the computation.
     progress
-        Whether there is a progress bar.
+        Whether to show a progress bar.
     """
 
     model: PairModel
@@ -50,20 +50,25 @@ class Embedder:
         prepare: Callable[[torch.Tensor], torch.Tensor],
         change: Callable[[torch.Tensor, np.ndarray], torch.Tensor] | None = None,
     ) -> np.ndarray:
-        """Embed rows: (rows, d) float32.
+        """Embed rows.
 
         Parameters
         ----------
         side
-            Which encoder.
+            Encoder: of fields or of compounds.
         read
-            Positions -> what is read of these rows.
+            Positions of rows (B,) -> arrays (B, ...).
         positions
-            Which rows, or how many from the first on.
+            Positions of the rows, or the number of rows, counted from the first.
         prepare
-            From what is read, on the device, to the encoder's input: a view.
+            Turns the arrays, on the device, into the input of the encoder, such as a view.
         change
-            ``change(batch, positions)``: what happens to a batch before ``prepare``.
+            ``change(batch, positions)`` changes a batch before ``prepare``, such as a corruption.
+
+        Returns
+        -------
+        numpy.ndarray
+            (rows, d) float32.
         """
         rows = np.arange(positions) if isinstance(positions, int | np.integer) else positions
         encode = self.model.encode_fields if side == "field" else self.model.encode_compounds
@@ -76,8 +81,8 @@ class Embedder:
             loaded = prefetch(lambda batch: as_tensor(read(batch)), batches)
             for batch, tensor in zip(batches, loaded, strict=True):
                 tensor = tensor.to(self.device)
-                found = encode(prepare(tensor if change is None else change(tensor, batch))).cpu().numpy()
-                vectors[done : done + len(found)] = found
-                done += len(found)
-                bar.update(len(found))
+                inputs = prepare(tensor if change is None else change(tensor, batch))
+                vectors[done : done + len(batch)] = encode(inputs).cpu().numpy()
+                done += len(batch)
+                bar.update(len(batch))
         return vectors

@@ -1,4 +1,4 @@
-"""The contrastive fit: what a training takes and leaves; the loop is in :mod:`cloome_kedro.learning.loop`."""
+"""The contrastive fit: its arguments and results. The training loop is in :mod:`cloome_kedro.learning.loop`."""
 
 import gc
 import hashlib
@@ -21,14 +21,14 @@ from cloome_kedro.learning.validation import Validation
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = 2  # raise it when equal arguments come to give other weights
-#: these do not change what is learnt
+_FORMAT = 2  # increase it when a change of the code changes the weights that equal arguments give
+#: settings that do not change the result
 _HOUSEKEEPING = ("checkpoint_minutes", "checkpoint_steps", "strategy")
 
 
 @dataclass(frozen=True)
 class Best:
-    """The model of one epoch: number of the epoch, from 0, and state dict on the CPU."""
+    """The model of the best epoch: number of the epoch, from 0, and state dict on the CPU."""
 
     epoch: int
     tensors: dict[str, torch.Tensor]
@@ -36,18 +36,18 @@ class Best:
 
 @dataclass(frozen=True)
 class FitResult:
-    """What a training has found.
+    """Result of a training.
 
     Attributes
     ----------
     best
-        The best epoch by each metric of ``FitConfig.keep``.
+        Metric of ``FitConfig.keep`` -> model of the best epoch by this metric.
     history
         One row per epoch: epoch, step, train_loss, validation_loss, validation_<metric>, inverse_temperature,
-        learning_rate, gradient_norm (mean, before clipping), fields_per_second and waiting_fraction (share of the time
-        of training that was spent waiting for data).
+        learning_rate, gradient_norm (mean, before clipping), fields_per_second and waiting_fraction (share of the
+        training time that was spent waiting for data).
     stopped
-        Whether ``Validation.report`` ended training before its last epoch.
+        Whether ``Validation.report`` ended the training before its last epoch.
     """
 
     best: dict[str, Best]
@@ -63,47 +63,53 @@ def fit(
     state: FitState,
     progress: bool = True,
 ) -> FitResult:
-    """Train ``model``, or go on where a training of equal arguments stopped, or return what one that ended has found.
+    """Train ``model``.
 
-    On a CPU and one device equal arguments give equal bits, interrupted or not. SIGTERM and SIGINT save first.
+    If a training with equal arguments was interrupted, it continues. If it is finished, its result is returned. On a
+    CPU with one device, equal arguments give bit by bit equal weights, also after interruptions. SIGTERM and SIGINT
+    save the state before they end the training.
 
     Parameters
     ----------
     model : PairModel
-        Fresh.
+        With its initial weights.
     data : PairData
-        Fields and compounds, and which of them train and validate.
+        Pairs of fields and compounds, and which of them train and validate.
     recipe : Recipe
         Objective, settings and seed.
     validation : Validation
-        What is measured after every epoch. The epoch with the highest value is kept, of equals the one with the lower
-        validation loss; without two validation pairs the last. A training that ``validation.report`` has ended counts
-        as ended where a report is given again, and begins again where none is.
+        What is measured after every epoch. The epoch with the highest value of a metric is kept; if values are equal,
+        the one with the lower validation loss. With fewer than two validation pairs the last epoch is kept. If
+        ``validation.report`` ended a training early, this training is finished for calls with a report. A call without
+        a report repeats it in full.
     state : FitState
-        Where the training keeps its state.
+        Where the training saves its state.
     progress : bool
-        Whether there is a progress bar.
+        Whether to show a progress bar.
 
     Raises
     ------
     ValueError
-        Where there are fewer than two units for each device to train on, or a metric to keep by is unknown or not a
-        number.
+        If the training fold has fewer than two units per device, or a metric in ``keep`` is unknown or not a number.
     FloatingPointError
-        At the first loss or gradient that is not finite. Step, learning rate and the batch's fields are then in the
-        state's ``failure.json``, and its last saved state stays. Also where validation embeddings are not finite.
+        At the first loss or gradient that is not finite. ``failure.json`` in the folder of the state then gives the
+        step, the learning rate and the fields of the batch. The last saved state is kept. It is also raised if
+        embeddings of the validation fold are not finite.
     """
     config = recipe.config
-    found = len(np.unique(data.trained_units)) if config.unique_compounds else len(data.train)
-    if found < (needed := 2 * config.devices):
+    if config.unique_compounds:
+        unit, available = "compounds (or treatments)", len(np.unique(data.trained_units))
+    else:
+        unit, available = "fields", len(data.train)
+    if available < (needed := 2 * config.devices):
         raise ValueError(
-            f"contrastive training on {config.devices} device(s) needs {needed} compounds with fields in the training "
-            f"fold, found {found}"
+            f"contrastive training on {config.devices} device(s) needs at least {needed} {unit} in the training fold, "
+            f"but there are {available}"
         )
     digest = _digest(model, data, recipe, validation)
     results = state.finished(digest)
     if results is not None and results.get("stopped") and validation.report is None:
-        results = None  # it was ended early for a search; the caller wants it in full
+        results = None  # a search ended this training early, but this caller needs all epochs
     if results is None:
         _check_metrics(validation, config, model.embedding_size)
         fabric = Fabric(
@@ -112,16 +118,19 @@ def fit(
             devices=config.devices,
             precision=config.precision,
         )
-        # Fabric replaces what it launches with by a copy for each process. Only the model may be such an argument.
+        # Fabric copies the arguments of `launch` for each process. Only the model may be copied.
         train = partial(
             _train, data=data, recipe=recipe, validation=validation, state=state, digest=digest, progress=progress
         )
         fabric.launch(train, model)
         results = state.finished(digest)
         if results is None:
-            raise RuntimeError("a process of the training was stopped; run it again to go on from its last state")
+            raise RuntimeError(
+                "a process of the training was stopped before the end: run the same command again to continue from the "
+                "last saved state"
+            )
     else:
-        logger.info("this training has ended before; to repeat it, delete %s", state.folder)
+        logger.info("this training is already finished, its results are used; to repeat it, delete %s", state.folder)
         if validation.report is not None:
             for row in results["history"]:
                 validation.report(row)
@@ -135,27 +144,27 @@ def _train(fabric: Fabric, model: PairModel, **arguments: Any) -> None:
 
 
 def end_process_group(fabric: Fabric) -> None:
-    """Last call in a launched process: threads of the group can abort the interpreter if they are left to its end."""
+    """End the process group, as the last call of a launched process: at exit its threads can abort the interpreter."""
     if fabric.world_size > 1:
         gc.collect()
         torch.distributed.destroy_process_group()
 
 
 def _check_metrics(validation: Validation, config: FitConfig, size: int) -> None:
-    """Find an unknown metric before the first epoch rather than after it: ask for those of two pairs."""
+    """Refuse an unknown metric before the first epoch: measure two made-up pairs to learn the names."""
     measured = validation.measure(*[np.eye(2, size, dtype=np.float32)] * 2)
     known = ["loss", *measured, *(task.name for task in validation.tasks)]
     for metric in config.keep:
         if metric not in known:
-            raise ValueError(f"fit.keep: there is no validation metric {metric!r}, only {', '.join(known)}")
+            raise ValueError(f"fit.keep: there is no validation metric {metric!r}; choose from {', '.join(known)}")
 
 
 def _digest(model: PairModel, data: PairData, recipe: Recipe, validation: Validation) -> str:
-    """Of all that the result depends on, the first 16 hex digits."""
+    """Hash everything that the result depends on: the first 16 hex digits."""
     settings = {key: value for key, value in asdict(recipe.config).items() if key not in _HOUSEKEEPING}
     described = [
         *(_FORMAT, torch.__version__, settings, recipe.seed, repr(recipe.objective), recipe.identity),
-        # Two architectures can have tensors of the same names and shapes.
+        # Different architectures can have tensors with the same names and shapes.
         *(repr(model), repr(model.architecture)),
         *(repr(side.view) + side.identity for side in (data.field, data.compound)),
     ]

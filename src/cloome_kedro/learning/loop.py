@@ -1,6 +1,6 @@
-"""The training loop, as every device's process runs it.
+"""The training loop, which the process of each device runs.
 
-Every random draw is made from the seed and the step, so no generator has a state that would have to be kept.
+All random draws come from the seed and the number of the step, so no state of a generator has to be saved.
 """
 
 import logging
@@ -30,7 +30,7 @@ from cloome_kedro.signals import held_back
 
 logger = logging.getLogger(__name__)
 
-_SKIPPED_STEPS = 20  # in a row; the scale of 16-bit gradients is then a millionth of what it was
+_MAX_SKIPPED_STEPS = 20  # in a row; 20 halvings reduce the scale of 16-bit gradients to a millionth
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ class Recipe:
     objective, config
         Loss, and settings of the fit.
     seed
-        All randomness comes from it.
+        Seed of all random draws.
     identity
-        Tells what tasks of the validation score by: without it, labels that changed under equal arguments would not be
-        noticed.
+        Text that differs if the labels of the tasks in the validation differ. A finished training with other labels is
+        then not used again.
     """
 
     objective: Objective
@@ -56,22 +56,22 @@ class Recipe:
 
 @dataclass
 class Progress:
-    """How far a training is: what its state holds beside weights and optimiser."""
+    """Progress of a training: its saved state beside weights and optimiser."""
 
-    step: int = 0  # batches trained on
-    epoch: int = 0  # epochs ended
-    losses: list[float] = field(default_factory=list)  # of the running epoch, as are norms and seconds
-    norms: list[float] = field(default_factory=list)
-    skipped: int = 0  # steps in a row
-    waiting: float = 0.0
-    elapsed: float = 0.0
+    step: int = 0  # finished steps
+    epoch: int = 0  # finished epochs
+    losses: list[float] = field(default_factory=list)  # one per step of the current epoch
+    norms: list[float] = field(default_factory=list)  # norm of the gradient, one per step of the current epoch
+    skipped: int = 0  # last steps in a row that were skipped
+    waiting: float = 0.0  # seconds of the current epoch spent waiting for data
+    elapsed: float = 0.0  # seconds of the current epoch
     history: list[dict[str, Any]] = field(default_factory=list)
     best: dict[str, dict[str, Any]] = field(default_factory=dict)  # metric -> score, epoch, tensors
-    stopped: bool = False  # by the report
+    stopped: bool = False  # whether the report ended the training
 
 
 class Training:
-    """One training in one process; see :func:`cloome_kedro.learning.fit.fit` for the arguments."""
+    """A training in the process of one device; see :func:`cloome_kedro.learning.fit.fit` for the arguments."""
 
     def __init__(
         self,
@@ -87,9 +87,9 @@ class Training:
     ):
         self.fabric, self.data, self.objective, self.config = fabric, data, recipe.objective, recipe.config
         self.seed, self.validation, self.state, self.digest = recipe.seed, validation, state, digest
-        self.leads = fabric.global_rank == 0
-        self.shows = progress and self.leads
-        self.pin = fabric.device.type == "cuda"
+        self.is_first_rank = fabric.global_rank == 0
+        self.show_progress = progress and self.is_first_rank
+        self.pin_memory = fabric.device.type == "cuda"
 
         config = self.config
         if config.sync_batchnorm and fabric.device.type == "cuda":
@@ -100,75 +100,79 @@ class Training:
 
         units = data.trained_units
         available = len(np.unique(units)) if config.unique_compounds else len(units)
-        self.share = min(config.batch_size, available) // fabric.world_size  # of a batch, on this device
-        self.steps = len(self._batches(0))
-        self.total = config.epochs * self.steps
-        if config.warmup_steps >= self.total and self.leads:
+        self.local_size = min(config.batch_size, available) // fabric.world_size  # pairs of a batch on this device
+        self.steps_per_epoch = len(self._batches(0))
+        self.total_steps = config.epochs * self.steps_per_epoch
+        if config.warmup_steps >= self.total_steps and self.is_first_rank:
             logger.warning(
-                "the warm-up of %d steps is not over when training ends at %d", config.warmup_steps, self.total
+                "the warm-up has %d steps, but training ends after %d: lower warmup_steps or increase epochs",
+                config.warmup_steps,
+                self.total_steps,
             )
         self.progress = Progress()
         self._resume()
 
     def run(self) -> None:
-        """Train to the end and leave the results in the state."""
+        """Train to the end and save the results in the state."""
         progress = self.progress
-        bar = tqdm(total=self.total, initial=progress.step, desc="training", unit="step", disable=not self.shows)
-        with bar, held_back() as caught:
-            over = self._reported_again()
-            while progress.epoch < self.config.epochs and not over:
-                self._train_epoch(bar, caught)
-                over = self._end_epoch()
-        if self.leads:
+        bar = tqdm(
+            total=self.total_steps, initial=progress.step, desc="training", unit="step", disable=not self.show_progress
+        )
+        with bar, held_back() as signals:
+            ended = self._report_earlier_epochs()
+            while progress.epoch < self.config.epochs and not ended:
+                self._train_epoch(bar, signals)
+                ended = self._end_epoch()
+        if self.is_first_rank:
             results = {"history": progress.history, "best": progress.best, "stopped": progress.stopped}
             self.state.finish(self.digest, results)
         self.fabric.barrier()
-        if self._any(bool(caught)):
-            self._stop(caught)
+        if self._on_any_device(bool(signals)):
+            self._stop(signals)
 
     def _batches(self, epoch: int) -> list[np.ndarray]:
-        """Fields of the epoch's batches, over all devices."""
+        """Pairs of each batch of an epoch, over all devices."""
         rng = np.random.default_rng([self.seed, 2, epoch])
-        size = self.share * self.fabric.world_size
+        size = self.local_size * self.fabric.world_size
         batches = epoch_batches(self.data.trained_units, size, self.config.unique_compounds, rng)
         return [self.data.train[batch] for batch in batches]
 
-    def _own(self, batch: np.ndarray) -> np.ndarray:
-        """This device's part of what has a row for each pair of the batch."""
-        return batch[self.fabric.global_rank * self.share :][: self.share]
+    def _local_part(self, batch: np.ndarray) -> np.ndarray:
+        """Part of this device in an array with one row per pair of the batch."""
+        return batch[self.fabric.global_rank * self.local_size :][: self.local_size]
 
-    def _load(self, pairs: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """Both sides of some pairs as they are read, on the CPU."""
+    def _read_pairs(self, pairs: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Read fields and compounds of these pairs, on the CPU."""
         field, compound = (side.read(pairs) for side in (self.data.field, self.data.compound))
-        return as_tensor(field, self.pin), as_tensor(compound, self.pin)
+        return as_tensor(field, self.pin_memory), as_tensor(compound, self.pin_memory)
 
-    def _train_epoch(self, bar: tqdm, caught: list[int]) -> None:
+    def _train_epoch(self, bar: tqdm, signals: list[int]) -> None:
         progress = self.progress
         self.network.train()
-        batches = self._batches(progress.epoch)[progress.step - progress.epoch * self.steps :]
-        read = timed(prefetch(self._load, map(self._own, batches)))
+        batches = self._batches(progress.epoch)[progress.step - progress.epoch * self.steps_per_epoch :]
+        read = timed(prefetch(self._read_pairs, map(self._local_part, batches)))
         for batch, (waited, sides) in zip(batches, read, strict=True):
             begin = time.perf_counter()
             self._step(batch, *sides)
             progress.step += 1
             progress.waiting += waited
             progress.elapsed += waited + time.perf_counter() - begin
-            bar.set_postfix(self._shown(), refresh=False)
+            bar.set_postfix(self._bar_numbers(), refresh=False)
             bar.update()
-            if self._any(bool(caught)):
+            if self._on_any_device(bool(signals)):
                 self._save()
-                self._stop(caught)
-            if self._due():
+                self._stop(signals)
+            if self._is_save_due():
                 self._save()
 
     def _step(self, batch: np.ndarray, field: torch.Tensor, compound: torch.Tensor) -> None:
         progress, config, device = self.progress, self.config, self.fabric.device
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate(progress.step)
-        # Each pair has a seed, so that its crop does not depend on its device or micro-batch.
-        seeds = self._own(np.random.SeedSequence([self.seed, 3, progress.step]).generate_state(len(batch)))
-        # No piece holds a single pair, which has no batch statistics.
-        pieces = min(-(-self.share // (config.micro_batch_size or self.share)), self.share // 2)
+        # Each pair has its own seed, so that its crop does not depend on the device or the micro-batch.
+        seeds = self._local_part(np.random.SeedSequence([self.seed, 3, progress.step]).generate_state(len(batch)))
+        # Each piece holds at least two pairs, since a single pair has no batch statistics.
+        pieces = min(-(-self.local_size // (config.micro_batch_size or self.local_size)), self.local_size // 2)
         field, compound = field.to(device, non_blocking=True), compound.to(device, non_blocking=True)
         parts = zip(
             field.tensor_split(pieces), compound.tensor_split(pieces), np.array_split(seeds, pieces), strict=True
@@ -194,14 +198,14 @@ class Training:
         config = self.config
         if config.schedule == "constant" and step >= config.warmup_steps:
             return config.learning_rate
-        return config.learning_rate * warmup_cosine_restarts(step, config.warmup_steps, self.total, config.cycles)
+        return config.learning_rate * warmup_cosine_restarts(step, config.warmup_steps, self.total_steps, config.cycles)
 
     def _check_finite(self, batch: np.ndarray) -> None:
         progress = self.progress
         progress.skipped = 0 if math.isfinite(progress.norms[-1]) else progress.skipped + 1
-        # Until it has found its scale, the scaling of 16-bit gradients skips steps whose gradient overflows.
+        # With 16-bit precision, steps whose gradient overflows are skipped until the scale of the gradients fits.
         scaled = getattr(self.fabric.strategy.precision, "scaler", None) is not None
-        if math.isfinite(progress.losses[-1]) and progress.skipped <= (_SKIPPED_STEPS if scaled else 0):
+        if math.isfinite(progress.losses[-1]) and progress.skipped <= (_MAX_SKIPPED_STEPS if scaled else 0):
             return
         record = {
             "step": progress.step,
@@ -211,52 +215,50 @@ class Training:
             "gradient_norm": progress.norms[-1],
         }
         message = (
-            f"the loss is {record['loss']} and its gradient's norm {record['gradient_norm']} at step {progress.step} "
-            f"(epoch {progress.epoch}), learning rate {record['learning_rate']:.3g}: lower the learning rate, lengthen "
-            "the warm-up or set clip_norm"
+            f"the loss is {record['loss']} and the norm of its gradient is {record['gradient_norm']} at step "
+            f"{progress.step} (epoch {progress.epoch}), learning rate {record['learning_rate']:.3g}: lower the "
+            "learning rate, lengthen the warm-up or set clip_norm"
         )
-        if self.leads:
+        if self.is_first_rank:
             path = self.state.fail(record | {"batch": self.data.names(batch)})
-            message += f"\nThe batch's fields are in {path}"
+            message += f"\nThe fields of the batch are listed in {path}"
         raise FloatingPointError(message)
 
     def _end_epoch(self) -> bool:
-        """Validate, keep what is best; whether training is over before its last epoch. One device does it for all."""
-        progress, over = self.progress, False
-        if self.leads:
-            measured = self.data, self.objective, self.config, self.validation
+        """Validate on the first device and keep the best models; return whether training ends early."""
+        progress, out_of_patience = self.progress, False
+        if self.is_first_rank:
             row = {
                 "epoch": progress.epoch,
                 "step": progress.step,
                 "train_loss": float(np.mean(progress.losses)),
-                **validation_row(self.fabric, self.model, *measured),
+                **validation_row(self.fabric, self.model, self.data, self.objective, self.config, self.validation),
                 "inverse_temperature": self.model.logit_inv_tau.exp().item(),
                 "learning_rate": self._learning_rate(progress.step - 1),
                 "gradient_norm": float(np.mean([norm for norm in progress.norms if math.isfinite(norm)] or [math.nan])),
-                "fields_per_second": len(progress.losses) * self.share * self.fabric.world_size / progress.elapsed,
+                "fields_per_second": len(progress.losses) * self.local_size * self.fabric.world_size / progress.elapsed,
                 "waiting_fraction": progress.waiting / progress.elapsed,
             }
             progress.history.append(row)
             self._keep_best(row)
-            patience, since = self.config.patience, progress.best[self.config.keep[0]]["epoch"]
-            over = patience is not None and progress.epoch - since >= patience
+            patience, best_epoch = self.config.patience, progress.best[self.config.keep[0]]["epoch"]
+            out_of_patience = patience is not None and progress.epoch - best_epoch >= patience
             report = self.validation.report
-            unwanted = report is not None and bool(report(row))  # the state cannot keep numpy's booleans
-            progress.stopped = unwanted and not over and progress.epoch + 1 < self.config.epochs
+            report_ends = report is not None and bool(report(row))  # the saved state cannot hold NumPy's booleans
+            progress.stopped = report_ends and not out_of_patience and progress.epoch + 1 < self.config.epochs
         progress.epoch += 1
         progress.losses, progress.norms, progress.waiting, progress.elapsed = [], [], 0.0, 0.0
-        return self.fabric.broadcast(over or progress.stopped)
+        return self.fabric.broadcast(out_of_patience or progress.stopped)
 
-    def _reported_again(self) -> bool:
-        """Report the epochs before this process's first, too; whether training is over there."""
-        progress = self.progress
-        report = self.validation.report
-        if self.leads and report is not None:
+    def _report_earlier_epochs(self) -> bool:
+        """Report the epochs before an interruption again; return whether the report ends the training."""
+        progress, report = self.progress, self.validation.report
+        if self.is_first_rank and report is not None:
             progress.stopped = any(report(row) for row in progress.history)
         return self.fabric.broadcast(progress.stopped)
 
     def _keep_best(self, row: dict[str, Any]) -> None:
-        tensors: dict[str, torch.Tensor] = {}  # one copy of the epoch, for all metrics that it is the best by
+        tensors: dict[str, torch.Tensor] = {}  # one copy of the weights, shared by all metrics
         for metric in self.config.keep:
             if len(self.data.validation) < 2:
                 score = [float(row["epoch"])]
@@ -265,55 +267,60 @@ class Training:
             else:
                 score = [row[f"validation_{metric}"], -row["validation_loss"]]
             if math.isnan(score[0]):
-                raise ValueError(f"fit.keep: {metric} cannot be measured on this screen's validation fold")
+                raise ValueError(f"fit.keep: {metric} cannot be measured on the validation fold of this screen")
             best = self.progress.best.get(metric)
             if best is None or score > best["score"]:
                 tensors = tensors or {k: tensor.to("cpu", copy=True) for k, tensor in self.model.state_dict().items()}
                 self.progress.best[metric] = {"score": score, "epoch": row["epoch"], "tensors": tensors}
 
     def _resume(self) -> None:
-        self.saved = time.monotonic()
-        # One process reads for all: a process of a killed run may still save meanwhile.
-        found = self.fabric.broadcast(self.state.unfinished(self.digest) if self.leads else None)
-        if found is not None:
-            self.model.load_state_dict(found["model"])
-            self.optimizer.load_state_dict(found["optimizer"])
-            self.fabric.strategy.precision.load_state_dict(found["precision"])
-            self.progress = Progress(**found["progress"])
-            if self.leads:
-                logger.info("training goes on from step %d of %d", self.progress.step, self.total)
+        self.last_save = time.monotonic()
+        # One process reads the state for all, since a process of a killed run may still replace the file.
+        saved = self.fabric.broadcast(self.state.unfinished(self.digest) if self.is_first_rank else None)
+        if saved is not None:
+            self.model.load_state_dict(saved["model"])
+            self.optimizer.load_state_dict(saved["optimizer"])
+            self.fabric.strategy.precision.load_state_dict(saved["precision"])
+            self.progress = Progress(**saved["progress"])
+            if self.is_first_rank:
+                logger.info("training continues from step %d of %d", self.progress.step, self.total_steps)
 
     def _save(self) -> None:
-        if self.leads:
+        if self.is_first_rank:
             weights = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
             precision = self.fabric.strategy.precision.state_dict()
             self.state.save(self.digest, {**weights, "precision": precision, "progress": vars(self.progress)})
-        self.saved = time.monotonic()
+        self.last_save = time.monotonic()
 
-    def _due(self) -> bool:
+    def _is_save_due(self) -> bool:
         minutes, steps = self.config.checkpoint_minutes, self.config.checkpoint_steps
-        return (minutes is not None and time.monotonic() - self.saved >= 60 * minutes) or (
+        return (minutes is not None and time.monotonic() - self.last_save >= 60 * minutes) or (
             steps is not None and self.progress.step % steps == 0
         )
 
-    def _any(self, here: bool) -> bool:
-        """Whether it is so on any device."""
+    def _on_any_device(self, condition: bool) -> bool:
+        """Whether the condition is true on at least one device."""
         if self.fabric.world_size == 1:
-            return here
-        here_or_not = torch.tensor(float(here), device=self.fabric.device)
-        return cast(torch.Tensor, self.fabric.all_reduce(here_or_not, reduce_op="sum")).item() > 0
+            return condition
+        count = torch.tensor(float(condition), device=self.fabric.device)
+        return cast(torch.Tensor, self.fabric.all_reduce(count, reduce_op="sum")).item() > 0
 
-    def _stop(self, caught: list[int]) -> None:
-        if self.leads:
-            logger.warning("stopped at step %d of %d; run again to go on from there", self.progress.step, self.total)
-        if caught[:1] == [signal.SIGINT] and self.fabric.world_size == 1:
+    def _stop(self, signals: list[int]) -> None:
+        if self.is_first_rank:
+            logger.warning(
+                "training stopped at step %d of %d; run the same command again to continue from there",
+                self.progress.step,
+                self.total_steps,
+            )
+        if signals[:1] == [signal.SIGINT] and self.fabric.world_size == 1:
             raise KeyboardInterrupt
-        # A process of several says by its exit status that it has not ended by itself.
-        raise SystemExit(128 + (caught[0] if caught else signal.SIGTERM))
+        # With several processes, the exit status says that this one was ended by a signal.
+        raise SystemExit(128 + (signals[0] if signals else signal.SIGTERM))
 
-    def _shown(self) -> dict[str, str]:
+    def _bar_numbers(self) -> dict[str, str]:
+        """Numbers beside the progress bar."""
         progress = self.progress
-        speed = len(progress.losses) * self.share * self.fabric.world_size / progress.elapsed
+        speed = len(progress.losses) * self.local_size * self.fabric.world_size / progress.elapsed
         metric = self.config.keep[0]
         value = progress.history[-1].get(f"validation_{metric}") if progress.history else None
         last = {} if value is None else {f"val_{metric}": f"{value:.3f}"}

@@ -1,4 +1,4 @@
-"""The pair model: an encoder of fields, an encoder of compounds and the inverse temperature between them."""
+"""The pair model: an encoder of fields, an encoder of compounds and a shared inverse temperature."""
 
 import dataclasses
 import math
@@ -19,24 +19,24 @@ LARGEST_INVERSE_TEMPERATURE = 100.0
 
 @dataclass(frozen=True)
 class Architecture:
-    """What a model is made of.
+    """Settings from which a :class:`PairModel` is built.
 
     Attributes
     ----------
     field, compound
-        The two encoders.
+        Encoder of fields and encoder of compounds.
     field_inputs, compound_inputs
-        Length of the first axis of their inputs, see :class:`cloome_kedro.learning.views.base.View`.
+        Length of the first axis of one row's input, see :class:`cloome_kedro.learning.views.base.View`.
     embedding_size
-        Size of the common space; an encoder that has its own size, such as ``identity``, decides it instead.
+        Length of the embeddings. An encoder with a fixed size, such as ``identity``, overrides it.
     normalise
-        Whether embeddings are divided by their lengths, so that scores are cosines.
+        Whether embeddings are scaled to length 1, so that scores are cosines.
     inverse_temperature
-        Its initial value.
+        Initial value, from 1 to 100.
     learnable_temperature
-        Whether training changes it.
+        Whether training changes the inverse temperature.
     scalars
-        Other numbers that are learned, with their initial values.
+        Further learned numbers: name -> initial value.
     """
 
     field: Encoder
@@ -52,24 +52,32 @@ class Architecture:
     def __post_init__(self):
         if not 1 <= self.inverse_temperature <= LARGEST_INVERSE_TEMPERATURE:
             raise ValueError(
-                f"inverse_temperature must be in 1 to {LARGEST_INVERSE_TEMPERATURE:g}, is {self.inverse_temperature}"
+                f"inverse_temperature must be from 1 to {LARGEST_INVERSE_TEMPERATURE:g}, is {self.inverse_temperature}"
             )
         if self.embedding_size < 1:
             raise ValueError(f"embedding_size must be at least 1, is {self.embedding_size}")
 
     @property
     def size(self) -> int:
-        """Size of the common space; ValueError where both encoders have sizes of their own, and these differ."""
-        own = (self.field.own_size(self.field_inputs), self.compound.own_size(self.compound_inputs))
-        sizes = {size for size in own if size is not None}
+        """Length of the embeddings.
+
+        Raises
+        ------
+        ValueError
+            If both encoders have a fixed size and the sizes differ.
+        """
+        field_size = self.field.fixed_size(self.field_inputs)
+        compound_size = self.compound.fixed_size(self.compound_inputs)
+        sizes = {size for size in (field_size, compound_size) if size is not None}
         if len(sizes) > 1:
             raise ValueError(
-                f"field and compound have embeddings of {own[0]} and {own[1]} numbers: choose other encoders"
+                f"embeddings of fields have {field_size} numbers, embeddings of compounds have {compound_size}: choose "
+                "encoders that give the same size"
             )
         return sizes.pop() if sizes else self.embedding_size
 
     def describe(self) -> dict[str, Any]:
-        """As JSON values; :meth:`of` is the inverse."""
+        """Describe the architecture in JSON values; :meth:`of` is the inverse."""
         return {
             **vars(self),
             "field": ENCODERS.describe(self.field),
@@ -79,23 +87,23 @@ class Architecture:
 
     @classmethod
     def of(cls, description: Mapping[str, Any]) -> "Architecture":
-        """The architecture that :meth:`describe` has described."""
+        """Make the architecture from what :meth:`describe` returned."""
         encoders = {side: ENCODERS.make(description[side]) for side in ("field", "compound")}
         return cls(**{**description, **encoders})
 
 
 class PairModel(nn.Module):
-    """Two encoders into one space and their inverse temperature.
+    """Encoders of fields and of compounds into one embedding space, and their inverse temperature.
 
-    Tensors are named as in the published checkpoints: ``visual`` is the encoder of fields, ``transformer`` that of
-    compounds, ``logit_inv_tau`` the logarithm of the inverse temperature.
+    Tensors have the names of the published checkpoints: ``visual`` is the encoder of fields, ``transformer`` is the
+    encoder of compounds, and ``logit_inv_tau`` is the logarithm of the inverse temperature.
 
     Attributes
     ----------
     architecture : Architecture
-        What it is made of.
+        Settings of the model.
     embedding_size : int
-        Length of both sides' vectors.
+        Length of the embeddings.
     """
 
     def __init__(self, architecture: Architecture):
@@ -111,24 +119,24 @@ class PairModel(nn.Module):
             self.register_parameter(name, nn.Parameter(torch.tensor(float(value))))
 
     def encode_fields(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Inputs of fields (N, ...) -> (N, d), float32 (float64 stays)."""
+        """Embed fields: inputs (N, ...) -> (N, d) float32; float64 stays float64."""
         return self._finish(self.visual(inputs))
 
     def encode_compounds(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Inputs of compounds (N, ...) -> (N, d), float32 (float64 stays)."""
+        """Embed compounds: inputs (N, ...) -> (N, d) float32; float64 stays float64."""
         return self._finish(self.transformer(inputs))
 
-    def numbers(self) -> dict[str, torch.Tensor]:
-        """The inverse temperature, ``scale``, and the learned scalars, by name."""
+    def scalars(self) -> dict[str, torch.Tensor]:
+        """Inverse temperature, under the name ``scale``, and the learned scalars, by name."""
         return {"scale": self.logit_inv_tau.exp()} | {name: getattr(self, name) for name in self.architecture.scalars}
 
     def forward(self, field: torch.Tensor, compound: torch.Tensor) -> dict[str, torch.Tensor]:
-        """What an objective takes: both sets of embeddings and the numbers, by name."""
-        return {"field": self.encode_fields(field), "compound": self.encode_compounds(compound), **self.numbers()}
+        """Give the input of an objective: both sets of embeddings and the scalars, by name."""
+        return {"field": self.encode_fields(field), "compound": self.encode_compounds(compound), **self.scalars()}
 
     @torch.no_grad()
     def clamp_temperature(self) -> None:
-        """Hold the logarithm of the inverse temperature in [0, ln 100], as published after every step."""
+        """Clamp the logarithm of the inverse temperature to [0, ln 100], as published; called after every step."""
         self.logit_inv_tau.clamp_(0, math.log(LARGEST_INVERSE_TEMPERATURE))
 
     def _finish(self, x: torch.Tensor) -> torch.Tensor:
@@ -139,24 +147,32 @@ class PairModel(nn.Module):
 def parameter_groups(
     model: nn.Module, weight_decay: float, rule: Literal["corrected", "published"] = "corrected"
 ) -> list[dict]:
-    """Groups for the optimiser, of the parameters that are trained.
+    """Group the trainable parameters for the optimiser: with and without weight decay.
 
-    By the ``corrected`` rule weight matrices and kernels decay; biases, gains of normalisations, the temperature and
-    other scalars do not. The ``published`` rule goes by name and spares what is called ``bn`` or ``bias``, so that the
-    temperature and the gains of normalisations with other names (in shortcuts, in the structure encoder) decay as well.
+    Parameters
+    ----------
+    model
+        Its parameters that need no gradient are left out.
+    weight_decay
+        Weight decay of the first group.
+    rule
+        ``corrected``: weight matrices and kernels decay. Biases, gains of normalisation layers, the temperature and
+        other scalars do not. ``published``: all parameters decay, except those with ``bn`` or ``bias`` in their name.
+        The temperature then decays, and also gains of normalisation layers with other names (in shortcuts and in the
+        structure encoder).
     """
-    decaying: list[nn.Parameter] = []
-    spared: list[nn.Parameter] = []
+    decayed: list[nn.Parameter] = []
+    not_decayed: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
         decays = parameter.ndim > 1 if rule == "corrected" else not ("bn" in name or "bias" in name)
-        (decaying if decays else spared).append(parameter)
-    return [{"params": decaying, "weight_decay": weight_decay}, {"params": spared, "weight_decay": 0.0}]
+        (decayed if decays else not_decayed).append(parameter)
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": not_decayed, "weight_decay": 0.0}]
 
 
 def make_optimizer(model: nn.Module, config: FitConfig) -> torch.optim.Optimizer:
-    """The optimiser that a configuration names, over the parameters that are trained."""
+    """Make the optimiser of the configuration for the trainable parameters."""
     groups = parameter_groups(model, config.weight_decay, config.decay_rule)
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum)

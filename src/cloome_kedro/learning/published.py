@@ -1,7 +1,7 @@
-"""Published CLOOME checkpoints: PyTorch files ``{"epoch", "name", "state_dict", ...}`` -> our checkpoints.
+"""Read published CLOOME checkpoints: PyTorch files with ``{"epoch", "name", "state_dict", ...}``.
 
-Tensors are loaded with ``weights_only=True``, so a file cannot execute code. All sizes are read off the tensors, whose
-names and shapes are then compared with those of the model that they describe.
+Files are loaded with ``weights_only=True``, so they cannot execute code. The sizes of the model follow from the shapes
+of some tensors. The names and shapes of all tensors are then compared with those of a model of these sizes.
 """
 
 import json
@@ -21,7 +21,7 @@ from cloome_kedro.learning.views.images import Images
 from cloome_kedro.learning.views.morgan import Morgan
 from cloome_kedro.words import UNKNOWN_SPLIT
 
-#: how published training stored its fields: outliers by field and channel, then x 256
+#: storage of fields in the published training: outliers by field and channel, then x 256
 PUBLISHED_STORAGE = {
     "channels": ["Mito", "ER", "RNA", "AGP", "DNA"],
     "intensity": {"outlier_percent": 0.0028, "scale": 256},
@@ -37,22 +37,23 @@ def read_published(path: Path | str, config: Path | str | None = None) -> Checkp
     Parameters
     ----------
     path
-        The ``.pt`` file. Names of tensors may have the prefix ``module.``; its encoders may have any size.
+        The ``.pt`` file. Names of tensors may have the prefix ``module.``. The encoders may have any size.
     config
-        The JSON file of its model's settings (``embed_dim``, ``input_size``, ...). Sizes are read off the tensors and
-        then compared with it. ``vision_width``, which the published code ignores, is not compared.
+        JSON file with the settings of the model (``embed_dim``, ``input_size``, ...). It is compared with the sizes of
+        the tensors, except ``vision_width``, which the published code ignores.
 
     Returns
     -------
     Checkpoint
-        With the published normalisation (statistics as mean and as standard deviation) of the whole field, published
-        intensities and fingerprints (radius 3, chirality), ``source: published`` and ``split_hash: unknown``.
+        Its views use the whole field, the published normalisation (the same statistics as mean and as standard
+        deviation), the published intensities, and fingerprints of radius 3 with chirality. Its config has ``source:
+        published`` and ``split_hash: unknown``.
 
     Raises
     ------
     ValueError
-        If there is no such file, it is truncated, would execute code, is not such a checkpoint, lacks tensors or has
-        others, or disagrees with ``config``.
+        If the file does not exist, is damaged, would execute code, is not a published checkpoint, has missing or
+        unexpected tensors, or contradicts ``config``.
     """
     path = Path(path)
     content = _load(path)
@@ -63,7 +64,7 @@ def read_published(path: Path | str, config: Path | str | None = None) -> Checkp
         _check_config(Path(config), architecture)
     epoch, name = content.get("epoch"), content.get("name")
     views = {"field": Images(storage=PUBLISHED_STORAGE), "compound": Morgan(3, architecture.compound_inputs, True)}
-    # The file does not say which objective and settings it was trained with.
+    # The file does not name the objective and the settings of its training.
     described = describe(architecture, views, objective=None, fit=None) | {
         "source": "published",
         "file": path.name,
@@ -77,14 +78,16 @@ def read_published(path: Path | str, config: Path | str | None = None) -> Checkp
 
 def _load(path: Path) -> Mapping[str, Any]:
     if not path.is_file():
-        raise ValueError(f"{path} does not exist: download a published checkpoint there, or name its place")
+        raise ValueError(
+            f"{path} does not exist: give the path of a published checkpoint, or download one to this path"
+        )
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if found := re.search(r"GLOBAL (\S+)", str(error)):
-            raise ValueError(f"{path} would execute code to be read ({found[1]}), so it is not read") from error
+        if function := re.search(r"GLOBAL (\S+)", str(error)):
+            raise ValueError(f"{path} is not read, since reading it would execute code ({function[1]})") from error
         raise ValueError(f"{path} is not a PyTorch checkpoint, or is damaged") from error
-    except Exception as error:  # torch has many: RuntimeError, EOFError, KeyError, ...
+    except Exception as error:  # torch raises many types: RuntimeError, EOFError, KeyError, ...
         reason = str(error).partition("\n")[0][:200] or type(error).__name__
         raise ValueError(f"{path} is truncated or not a PyTorch checkpoint: {reason}") from error
     if not isinstance(content, Mapping) or not isinstance(content.get("state_dict"), Mapping):
@@ -94,26 +97,31 @@ def _load(path: Path) -> Mapping[str, Any]:
 
 def _state_dict(content: Mapping[str, Any], path: Path) -> dict[str, torch.Tensor]:
     tensors = {str(name): tensor for name, tensor in content["state_dict"].items()}
-    if all(name.startswith("module.") for name in tensors):  # trained on several devices
+    if all(name.startswith("module.") for name in tensors):  # of a training on several devices
         tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
     if others := [name for name, tensor in tensors.items() if not isinstance(tensor, torch.Tensor)]:
-        raise ValueError(f"{path} is not a published CLOOME checkpoint: in state_dict, {_some(others)} is not a tensor")
+        raise ValueError(
+            f"{path} is not a published CLOOME checkpoint: in state_dict, {_first_names(others)} is not a tensor"
+        )
     return tensors
 
 
 def _architecture(tensors: Mapping[str, torch.Tensor], path: Path) -> Architecture:
-    """What the model is made of, read off its tensors."""
+    """Derive the architecture from the shapes of the tensors."""
 
     def size(name: str, dimensions: int) -> torch.Size:
         if name not in tensors:
             raise ValueError(f"{path} is not a published CLOOME checkpoint: the tensor {name} is missing")
         if tensors[name].ndim != dimensions or not tensors[name].numel():
-            raise ValueError(f"{path} is not a published CLOOME checkpoint: {name} is {tuple(tensors[name].shape)}")
+            raise ValueError(
+                f"{path} is not a published CLOOME checkpoint: {name} has the shape {tuple(tensors[name].shape)}"
+            )
         return tensors[name].shape
 
     def count(prefix: str) -> int:
-        """Distinct numbers that follow the prefix."""
-        return len({found[1] for name in tensors if (found := re.match(re.escape(prefix) + r"\.(\d+)\.", name))})
+        """Number of different integers that follow the prefix."""
+        matches = (re.match(re.escape(prefix) + r"\.(\d+)\.", name) for name in tensors)
+        return len({match[1] for match in matches if match})
 
     width, channels = size("visual.conv1.weight", 4)[:2]
     for first in [f"visual.layer{stage}.0.conv1.weight" for stage in (1, 2, 3, 4)]:
@@ -133,7 +141,7 @@ def _architecture(tensors: Mapping[str, torch.Tensor], path: Path) -> Architectu
 
 
 def _compare(tensors: Mapping[str, torch.Tensor], architecture: Architecture, path: Path) -> None:
-    """ValueError unless the tensors are those of the architecture."""
+    """Raise ValueError if the tensors differ from those of the architecture in name or shape."""
     with torch.device("meta"):
         expected = PairModel(architecture).state_dict()
     wrong = [
@@ -143,15 +151,15 @@ def _compare(tensors: Mapping[str, torch.Tensor], architecture: Architecture, pa
     ]
     problems = {
         "missing": [name for name in expected if name not in tensors],
-        "not of the model": [name for name in tensors if name not in expected],
-        "of another shape": wrong,
+        "unexpected": [name for name in tensors if name not in expected],
+        "wrong shape": wrong,
     }
-    if found := [f"{what}: {_some(names)}" for what, names in problems.items() if names]:
-        raise ValueError(f"{path} does not hold the tensors of a CLOOME model; {'; '.join(found)}")
+    if texts := [f"{problem}: {_first_names(names)}" for problem, names in problems.items() if names]:
+        raise ValueError(f"{path} does not hold the tensors of a CLOOME model; {'; '.join(texts)}")
 
 
 def _check_config(config: Path, architecture: Architecture) -> None:
-    """ValueError where the model's JSON says something else than the tensors."""
+    """Raise ValueError if the JSON file contradicts the sizes of the tensors."""
     try:
         settings = json.loads(config.read_text())
         if not isinstance(settings, dict):
@@ -161,7 +169,7 @@ def _check_config(config: Path, architecture: Architecture) -> None:
     field, compound = architecture.field, architecture.compound
     assert isinstance(field, ResNet)
     assert isinstance(compound, MLP)
-    found = {
+    sizes = {
         "embed_dim": architecture.embedding_size,
         "input_channels": architecture.field_inputs,
         "vision_layers": list(field.layers),
@@ -169,10 +177,10 @@ def _check_config(config: Path, architecture: Architecture) -> None:
         "molecule_layers": compound.layers,
         "hidden_dim": compound.width,
     }
-    for key, value in found.items():
+    for key, value in sizes.items():
         if key in settings and settings[key] != value:
-            raise ValueError(f"{config} says {key}: {settings[key]}, the checkpoint's tensors say {value}")
+            raise ValueError(f"{config} has {key}: {settings[key]}, but the tensors of the checkpoint have {value}")
 
 
-def _some(names: list[str]) -> str:
+def _first_names(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

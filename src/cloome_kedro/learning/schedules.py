@@ -1,19 +1,29 @@
-"""Learning-rate schedule."""
+"""Learning rate schedule."""
 
 import math
 
 
 def warmup_cosine_restarts(step: int, warmup_steps: int, total_steps: int, cycles: int = 1) -> float:
-    """Multiplier of the learning rate at a step: linear from 0, then cosine annealing with hard restarts, 0 at the end.
+    """Factor of the learning rate at a step: linear warm-up from 0, then cosine annealing with hard restarts.
 
     Parameters
     ----------
     step : int
-        Batches already trained on, from 0.
+        Number of earlier steps, from 0.
     warmup_steps, total_steps : int
-        Batches of the warm-up, and of the whole training with it.
+        Steps of the warm-up, and of the whole training including the warm-up.
     cycles : int
-        Number of cosine arcs.
+        Number of cosine arcs, each from 1 to 0.
+
+    Returns
+    -------
+    float
+        From 0 to 1. It is 0 when training ends.
+
+    Examples
+    --------
+    >>> [round(warmup_cosine_restarts(step, warmup_steps=2, total_steps=6), 2) for step in range(7)]
+    [0.0, 0.5, 1.0, 0.85, 0.5, 0.15, 0.0]
     """
     if step < warmup_steps:
         return step / warmup_steps

@@ -1,4 +1,4 @@
-"""Seeds of torch."""
+"""Seeded random draws of torch."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,9 +8,9 @@ import torch
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Within it, torch's CPU draws come from ``seed``; the state of before is put back after it.
+    """Draw torch's random numbers on the CPU from ``seed`` inside the block; restore the previous state after it.
 
-    For what takes no generator argument: the initialisation of layers and torchvision's random transforms.
+    It serves functions without a generator argument: the initialisation of layers and torchvision's random transforms.
     """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)

@@ -1,4 +1,4 @@
-"""The state of a training on disk, from which a killed one goes on."""
+"""The state of a training on disk, from which an interrupted training continues."""
 
 import json
 import logging
@@ -15,39 +15,40 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FitState:
-    """Folder with ``<digest>.pt``, state of an unfinished training, or ``<digest>.done.pt``, a finished one's results.
+    """Folder of the states and results of trainings.
 
-    The digest is that of all that a training depends on. Changed data or settings begin another training, which leaves
-    the state of the first as it is. Files are written under a temporary name and renamed.
+    ``<digest>.pt`` is the state of an unfinished training, ``<digest>.done.pt`` the results of a finished one. The
+    digest identifies everything that a training depends on. So changed data or settings start a new training, and the
+    old state stays. Files are written under a temporary name and then renamed.
     """
 
     folder: Path
 
     def finished(self, digest: str) -> dict[str, Any] | None:
-        """Results of this training, if it ran to its end."""
+        """Results of this training; None if it is not finished."""
         return _load(self._done(digest))
 
     def unfinished(self, digest: str) -> dict[str, Any] | None:
-        """State to go on from, if there is one."""
+        """State from which this training continues; None if there is none."""
         return _load(self._state(digest))
 
     def save(self, digest: str, state: dict[str, Any]) -> None:
-        """Keep the state: tensors, numbers, text, and lists and dicts of these."""
+        """Save the state: tensors, numbers, text, and lists and dicts of these."""
         _save(self._state(digest), state)
 
     def finish(self, digest: str, results: dict[str, Any]) -> None:
-        """Keep the results. The state that led to them and results of other trainings are removed."""
+        """Save the results; remove the state of this training and the results of other trainings."""
         _save(self._done(digest), results)
         self._state(digest).unlink(missing_ok=True)
         self._failure.unlink(missing_ok=True)
-        for left in self.folder.glob(f".{digest}.*.part.pt"):  # by a process that was killed while it saved
-            left.unlink(missing_ok=True)
+        for part in self.folder.glob(f".{digest}.*.part.pt"):  # of a process that was killed while it saved
+            part.unlink(missing_ok=True)
         for other in self.folder.glob("*.done.pt"):
             if other != self._done(digest):
                 other.unlink()
 
     def fail(self, record: dict[str, Any]) -> Path:
-        """Write down where a training broke off."""
+        """Write ``failure.json``, which says where a training failed; return its path."""
         with replace_file(self._failure) as part:
             part.write_text(json.dumps(record, indent=1) + "\n")
         return self._failure
@@ -74,5 +75,5 @@ def _load(path: Path) -> dict[str, Any] | None:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        logger.warning("%s cannot be read (%s): training begins again", path, error)
+        logger.warning("%s cannot be read (%s): the training starts from the beginning", path, error)
         return None

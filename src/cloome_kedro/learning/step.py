@@ -1,9 +1,13 @@
-"""One training step: the gradient of the whole batch's loss, whatever the batch is divided into.
+"""One training step: the gradient of the loss of the whole batch, also if the batch is divided.
 
-A contrastive loss needs all embeddings of a batch at once, but not all activations. Embeddings of micro-batches and of
-other devices are gathered first, without activations. The loss gives each embedding its gradient. Each micro-batch then
-runs once more, with activations, and takes the gradients of its embeddings from there (gradient caching, Gao et al.
-2021). A batch in one piece on one device runs once.
+A contrastive loss needs all embeddings of a batch at once, but not all activations. So a divided batch takes three
+steps (gradient caching, Gao et al. 2021):
+
+1. The embeddings of all micro-batches and devices are computed without activations and gathered.
+2. The loss of all embeddings gives the gradient of each embedding.
+3. Each micro-batch runs again, with activations, and passes the gradients of its embeddings on to the parameters.
+
+A batch that a device processes in one piece runs only once.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,62 +21,72 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from cloome_kedro.learning.objectives.base import Objective
 
-#: makes the network's inputs of a micro-batch, on the device, the same at every call
+#: returns the network's inputs of a micro-batch, on the device; every call gives the same values
 MicroBatch = Callable[[], tuple[torch.Tensor, torch.Tensor]]
 
 
 def backward(
     fabric: Fabric, network: _FabricModule, objective: Objective, micro_batches: Sequence[MicroBatch]
 ) -> torch.Tensor:
-    """Add the gradient of the batch's loss to the parameters, alike on all devices, and return the loss.
+    """Add the gradient of the batch's loss to the parameters, equally on all devices, and return the loss.
 
-    Without batch statistics loss and gradient are those of the batch in one piece. Batch normalisation in training
-    takes its statistics from each micro-batch on each device, and keeps them once in each step.
+    Without batch normalisation, loss and gradient are those of the undivided batch. Batch normalisation in training
+    uses the statistics of each micro-batch on each device. Each micro-batch updates the running statistics once.
 
     Parameters
     ----------
     fabric : Fabric
-        Launched; its devices hold equally many pairs each.
+        Launched. All devices have the same number of pairs.
     network
-        Set up by ``fabric``: inputs -> sets of embeddings (N, d) and numbers without dimension, by name.
+        Set up by ``fabric``. It maps inputs to sets of embeddings (N, d) and scalars without dimension, by name.
     objective : Objective
-        Takes what the network gives, of all pairs.
+        Loss of the network's output for all pairs.
     micro_batches : sequence of callables
         This device's part of the batch.
+
+    Returns
+    -------
+    torch.Tensor
+        Loss of the whole batch, without dimension and detached.
     """
-    in_one_piece = len(micro_batches) == 1
-    with torch.set_grad_enabled(in_one_piece), _statistics_kept(network, in_one_piece):
-        outputs = [network(*make()) for make in micro_batches]
+    undivided = len(micro_batches) == 1
+    with torch.set_grad_enabled(undivided), _running_statistics(network, updated=undivided):
+        outputs = [network(*make_inputs()) for make_inputs in micro_batches]
     sets = [name for name, tensor in outputs[0].items() if tensor.ndim]
-    parts = {name: torch.cat([output[name].detach() for output in outputs]) for name in sets}
-    pairs = len(parts[sets[0]])
-    own = slice(fabric.global_rank * pairs, (fabric.global_rank + 1) * pairs)
-    whole = {
-        name: (_gather(fabric, parts[name]) if name in parts else tensor.detach()).requires_grad_()
+    local = {name: torch.cat([output[name].detach() for output in outputs]) for name in sets}
+    pairs = len(local[sets[0]])
+    local_rows = slice(fabric.global_rank * pairs, (fabric.global_rank + 1) * pairs)
+    # The loss is computed on detached tensors, so that its gradient stops at the embeddings.
+    gathered = {
+        name: (_gather(fabric, local[name]) if name in local else tensor.detach()).requires_grad_()
         for name, tensor in outputs[0].items()
     }
-    loss = objective(whole)
-    found = torch.autograd.grad(loss, list(whole.values()), allow_unused=True)
-    gradients = {name: gradient for name, gradient in zip(whole, found, strict=True) if gradient is not None}
-    of_pairs = {name: gradients[name][own] for name in sets if name in gradients}
+    loss = objective(gathered)
+    all_gradients = torch.autograd.grad(loss, list(gathered.values()), allow_unused=True)
+    gradients = {name: gradient for name, gradient in zip(gathered, all_gradients, strict=True) if gradient is not None}
+    embedding_gradients = {name: gradients[name][local_rows] for name in sets if name in gradients}
+    scalar_gradients = {name: gradient for name, gradient in gradients.items() if name not in sets}
 
-    done = 0
-    for number, make in enumerate(micro_batches, start=1):
+    start = 0
+    for number, make_inputs in enumerate(micro_batches, start=1):
         with fabric.no_backward_sync(network, enabled=number < len(micro_batches)):
-            output = outputs[0] if in_one_piece else network(*make())
-            part = slice(done, done + len(output[sets[0]]))
-            done = part.stop
-            from_pairs = sum((output[name] * gradient[part]).sum() for name, gradient in of_pairs.items())
-            from_numbers = [
-                output[name] * gradients[name] / len(micro_batches) for name in gradients if name not in of_pairs
-            ]
-            # Devices' gradients are averaged: each has a share of the pairs, but the whole of the numbers' gradients.
-            fabric.backward(fabric.world_size * from_pairs + sum(from_numbers))
+            output = outputs[0] if undivided else network(*make_inputs())
+            rows = slice(start, start + len(output[sets[0]]))
+            start = rows.stop
+            from_embeddings = sum(
+                (output[name] * gradient[rows]).sum() for name, gradient in embedding_gradients.items()
+            )
+            from_scalars = sum(
+                output[name] * gradient / len(micro_batches) for name, gradient in scalar_gradients.items()
+            )
+            # Fabric averages over devices. Each device has only its share of the gradients of embeddings, but the
+            # complete gradients of the scalars.
+            fabric.backward(fabric.world_size * from_embeddings + from_scalars)
     return loss.detach()
 
 
 def _gather(fabric: Fabric, embeddings: torch.Tensor) -> torch.Tensor:
-    """(N, d) of this device -> (devices x N, d), by rank; a tensor of its own."""
+    """Gather (N, d) of each device into a new tensor (devices x N, d), ordered by rank."""
     if fabric.world_size == 1:
         return embeddings.clone()
     gathered = fabric.all_gather(embeddings)
@@ -81,11 +95,13 @@ def _gather(fabric: Fabric, embeddings: torch.Tensor) -> torch.Tensor:
 
 
 @contextmanager
-def _statistics_kept(network: nn.Module, kept: bool) -> Iterator[None]:
-    """Unless ``kept``, batch normalisation leaves its running statistics as they are."""
-    norms = [] if kept else [m for m in network.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+def _running_statistics(network: nn.Module, updated: bool) -> Iterator[None]:
+    """Whether batch normalisation updates its running statistics inside the block."""
+    layers = [m for m in network.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    norms = [] if updated else layers
     for norm in norms:
-        # A layer that does not track normalises by the batch's statistics in training, and as ever in evaluation.
+        # Without tracking, a layer in training still normalises by the statistics of the batch, and a layer in
+        # evaluation still normalises by its running statistics.
         norm.track_running_stats = False
     try:
         yield

@@ -1,4 +1,4 @@
-"""What a model needs before its first step, to embed with fresh weights."""
+"""Batch normalisation statistics of an untrained model."""
 
 import numpy as np
 import torch
@@ -13,36 +13,39 @@ from cloome_kedro.learning.views.base import Read, View
 def calibrate_field_statistics(
     embedder: Embedder, read: Read, fields: np.ndarray, view: View, seed: int, at_most: int = 2048
 ) -> None:
-    """Set the batch-normalisation statistics of the field encoder to their means over batches of a sample of fields.
+    """Measure the batch normalisation statistics of the field encoder on a sample of fields.
 
-    A fresh layer normalises by mean 0 and variance 1, which its inputs do not have. Without this the network would not
-    be the one that training begins with, and nearly all fields would point the same way. No weight changes.
+    A new layer normalises by mean 0 and variance 1, which are not the statistics of its inputs. A training normalises
+    by those of its batches, from its first step on. Without this function, the embeddings of nearly all fields would
+    have the same direction. Weights do not change.
 
     Parameters
     ----------
     embedder
-        Its model, batch size and device.
+        Holds the model, the batch size and the device.
     read
-        Positions -> what is read of these rows.
+        Positions of rows (B,) -> arrays (B, ...).
     fields : (n,) int
-        Positions to draw ``at_most`` from; give those of the training fold only.
+        Positions of fields; give only fields of the training fold.
     view
-        Makes the encoder's input.
+        Turns the arrays into the input of the encoder.
     seed
-        Of the sample.
+        Seed of the sample.
+    at_most
+        Largest number of fields in the sample.
     """
     model = embedder.model
     layers = [module for module in model.visual.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     momenta = [layer.momentum for layer in layers]
     sample = np.random.default_rng(seed).permutation(fields)[:at_most]
-    # Batches are of about one size, since each weighs as much. They hold two fields or more, since one has no
-    # statistics in maps of 1 x 1.
+    # Batches have about the same size, since all have the same weight in the mean. They hold at least two fields,
+    # since a single field has no variance in maps of 1 x 1 pixels.
     count = max(1, min(-(-len(sample) // embedder.batch_size), len(sample) // 2))
     batches = np.array_split(sample, count)
     model.to(embedder.device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     for layer in layers:
         layer.reset_running_stats()
-        layer.momentum = None  # a plain mean over batches
+        layer.momentum = None  # mean over batches with equal weights
         layer.train()
     for batch in prefetch(lambda batch: as_tensor(read(batch)), batches):
         model.encode_fields(view(batch.to(embedder.device)))

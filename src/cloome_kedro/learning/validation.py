@@ -1,4 +1,4 @@
-"""What a training measures on its validation fields after an epoch."""
+"""Loss and metrics of the validation fold, measured after every epoch of a training."""
 
 import logging
 import math
@@ -18,24 +18,25 @@ from cloome_kedro.learning.objectives.base import Objective
 
 logger = logging.getLogger(__name__)
 
-#: (embeddings of fields, embeddings of compounds), row i of both a pair -> named metrics, the higher the better
+#: (embeddings of fields, embeddings of compounds) -> metrics by name, higher is better; row i of both is a pair
 Measure = Callable[[np.ndarray, np.ndarray], dict[str, float]]
 
-#: one row of the history -> whether training ends there
+#: row of the history of an epoch -> whether training ends after this epoch
 Report = Callable[[dict[str, Any]], bool]
 
 
 class TaskMetric(NamedTuple):
-    """A validation metric of embeddings of fields alone.
+    """A validation metric that needs only embeddings of fields.
 
     Attributes
     ----------
     name
-        Under which it is measured, after ``validation_`` in the history.
+        Name of the metric. Its column in the history is ``validation_<name>``.
     fields
-        (n,) int positions of the fields that it needs, none of a test compound.
+        (n,) int positions of the fields that it needs; none shows a test compound.
     score
-        Their embeddings (n, d), in that order -> metric, the higher the better; pickled where several devices train.
+        Embeddings of these fields (n, d), in the same order -> metric, higher is better. It is pickled if several
+        devices train.
     """
 
     name: str
@@ -50,13 +51,13 @@ class Validation:
     Attributes
     ----------
     measure
-        Of the validation pairs.
+        Measures metrics of the validation pairs.
     tasks
-        Measured beside it; ``FitConfig.keep`` can name them, too.
+        Further metrics. ``FitConfig.keep`` can name all metrics.
     report
-        Is given every row of the history as soon as it is there, after an interruption the earlier rows once more. If
-        it returns true, training ends after that epoch. With several devices it is pickled, and called in the process
-        of the first.
+        It is called with every row of the history, and after an interruption also with the earlier rows again. If it
+        returns true, training ends after this epoch. With several devices it is pickled, and called in the process of
+        the first device.
     """
 
     measure: Measure
@@ -64,7 +65,7 @@ class Validation:
     report: Report | None = None
 
 
-_COLLAPSED = 1e-3  # share of the embeddings' mean squared length that is variance
+_COLLAPSED = 1e-3  # smallest allowed ratio of the variance of embeddings to their mean squared length
 
 
 def validation_row(
@@ -75,48 +76,64 @@ def validation_row(
     config: FitConfig,
     validation: Validation,
 ) -> dict[str, float]:
-    """Mean loss over batches of the validation pairs, and the metrics of all of them; no metrics for fewer than two.
+    """Measure the mean loss over batches of validation pairs, and all metrics.
 
-    Every field that a metric needs is embedded once.
+    Every field is embedded once, also if several metrics need it. With fewer than two validation pairs, the loss is NaN
+    and there are no metrics. A warning is logged if all embeddings are nearly the same.
 
-    Warns of embeddings that are nearly one point. Raises FloatingPointError where embeddings are not finite.
+    Returns
+    -------
+    dict of str to float
+        ``validation_loss`` and ``validation_<metric>``.
+
+    Raises
+    ------
+    FloatingPointError
+        If an embedding is not finite.
     """
     pairs, tasks = data.validation, validation.tasks
     if len(pairs) < 2:
         return {"validation_loss": math.nan}
-    held = config.micro_batch_size or config.batch_size // config.devices  # what training holds at a time fits
-    embed = Embedder(model, held, fabric.device, progress=False)
+    # A batch of the size that a device holds in training fits into its memory.
+    embed = Embedder(
+        model, config.micro_batch_size or config.batch_size // config.devices, fabric.device, progress=False
+    )
     with fabric.autocast():
-        # Validation fields come first, so that tasks do not change the batches that they are in.
-        others = np.setdiff1d(np.concatenate([task.fields for task in tasks]), pairs) if tasks else pairs[:0]
-        embedded = np.concatenate([pairs, others])
-        vectors = embed("field", data.field.read, embedded, data.field.view)
+        # Fields of validation pairs come first, so that their batches do not depend on the tasks.
+        only_tasks = np.setdiff1d(np.concatenate([task.fields for task in tasks]), pairs) if tasks else pairs[:0]
+        positions = np.concatenate([pairs, only_tasks])
+        vectors = embed("field", data.field.read, positions, data.field.view)
         compounds = embed("compound", data.compound.read, pairs, data.compound.view)
     fields = vectors[: len(pairs)]
-    _check_embeddings("field", vectors, fields)
-    _check_embeddings("compound", compounds, compounds)
-    numbers = {name: number.detach().cpu() for name, number in model.numbers().items()}
+    _check_finite("field", vectors)
+    _check_finite("compound", compounds)
+    _warn_of_collapse("field", fields)
+    _warn_of_collapse("compound", compounds)
+    scalars = {name: scalar.detach().cpu() for name, scalar in model.scalars().items()}
     losses = [
-        objective({"field": torch.from_numpy(fields[part]), "compound": torch.from_numpy(compounds[part]), **numbers})
+        objective({"field": torch.from_numpy(fields[part]), "compound": torch.from_numpy(compounds[part]), **scalars})
         for part in np.array_split(np.arange(len(pairs)), max(1, len(pairs) // config.batch_size))
     ]
     metrics = validation.measure(fields, compounds)
-    order = np.argsort(embedded)
+    order = np.argsort(positions)
     for task in tasks:
-        of_task = vectors[order[np.searchsorted(embedded, task.fields, sorter=order)]]
-        metrics = metrics | {task.name: task.score(of_task)}
+        rows = order[np.searchsorted(positions, task.fields, sorter=order)]
+        metrics = metrics | {task.name: task.score(vectors[rows])}
     loss = float(np.mean([loss.item() for loss in losses]))
     return {"validation_loss": loss, **{f"validation_{name}": float(value) for name, value in metrics.items()}}
 
 
-def _check_embeddings(side: str, vectors: np.ndarray, of_pairs: np.ndarray) -> None:
+def _check_finite(side: str, vectors: np.ndarray) -> None:
     if not np.isfinite(vectors).all():
         raise FloatingPointError(
             f"{side} embeddings of the validation fold are not finite: lower the learning rate or lengthen the warm-up"
         )
-    if of_pairs.var(axis=0).sum() < _COLLAPSED * np.square(of_pairs).sum(axis=1).mean():
+
+
+def _warn_of_collapse(side: str, vectors: np.ndarray) -> None:
+    if vectors.var(axis=0).sum() < _COLLAPSED * np.square(vectors).sum(axis=1).mean():
         logger.warning(
-            "%s embeddings have collapsed: those of the whole validation fold are nearly one point; look at the "
+            "%s embeddings have collapsed: all embeddings of the validation fold are nearly the same; check the "
             "learning rate, the warm-up and the normalisation",
             side,
         )

@@ -1,1 +1,1 @@
-"""Hyperparameter searches: spaces, and an Optuna study that several processes share and a kill does not end."""
+"""Hyperparameter searches: search spaces, and Optuna studies that several processes share and that survive a kill."""

@@ -1,4 +1,4 @@
-"""Settings of a search, as a plain dataclass."""
+"""Settings of a search, as a dataclass."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -11,22 +11,23 @@ class SearchConfig:
     Attributes
     ----------
     sampler
-        ``grid`` goes through every point of the space; ``tpe`` learns from the trials that have ended.
+        ``grid`` tries every point of the space. ``tpe`` learns from finished trials. ``random`` draws at random.
     trials
-        How many there are in all, the ones given and those of earlier searches of the study among them; a grid has its
-        own number.
+        Total number of trials in the study, including the given points and trials of earlier searches. It has no effect
+        on a grid.
     pruner
-        ``median`` ends a trial whose best value so far is below the median of the others' at the same epoch.
+        ``median`` ends a trial whose best value is below the median of the other trials at the same epoch.
     seed
-        All draws come from it.
+        Seed of all draws.
     workers
-        Processes on this machine.
+        Number of processes on this machine.
     heartbeat_seconds
-        A trial without a sign of life for twice as long is run again by another worker.
+        Time between heartbeats of a running trial. After twice this time without one, another worker runs the trial
+        again.
     startup_trials
-        Trials that end before ``tpe`` draws otherwise than at random, and before any is pruned.
+        Number of finished trials before ``tpe`` stops to draw at random, and before a trial can be pruned.
     warmup_epochs
-        Epochs in which no trial is pruned.
+        Number of first epochs in which no trial is pruned.
     """
 
     __pydantic_config__: ClassVar[dict] = {"extra": "forbid"}
@@ -41,11 +42,11 @@ class SearchConfig:
     warmup_epochs: int = 1
 
     def __post_init__(self):
-        least = {"workers": 1, "heartbeat_seconds": 1, "seed": 0, "startup_trials": 0, "warmup_epochs": 0}
+        minima = {"workers": 1, "heartbeat_seconds": 1, "seed": 0, "startup_trials": 0, "warmup_epochs": 0}
         if self.sampler != "grid":
             if self.trials is None:
-                raise ValueError(f"SearchConfig: trials must be a number where the sampler is {self.sampler}")
-            least["trials"] = 1
-        for name, minimum in least.items():
+                raise ValueError(f"SearchConfig: trials must be a number if the sampler is {self.sampler}")
+            minima["trials"] = 1
+        for name, minimum in minima.items():
             if getattr(self, name) < minimum:
                 raise ValueError(f"SearchConfig: {name} must be at least {minimum}, is {getattr(self, name)}")

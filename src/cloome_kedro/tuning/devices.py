@@ -1,4 +1,4 @@
-"""Which of this machine's devices a worker sees."""
+"""Share of each worker in the GPUs and cores of this machine."""
 
 import os
 import subprocess
@@ -7,25 +7,25 @@ from contextlib import contextmanager
 
 
 def visible_gpus() -> list[str]:
-    """NVIDIA devices that this process sees, as CUDA_VISIBLE_DEVICES names them; torch is not asked, nor loaded."""
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named is not None:
-        return [name.strip() for name in named.split(",") if name.strip() not in ("", "-1")]
+    """Find the GPUs that this process sees, named as in CUDA_VISIBLE_DEVICES, without loading torch."""
+    variable = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if variable is not None:
+        return [name.strip() for name in variable.split(",") if name.strip() not in ("", "-1")]
     try:
-        done = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, timeout=60)
+        listing = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
         return []
-    return [str(index) for index in range(sum(line.startswith("GPU ") for line in done.stdout.splitlines()))]
+    return [str(index) for index in range(sum(line.startswith("GPU ") for line in listing.stdout.splitlines()))]
 
 
 def device_name() -> str:
-    """``cuda:`` and the visible devices, or ``cpu``."""
+    """Name of the devices of this process: ``cuda:`` and the visible GPUs, or ``cpu``."""
     gpus = visible_gpus()
     return f"cuda:{','.join(gpus)}" if gpus else "cpu"
 
 
 def environments(workers: int) -> list[dict[str, str]]:
-    """Environment variables that give each worker its share: of the visible devices in turn, and of the cores."""
+    """Environment variables of each worker, which deal out the visible GPUs in turn and divide the cores."""
     gpus = visible_gpus()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(max(1, cores // workers)))}
@@ -37,7 +37,7 @@ def environments(workers: int) -> list[dict[str, str]]:
 
 @contextmanager
 def environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Environment variables for the processes that are started within."""
+    """Set environment variables inside the block, for processes that are started there."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:

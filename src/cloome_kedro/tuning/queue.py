@@ -1,4 +1,4 @@
-"""The queue of a study: every trial is enqueued before it runs, so a study has exactly as many as were asked for."""
+"""The queue of a study: every trial is enqueued before it runs, so a study has exactly the configured number."""
 
 import json
 import logging
@@ -21,11 +21,11 @@ from cloome_kedro.tuning.store import quiet
 
 logger = logging.getLogger(__name__)
 
-#: (where it is from: ``default``, ``published``, ..., point)
-First = Sequence[tuple[str, Point]]
+#: (source, such as ``default`` or ``published``, point)
+SourcedPoints = Sequence[tuple[str, Point]]
 
-_BEAT = 1.0  # seconds between signs of life of a lock's holder
-_PATIENCE = 20.0  # seconds without one after which a lock is taken over
+_BEAT_SECONDS = 1.0  # between heartbeats of the process that holds a lock
+_PATIENCE = 20.0  # seconds without a heartbeat after which a lock is taken over
 
 
 class _LockLost(Exception):
@@ -33,53 +33,55 @@ class _LockLost(Exception):
 
 
 class _Lock:
-    """A study beside the study: its name can be made once in the database, whoever asks, on whichever machine."""
+    """Lock of a study: a second study in the database, whose name only one process on any machine can create."""
 
     def __init__(self, storage: BaseStorage, study: str, patience: float):
         self._storage, self._name, self._patience = storage, f"{study}.lock", patience
-        self._token, self._beaten = uuid.uuid4().hex, 0.0
+        self._token, self._last_beat = uuid.uuid4().hex, 0.0
 
     def acquire(self) -> None:
-        sign, since = None, time.monotonic()
+        """Wait until no other process holds the lock, then take it."""
+        last_state, unchanged_since = None, time.monotonic()
         while True:
             try:
                 self._id = self._storage.create_new_study([StudyDirection.MAXIMIZE], self._name)
                 self._beat()
                 return
-            except KeyError:  # taken for that of a killed process, which another has just removed
+            except KeyError:  # another process mistook the new lock for that of a killed process, and deleted it
                 continue
             except DuplicatedStudyError:
                 pass
             try:
-                other = self._storage.get_study_id_from_name(self._name)
-                seen = (other, self._storage.get_study_user_attrs(other))
-                if seen != sign:
-                    sign, since = seen, time.monotonic()
-                elif time.monotonic() - since > self._patience:  # its holder was killed
-                    logger.warning("taking over the lock %s, left behind by a killed process", self._name)
-                    self._storage.delete_study(other)
+                held = self._storage.get_study_id_from_name(self._name)
+                state = (held, self._storage.get_study_user_attrs(held))
+                if state != last_state:
+                    last_state, unchanged_since = state, time.monotonic()
+                elif time.monotonic() - unchanged_since > self._patience:  # the process that held it was killed
+                    logger.warning("taking over the lock %s of a killed process", self._name)
+                    self._storage.delete_study(held)
                     continue
-            except KeyError:  # released meanwhile
+            except KeyError:  # it was released in the meantime
                 continue
             time.sleep(0.1)
 
     def keep(self) -> None:
-        """Show a sign of life.
+        """Record a heartbeat.
 
         Raises
         ------
         _LockLost
-            Where another process has taken the lock over.
+            If another process has taken over the lock.
         """
         try:
             if self._storage.get_study_user_attrs(self._id).get("holder", [None])[0] != self._token:
                 raise _LockLost
-            if time.monotonic() - self._beaten > _BEAT:
+            if time.monotonic() - self._last_beat > _BEAT_SECONDS:
                 self._beat()
         except KeyError:
             raise _LockLost from None
 
     def release(self) -> None:
+        """Delete the lock if this process still holds it."""
         try:
             self.keep()
             self._storage.delete_study(self._id)
@@ -87,8 +89,8 @@ class _Lock:
             pass
 
     def _beat(self) -> None:
-        self._beaten = time.monotonic()
-        self._storage.set_study_user_attr(self._id, "holder", [self._token, self._beaten])
+        self._last_beat = time.monotonic()
+        self._storage.set_study_user_attr(self._id, "holder", [self._token, self._last_beat])
 
 
 @contextmanager
@@ -106,53 +108,53 @@ def fill(
     study: Study,
     storage: BaseStorage,
     space: Space,
-    first: First,
+    first: SourcedPoints,
     config: SearchConfig,
     patience: float = _PATIENCE,
 ) -> None:
-    """Enqueue what the study is short of: the ``first`` points, then the rest of the grid or trials to be drawn.
+    """Enqueue missing trials: the ``first`` points, then the points of the grid or trials that the sampler will draw.
 
-    A point that a trial has, or had, is not enqueued again, so this may be called as often as one likes, by several
-    processes at once. Without a grid the study then has ``config.trials`` trials (copies of killed ones do not count),
-    or as many as ``first`` has points, where those are more.
+    A point is not enqueued again if the study has a trial of it. So this function may be called repeatedly, also by
+    several processes at the same time. A study without a grid then has ``config.trials`` trials, or as many as there
+    are ``first`` points if these are more. Copies of killed trials do not count.
 
     Parameters
     ----------
     first : sequence of (str, Point)
-        The user attribute ``source`` of the trial, and its point.
+        Source and point of each trial that is tried first. The source becomes the user attribute ``source``.
     patience : float
-        Seconds without a sign of life of another process that enqueues, after which it counts as killed.
+        If another process that enqueues has no heartbeat for this number of seconds, it is treated as killed.
 
     Raises
     ------
     ValueError
-        Where the space does not contain one of ``first``, or has no grid.
+        If the space does not contain a point of ``first``, or has no grid.
     """
-    fixed = [(source, space.check(point)) for source, point in first]
+    points = [(source, space.check(point)) for source, point in first]
     if config.sampler == "grid":
-        fixed += [("grid", point) for point in space.grid()]
+        points += [("grid", point) for point in space.grid()]
     while True:
         try:
             with _locked(storage, study.study_name, patience) as lock:
-                _enqueue(study, fixed, config, lock)
+                _enqueue(study, points, config, lock)
             return
         except _LockLost:
-            logger.warning("the lock of %s was taken over: once more", study.study_name)
+            logger.warning("another process took over the lock of study %s: enqueueing again", study.study_name)
 
 
-def _enqueue(study: Study, fixed: First, config: SearchConfig, lock: _Lock) -> None:
+def _enqueue(study: Study, points: SourcedPoints, config: SearchConfig, lock: _Lock) -> None:
     trials = study.get_trials(deepcopy=False)
-    places = sum("failed_trial" not in trial.system_attrs for trial in trials)
+    enqueued = sum("failed_trial" not in trial.system_attrs for trial in trials)
     known = {_key(trial.system_attrs.get("fixed_params") or trial.params) for trial in trials}
     missing: dict[str, tuple[str, Point]] = {}
-    for source, point in fixed:
+    for source, point in points:
         if (key := _key(point)) not in known:
             missing.setdefault(key, (source, point))
-    rows = list(missing.values())
+    new = list(missing.values())
     if config.sampler != "grid":
         assert config.trials is not None
-        rows += [(config.sampler, {})] * (config.trials - places - len(rows))
-    for place, (source, point) in enumerate(tqdm(rows, desc="enqueueing trials", delay=2), places):
+        new += [(config.sampler, {})] * (config.trials - enqueued - len(new))
+    for place, (source, point) in enumerate(tqdm(new, desc="enqueueing trials", delay=2), enqueued):
         lock.keep()
         study.enqueue_trial(point, {"source": source, PLACE: place})
 
@@ -162,9 +164,10 @@ def _key(point: Point) -> str:
 
 
 def claim(study: Study, storage: BaseStorage) -> Trial | None:
-    """Take the waiting trial with the lowest number; none if none waits."""
+    """Take the waiting trial with the lowest number; None if no trial is waiting."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-        # First the heartbeat: a trial that runs without one would never be given up, if this process were killed now.
+        # The heartbeat comes first. If this process were killed in between, a running trial without a heartbeat would
+        # never be run again.
         storage.record_heartbeat(trial._trial_id)  # type: ignore[attr-defined]
         try:
             if storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING):

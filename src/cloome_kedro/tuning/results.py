@@ -1,4 +1,4 @@
-"""What a study has found, as tables."""
+"""Tables of the results of a study."""
 
 import json
 import math
@@ -11,7 +11,9 @@ from optuna import Study
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
-_LEAST = 4  # complete trials, below which no importance is told
+from cloome_kedro.tuning.store import failure_reason
+
+_MIN_TRIALS = 4  # complete trials that importances need
 
 _TYPES = {
     "number": "int64",
@@ -31,12 +33,12 @@ _TYPES = {
 
 
 def winner(study: Study) -> FrozenTrial:
-    """The complete trial with the highest value, of equals the one with the lowest number.
+    """Find the complete trial with the highest value; if values are equal, the one with the lowest number.
 
     Raises
     ------
     ValueError
-        Where no trial is complete.
+        If no trial is complete.
     """
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if not complete:
@@ -45,16 +47,16 @@ def winner(study: Study) -> FrozenTrial:
 
 
 def trials_table(study: Study) -> pd.DataFrame:
-    """One row a trial.
+    """Make a table with one row per trial.
 
     Returns
     -------
     pandas.DataFrame
-        number; state; source; value (of a pruned trial its last report); epoch (the best, from 0); epochs (reported);
-        seconds; started (ISO 8601); worker (host:process); device; retry_of (number of the first of the trials with
-        this point that were killed); reason (of a failure); best (whether it is the winner); then one column a searched
-        parameter, under its dotted name, missing where the parameter is not searched. A parameter with values of
-        several types is text.
+        number; state; source; value (last reported value if the trial was pruned); epoch (best epoch, from 0); epochs
+        (number of reported epochs); seconds; started (ISO 8601); worker (host:process); device; retry_of (number of the
+        first killed trial that this trial repeats); reason (of a failure); best (whether it is the winner). Then one
+        column per searched parameter, under its dotted name. It is missing in trials that do not search the parameter.
+        A parameter with values of several types is stored as text.
     """
     trials = study.get_trials(deepcopy=False)
     best = winner(study).number if any(t.state == TrialState.COMPLETE for t in trials) else None
@@ -71,9 +73,7 @@ def trials_table(study: Study) -> pd.DataFrame:
             "worker": trial.user_attrs.get("worker"),
             "device": trial.user_attrs.get("device"),
             "retry_of": trial.system_attrs.get("failed_trial"),
-            "reason": trial.user_attrs.get("reason", "its process was killed")
-            if trial.state == TrialState.FAIL
-            else None,
+            "reason": failure_reason(trial) if trial.state == TrialState.FAIL else None,
             "best": trial.number == best,
         }
         for trial in trials
@@ -87,15 +87,15 @@ def trials_table(study: Study) -> pd.DataFrame:
 
 def _column(values: Sequence[Any]) -> pd.Series:
     kinds = {type(value) for value in values if value is not pd.NA}
-    for types, dtype in (({bool}, "boolean"), ({int}, "Int64"), ({int, float}, "Float64")):
-        if kinds <= types:
+    for numeric, dtype in (({bool}, "boolean"), ({int}, "Int64"), ({int, float}, "Float64")):
+        if kinds <= numeric:
             return pd.Series(values, dtype=dtype)
     text = [v if v is pd.NA or isinstance(v, str) else json.dumps(v) for v in values]
     return pd.Series(text, dtype="string")
 
 
 def epochs_table(study: Study) -> pd.DataFrame:
-    """Columns trial (number), epoch (from 0) and value: what each trial reported."""
+    """Make a table of the values that trials reported: columns trial (number), epoch (from 0) and value."""
     rows = [
         (trial.number, epoch, value)
         for trial in study.get_trials(deepcopy=False)
@@ -106,26 +106,27 @@ def epochs_table(study: Study) -> pd.DataFrame:
 
 
 def importances(study: Study, seed: int) -> pd.DataFrame:
-    """Share of the variance of the values that each parameter explains alone, by fANOVA (Hutter et al., 2014).
+    """Compute the importance of each parameter by fANOVA (Hutter et al. 2014).
 
-    A parameter that is searched under a condition is judged among the trials that fulfil it, so its share is not one of
-    the same whole.
+    The importance is the share of the variance of trial values that the parameter explains alone. For a parameter with
+    a condition, only trials that fulfil the condition are used. Its share therefore refers to another variance than the
+    shares of other parameters.
 
     Returns
     -------
     pandas.DataFrame
-        parameter, importance (between 0 and 1, highest first) and trials (complete ones that it was found from). Empty
-        where fewer than four trials are complete, or all values are equal.
+        parameter, importance (from 0 to 1, highest first) and trials (number of complete trials used). It is empty if
+        fewer than four trials are complete or all values are equal.
     """
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     shared = [name for name in _names(complete) if all(name in trial.params for trial in complete)]
     rows = [(name, share, len(complete)) for name, share in _shares(study, complete, shared, seed).items()]
     for name in _names(complete):
         if name not in shared:
-            having = [trial for trial in complete if name in trial.params]
-            share = _shares(study, having, [*shared, name], seed).get(name)
+            searching = [trial for trial in complete if name in trial.params]
+            share = _shares(study, searching, [*shared, name], seed).get(name)
             if share is not None:
-                rows.append((name, share, len(having)))
+                rows.append((name, share, len(searching)))
     table = pd.DataFrame(rows, columns=["parameter", "importance", "trials"])
     table = table.astype({"parameter": "str", "importance": "float64", "trials": "int64"})
     return table.sort_values("importance", ascending=False, kind="stable", ignore_index=True)
@@ -137,7 +138,7 @@ def _names(trials: Sequence[FrozenTrial]) -> list[str]:
 
 def _shares(study: Study, trials: Sequence[FrozenTrial], names: list[str], seed: int) -> dict[str, float]:
     values = [trial.value for trial in trials if trial.value is not None]
-    if len(values) < _LEAST or np.ptp(values) == 0:
+    if len(values) < _MIN_TRIALS or np.ptp(values) == 0:
         return {}
     shares = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=seed), params=names)
     return {name: share for name, share in shares.items() if math.isfinite(share)}

@@ -1,4 +1,4 @@
-"""Samplers whose draws do not depend on who draws, and the pruner."""
+"""Samplers whose draws do not depend on the process that draws, and the pruner."""
 
 import zlib
 from collections.abc import Callable
@@ -14,21 +14,21 @@ from optuna.trial import FrozenTrial
 
 from cloome_kedro.tuning.config import SearchConfig
 
-#: user attribute: how many trials of the study, copies of killed ones aside, came before
+#: user attribute: number of earlier trials of the study, without copies of killed trials
 PLACE = "place"
 
 
 class SeededSampler(BaseSampler):
-    """Draw each value with a sampler of its own, seeded by the trial's place and the parameter's name.
+    """Draw each value with a new sampler, seeded by the place of the trial and the name of the parameter.
 
-    A sampler that is seeded once draws the same again after a resume, and in every process that takes part.
+    A sampler that is seeded only once would repeat its draws after an interruption, and in every process.
     """
 
     def __init__(self, make: Callable[..., BaseSampler], seed: int):
         self._make, self._seed = make, seed
 
     def _sampler(self, trial: FrozenTrial, name: str = "") -> BaseSampler:
-        place = trial.user_attrs.get(PLACE, trial.number)  # without one where a user enqueued the trial
+        place = trial.user_attrs.get(PLACE, trial.number)  # a trial that a user enqueued has no place
         entropy = [self._seed, place, zlib.crc32(name.encode())]
         return self._make(seed=int(np.random.SeedSequence(entropy).generate_state(1)[0]))
 
@@ -47,9 +47,9 @@ class SeededSampler(BaseSampler):
 
 
 def make_sampler(config: SearchConfig) -> BaseSampler:
-    """The sampler of a search; a grid draws nothing, but for trials that another sampler was to draw."""
+    """Make the sampler of a search. With a grid it draws only trials that an earlier search left to its sampler."""
     if config.sampler == "tpe":
-        # constant_liar: points that are being tried elsewhere count as bad, so that workers keep apart
+        # constant_liar: running trials count as bad, so that workers try different points
         return SeededSampler(
             partial(TPESampler, constant_liar=True, n_startup_trials=config.startup_trials), config.seed
         )
@@ -57,7 +57,7 @@ def make_sampler(config: SearchConfig) -> BaseSampler:
 
 
 def make_pruner(config: SearchConfig) -> BasePruner:
-    """The pruner of a search; epochs count from 0."""
+    """Make the pruner of a search. Epochs count from 0."""
     if config.pruner == "median":
         return MedianPruner(n_startup_trials=config.startup_trials, n_warmup_steps=config.warmup_epochs)
     return NopPruner()

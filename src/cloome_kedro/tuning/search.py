@@ -1,4 +1,4 @@
-"""The search: make a study or go on with it, fill its queue, and work until all of it has ended."""
+"""The search: create or continue a study, fill its queue, and work until all trials have ended."""
 
 import logging
 import multiprocessing
@@ -17,7 +17,7 @@ from cloome_kedro.signals import ended_by_sigterm
 from cloome_kedro.tuning.config import SearchConfig
 from cloome_kedro.tuning.devices import environment, environments
 from cloome_kedro.tuning.queue import fill
-from cloome_kedro.tuning.store import StudyStore, quiet
+from cloome_kedro.tuning.store import StudyStore, failure_reason, quiet
 from cloome_kedro.tuning.worker import Objective, Outcome, Question, Report, Search, work
 
 __all__ = ["Objective", "Outcome", "Question", "Report", "search"]
@@ -26,29 +26,36 @@ logger = logging.getLogger(__name__)
 
 _IDENTITY = "identity"
 _UNFINISHED = (TrialState.WAITING, TrialState.RUNNING)
-_GRACE = 60.0  # seconds that a worker has to end once it is told to
+_GRACE_SECONDS = 60.0  # time for a worker to end after SIGTERM
 
 
 def search(store: StudyStore, name: str, question: Question, config: SearchConfig) -> Study:
-    """Search a study to its end, alone or with others that were started elsewhere; one that has ended is given back.
+    """Run a study to its end, together with searches of the same study on other machines.
+
+    A finished study is returned as it is.
 
     Parameters
     ----------
     store
-        Where studies are kept.
+        Where studies are stored.
     name
-        The study's name in the database; it is made where there is none.
+        Name of the study in the database. The study is created if it does not exist.
     question
-        What is searched for.
+        What is searched.
     config
         How it is searched.
+
+    Returns
+    -------
+    optuna.Study
+        The finished study.
 
     Raises
     ------
     ValueError
-        Where the study has another identity, or the space does not contain a point or has no grid.
+        If the study was started with another identity, or the space does not contain a point or has no grid.
     RuntimeError
-        Where every worker has died, or no trial was completed.
+        If all workers have died, or no trial is complete.
     """
     searched = Search(store, name, question, config)
     with ended_by_sigterm():
@@ -59,11 +66,11 @@ def search(store: StudyStore, name: str, question: Question, config: SearchConfi
                 work(searched, study, show)
             else:
                 _work_in_processes(searched, study, show)
-    shutil.rmtree(store.trials(name), ignore_errors=True)  # of trials that were killed too often
+    shutil.rmtree(store.trials(name), ignore_errors=True)  # folders of trials that were killed too often
     if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         failed = study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
-        reasons = dict.fromkeys(trial.user_attrs.get("reason", "its process was killed") for trial in failed)
-        raise RuntimeError(f"study {name!r}: none of its trials was completed. {'; '.join(list(reasons)[:3])}")
+        reasons = dict.fromkeys(map(failure_reason, failed))
+        raise RuntimeError(f"study {name!r}: no trial is complete. Reasons: {'; '.join(list(reasons)[:3])}")
     return study
 
 
@@ -75,12 +82,12 @@ def _open(searched: Search) -> Study:
     if _IDENTITY not in study.user_attrs and not study.get_trials(deepcopy=False):
         study.set_user_attr(_IDENTITY, identity)
     known = study.user_attrs.get(_IDENTITY, {})
-    if different := [key for key in {**known, **identity} if known.get(key) != identity.get(key)]:
-        details = "; ".join(f"{key} was {_short(known.get(key))}, is {_short(identity.get(key))}" for key in different)
+    if changed := [key for key in {**known, **identity} if known.get(key) != identity.get(key)]:
+        details = "; ".join(f"{key} was {_short(known.get(key))}, is {_short(identity.get(key))}" for key in changed)
         raise ValueError(
-            f"study {name!r} in {store.place} cannot go on, its trials would not be comparable: {details}. Give this "
-            f"search a name of its own (tuning.study), or delete the old one: optuna delete-study --storage "
-            f"{store.place} --study-name {name!r}"
+            f"study {name!r} in {store.safe_url} cannot continue, since its trials would not be comparable: {details}. "
+            f"Give this search another name (tuning.study), or delete the old study: optuna delete-study --storage "
+            f"{store.safe_url} --study-name {name!r}"
         )
     return searched.open()
 
@@ -92,7 +99,7 @@ def _short(value: str | None) -> str:
 
 @contextmanager
 def _progress(study: Study) -> Iterator[Callable[[], None]]:
-    """Give a function that shows how many trials have ended, and the best value."""
+    """Show a progress bar of finished trials and the best value; yield the function that updates it."""
     with tqdm(desc=f"study {study.study_name}", total=len(study.get_trials(deepcopy=False)), unit="trial") as bar:
 
         def show() -> None:
@@ -106,8 +113,8 @@ def _progress(study: Study) -> Iterator[Callable[[], None]]:
 
 
 def _work_in_processes(searched: Search, study: Study, show: Callable[[], None]) -> None:
-    """Start workers and wait until all have ended; SIGTERM or an interruption ends them."""
-    context = multiprocessing.get_context("spawn")  # a forked process could not use CUDA, nor the database
+    """Start workers and wait until all have ended. SIGTERM or an interruption ends them."""
+    context = multiprocessing.get_context("spawn")  # a forked process can use neither CUDA nor the open database
     workers: list = []
     try:
         for number, variables in enumerate(environments(searched.config.workers)):
@@ -122,7 +129,7 @@ def _work_in_processes(searched: Search, study: Study, show: Callable[[], None])
                 running.remove(worker)
                 if worker.exitcode:
                     logger.warning(
-                        "%s (process %d) died with exit code %d; %d workers go on",
+                        "%s (process %d) died with exit code %d; %d workers continue",
                         worker.name,
                         worker.pid,
                         worker.exitcode,
@@ -131,9 +138,10 @@ def _work_in_processes(searched: Search, study: Study, show: Callable[[], None])
             show()
     finally:
         _end(workers)
-    if left := len(study.get_trials(deepcopy=False, states=_UNFINISHED)):
+    if unfinished := len(study.get_trials(deepcopy=False, states=_UNFINISHED)):
         raise RuntimeError(
-            f"study {study.study_name!r}: all workers have died, {left} trials are left. Run it again to go on"
+            f"study {study.study_name!r}: all workers have died, {unfinished} trials are unfinished. Run the same "
+            "command again to continue"
         )
 
 
@@ -141,14 +149,14 @@ def _end(workers: list) -> None:
     for worker in workers:
         worker.terminate()
     for worker in workers:
-        worker.join(_GRACE)
+        worker.join(_GRACE_SECONDS)
         worker.kill()
 
 
 def _worker(searched: Search) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of Ctrl-C the parent takes care: it ends its workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # at Ctrl-C the parent process ends its workers
     try:
         with ended_by_sigterm():
             work(searched, searched.open())
-    except KeyboardInterrupt:  # a training listens to it nevertheless
+    except KeyboardInterrupt:  # a training handles SIGINT again
         raise SystemExit(128 + signal.SIGINT) from None

@@ -1,4 +1,4 @@
-"""Search spaces: what each parameter may be, and under which condition it is searched at all."""
+"""Search spaces: the allowed values of each parameter, and the condition under which it is searched."""
 
 from __future__ import annotations
 
@@ -12,21 +12,37 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
 Value = str | int | float | bool | None
-#: dotted name -> value, of the parameters that are searched at these values
+#: values of the parameters that are searched: dotted name -> value
 Point = dict[str, Value]
 
-_LARGEST_GRID = 100_000  # points; each is a row of the database before the first is tried
+_LARGEST_GRID = 100_000  # points; all are written to the database before the first is tried
 
 
-def _same(one: Value, other: Value) -> bool:
-    return one == other and isinstance(one, bool) == isinstance(other, bool)
+def _equal(value: Value, other: Value) -> bool:
+    """Whether two values are equal; true and 1 are not."""
+    return value == other and isinstance(value, bool) == isinstance(other, bool)
 
 
 @dataclass(frozen=True)
 class Dimension:
-    """What one parameter may be: one of ``choices``, or within bounds, ends included.
+    """Allowed values of a parameter: one of ``choices``, or a range with both ends included.
 
-    ``when`` names earlier parameters of the space and the value that each must have for this one to be searched.
+    Attributes
+    ----------
+    choices
+        All allowed values.
+    uniform, log_uniform
+        Lower and upper bound of a real number, drawn uniformly, or uniformly in its logarithm.
+    integer, log_integer
+        Lower and upper bound of an integer, drawn in the same two ways.
+    when
+        Condition: earlier parameter -> value. The parameter is searched only if all these parameters have these values.
+
+    Examples
+    --------
+    >>> width = Dimension(log_integer=(64, 1024))
+    >>> 512 in width, 32 in width, 64.5 in width
+    (True, False, False)
     """
 
     __pydantic_config__: ClassVar[dict] = {"extra": "forbid"}
@@ -42,48 +58,48 @@ class Dimension:
         kinds = ("choices", "uniform", "log_uniform", "integer", "log_integer")
         given = [kind for kind in kinds if getattr(self, kind) is not None]
         if len(given) != 1:
-            raise ValueError(f"Dimension: give one of {', '.join(kinds)}, not {' and '.join(given) or 'none'}")
+            raise ValueError(f"Dimension: give exactly one of {', '.join(kinds)}, not {' and '.join(given) or 'none'}")
         values = getattr(self, given[0])
         for value in values:
             if not isinstance(value, Value) or (isinstance(value, float) and not math.isfinite(value)):
                 raise ValueError(
-                    f"Dimension: {given[0]} holds {value!r}, neither text, finite number, true, false or null"
+                    f"Dimension: {given[0]} holds {value!r}; a value must be text, a finite number, true, false or null"
                 )
         if self.choices is not None:
-            if not values or len(set(values)) < len(values):  # Optuna, too, finds a choice by ==, for which 1 is True
-                raise ValueError(f"Dimension: choices must be one or more, no two equal, is {list(values)}")
+            if not values or len(set(values)) < len(values):  # Optuna also compares choices by ==, where 1 equals True
+                raise ValueError(f"Dimension: choices must be one or more different values, is {list(values)}")
             return
         if len(values) != 2 or not values[0] < values[1]:
-            raise ValueError(f"Dimension: {given[0]} must be a lower and a higher bound, is {list(values)}")
+            raise ValueError(f"Dimension: {given[0]} must be a lower and an upper bound, is {list(values)}")
         if given[0].startswith("log") and values[0] <= 0:
-            raise ValueError(f"Dimension: {given[0]} must be above 0, is {list(values)}")
+            raise ValueError(f"Dimension: both bounds of {given[0]} must be above 0, are {list(values)}")
         if "integer" in given[0] and not all(type(value) is int for value in values):
-            raise ValueError(f"Dimension: {given[0]} must be of integers, is {list(values)}")
+            raise ValueError(f"Dimension: both bounds of {given[0]} must be integers, are {list(values)}")
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """Lower and higher end of a range."""
-        found = self.uniform or self.log_uniform or self.integer or self.log_integer
-        if found is None:
+        """Lower and upper bound of a range."""
+        bounds = self.uniform or self.log_uniform or self.integer or self.log_integer
+        if bounds is None:
             raise ValueError("Dimension: choices have no bounds")
-        return found
+        return bounds
 
     @property
     def values(self) -> Sequence[Value] | None:
-        """All there are; none of a range of real numbers."""
+        """All allowed values; None for a range of real numbers."""
         if self.choices is not None:
             return self.choices
-        whole = self.integer or self.log_integer
-        return whole and range(whole[0], whole[1] + 1)
+        bounds = self.integer or self.log_integer
+        return bounds and range(bounds[0], bounds[1] + 1)
 
     @property
     def ends(self) -> tuple[Value, ...]:
-        """Every choice, or both ends of the range."""
+        """All choices, or both bounds of the range."""
         return self.bounds if self.choices is None else self.choices
 
     def __contains__(self, value: Value) -> bool:
         if self.choices is not None:
-            return any(_same(value, choice) for choice in self.choices)
+            return any(_equal(value, choice) for choice in self.choices)
         number = int if self.values is not None else (int, float)
         return isinstance(value, number) and not isinstance(value, bool) and self.bounds[0] <= value <= self.bounds[1]
 
@@ -93,22 +109,37 @@ class Dimension:
         return f"{'a number' if self.values is None else 'an integer'} from {self.bounds[0]} to {self.bounds[1]}"
 
     def suggest(self, name: str, trial: Trial) -> Value:
-        """A trial's value."""
+        """Get the value of a trial from Optuna."""
         if self.choices is not None:
             return trial.suggest_categorical(name, self.choices)
-        if whole := self.integer or self.log_integer:
-            return trial.suggest_int(name, *whole, log=self.log_integer is not None)
+        if bounds := self.integer or self.log_integer:
+            return trial.suggest_int(name, *bounds, log=self.log_integer is not None)
         return trial.suggest_float(name, *self.bounds, log=self.log_uniform is not None)
 
 
 @dataclass(frozen=True)
 class Space:
-    """Parameters by dotted name, a condition's after the one that it names.
+    """Parameters and their allowed values.
+
+    Attributes
+    ----------
+    dimensions
+        Dotted name -> allowed values. A parameter with a condition comes after the parameters that its condition names.
 
     Raises
     ------
     ValueError
-        Where a condition names no earlier parameter with choices, or a value that is not among these.
+        If a condition does not name an earlier parameter with choices, or its value is not one of these choices.
+
+    Examples
+    --------
+    >>> loss = Dimension(choices=("info_nce", "info_loob"))
+    >>> beta = Dimension(choices=(8, 22), when={"objective.name": "info_loob"})
+    >>> for point in Space({"objective.name": loss, "objective.hopfield_beta": beta}).grid():
+    ...     print(point)
+    {'objective.name': 'info_nce'}
+    {'objective.name': 'info_loob', 'objective.hopfield_beta': 8}
+    {'objective.name': 'info_loob', 'objective.hopfield_beta': 22}
     """
 
     dimensions: Mapping[str, Dimension]
@@ -119,28 +150,29 @@ class Space:
             for other, value in dimension.when.items():
                 if other not in earlier or earlier[other].choices is None:
                     raise ValueError(
-                        f"{name}: its condition names {other}, no parameter with choices that comes before it"
+                        f"{name}: its condition names {other}, which is not an earlier parameter with choices"
                     )
                 if value not in earlier[other]:
                     raise ValueError(
-                        f"{name}: its condition wants {other} = {value!r}, which is never {earlier[other]}"
+                        f"{name}: its condition needs {other} = {value!r}, but {other} must be {earlier[other]}"
                     )
             earlier[name] = dimension
 
     def is_active(self, name: str, values: Mapping[str, Value]) -> bool:
-        """Whether the parameter is searched, where the others are at these values."""
+        """Whether the parameter is searched if the others have these values."""
         return all(
-            other in values and _same(values[other], value) and self.is_active(other, values)
+            other in values and _equal(values[other], value) and self.is_active(other, values)
             for other, value in self.dimensions[name].when.items()
         )
 
     def check(self, point: Mapping[str, Value]) -> Point:
-        """The point in the order and spelling of the space.
+        """Check a point; return it with the order and the types of the space.
 
         Raises
         ------
         ValueError
-            With the name of a parameter that is unknown, missing, to be left out, or at a value it may not have.
+            If a parameter is unknown, missing, not searched at these values, or has a value that is not allowed. The
+            message names the parameter.
         """
         for name in point:
             if name not in self.dimensions:
@@ -153,7 +185,7 @@ class Space:
             if not self.is_active(name, checked):
                 if name in point:
                     condition = " and ".join(f"{other} = {value!r}" for other, value in dimension.when.items())
-                    raise ValueError(f"{name} must be left out: it is searched where {condition}")
+                    raise ValueError(f"{name} must be left out: it is searched only if {condition}")
                 continue
             if name not in point:
                 raise ValueError(f"{name} is missing: it must be {dimension}")
@@ -161,22 +193,14 @@ class Space:
             if value not in dimension:
                 raise ValueError(f"{name} is {value!r}: it must be {dimension}")
             if dimension.choices is not None:
-                value = next(choice for choice in dimension.choices if _same(choice, value))
+                value = next(choice for choice in dimension.choices if _equal(choice, value))
             elif dimension.values is None:
                 value = float(value)  # type: ignore[arg-type]
             checked[name] = value
         return checked
 
-    def fits(self, point: Mapping[str, Value]) -> bool:
-        """Whether the space contains the point."""
-        try:
-            self.check(point)
-        except ValueError:
-            return False
-        return True
-
     def completed(self, values: Mapping[str, Value]) -> Point:
-        """A point: without what is not searched at these values, and with what is missing at its first value."""
+        """Make a point: drop values that are not searched, and give missing parameters their first value."""
         point: Point = {}
         for name, dimension in self.dimensions.items():
             if self.is_active(name, point):
@@ -184,23 +208,26 @@ class Space:
         return point
 
     def grid(self) -> list[Point]:
-        """Every point once; the last parameter changes fastest.
+        """List all points; the last parameter changes fastest.
 
         Raises
         ------
         ValueError
-            With the name of a parameter that is a range of real numbers, or where the points are over 100,000.
+            If a parameter is a range of real numbers, or there are more than 100,000 points.
         """
         points: list[Point] = [{}]
         for name, dimension in self.dimensions.items():
             values = dimension.values
             if values is None:
                 raise ValueError(
-                    f"a grid needs values to go through, and {name} may be any real number: give it choices"
+                    f"a grid needs a list of values, but {name} may be any real number: give {name} choices"
                 )
             active = [self.is_active(name, point) for point in points]
             if len(values) * sum(active) > _LARGEST_GRID:
-                raise ValueError(f"a grid with {len(values):,} values of {name} has over {_LARGEST_GRID:,} points")
+                raise ValueError(
+                    f"a grid with {len(values):,} values of {name} has more than {_LARGEST_GRID:,} points: give fewer "
+                    "values"
+                )
             points = [
                 changed
                 for point, searched in zip(points, active, strict=True)
@@ -210,11 +237,11 @@ class Space:
 
     @property
     def grid_size(self) -> int:
-        """Points of the grid."""
+        """Number of points of the grid."""
         return len(self.grid())
 
     def suggest(self, trial: Trial) -> Point:
-        """The point of a trial: what was set beforehand, and for the rest what its study's sampler draws."""
+        """Get the point of a trial from Optuna: the enqueued values, and draws of the sampler for the others."""
         point: Point = {}
         for name, dimension in self.dimensions.items():
             if self.is_active(name, point):

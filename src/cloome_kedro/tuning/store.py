@@ -1,4 +1,4 @@
-"""Where a study is kept: trials in a database, what their trainings leave while they run in a folder."""
+"""Storage of studies: trials in a database, and states of running trainings in a folder."""
 
 import hashlib
 import json
@@ -12,20 +12,26 @@ from pathlib import Path
 import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, RDBStorage, RetryHeartbeatStaleTrialCallback, get_storage
+from optuna.trial import FrozenTrial
 from sqlalchemy import Engine, event, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, ProgrammingError
 
 from cloome_kedro.tuning.space import Point
 
-#: how often a trial is run again whose process was killed
+#: how often a trial is repeated if its process was killed
 RETRIES = 2
-_LOCK_SECONDS = 60  # how long a process waits for others that write to the SQLite file
-_ATTEMPTS = 5
+_LOCK_SECONDS = 60  # time that a process waits for others that write to the SQLite file
+_ATTEMPTS = 5  # to create the tables of the database
+
+
+def failure_reason(trial: FrozenTrial) -> str:
+    """Why a failed trial failed. A killed process cannot write down a reason."""
+    return trial.user_attrs.get("reason", "its process was killed")
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without Optuna's own log, and its warnings that heartbeats are experimental."""
+    """Hide Optuna's log, and its warnings that heartbeats are experimental."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
@@ -38,7 +44,7 @@ def quiet() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class StudyStore:
-    """Folder of studies, and the URL of their database where it is not ``study.db`` in the folder."""
+    """Folder of studies, and the URL of their database; by default the database is ``study.db`` in the folder."""
 
     folder: Path
     url: str | None = None
@@ -49,25 +55,25 @@ class StudyStore:
         return self.url or f"sqlite:///{self.folder.absolute() / 'study.db'}"
 
     @property
-    def place(self) -> str:
-        """URL of the database, without a password."""
+    def safe_url(self) -> str:
+        """URL of the database with a hidden password, for messages."""
         return make_url(self.database).render_as_string(hide_password=True)
 
     @quiet()
     def storage(self, heartbeat_seconds: int = 60) -> BaseStorage:
-        """Open the database, made where there is none: each process for itself.
+        """Open the database, and create it if it does not exist. Each process must open it for itself.
 
         Raises
         ------
         ValueError
-            Where the URL is none, or its driver is not installed.
+            If the URL is not valid, or the driver of the database is not installed.
         """
         try:
             dialect = make_url(self.database).get_dialect()
             dialect.import_dbapi()
         except (ArgumentError, ImportError) as error:
             raise ValueError(
-                f"credentials.yml, study_storage: {error}. Its url must be of a database whose driver is installed, "
+                f"credentials.yml, study_storage: {error}. The url must name a database whose driver is installed, "
                 "such as postgresql+psycopg://name:password@host/database after pip install 'psycopg[binary]'"
             ) from error
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -82,7 +88,7 @@ class StudyStore:
                     heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=RETRIES),
                 )
                 break
-            except (IntegrityError, OperationalError, ProgrammingError):  # another process made the tables just now
+            except (IntegrityError, OperationalError, ProgrammingError):  # another process is creating the tables
                 if attempt == _ATTEMPTS:
                     raise
                 time.sleep(0.2 * attempt)
@@ -91,11 +97,11 @@ class StudyStore:
         return get_storage(storage)
 
     def trials(self, study: str) -> Path:
-        """Folder of what the trials of a study leave while they run."""
+        """Folder of the states of running trials of a study."""
         return self.folder / "trials" / _digest(study)
 
     def trial_folder(self, study: str, number: int, point: Point) -> Path:
-        """Folder of one trial: a copy of a killed trial, with the number of the original, finds it again."""
+        """Folder of one trial. A copy of a killed trial gets the same folder by the number of the original."""
         return self.trials(study) / f"{number}_{_digest(point)}"
 
 
@@ -104,11 +110,11 @@ def _digest(content: str | Point) -> str:
 
 
 def _lock_from_the_first_statement(engine: Engine) -> None:
-    """Begin every transaction with the write lock.
+    """Take the write lock at the beginning of every transaction.
 
-    Python's sqlite3 begins one at the first change only: two processes could both read that a trial waits, and then
-    both take it. The two events are those of SQLAlchemy's documentation, "Serializable isolation / Savepoints /
-    Transactional DDL" of its SQLite dialect.
+    By default, Python's sqlite3 takes it at the first change. Two processes could then both read that a trial is
+    waiting, and both take it. The two event handlers come from SQLAlchemy's documentation of its SQLite dialect,
+    "Serializable isolation / Savepoints / Transactional DDL".
     """
 
     @event.listens_for(engine, "connect")
@@ -119,4 +125,4 @@ def _lock_from_the_first_statement(engine: Engine) -> None:
     def begin(connection):
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    engine.dispose()  # connections from before
+    engine.dispose()  # close connections that were opened without these handlers

@@ -1,4 +1,4 @@
-"""A worker: takes one waiting trial after the other, shows that it lives, and writes down how each ended."""
+"""A worker: runs one waiting trial after the other, records heartbeats, and writes down how each trial ended."""
 
 import copy
 import gc
@@ -25,7 +25,7 @@ from optuna.trial import Trial, TrialState
 from cloome_kedro.signals import ignored
 from cloome_kedro.tuning.config import SearchConfig
 from cloome_kedro.tuning.devices import device_name
-from cloome_kedro.tuning.queue import First, claim
+from cloome_kedro.tuning.queue import SourcedPoints, claim
 from cloome_kedro.tuning.samplers import make_pruner, make_sampler
 from cloome_kedro.tuning.space import Point, Space
 from cloome_kedro.tuning.store import StudyStore, quiet
@@ -34,54 +34,54 @@ logger = logging.getLogger(__name__)
 
 _TRACEBACK = "Traceback (most recent call last):"
 
-#: (epoch, value) -> whether the trial is to end there
+#: (epoch, value) -> whether the trial ends after this epoch
 Report = Callable[[int, float], bool]
 
 
 class Outcome(NamedTuple):
-    """How a trial went: its best value, whether it was ended early, and what else is to be kept of it."""
+    """Result of a trial: its best value, whether it was pruned, and further user attributes of the trial."""
 
     value: float
     pruned: bool
     attributes: dict[str, str | int | float]
 
 
-#: (point, folder for the trial's state, report) -> outcome
+#: (point, folder for the state of the trial, report) -> outcome
 Objective = Callable[[Point, Path, Report], Outcome]
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is searched for.
+    """What is searched.
 
     Attributes
     ----------
     space
-        Parameters, and what they may be.
+        Parameters and their allowed values.
     first
-        Points that are tried first, the default configuration before all, and where each is from.
+        Points that are tried first, with their sources. The default configuration comes before all others.
     objective
-        Picklable. Where it raises, the trial fails and the study goes on.
+        Picklable. If it raises an exception, the trial fails and the study continues.
     identity
-        All that the values depend on beside the point: trials with another identity are not comparable.
+        Everything that the values depend on, except the point. Trials with different identities are not comparable.
     """
 
     space: Space
-    first: First
+    first: SourcedPoints
     objective: Objective
     identity: dict[str, str]
 
 
 @dataclass(frozen=True)
 class Search:
-    """A question, where its trials are kept, and how it is searched; picklable, for worker processes.
+    """A study to search. It can be pickled for worker processes.
 
     Attributes
     ----------
     store, name
-        Where studies are kept, and the study's name there.
+        Where studies are stored, and the name of this study there.
     question, config
-        What is searched for, and how.
+        What is searched, and how.
     """
 
     store: StudyStore
@@ -91,7 +91,7 @@ class Search:
 
     @quiet()
     def open(self) -> Study:
-        """Load the study. Its sampler and pruner are not kept in the database, so each process makes its own."""
+        """Load the study with a new sampler and pruner, since the database does not store them."""
         storage = self.store.storage(self.config.heartbeat_seconds)
         sampler, pruner = make_sampler(self.config), make_pruner(self.config)
         return optuna.load_study(study_name=self.name, storage=storage, sampler=sampler, pruner=pruner)
@@ -99,33 +99,33 @@ class Search:
 
 @dataclass
 class TrialReport:
-    """The ``Report`` of one trial. A process that it is sent to opens the study anew.
+    """The ``Report`` of one trial. If it is sent to another process, it opens the study again there.
 
-    A trial that goes on where it broke off reports its earlier epochs again: each is judged as if it were the last. The
-    default configuration is never ended early, since others are compared with its value.
+    A trial that continues after an interruption reports its earlier epochs again. Each of them is judged as if it were
+    the last one. The default configuration is never pruned, since other trials are compared with its value.
     """
 
     search: Search
     trial: int
-    opened: Study | None = field(default=None, repr=False)
+    study: Study | None = field(default=None, repr=False)
 
     def __call__(self, epoch: int, value: float) -> bool:
-        if self.opened is None:
-            self.opened = self.search.open()
-        storage = self.opened._storage
+        if self.study is None:
+            self.study = self.search.open()
+        storage = self.study._storage
         storage.set_trial_intermediate_value(self.trial, epoch, float(value))
         trial = copy.copy(storage.get_trial(self.trial))
         if trial.user_attrs.get("source") == "default":
             return False
-        trial.intermediate_values = {at: v for at, v in trial.intermediate_values.items() if at <= epoch}
-        return bool(self.opened.pruner.prune(self.opened, trial))  # of NumPy where it is the median
+        trial.intermediate_values = {e: v for e, v in trial.intermediate_values.items() if e <= epoch}
+        return bool(self.study.pruner.prune(self.study, trial))  # the median pruner returns a NumPy boolean
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "opened": None}
+        return {**self.__dict__, "study": None}
 
 
 def work(search: Search, study: Study, progress: Callable[[], None] = lambda: None) -> None:
-    """Run trials until none waits and none runs anywhere: the process of a running trial may still be killed."""
+    """Run trials until none is waiting or running, since the process of a running trial may still be killed."""
     storage, parent = study._storage, multiprocessing.parent_process()
     while parent is None or parent.is_alive():
         with quiet():
@@ -143,8 +143,8 @@ def work(search: Search, study: Study, progress: Callable[[], None] = lambda: No
 def run_trial(search: Search, study: Study, trial: Trial) -> None:
     """Run a claimed trial.
 
-    One that raises is FAIL, with the user attribute ``reason``. One that is interrupted goes back to the queue as it
-    is, and the interruption goes on.
+    If it raises an exception, its state is FAIL, with the user attribute ``reason``. If it is interrupted, it goes back
+    to the queue unchanged, and the interruption is raised again.
     """
     storage, started = study._storage, time.monotonic()
     state, value, attributes, folder = TrialState.FAIL, None, {}, None
@@ -166,7 +166,7 @@ def run_trial(search: Search, study: Study, trial: Trial) -> None:
         attributes = {"reason": _reason(error)}
         if not isinstance(error, UpdateFinishedTrialError):
             logger.warning("trial %d failed: %s", trial.number, attributes["reason"])
-            logger.debug("where trial %d failed", trial.number, exc_info=error)
+            logger.debug("traceback of trial %d", trial.number, exc_info=error)
     except BaseException:
         with ignored(), suppress(UpdateFinishedTrialError):
             storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
@@ -178,16 +178,16 @@ def run_trial(search: Search, study: Study, trial: Trial) -> None:
     except (UpdateFinishedTrialError, ValueError) as error:
         if storage.get_trial(trial._trial_id).state == TrialState.RUNNING:
             raise
-        logger.warning("trial %d had shown no sign of life, and was given to another: %s", trial.number, error)
+        logger.warning("trial %d had no heartbeat and was given to another worker: %s", trial.number, error)
         return
     if folder is not None:
         shutil.rmtree(folder, ignore_errors=True)
     if state == TrialState.FAIL:
-        gc.collect()  # a failed model's memory, which the next trial needs, may hang in cycles
+        gc.collect()  # reference cycles may keep the memory of the failed model, which the next trial needs
 
 
 def _reason(error: Exception) -> str:
-    """Type and first line of an error; of an error in another process, which comes as a traceback, those in there."""
+    """Type and first line of an error. An error of another process is a traceback that holds them."""
     lines = f"{type(error).__name__}: {str(error).strip()}".splitlines()
     if _TRACEBACK in lines:
         last = len(lines) - lines[::-1].index(_TRACEBACK)
@@ -197,7 +197,7 @@ def _reason(error: Exception) -> str:
 
 @contextmanager
 def _heartbeat(storage: BaseStorage, trial: int, seconds: float) -> Iterator[None]:
-    """Show that the trial's process lives. Optuna's thread, unlike this, ends at the first error of the database."""
+    """Record heartbeats of a trial. Unlike Optuna's thread, this one continues after an error of the database."""
     end = threading.Event()
 
     def beat() -> None:
@@ -205,7 +205,7 @@ def _heartbeat(storage: BaseStorage, trial: int, seconds: float) -> Iterator[Non
             try:
                 storage.record_heartbeat(trial)  # type: ignore[attr-defined]
             except Exception as error:
-                logger.warning("no heartbeat of trial %d: %s", trial, error)
+                logger.warning("the heartbeat of trial %d could not be recorded: %s", trial, error)
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()

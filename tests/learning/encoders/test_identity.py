@@ -11,4 +11,4 @@ def test_vectors_are_their_own_embeddings():
 
 
 def test_the_size_of_the_space_is_that_of_the_input():
-    assert Identity().own_size(9) == 9
+    assert Identity().fixed_size(9) == 9

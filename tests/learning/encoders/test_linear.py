@@ -28,4 +28,4 @@ def test_otherwise_it_starts_as_torchs_layer_does(bias):
 
 
 def test_the_size_of_the_space_is_free():
-    assert Linear().own_size(7) is None
+    assert Linear().fixed_size(7) is None

@@ -30,4 +30,4 @@ def test_bad_settings_are_named(setting):
 
 
 def test_the_size_of_the_space_is_free():
-    assert MLP().own_size(7) is None
+    assert MLP().fixed_size(7) is None

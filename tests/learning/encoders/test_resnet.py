@@ -57,12 +57,12 @@ def test_the_number_of_channels_is_free():
     with seeded(0):
         encoder = SMALL.build(2, 6).eval()
     assert encoder(torch.zeros(1, 2, 32, 32)).shape == (1, 6)
-    assert SMALL.own_size(2) is None
+    assert SMALL.fixed_size(2) is None
 
 
 def test_bad_settings_are_named():
     with pytest.raises(ValueError, match="ResNet: width must be at least 1, is 0"):
         ResNet(width=0)
     for layers in ((1, 1, 1), (1, 0, 1, 1)):
-        with pytest.raises(ValueError, match="ResNet: layers must be four numbers of at least 1"):
+        with pytest.raises(ValueError, match="ResNet: layers must be four numbers, each at least 1"):
             ResNet(layers=layers)

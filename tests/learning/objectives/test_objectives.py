@@ -78,11 +78,11 @@ def test_what_is_not_a_batch_is_refused(objective):
     whole = outputs(3)
     with pytest.raises(ValueError, match="two pairs"):
         objective({name: tensor[:1] if tensor.ndim else tensor for name, tensor in whole.items()})
-    with pytest.raises(ValueError, match=r"\(N, d\) alike, got field \(3, 5\), compound \(2, 5\)"):
+    with pytest.raises(ValueError, match=r"same shape \(N, d\), got field \(3, 5\), compound \(2, 5\)"):
         objective(whole | {"compound": whole["compound"][:2]})
-    with pytest.raises(ValueError, match=r"alike, got field \(3, 5\), compound \(3, 4\)"):
+    with pytest.raises(ValueError, match=r"\(N, d\), got field \(3, 5\), compound \(3, 4\)"):
         objective(whole | {"compound": whole["compound"][:, :4]})
-    with pytest.raises(ValueError, match=r"alike, got field \(3,\), compound \(3,\)"):
+    with pytest.raises(ValueError, match=r"\(N, d\), got field \(3,\), compound \(3,\)"):
         objective(whole | {"field": whole["field"][:, 0], "compound": whole["compound"][:, 0]})
 
 

@@ -97,14 +97,14 @@ def test_whole_fields_are_not_augmented(images):
 
 def test_a_crop_larger_than_the_field_is_refused(images):
     for make in (Images(crop=13), lambda batch: Images(crop=13).augment(batch, np.arange(6))):
-        with pytest.raises(ValueError, match="13 px does not fit stored fields of 12 x 14"):
+        with pytest.raises(ValueError, match="crop of 13 pixels is larger than the stored fields of 12 x 14"):
             make(images)
     with pytest.raises(ValueError, match="crop must be at least 1, is 0"):
         ImageSettings(crop=0)
 
 
 def test_statistics_must_fit_the_channels(images):
-    with pytest.raises(ValueError, match="images have 3 channels, normalisation statistics 5"):
+    with pytest.raises(ValueError, match="images have 3 channels, but the normalisation has statistics of 5"):
         Images()(images[:, :3])
 
 
@@ -193,8 +193,8 @@ def test_differences_names_what_is_stored_otherwise(store, plates, tmp_path):
     assert view.differences(places(plates), {"plate_store": store}) == []
     other = write_plates(tmp_path / "other", plates, storage=STORAGE | {"scope": "field", "size": [12, 15]})
     assert view.differences(places(plates), {"plate_store": other}) == [
-        "scope field, not plate",
-        "size [12, 15], not [12, 14]",
+        "scope is field, was plate",
+        "size is [12, 15], was [12, 14]",
     ]
     assert replace(view, storage={}).differences(places(plates), {"plate_store": other}) == []
 

@@ -44,14 +44,18 @@ def test_fingerprints_of_other_settings_are_refused(change):
     settings = SETTINGS | change
     packed = np.packbits(BITS[:, : settings["bits"]], axis=1)
     ((name, value),) = change.items()
-    message = f"'{name}': {value}.*, the model was trained on .*'{name}': {SETTINGS[name]}.*: train again, or"
+    message = (
+        f"'{name}': {value}.*, but the model was trained on .*'{name}': {SETTINGS[name]}.*: train the model again, or"
+    )
     with pytest.raises(ValueError, match=message):
         rows([0], Fingerprints(packed, settings))
 
 
 @pytest.mark.parametrize(("structure_rows", "named"), [([0, 6, 1], 6), ([0, -1, 5], -1), ([9, 7], 9)])
 def test_a_structure_without_a_fingerprint_is_named(structure_rows, named):
-    with pytest.raises(ValueError, match=f"no fingerprint of row {named}, only 6: run the featurization pipeline"):
+    with pytest.raises(
+        ValueError, match=f"no fingerprint of row {named}, since there are only 6: run the pipeline featurization again"
+    ):
         rows(structure_rows)
 
 
@@ -59,7 +63,7 @@ def test_a_structure_without_a_fingerprint_is_named(structure_rows, named):
     "packed", [np.zeros((6, 3), np.uint8), np.zeros((6, 2), np.int64), np.zeros(2, np.uint8)], ids=str
 )
 def test_an_array_that_does_not_fit_the_settings_is_refused(packed):
-    with pytest.raises(ValueError, match="do not have 16 bits: run the featurization pipeline again"):
+    with pytest.raises(ValueError, match="do not have 16 bits: run the pipeline featurization again"):
         Fingerprints(packed, SETTINGS)
 
 

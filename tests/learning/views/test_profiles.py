@@ -95,14 +95,14 @@ def test_other_columns_are_refused_with_the_first_that_differs(columns, message)
 def test_a_value_that_is_not_finite_is_named(profiles, value):
     bad = profiles.astype(dict.fromkeys(COLUMNS, float))
     bad.loc[bad["field_id"] == "f7", "texture"] = value
-    with pytest.raises(ValueError, match=r"texture of field f7 is (nan|-?inf): give it a finite value, or leave"):
+    with pytest.raises(ValueError, match=r"texture of field f7 is (nan|-?inf): give it a finite value, or remove"):
         rows_of(bad)
     without = {"field_id": ["f3", "f0"]}
     assert rows_of(bad, without).known.all(), "a row that is not asked for does not matter"
 
 
 def test_columns_that_are_no_numbers_are_named(profiles):
-    with pytest.raises(ValueError, match=r"column area is not numeric; .* name it Metadata_"):
+    with pytest.raises(ValueError, match=r"column area is not numeric: .* its name must begin with Metadata_"):
         rows_of(profiles.assign(area="large"))
     assert rows_of(profiles.assign(area=np.arange(12))).known.any()
 
@@ -110,7 +110,7 @@ def test_columns_that_are_no_numbers_are_named(profiles):
 def test_without_features_or_training_rows_there_is_nothing_to_learn(profiles):
     with pytest.raises(ValueError, match="field_profiles has no feature: run the pipeline profiles"):
         fitted(profiles[["field_id", "Metadata_Plate"]])
-    with pytest.raises(ValueError, match="no field of a compound of the training fold has a row in field_profiles"):
+    with pytest.raises(ValueError, match="no field of the training fold has a row in field_profiles"):
         fitted(profiles, np.array([2, 5]))
 
 

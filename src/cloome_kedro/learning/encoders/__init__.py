@@ -1,9 +1,9 @@
-"""Encoders: from a view's input to an embedding, by name.
+"""Registry of encoders: networks from the input of a view to an embedding.
 
-An encoder is a frozen dataclass of its settings, whose method ``build`` makes the network; see
-:class:`~cloome_kedro.learning.encoders.base.Encoder`. A new encoder is one file and one line here, or a class that a
-module of your own registers by ``ENCODERS.register``. The fact ``parameters=False`` says that an encoder has nothing to
-learn.
+An encoder is a frozen dataclass. Its fields are its settings, and its method ``build`` makes the network, see
+:class:`~cloome_kedro.learning.encoders.base.Encoder`. To add one, write a file and register it here by one line, or
+register it in your own module by ``ENCODERS.register``. ``parameters=False`` marks an encoder without trainable
+parameters.
 """
 
 from typing import Any

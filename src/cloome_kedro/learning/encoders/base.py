@@ -1,4 +1,4 @@
-"""What every encoder is."""
+"""Base class of encoders."""
 
 from abc import ABC, abstractmethod
 
@@ -6,11 +6,11 @@ from torch import nn
 
 
 class Encoder(ABC):
-    """Settings of an encoder; a frozen dataclass with JSON values, which a checkpoint keeps."""
+    """Settings of an encoder. A subclass is a frozen dataclass with JSON values, which are saved in the checkpoint."""
 
     @abstractmethod
     def build(self, inputs: int, size: int) -> nn.Module:
-        """A network with fresh weights, from torch's default generator.
+        """Make a network with initial weights from torch's default generator.
 
         Parameters
         ----------
@@ -21,9 +21,10 @@ class Encoder(ABC):
 
         Returns
         -------
-        Module from (N, inputs, ...) to (N, size).
+        torch.nn.Module
+            From (N, inputs, ...) to (N, size).
         """
 
-    def own_size(self, inputs: int) -> int | None:
-        """Length of its embeddings where that is not free to choose; None where it is."""
+    def fixed_size(self, inputs: int) -> int | None:
+        """Length of the embeddings if the encoder determines it; None if the configuration may choose it."""
         return None

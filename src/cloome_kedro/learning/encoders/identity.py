@@ -1,4 +1,4 @@
-"""No encoder: vectors are their own embeddings."""
+"""Identity: the input vectors are the embeddings."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,14 +10,14 @@ from cloome_kedro.learning.encoders.base import Encoder
 
 @dataclass(frozen=True)
 class Identity(Encoder):
-    """The view's vectors as they are."""
+    """The vectors of the view, unchanged."""
 
     __pydantic_config__: ClassVar[dict] = {"extra": "forbid"}
 
     def build(self, inputs: int, size: int) -> nn.Module:
-        """A module without parameters."""
+        """Make a module without parameters."""
         return nn.Identity()
 
-    def own_size(self, inputs: int) -> int:
-        """That of the input."""
+    def fixed_size(self, inputs: int) -> int:
+        """Length of the input."""
         return inputs

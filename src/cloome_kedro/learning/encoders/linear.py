@@ -1,4 +1,4 @@
-"""One matrix."""
+"""A linear encoder."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -10,18 +10,19 @@ from cloome_kedro.learning.encoders.base import Encoder
 
 @dataclass(frozen=True)
 class Linear(Encoder):
-    """A matrix, with an intercept or without.
+    """A matrix, with or without an intercept.
 
-    Beside the encoder ``identity`` it is the bilinear model x^T W z of Sanchez-Fernandez et al. 2023, supplementary
-    table 6 (there with 1,081 CellProfiler features and 8,192 bits).
+    With the encoder ``identity`` on the other side, it is the bilinear model x^T W z of Sanchez-Fernandez et al. 2023,
+    supplementary table 6 (there with 1,081 CellProfiler features and 8,192 bits).
 
     Attributes
     ----------
     bias
         Whether there is an intercept.
     start
-        ``zeros``: every row has the embedding 0 at first, so that a batch has the loss of chance, ln N. That suits
-        x^T W z, whose contrastive loss is convex in W: there is no symmetry to break. ``random``: torch's default.
+        Initial weights. ``zeros``: all embeddings are 0 at first, so the first InfoNCE loss of a batch is that of
+        chance, ln N. This suits x^T W z: its contrastive loss is convex in W, so no symmetry has to be broken.
+        ``random``: torch's default.
     """
 
     __pydantic_config__: ClassVar[dict] = {"extra": "forbid"}
@@ -30,7 +31,7 @@ class Linear(Encoder):
     start: Literal["random", "zeros"] = "random"
 
     def build(self, inputs: int, size: int) -> nn.Module:
-        """A linear layer."""
+        """Make a linear layer, from (N, inputs) to (N, size)."""
         layer = nn.Linear(inputs, size, bias=self.bias)
         if self.start == "zeros":
             for parameter in layer.parameters():

@@ -1,4 +1,4 @@
-"""A multilayer perceptron, with the tensor names of the published structure encoder."""
+"""A multilayer perceptron with the tensor names of the published structure encoder."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,9 +13,16 @@ from cloome_kedro.learning.encoders.base import Encoder
 
 @dataclass(frozen=True)
 class MLP(Encoder):
-    """``layers`` x [Linear - BatchNorm - ReLU] of ``width``, then Linear to the embedding.
+    """Hidden layers [Linear - BatchNorm - ReLU], then Linear to the embedding.
 
-    The defaults are the published structure encoder, 4,731,392 parameters on 1,024 bits.
+    The defaults give the published structure encoder: 4,731,392 parameters on 1,024 bits.
+
+    Attributes
+    ----------
+    layers, width
+        Number of hidden layers, and their width.
+    batch_norm
+        Whether hidden layers have batch normalisation.
     """
 
     __pydantic_config__: ClassVar[dict] = {"extra": "forbid"}
@@ -28,7 +35,7 @@ class MLP(Encoder):
         at_least(self, 1, "layers", "width")
 
     def build(self, inputs: int, size: int) -> nn.Module:
-        """From (N, inputs) to (N, size)."""
+        """Make the network, from (N, inputs) to (N, size)."""
         return _Perceptron(self, inputs, size)
 
 

@@ -1,4 +1,4 @@
-"""The published anti-aliased ResNet, with its names and shapes of tensors."""
+"""The published anti-aliased ResNet, with the published names and shapes of tensors."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ from torch import nn
 from cloome_kedro.learning.config import at_least
 from cloome_kedro.learning.encoders.base import Encoder
 
-SMALLEST_SIDE = 29  # five halvings of a shorter side leave nothing
+SMALLEST_SIDE = 29  # pixels; a shorter side is halved to nothing
 
 
 @dataclass(frozen=True)
 class ResNet(Encoder):
-    """The published image encoder; with the defaults it has 24,563,392 parameters.
+    """The published image encoder. With the defaults it has 24,563,392 parameters.
 
     Attributes
     ----------
     layers
-        Blocks of each of the four stages.
+        Number of blocks in each of the four stages.
     width
-        Channels of the first stage; each stage doubles them.
+        Inner channels of the blocks in the first stage. Each further stage doubles the number.
     """
 
     __pydantic_config__: ClassVar[dict] = {"extra": "forbid"}
@@ -34,22 +34,22 @@ class ResNet(Encoder):
     def __post_init__(self):
         at_least(self, 1, "width")
         if len(self.layers) != 4 or min(self.layers) < 1:
-            raise ValueError(f"ResNet: layers must be four numbers of at least 1, is {self.layers}")
+            raise ValueError(f"ResNet: layers must be four numbers, each at least 1, is {self.layers}")
 
     def build(self, inputs: int, size: int) -> nn.Module:
-        """From (N, inputs, H, W) to (N, size)."""
+        """Make the network, from (N, inputs, H, W) to (N, size)."""
         return AntiAliasedResNet(self, inputs, size)
 
 
 class AntiAliasedBottleneck(nn.Module):
-    """Bottleneck block that strides by average pooling before ``conv3`` and before the shortcut's convolution.
+    """Bottleneck block with average pooling in place of strides: before ``conv3`` and in the shortcut.
 
     Parameters
     ----------
     inputs, planes : int
-        Channels that come in, and channels of the inner convolutions; ``4 * planes`` come out.
+        Input channels, and channels of the inner convolutions. The output has ``4 * planes`` channels.
     stride : int
-        Factor by which height and width shrink.
+        Factor by which height and width are reduced.
     """
 
     expansion = 4
@@ -67,7 +67,7 @@ class AntiAliasedBottleneck(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.downsample = None
         if stride > 1 or inputs != outputs:
-            # The pooling is named "-1" so that the convolution keeps its published name, downsample.0.
+            # The pooling is named "-1" so that the convolution has its published name, downsample.0.
             pool = nn.AvgPool2d(stride) if stride > 1 else nn.Identity()
             conv = nn.Conv2d(inputs, outputs, 1, bias=False)
             self.downsample = nn.Sequential(OrderedDict([("-1", pool), ("0", conv), ("1", nn.BatchNorm2d(outputs))]))
@@ -80,10 +80,10 @@ class AntiAliasedBottleneck(nn.Module):
 
 
 class AntiAliasedResNet(nn.Module):
-    """Images (N, inputs, H, W) -> (N, size).
+    """Network from images (N, inputs, H, W) to embeddings (N, size).
 
-    The head averages every 7 x 7 window of the last map, then all windows. A map smaller than 7 x 7 (from sides under
-    about 220 pixels) is averaged as a whole.
+    The head averages every 7 x 7 window of the last map, then all windows. A smaller map, from sides below about 220
+    pixels, is averaged as a whole.
     """
 
     def __init__(self, settings: ResNet, inputs: int, size: int):
@@ -109,7 +109,7 @@ class AntiAliasedResNet(nn.Module):
         height, width = x.shape[-2:]
         if min(height, width) < SMALLEST_SIDE:
             raise ValueError(
-                f"the encoder needs images with sides of {SMALLEST_SIDE} pixels or more, got {height} x {width}"
+                f"the encoder needs images of at least {SMALLEST_SIDE} x {SMALLEST_SIDE} pixels, got {height} x {width}"
             )
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))

@@ -1,4 +1,4 @@
-"""torchvision's ResNets, with a first layer for any number of channels."""
+"""ResNets of torchvision, with a first layer for any number of channels."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,7 +13,7 @@ class _ResNet(Encoder):
     architecture: ClassVar[str]
 
     def build(self, inputs: int, size: int) -> nn.Module:
-        """From (N, inputs, H, W) to (N, size)."""
+        """Make the network, from (N, inputs, H, W) to (N, size)."""
         encoder = torchvision.models.get_model(self.architecture, weights=None, num_classes=size)
         encoder.conv1 = nn.Conv2d(inputs, 64, 7, stride=2, padding=3, bias=False)
         nn.init.kaiming_normal_(encoder.conv1.weight, mode="fan_out", nonlinearity="relu")
@@ -22,7 +22,7 @@ class _ResNet(Encoder):
 
 @dataclass(frozen=True)
 class ResNet18(_ResNet):
-    """ResNet-18."""
+    """ResNet-18 of torchvision, without pretrained weights."""
 
     __pydantic_config__: ClassVar[dict] = {"extra": "forbid"}
     architecture: ClassVar[str] = "resnet18"
@@ -30,7 +30,7 @@ class ResNet18(_ResNet):
 
 @dataclass(frozen=True)
 class ResNet50(_ResNet):
-    """ResNet-50."""
+    """ResNet-50 of torchvision, without pretrained weights."""
 
     __pydantic_config__: ClassVar[dict] = {"extra": "forbid"}
     architecture: ClassVar[str] = "resnet50"

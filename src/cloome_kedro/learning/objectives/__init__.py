@@ -1,8 +1,8 @@
-"""Objectives: training losses of a batch of pairs, by name.
+"""Registry of objectives: training losses of a batch of pairs.
 
-An objective is a frozen dataclass of its settings, whose method ``loss`` takes what the model gives; see
-:class:`~cloome_kedro.learning.objectives.base.Objective`. A new objective is one file and one line here, or a class
-that a module of your own registers by ``OBJECTIVES.register``.
+An objective is a frozen dataclass. Its fields are its settings, and its method ``loss`` gets the output of the model,
+see :class:`~cloome_kedro.learning.objectives.base.Objective`. To add one, write a file and register it here by one
+line, or register it in your own module by ``OBJECTIVES.register``.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""What every objective is."""
+"""Base class of objectives."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -8,28 +8,33 @@ import torch
 
 
 class Objective(ABC):
-    """Loss of a batch; a frozen dataclass of its settings, with JSON values.
+    """Loss of a batch. A subclass is a frozen dataclass whose fields are its settings, with JSON values.
 
     Attributes
     ----------
     scalars : class attribute
-        Numbers that are learned beside the weights, with their initial values; the model holds them under these names,
-        and the objective is given them. (The inverse temperature is the model's own, under the name ``scale``.)
+        Numbers that are learned beside the weights: name -> initial value. The model holds them under these names and
+        passes them to ``loss``. ``loss`` also gets the inverse temperature of the model, under the name ``scale``.
     """
 
     scalars: ClassVar[Mapping[str, float]] = {}
 
     def __call__(self, outputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Scalar loss of a batch.
+        """Compute the loss of a batch.
 
-        It is computed in float32, or in float64 where that is what comes in, also under autocast.
+        The loss is computed in float32, also under autocast. For inputs in float64 it is computed in float64.
 
         Parameters
         ----------
         outputs
-            What the model gives, by name. Sets of embeddings, ``field`` and ``compound`` and whatever else it has, are
-            (N, d) each; row i of all is of one pair, N >= 2. Numbers, ``scale`` (the inverse temperature) and
-            ``scalars``, have no dimension.
+            Output of the model, by name. Sets of embeddings, such as ``field`` and ``compound``, are (N, d) each, with
+            N >= 2. Row i of each set belongs to pair i. ``scale``, the inverse temperature, and ``scalars`` have no
+            dimension.
+
+        Returns
+        -------
+        torch.Tensor
+            Loss, without dimension.
 
         Raises
         ------
@@ -40,10 +45,10 @@ class Objective(ABC):
         first = next(iter(sets.values()))
         if any(tensor.shape != first.shape or tensor.ndim != 2 for tensor in sets.values()):
             shapes = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in sets.items())
-            raise ValueError(f"embeddings must be (N, d) alike, got {shapes}")
+            raise ValueError(f"all sets of embeddings must have the same shape (N, d), got {shapes}")
         if len(first) < 2:
             raise ValueError(
-                "a contrastive objective needs a batch of two pairs or more: with one there is no negative"
+                "a contrastive objective needs a batch of at least two pairs: a single pair has no negatives"
             )
         dtype = torch.float32
         for tensor in sets.values():
@@ -55,4 +60,4 @@ class Objective(ABC):
     def loss(
         self, field: torch.Tensor, compound: torch.Tensor, scale: torch.Tensor, **others: torch.Tensor
     ) -> torch.Tensor:
-        """Loss of checked outputs of one dtype."""
+        """Compute the loss of checked outputs, which have the same dtype and device."""

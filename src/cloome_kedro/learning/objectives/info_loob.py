@@ -1,4 +1,4 @@
-"""InfoLOOB, with modern Hopfield networks or without (CLOOB, Fürst et al. 2022)."""
+"""InfoLOOB, with or without modern Hopfield networks (CLOOB, Fürst et al. 2022)."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,13 +11,19 @@ from cloome_kedro.learning.objectives.base import Objective
 
 @dataclass(frozen=True)
 class InfoLOOB(Objective):
-    """Sum of two InfoLOOB terms times the temperature.
+    """Sum of two InfoLOOB terms, multiplied by the temperature.
 
     Attributes
     ----------
     hopfield_beta
-        Inverse temperature of the Hopfield networks, whose retrieved embeddings are contrasted. None: the terms are
+        Inverse temperature of the Hopfield networks. The terms then contrast embeddings that were retrieved from the
+        fields, and embeddings that were retrieved from the compounds. None: no Hopfield networks; the terms are
         InfoLOOB(fields, compounds) and InfoLOOB(compounds, fields).
+
+    Examples
+    --------
+    >>> InfoLOOB()({"field": torch.eye(2), "compound": torch.eye(2), "scale": torch.tensor(1.0)})
+    tensor(-2.)
     """
 
     __pydantic_config__: ClassVar[dict] = {"extra": "forbid"}
@@ -40,12 +46,12 @@ class InfoLOOB(Objective):
 
 
 def _retrieve(state: torch.Tensor, stored: torch.Tensor, beta: float) -> torch.Tensor:
-    """One update of a Hopfield network: softmax(beta state stored^T) stored, rows normalised."""
+    """Update states by a Hopfield network: softmax(beta state stored^T) stored, rows scaled to length 1."""
     return F.normalize(torch.softmax(beta * state @ stored.T, dim=1) @ stored, dim=1)
 
 
 def _loob(a: torch.Tensor, b: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
     """-mean_i(s_ii - log sum_{j != i} exp s_ij), s = scale a b^T."""
     s = scale * a @ b.T
-    own = torch.eye(len(s), dtype=torch.bool, device=s.device)
-    return (torch.logsumexp(s.masked_fill(own, -torch.inf), dim=1) - s.diagonal()).mean()
+    is_positive = torch.eye(len(s), dtype=torch.bool, device=s.device)
+    return (torch.logsumexp(s.masked_fill(is_positive, -torch.inf), dim=1) - s.diagonal()).mean()

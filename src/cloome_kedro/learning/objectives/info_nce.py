@@ -11,8 +11,10 @@ from cloome_kedro.learning.objectives.base import Objective
 
 @dataclass(frozen=True)
 class InfoNCE(Objective):
-    """Mean cross entropy of the match among all compounds and among all fields of the batch.
+    """Mean of two cross entropies: of the match among all compounds, and of the match among all fields of the batch.
 
+    Examples
+    --------
     >>> InfoNCE()({"field": torch.eye(2), "compound": torch.eye(2), "scale": torch.tensor(1.0)})
     tensor(0.3133)
     """

@@ -1,10 +1,14 @@
-"""Views: what a model sees of the rows of a table, by name.
+"""Registry of views: what a model sees of the rows of a table.
 
-A view is two dataclasses in one file. Its *settings* are what the configuration says. Their method ``fit`` learns from
-the training rows what has to be learned, such as means and deviations, and gives the *view* itself, a
-:class:`~cloome_kedro.learning.views.base.View`: it reads rows, makes the encoder's input of them, and is kept in the
-checkpoint. A new view is one file and one line here, or classes that a module of your own registers by
-``VIEWS.register``. ``reads`` names the datasets of the catalog that a view reads rows from.
+A view consists of two dataclasses in one file:
+
+- The *settings*, which the configuration gives. Their method ``fit`` learns what is needed, such as means and standard
+  deviations, from the training rows, and returns the view.
+- The *view*, a :class:`~cloome_kedro.learning.views.base.View`. It reads rows, turns them into the input of an encoder,
+  and is saved in the checkpoint.
+
+To add a view, write a file and register the view here by one line, or register it in your own module by
+``VIEWS.register``. ``reads`` names the datasets of the catalog that the view reads.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""What every view is."""
+"""Base class of views."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ import torch
 #: columns by name, such as a pandas.DataFrame or a dict of arrays
 Table = Mapping[str, Any]
 
-#: positions of rows (B,) int -> their input as it is read, (B, ...)
+#: positions of rows (B,) int -> arrays of these rows (B, ...), the argument of a view
 Read = Callable[[np.ndarray], np.ndarray]
 
 
@@ -22,13 +22,13 @@ class Rows:
     Attributes
     ----------
     read : callable
-        Positions of rows (B,) int -> arrays (B, ...). It is called from threads, and pickled where several devices
+        Positions of rows (B,) int -> arrays (B, ...). It is called from threads. It is pickled if several devices
         train.
     known : numpy.ndarray
-        (n,) bool, which rows there is an input of; no others may be read.
+        (n,) bool: which rows have an input. Other rows must not be read.
     identity : str
-        Tells the content of all known rows apart: without it, content that changed under the same settings would not
-        be noticed.
+        Text that differs if the content of the known rows differs. A finished training on other content is then not
+        used again.
     """
 
     read: Read
@@ -37,14 +37,16 @@ class Rows:
 
 
 class View(ABC):
-    """What a model sees of each row of a table; a frozen dataclass with JSON values, which a checkpoint keeps.
+    """What a model sees of each row of a table.
+
+    A subclass is a frozen dataclass with JSON values, which are saved in the checkpoint.
 
     Attributes
     ----------
     settings : class attribute
-        Dataclass of what the configuration says of the view. Its method
-        ``fit(table, sources, train, seed, progress)`` makes a view: ``train`` are positions of the training rows, the
-        only ones that it may learn from.
+        Dataclass of the settings that the configuration gives. Its method
+        ``fit(table, sources, train, seed, progress)`` returns a view. ``train`` are the positions of the training rows;
+        ``fit`` must learn from these rows only.
     inputs : int
         Length of the first axis of one row's input: channels of an image, or numbers of a vector.
     """
@@ -57,29 +59,29 @@ class View(ABC):
 
     @abstractmethod
     def rows(self, table: Table, sources: Mapping[str, Any]) -> Rows:
-        """The rows of a table.
+        """Prepare the rows of a table for reading.
 
         Parameters
         ----------
         table
-            One row per field or compound; its columns say where the inputs are.
+            One row per field or compound. Its columns say where the input of a row is.
         sources
             Datasets that the view reads, by name.
 
         Raises
         ------
         ValueError
-            If the sources are not of the kind that the view was fitted on.
+            If the sources do not fit the view, such as fingerprints with another number of bits.
         """
 
     @abstractmethod
     def __call__(self, batch: torch.Tensor) -> torch.Tensor:
-        """The encoder's input in evaluation: (B, ...) as read, on the device -> (B, inputs, ...) float32."""
+        """Make the input of the encoder for evaluation: arrays (B, ...) on the device -> (B, inputs, ...) float32."""
 
     def differences(self, table: Table, sources: Mapping[str, Any]) -> list[str]:
-        """In which ways the inputs of a table differ from those that the model was trained on; none if not told."""
+        """Say how the inputs of a table differ from those in training, one text per difference; by default none."""
         return []
 
     def augment(self, batch: torch.Tensor, seeds: np.ndarray) -> torch.Tensor:
-        """The encoder's input in training; ``seeds`` has one seed per row. Without an override: as in evaluation."""
+        """Make the input of the encoder for training; ``seeds`` has one seed per row. By default as in evaluation."""
         return self(batch)

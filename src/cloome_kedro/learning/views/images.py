@@ -1,4 +1,4 @@
-"""Images of fields: crop on the batch's device, then normalise floats of 0 to 255."""
+"""The view ``images``: fields are cropped on the device, then their pixels, 0 to 255, are normalised."""
 
 import dataclasses
 import hashlib
@@ -15,23 +15,25 @@ from cloome_kedro.learning.config import at_least
 from cloome_kedro.learning.seeding import seeded
 from cloome_kedro.learning.views.base import Read, Rows, Table, View
 
-#: of Mito, ER, RNA, AGP, DNA; published checkpoints were trained with them as mean and as standard deviation
+#: values of Mito, ER, RNA, AGP, DNA; published models were trained with them as means and as standard deviations
 PUBLISHED_STATISTICS = (47.1314, 40.8138, 53.7692, 46.2656, 28.7243)
 
 
 @dataclass(frozen=True)
 class ImageSettings:
-    """What a training batch goes through on the device; evaluation takes the centre crop.
+    """Crop and normalisation. Training uses random crops, evaluation uses the centre crop.
 
     Attributes
     ----------
     crop
-        Side in pixels; None takes the whole field.
+        Side of the crop in pixels. None uses the whole field.
     resized_crop_scale
-        Range of the area that RandomResizedCrop takes in training; None is a plain random crop.
+        Range of the share of the area that RandomResizedCrop takes in training. None uses random crops without
+        resizing.
     normalisation
-        ``published``: the published statistics, as mean and as standard deviation. ``dataset``: mean and deviation of
-        each channel over training fields. ``per_image``: those of each channel of each image.
+        ``published``: the published statistics, as means and as standard deviations. ``dataset``: mean and standard
+        deviation of each channel over training fields. ``per_image``: mean and standard deviation of each channel of
+        each image.
     """
 
     __pydantic_config__: ClassVar[dict] = {"extra": "forbid"}
@@ -45,7 +47,7 @@ class ImageSettings:
             at_least(self, 1, "crop")
 
     def fit(self, table: Table, sources: Mapping[str, Any], train: np.ndarray, seed: int, progress: bool) -> "Images":
-        """The view, with the statistics of a seeded sample of training fields where the settings ask for them."""
+        """Make the view; for ``dataset``, measure the statistics of a sample of training fields, drawn by the seed."""
         storage = sources["plate_store"].storage(np.asarray(table["plate_file"]))
         view = Images(self.crop, self.resized_crop_scale, storage=dict(storage))
         if self.normalisation == "per_image":
@@ -65,12 +67,12 @@ class Images(View):
     crop, resized_crop_scale
         As in :class:`ImageSettings`.
     normalisation
-        ``per_channel``: (x - mean) / std with the statistics below. ``per_image``: with those of each channel of each
-        image (std + 1e-7).
+        ``per_channel``: (x - mean) / std with ``mean`` and ``std`` below. ``per_image``: (x - mean) / (std + 1e-7) with
+        the mean and standard deviation of each channel of each image.
     mean, std
-        One for each channel, of pixels in 0 to 255.
+        One value per channel, for pixels from 0 to 255.
     storage
-        How the fields are stored that the model was trained on: channels, intensity, scope, crop and size.
+        How the fields of the training were stored: channels, intensity, scope, crop and size.
     """
 
     settings: ClassVar[type] = ImageSettings
@@ -84,11 +86,11 @@ class Images(View):
 
     @property
     def inputs(self) -> int:
-        """Channels."""
+        """Number of channels."""
         return len(self.storage["channels"]) if self.storage else len(self.mean)
 
     def rows(self, table: Table, sources: Mapping[str, Any]) -> Rows:
-        """Fields of the plate store, by the columns ``plate_file`` and ``row``."""
+        """Find fields in the plate store, by the columns ``plate_file`` and ``row``."""
         store, files, rows = sources["plate_store"], np.asarray(table["plate_file"]), np.asarray(table["row"])
         plates = {plate: store.digest(plate) for plate in dict.fromkeys(files.tolist())}
         digest = hashlib.sha256(repr(sorted(plates.items())).encode())
@@ -97,24 +99,26 @@ class Images(View):
         return Rows(store.reader(files, rows), np.ones(len(rows), bool), digest.hexdigest())
 
     def differences(self, table: Table, sources: Mapping[str, Any]) -> list[str]:
-        """In which ways the fields of a table are stored otherwise than those that the model was trained on."""
-        found = sources["plate_store"].storage(np.asarray(table["plate_file"]))
+        """Say how the storage of these fields differs from the storage in training, one text per setting."""
+        storage = sources["plate_store"].storage(np.asarray(table["plate_file"]))
         return [
-            f"{key} {found.get(key)}, not {value}" for key, value in self.storage.items() if found.get(key) != value
+            f"{key} is {storage.get(key)}, was {trained}"
+            for key, trained in self.storage.items()
+            if storage.get(key) != trained
         ]
 
     def __call__(self, batch: torch.Tensor) -> torch.Tensor:
-        """uint8 (N, C, H, W) -> float32 (N, C, crop, crop), from the centre."""
+        """Take the centre crop and normalise it: uint8 (N, C, H, W) -> float32 (N, C, crop, crop)."""
         return self.normalise(self.centre(batch))
 
     def centre(self, images: torch.Tensor) -> torch.Tensor:
-        """uint8 (N, C, H, W) -> uint8 (N, C, crop, crop), from the centre."""
+        """Take the centre crop: uint8 (N, C, H, W) -> uint8 (N, C, crop, crop)."""
         return v2.functional.center_crop(images, self._size(images))
 
     def augment(self, batch: torch.Tensor, seeds: np.ndarray) -> torch.Tensor:
-        """uint8 (N, C, H, W) -> float32 (N, C, crop, crop), every image with a crop drawn from its own seed.
+        """Take a random crop of each image and normalise it: uint8 (N, C, H, W) -> float32 (N, C, crop, crop).
 
-        So a crop does not depend on which other images are in the batch.
+        The crop of an image depends only on its seed, not on the other images of the batch.
         """
         size = self._size(batch)
         if self.resized_crop_scale is not None:
@@ -130,13 +134,15 @@ class Images(View):
         return self.normalise(torch.stack(crops))
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:
-        """uint8 (N, C, H, W) -> float32, normalised, channels last in memory."""
+        """Normalise: uint8 (N, C, H, W) -> float32 of the same shape, channels last in memory."""
         x = images.to(torch.float32, memory_format=torch.channels_last)
         if self.normalisation == "per_image":
             std, mean = torch.std_mean(x, dim=(-2, -1), keepdim=True)
             return (x - mean) / (std + 1e-7)
         if images.shape[1] != len(self.mean):
-            raise ValueError(f"images have {images.shape[1]} channels, normalisation statistics {len(self.mean)}")
+            raise ValueError(
+                f"images have {images.shape[1]} channels, but the normalisation has statistics of {len(self.mean)}"
+            )
         return v2.functional.normalize(x, list(self.mean), list(self.std), inplace=True)
 
     def _size(self, images: torch.Tensor) -> list[int]:
@@ -144,16 +150,30 @@ class Images(View):
         if self.crop is None:
             return [height, width]
         if self.crop > min(height, width):
-            raise ValueError(f"a crop of {self.crop} px does not fit stored fields of {height} x {width} px")
+            raise ValueError(
+                f"the crop of {self.crop} pixels is larger than the stored fields of {height} x {width} pixels"
+            )
         return [self.crop, self.crop]
 
 
 def channel_statistics(
     read: Read, fields: np.ndarray, seed: int, at_most: int = 2048, progress: bool = True
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel over all pixels of a seeded sample of fields.
+    """Measure mean and standard deviation of each channel over all pixels of a sample of fields.
 
-    They come from exact integer sums of uint8 pixels. A channel without any contrast gets 1 as its deviation.
+    Pixels are summed as integers, so the sums are exact. A channel with constant pixels gets the standard deviation 1.
+
+    Parameters
+    ----------
+    read
+        Positions of fields (B,) -> uint8 (B, C, H, W).
+    fields : (n,) int
+        Positions of fields, from which up to ``at_most`` are drawn by the seed.
+
+    Returns
+    -------
+    mean, std
+        One value per channel.
     """
     sample = np.sort(np.random.default_rng(seed).permutation(fields)[:at_most])
     total, squares, pixels = np.zeros(1, np.uint64), np.zeros(1, np.uint64), 0

@@ -1,4 +1,4 @@
-"""Profiles: features of fields from a table, standardised by the training rows."""
+"""The view ``profiles``: features of fields from a table, standardised by the training rows."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -17,12 +17,12 @@ _KEY = "field_id"
 
 @dataclass(frozen=True)
 class ProfileSettings:
-    """There are none: columns are those of the table, and standardisation is that of the training rows."""
+    """No settings: the table gives the features, and the training rows give means and standard deviations."""
 
     __pydantic_config__: ClassVar[dict] = {"extra": "forbid"}
 
     def fit(self, table: Table, sources: Mapping[str, Any], train: np.ndarray, seed: int, progress: bool) -> "Profiles":
-        """Mean and deviation of each feature over the training rows that have a profile.
+        """Measure mean and standard deviation of each feature over the training rows that have a profile.
 
         Raises
         ------
@@ -32,29 +32,29 @@ class ProfileSettings:
         columns = feature_columns(sources["field_profiles"])
         if not columns:
             raise ValueError(
-                "field_profiles has no feature: run the pipeline profiles, or leave out the models that see profiles; "
-                "in a table of your own, no feature is named Metadata_..."
+                "field_profiles has no feature: run the pipeline profiles, or leave out models with the view profiles. "
+                "In your own table, names of features must not begin with Metadata_"
             )
         unfitted = Profiles(tuple(columns), (0.0,) * len(columns), (1.0,) * len(columns))
         rows = unfitted.rows(table, sources)
         seen = train[rows.known[train]]
         if not len(seen):
-            raise ValueError("no field of a compound of the training fold has a row in field_profiles")
+            raise ValueError("no field of the training fold has a row in field_profiles")
         std, mean = torch.std_mean(torch.from_numpy(rows.read(seen)).double(), dim=0, correction=0)
-        # A feature that does not vary gets the deviation 1.
+        # A constant feature gets the standard deviation 1.
         return Profiles(tuple(columns), tuple(mean.tolist()), tuple(torch.where(std > 0, std, 1.0).tolist()))
 
 
 @dataclass(frozen=True)
 class Profiles(View):
-    """Features, standardised: (x - mean) / std, in training and evaluation alike.
+    """Standardised features, (x - mean) / std, in training and in evaluation.
 
     Attributes
     ----------
     columns
         Names of the features.
     mean, std
-        One for each feature.
+        One value per feature.
     """
 
     settings: ClassVar[type] = ProfileSettings
@@ -65,17 +65,16 @@ class Profiles(View):
 
     @property
     def inputs(self) -> int:
-        """Features."""
+        """Number of features."""
         return len(self.columns)
 
     def rows(self, table: Table, sources: Mapping[str, Any]) -> Rows:
-        """Profiles of fields, by the column ``field_id``; a field that the table of profiles lacks is not known.
+        """Find profiles of fields, by the column ``field_id``; a field without a profile has no input.
 
         Raises
         ------
         ValueError
-            If the columns are others than those that the model was trained on, or a value is not finite; names the
-            first.
+            If the features differ from those in training, or a value is not finite. The message names the first one.
         """
         profiles = sources["field_profiles"]
         _check_columns(feature_columns(profiles), self.columns)
@@ -88,30 +87,30 @@ class Profiles(View):
             numbers = np.asarray(profiles[name])
             if numbers.dtype.kind not in "fiu":
                 raise ValueError(
-                    f"field_profiles: column {name} is not numeric; if it is not a feature, name it Metadata_..."
+                    f"field_profiles: column {name} is not numeric: if it is not a feature, its name must begin with "
+                    "Metadata_"
                 )
             values[known, column] = numbers[rows[known]]
         if not (finite := np.isfinite(values)).all():
             row, column = np.argwhere(~finite)[0]
             raise ValueError(
                 f"field_profiles: {self.columns[column]} of field {keys[row]} is {values[row, column]}: give it a "
-                "finite value, or leave the row out"
+                "finite value, or remove the row"
             )
         digest = hashlib.sha256(values.data)
         digest.update(known.tobytes())
         return Rows(values.__getitem__, known, f"{self.columns} {digest.hexdigest()}")
 
     def __call__(self, batch: torch.Tensor) -> torch.Tensor:
-        """float32 (N, features) -> standardised."""
+        """Standardise features, (N, features) float32."""
         mean, std = (torch.tensor(values, device=batch.device) for values in (self.mean, self.std))
         return (batch.float() - mean) / std
 
 
 def _check_columns(columns: Sequence[str], trained_on: Sequence[str]) -> None:
-    pairs = zip_longest(columns, trained_on, fillvalue="no column")
-    for found, expected in pairs:
-        if found != expected:
+    for name, expected in zip_longest(columns, trained_on, fillvalue="no column"):
+        if name != expected:
             raise ValueError(
-                "field_profiles have other columns than the model was trained on, the first difference is "
-                f"{found} instead of {expected}: train the model again"
+                "the columns of field_profiles differ from those in training; the first difference is "
+                f"{name} instead of {expected}: train the model again"
             )
