@@ -60,7 +60,7 @@ def test_resamples_do_not_depend_on_how_many_are_held_at_a_time(monkeypatch):
     scores = {"method": generator.normal(size=(40, 3))}
     compounds = generator.integers(0, 15, 40)
     whole = resampled_aucs(labels, scores, compounds, 100, seed=1)
-    monkeypatch.setattr("cloome_kedro.evaluation.auc._CELLS", 90)
+    monkeypatch.setattr("cloome_kedro.evaluation.auc._WEIGHTS", 90)
     np.testing.assert_array_equal(resampled_aucs(labels, scores, compounds, 100, seed=1)["method"], whole["method"])
 
 

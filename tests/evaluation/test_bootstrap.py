@@ -55,7 +55,7 @@ def test_columns_and_blocks_resample_alike(monkeypatch):
     for column in range(3):
         found = clustered_mean_interval(values[:, column], compounds, seed=5)
         assert found == pytest.approx((low[column], high[column]), abs=1e-12)
-    monkeypatch.setattr("cloome_kedro.evaluation.bootstrap._WEIGHTS", 700)
+    monkeypatch.setattr("cloome_kedro.evaluation.bootstrap._COUNTS", 700)
     np.testing.assert_allclose(clustered_mean_interval(values, compounds, seed=5), (low, high), rtol=1e-12)
 
 
@@ -86,9 +86,9 @@ def test_pairing_removes_what_both_share():
 
 
 def test_refuses_what_it_cannot_resample():
-    with pytest.raises(ValueError, match="3 values of 2 compounds"):
+    with pytest.raises(ValueError, match="got 3 values, 2 compounds and 3 weights"):
         clustered_mean_interval([1, 2, 3], ["a", "b"])
-    with pytest.raises(ValueError, match="0 values of 0 compounds"):
+    with pytest.raises(ValueError, match="got 0 values, 0 compounds and 0 weights"):
         clustered_mean_interval([], [])
     with pytest.raises(ValueError, match="finite"):
         clustered_mean_interval([1, np.nan], ["a", "b"])

@@ -44,7 +44,7 @@ def test_reproduces_published_intervals_to_the_last_printed_digit():
     assert len(others) == 3
     for row in others:
         # The note gives the exact interval, to its own last digit.
-        low, high = (float(bound) for bound in re.fullmatch(r"exact CI gives \[(.*), (.*)\]", row["note"]).groups())
+        low, high = (float(bound) for bound in re.fullmatch("the exact interval is (.*)–(.*)", row["note"]).groups())
         assert 100 * np.array(exact_interval(int(row["k"]), int(row["n"]))) == pytest.approx([low, high], abs=0.006)
 
 

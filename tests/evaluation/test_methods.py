@@ -15,11 +15,11 @@ from cloome_kedro.evaluation.features import standardised_profiles
 from cloome_kedro.evaluation.methods import (
     Embeddings,
     Method,
-    Others,
-    asked,
+    OtherSources,
     check_one_model,
     check_split,
     gather_methods,
+    methods_of_task,
 )
 from cloome_kedro.evaluation.oracles import oracle_vectors
 from cloome_kedro.words import (
@@ -82,10 +82,13 @@ def test_embeddings_of_other_folds_are_refused_and_those_of_unknown_ones_warned_
     of_folds = Embeddings(np.array(["a"]), np.ones((1, 2), np.float32), {"split_hash": "0123"})
     check_split(of_folds, "fields of CLOOME", "0123", "random")
     assert not caplog.records
-    message = "random split: the fields of CLOOME are embedded by a model of folds 0123, the split has folds 4567"
+    message = (
+        "random split: the fields of CLOOME are embedded by a model that was trained on folds 0123, but the split has "
+        "folds 4567"
+    )
     with pytest.raises(ValueError, match=message):
         check_split(of_folds, "fields of CLOOME", "4567", "random")
-    with pytest.raises(ValueError, match="embedded by a model of folds None"):
+    with pytest.raises(ValueError, match="embedded by a model that was trained on folds None"):
         check_split(replace(of_folds, meta={}), "fields of CLOOME", "4567", "random")
     published = replace(of_folds, meta={"split_hash": UNKNOWN_SPLIT})
     check_split(published, "fields of CLOOME", "4567", "random")
@@ -96,7 +99,9 @@ def test_embeddings_of_other_folds_are_refused_and_those_of_unknown_ones_warned_
 def test_fields_and_compounds_of_two_models_are_refused():
     one, other = (replace(EMBEDDINGS, meta={"weights": weights}) for weights in ("aa", "bb"))
     check_one_model(one, one, "CLOOME, random split")
-    with pytest.raises(ValueError, match="CLOOME, random split: fields are embedded by the model aa, compounds by bb"):
+    with pytest.raises(
+        ValueError, match="CLOOME, random split: fields are embedded by the model aa, but compounds by the model bb"
+    ):
         check_one_model(one, other, "CLOOME, random split")
 
 
@@ -144,7 +149,7 @@ def others(examples):
     counts = pd.DataFrame({"field_id": examples["field_id"], "nuclei": rng.integers(1, 90, n)})
     wells = examples[["plate", "well"]].assign(compound_id="c", mechanism=examples["moa"], potency=1.0)
     axes = {f"{kind}_{axis}": rng.normal(size=n) for kind in ("phenotype", "realised") for axis in "ab"}
-    return Others(
+    return OtherSources(
         untrained=make_model(examples, 9, weights="untrained")[0],
         field_profiles=schemas.field_profiles.validate(profiles),
         cell_counts=counts,
@@ -168,11 +173,11 @@ def test_models_are_asked_in_all_tasks_unless_their_fields_are_not_learned(metho
     assert set(methods["CLOOME"].tasks) == set(methods["Raw"].tasks) == set(TASKS)
     assert methods["Bilinear"].tasks == (RETRIEVAL,)
     of_retrieval = ["CLOOME", "Raw", "Bilinear", ORACLE_PHENOTYPE, ORACLE_MECHANISM]
-    assert list(asked(methods, RETRIEVAL)) == of_retrieval
+    assert list(methods_of_task(methods, RETRIEVAL)) == of_retrieval
     of_fields = ["CLOOME", "Raw", PROFILES, UNTRAINED, PLATE_ONLY, WELL_ONLY, CELL_COUNT_ONLY]
     for task in (*ZERO_SHOT, PROBING):
-        assert list(asked(methods, task)) == of_fields
-    assert all(method.compounds is not None for method in asked(methods, RETRIEVAL).values())
+        assert list(methods_of_task(methods, task)) == of_fields
+    assert all(method.compounds is not None for method in methods_of_task(methods, RETRIEVAL).values())
 
 
 def test_how_ties_are_broken_and_what_has_unit_length(methods, examples):
@@ -210,10 +215,10 @@ def test_without_others_there_are_models_alone(examples, models, methods, caplog
 
 
 def test_a_screen_without_profiles_counts_and_truth(examples, models, others, caplog):
-    nothing = Others(None, others.field_profiles[:0], others.cell_counts[:0], others.truth[:0])
+    nothing = OtherSources(None, others.field_profiles[:0], others.cell_counts[:0], others.truth[:0])
     found = gather_methods(examples, models, nothing)
     assert list(found) == [*models, PLATE_ONLY, WELL_ONLY]
-    assert f"random: no field has a profile: the method {PROFILES} is left out" in caplog.text
+    assert f"random split: no field has a profile: the method {PROFILES} is left out" in caplog.text
     assert f"24 of 24 fields have no cell count: the method {CELL_COUNT_ONLY} is left out" in caplog.text
 
 
@@ -221,7 +226,9 @@ def test_profiles_are_asked_about_fields_that_have_one(examples, models, others,
     some = others.field_profiles.drop(index=[0, 7])
     found = gather_methods(examples, models, replace(others, field_profiles=some))[PROFILES].fields
     assert found.knows(examples["field_id"]).tolist() == [row not in (0, 7) for row in range(2 * N)]
-    assert f"random: 2 of 24 fields have no profile: the method {PROFILES} is not asked about them" in caplog.text
+    assert (
+        f"random split: 2 of 24 fields have no profile: the method {PROFILES} is not evaluated on them" in caplog.text
+    )
     profiles, _ = standardised_profiles(some, examples["field_id"], (examples["fold"] == "train").to_numpy())
     np.testing.assert_array_equal(found.of(some["field_id"]), profiles[some.index])
 
@@ -231,7 +238,10 @@ def test_a_model_of_other_folds_is_refused(examples, models, side):
     changed = list(models["CLOOME"])
     changed[side] = replace(changed[side], meta={**changed[side].meta, "split_hash": "other"})
     what = ("fields", "compounds")[side]
-    message = f"random split: the {what} of CLOOME are embedded by a model of folds other, the split has folds"
+    message = (
+        f"random split: the {what} of CLOOME are embedded by a model that was trained on folds other, but the split "
+        "has folds"
+    )
     with pytest.raises(ValueError, match=message):
         gather_methods(examples, {"CLOOME": tuple(changed)})
 
@@ -239,7 +249,9 @@ def test_a_model_of_other_folds_is_refused(examples, models, side):
 def test_an_untrained_encoder_of_other_folds_is_refused(examples, models, others):
     """Its statistics of batch normalisation may be of test compounds."""
     other = replace(others, untrained=replace(others.untrained, meta={"split_hash": "other"}))
-    with pytest.raises(ValueError, match="the fields of the untrained encoder are embedded by a model of folds other"):
+    with pytest.raises(
+        ValueError, match="the fields of the untrained encoder are embedded by a model that was trained on folds other"
+    ):
         gather_methods(examples, models, other)
 
 
@@ -256,7 +268,7 @@ def test_a_published_model_is_let_through_with_a_warning(examples, caplog):
 
 def test_two_models_under_one_label_are_refused(examples, models):
     mixed = models["CLOOME"][0], models["Raw"][1]
-    message = "Mixed, random split: fields are embedded by the model weights 0, compounds by weights 1"
+    message = "Mixed, random split: fields are embedded by the model weights 0, but compounds by the model weights 1"
     with pytest.raises(ValueError, match=message):
         gather_methods(examples, {"Mixed": mixed})
 
@@ -272,16 +284,16 @@ def without(embeddings, rows, **meta):
 def test_missing_embeddings_are_refused_unless_the_view_had_no_input(examples, models, side, caplog):
     what, size = (("fields", 2 * N), ("compounds", N))[side]
     whole = models["CLOOME"]
-    told = f"random split: 2 of {size} {what} of CLOOME have no embedding, the first is {whole[side].keys[3]}"
+    message = f"random split: 2 of {size} {what} of CLOOME have no embedding, the first is {whole[side].keys[3]}"
     for meta in ({}, {"without_input": 0}, {"without_input": 1}):
         changed = list(whole)
         changed[side] = without(whole[side], [3, 5], **meta)
-        with pytest.raises(ValueError, match=f"{told}: run the embedding pipeline"):
+        with pytest.raises(ValueError, match=f"{message}: run the embedding pipeline"):
             gather_methods(examples, {"CLOOME": tuple(changed)})
     # Fields that the split does not use may have had no input, too.
     changed[side] = without(whole[side], [3, 5], without_input=4)
     found = gather_methods(examples, {"CLOOME": tuple(changed)})["CLOOME"]
-    assert f"{told}: the model's view has no input of them, so they are left out" in caplog.text
+    assert f"{message}: the model's view has no input for them, so they are left out" in caplog.text
     assert (found.fields, found.compounds) == tuple(changed)
 
 

@@ -48,7 +48,7 @@ def test_hand_made_ties_land_on_their_bounds():
     assert drawn.mean() == pytest.approx(3, abs=0.15)  # sd of the mean 0.033
     again = match_ranks(np.repeat(queries, 600, axis=0), candidates, np.full(600, 2), ties="random", seed=3)
     np.testing.assert_array_equal(drawn, again)
-    with pytest.raises(ValueError, match="'worst' is none of"):
+    with pytest.raises(ValueError, match="'worst' must be pessimistic, optimistic, expected or random"):
         match_ranks(queries, candidates, [2], ties="worst")
 
 
@@ -86,7 +86,7 @@ def test_nearly_collapsed_embeddings_are_ranked_exactly_with_few_single_products
 def test_rows_that_only_project_alike_are_told_apart(monkeypatch):
     monkeypatch.setattr(module, "pair_scores", lambda vectors, *_: np.zeros(len(vectors)))
     vectors = np.array([[1.0, 2.0], [3.0, 1.0], [1.0, 2.0], [0.0, 0.0]])
-    classes = module._equal_rows(vectors)
+    classes = module._number_vectors(vectors)
     assert classes[0] == classes[2]
     assert len(set(classes.tolist())) == 3
 
@@ -238,7 +238,7 @@ def test_pools_that_do_not_fit_are_refused():
 
     with pytest.raises(ValueError, match="match of query 2 is not in the query's pool"):
         rank([0, 0, 1, 0], [[True] * 4, [True, True, False, True]])
-    with pytest.raises(ValueError, match="query 3 has pool 1, but there are 1"):
+    with pytest.raises(ValueError, match="query 3 has pool 1, but there are 1 pools"):
         rank([0, 0, 0, 1], [[True] * 4])
     with pytest.raises(ValueError, match=r"members must be bool \(pools, 4\), not bool \(1, 3\)"):
         rank([0] * 4, [[True] * 3])

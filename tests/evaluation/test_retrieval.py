@@ -332,7 +332,7 @@ def test_the_order_of_a_method_s_rows_does_not_matter(method, fields, ranks):
 
 def test_a_method_that_knows_nothing_that_was_drawn_is_refused(method, fields):
     for nothing in (without(method, fields["field_id"]), without(method, compounds=fields["inchikey"])):
-        with pytest.raises(ValueError, match="random split: the method knows no field that was drawn"):
+        with pytest.raises(ValueError, match="random split: the method knows none of the fields of a draw"):
             rank_method(nothing, fields, DRAWS)
 
 

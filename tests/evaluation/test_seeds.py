@@ -57,7 +57,7 @@ def test_rows_that_differ_in_their_images_alone_are_kept_apart():
 
 
 def test_rows_given_twice_and_seeds_of_other_folds_are_refused():
-    with pytest.raises(ValueError, match=r"twice: .*'seed': 1"):
+    with pytest.raises(ValueError, match=r"two rows of .*'seed': 1"):
         spread_over_seeds(pd.concat([metrics(1), metrics(1)]))
-    with pytest.raises(ValueError, match=r"split random: .*\(seed 0 of h, seed 1 of other\)"):
+    with pytest.raises(ValueError, match=r"split random: .*\(seed 0: h, seed 1: other\)"):
         spread_over_seeds(pd.concat([metrics(0), metrics(1, split_hash="other"), metrics(0, split="scaffold")]))

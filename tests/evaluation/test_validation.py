@@ -120,9 +120,9 @@ def test_what_cannot_be_measured_is_told(data):
     def changed(**columns):
         return replace(data, fields=data.fields.assign(**columns))
 
-    with pytest.raises(ValueError, match="no field is of a known class"):
+    with pytest.raises(ValueError, match="no field has a known class"):
         ZeroShotMoaTop1.of(changed(moa=None), 0)
-    with pytest.raises(ValueError, match="no field is of a known class"):
+    with pytest.raises(ValueError, match="no field has a known class"):
         ZeroShotCompoundTop1.of(changed(fold="train"), 0)
     with pytest.raises(ValueError, match="none of 80 classes has two fields"):
         ZeroShotCompoundTop1.of(changed(inchikey=data.fields["field_id"]), 0)

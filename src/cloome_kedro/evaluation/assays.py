@@ -1,4 +1,4 @@
-"""Probing of assays: how well probes of features predict which compounds are active."""
+"""Probing of assays: how well linear probes of features predict which compounds are active."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from cloome_kedro.words import CLEAN, FOLDS
 
 Level = Literal["compound", "field"]
 
-#: a method's name and what its test images are: clean, or a corruption's name
+#: name of a method, and the images that its probes are scored on: ``clean``, or the name of a corruption
 Tested = tuple[str, str]
 
 
@@ -24,13 +24,13 @@ class Probed:
     Attributes
     ----------
     table
-        Table ``probing_scores`` without split and split hash.
+        Table ``probing_scores`` without the columns ``split`` and ``split_hash``.
     compounds
         (S,) compound of each test sample.
     labels
-        (S, T) 1, 0 or NaN of the test samples in T assays.
+        (S, T) labels of the test samples in T assays: 1 active, 0 inactive, NaN not measured.
     scores
-        (method, images) -> (S, T) log odds of being active; NaN where an assay has no probe.
+        (method, images) -> (S, T) log odds of being active. The column of an assay without a probe is NaN.
     """
 
     table: pd.DataFrame
@@ -41,18 +41,19 @@ class Probed:
 
 @dataclass(frozen=True)
 class ProbeInputs:
-    """What probes are fitted to, of all methods.
+    """Fields, labels and settings of probing. They are the same for all methods.
 
     Attributes
     ----------
     fields
-        Rows of the table ``examples``. Fields without a label are left out.
+        Rows of the table ``examples``. Fields of compounds without a label are left out.
     labels
-        One row per compound, by InChIKey; one column per assay: 1, 0 or NaN.
+        One row per compound, with its InChIKey as index, and one column per assay: 1, 0 or NaN.
     c_grid
-        Inverse strengths of regularisation, of which validation AUC chooses.
+        Inverse strengths of regularisation. The one with the highest validation AUC is chosen for each assay.
     level
-        What a sample is: a compound, with the mean over its fields, or a field, with its compound's labels.
+        What a sample is. ``compound``: a compound, with the mean of its fields' features. ``field``: a field, with the
+        labels of its compound.
     """
 
     fields: pd.DataFrame
@@ -61,15 +62,18 @@ class ProbeInputs:
     level: Level = "compound"
 
     def features(self, method: Method) -> np.ndarray:
-        """(N, d) of the fields, in their order; a field that the method does not know gets the training fold's mean."""
+        """Vectors of a method for the fields, in their order: (N, d).
+
+        A field that the method does not know gets the mean vector of the training fold's known fields.
+        """
         keys = self.fields["field_id"].to_numpy()
         known = method.fields.knows(keys)
         if known.all():
             return method.fields.of(keys)
-        found = method.fields.of(keys[known])
-        mean = found[(self.fields["fold"] == "train").to_numpy()[known]].mean(axis=0)
-        values = np.repeat(mean[None].astype(found.dtype), len(keys), axis=0)
-        values[known] = found
+        vectors = method.fields.of(keys[known])
+        mean = vectors[(self.fields["fold"] == "train").to_numpy()[known]].mean(axis=0)
+        values = np.repeat(mean[None].astype(vectors.dtype), len(keys), axis=0)
+        values[known] = vectors
         return values
 
 
@@ -78,60 +82,83 @@ def probe(
     inputs: ProbeInputs,
     corrupted: Mapping[str, Mapping[str, np.ndarray]] | None = None,
 ) -> Probed:
-    """Fit a probe for every method and assay on clean images, and score the test fold's images, clean and corrupted.
+    """Fit probes for every method and assay to clean images, and score them on clean and corrupted test images.
 
     Parameters
     ----------
     features
-        Method -> (N, d) of the fields of ``inputs``; profiles standardised.
+        Method -> (N, d) features of the fields of ``inputs``, in their order. Profiles must be standardised.
     inputs
         Fields, labels and settings.
     corrupted
-        Corruption -> method -> (fields of the test fold, d), in the order in which ``inputs`` has them. Every method
-        must be in ``features``.
+        Corruption -> method -> (F, d) features of the F fields of the test fold, in the order of ``inputs``. Every
+        method must be in ``features``.
     """
     compounds, folds = inputs.fields["inchikey"].to_numpy(), inputs.fields["fold"].to_numpy()
     labels = inputs.labels[inputs.labels.notna().any(axis=1)]
-    labelled = pd.Index(compounds).isin(labels.index)
-    samples = {fold: Samples.of(compounds[folds == fold], labelled[folds == fold], inputs.level) for fold in FOLDS}
-    known = {fold: labels.loc[samples[fold].compounds] for fold in FOLDS}
+    has_labels = pd.Index(compounds).isin(labels.index)
+    samples = {fold: Samples.of(compounds[folds == fold], has_labels[folds == fold], inputs.level) for fold in FOLDS}
+    sample_labels = {fold: labels.loc[samples[fold].compounds] for fold in FOLDS}
     tables, scores = [], {}
     for method, values in features.items():
         train, validation, test = (samples[fold].features(values[folds == fold]) for fold in FOLDS)
         tests = {CLEAN: test}
-        for images, others in (corrupted or {}).items():
-            if method in others:
-                tests[images] = samples["test"].features(others[method])
-        fitted = fit_probes(
-            Labelled(train, known["train"]), Labelled(validation, known["validation"]), tests, known["test"],
+        for corruption, corrupted_values in (corrupted or {}).items():
+            if method in corrupted_values:
+                tests[corruption] = samples["test"].features(corrupted_values[method])
+        scored = fit_probes(
+            Labelled(train, sample_labels["train"]),
+            Labelled(validation, sample_labels["validation"]),
+            tests,
+            sample_labels["test"],
             c_grid=inputs.c_grid,
-        )  # fmt: skip
+        )
         for images in tests:
-            tables.append(fitted[images].table.assign(method=method, images=images))
-            scores[method, images] = fitted[images].scores
+            tables.append(scored[images].table.assign(method=method, images=images))
+            scores[method, images] = scored[images].scores
     shown_by = "mean" if inputs.level == "compound" else "field"
     table = pd.concat(tables, ignore_index=True).assign(shown_by=shown_by)
-    return Probed(table, samples["test"].compounds, known["test"].to_numpy(float), scores)
+    return Probed(table, samples["test"].compounds, sample_labels["test"].to_numpy(float), scores)
 
 
 class Samples(NamedTuple):
-    """Samples of a fold, made by :meth:`of`: fields, the group of each in a mean (None: no means), and compounds."""
+    """Samples of a fold. :meth:`of` makes them.
+
+    Attributes
+    ----------
+    fields
+        (L,) positions of the labelled fields among the fields of the fold.
+    groups
+        (L,) number of the sample that each labelled field belongs to; None if each field is a sample.
+    compounds
+        (S,) compound of each sample.
+    """
 
     fields: np.ndarray
     groups: np.ndarray | None
     compounds: np.ndarray
 
     @classmethod
-    def of(cls, compounds: np.ndarray, labelled: np.ndarray, level: Level) -> "Samples":
-        """Of fields whose compounds are labelled."""
-        fields = np.flatnonzero(labelled)
+    def of(cls, compounds: np.ndarray, has_labels: np.ndarray, level: Level) -> "Samples":
+        """Make the samples of a fold.
+
+        Parameters
+        ----------
+        compounds
+            (F,) compound of each field of the fold.
+        has_labels
+            (F,) bool: whether this compound has labels. Other fields are left out.
+        level
+            As in :class:`ProbeInputs`.
+        """
+        fields = np.flatnonzero(has_labels)
         if level == "field":
             return cls(fields, None, compounds[fields])
         names, groups = np.unique(compounds[fields], return_inverse=True)
         return cls(fields, groups, names)
 
     def features(self, values: np.ndarray) -> np.ndarray:
-        """Features of the samples, from those of the fold's fields."""
+        """Features of the samples, (S, d), from the features of the fold's fields, (F, d)."""
         values = np.asarray(values)[self.fields]
         if self.groups is None:
             return values

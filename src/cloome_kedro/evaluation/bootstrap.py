@@ -1,14 +1,14 @@
 """Bootstrap intervals of means over queries, by resampling compounds.
 
-Queries of one compound resemble each other, so compounds are what is drawn again, with all their queries (the cluster
-bootstrap: Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 3.8; percentile intervals).
+Queries of one compound resemble each other. Therefore compounds are resampled, each with all its queries (cluster
+bootstrap: Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 3.8). Intervals are percentiles.
 """
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-_WEIGHTS = 1 << 22  # of resampled compounds held at a time: 32 MiB
+_COUNTS = 1 << 22  # counts of resampled compounds held in memory at a time: 32 MiB in float64
 
 
 def clustered_mean_interval(
@@ -26,39 +26,46 @@ def clustered_mean_interval(
     values
         (N,) numbers, or (N, K) for K means on the same resamples.
     compounds
-        (N,) compound that each row is of, of any type.
+        (N,) compound of each row, of any type.
     confidence
-        Nominal probability that the interval covers, between 0 and 1. Of few compounds (less than about 30) it covers
-        less often.
+        Nominal probability that the interval covers the true mean, between 0 and 1. With fewer than about 30 compounds
+        the true coverage is lower.
     resamples, seed
-        Number of resamples, and their seed; equal seeds resample equally many compounds in the same way.
+        Number of resamples, and seed of the draws. With the same seed, tables with the same number of compounds are
+        resampled in the same way.
     weights
-        (N,) positive weights of the rows; all the same if not given.
+        (N,) positive weights of the rows. None: all rows have the same weight.
 
     Returns
     -------
     tuple
-        (low, high): floats for (N,) values, float64 (K,) for (N, K).
+        (low, high): floats for (N,) values, float64 (K,) for (N, K) values.
 
     Raises
     ------
     ValueError
-        If there are no rows, lengths differ, or a value is not finite.
+        If there are no rows, lengths differ, a value is not finite, or a weight is not positive.
+
+    Examples
+    --------
+    Four compounds with two queries each:
+
+    >>> clustered_mean_interval([0, 0, 1, 1, 1, 1, 0, 0], list("AABBCCDD"))
+    (0.0, 1.0)
     """
     values, compounds, weights = _checked(values, compounds, weights)
     codes, names = pd.factorize(compounds)
-    table = values.reshape(len(values), -1) * weights[:, None]
+    weighted = values.reshape(len(values), -1) * weights[:, None]
     size = len(names)
-    sums = np.stack([np.bincount(codes, column, size) for column in table.T], axis=1)
+    sums = np.stack([np.bincount(codes, column, size) for column in weighted.T], axis=1)
     totals = np.bincount(codes, weights, size)
     generator = np.random.default_rng(seed)
-    means = np.empty((resamples, table.shape[1]))
-    step = max(1, _WEIGHTS // size)
+    means = np.empty((resamples, weighted.shape[1]))
+    step = max(1, _COUNTS // size)
     for start in range(0, resamples, step):
-        rows = min(step, resamples - start)
-        drawn = generator.integers(0, size, (rows, size)) + size * np.arange(rows)[:, None]
-        times = np.bincount(drawn.ravel(), minlength=rows * size).reshape(rows, size).astype(float)
-        means[start : start + rows] = (times @ sums) / (times @ totals)[:, None]
+        rows = slice(start, min(start + step, resamples))
+        counts = resample_counts(generator, size, rows.stop - start).astype(float)
+        means[rows] = (counts @ sums) / (counts @ totals)[:, None]
     tail = (1 - confidence) / 2
     low, high = np.quantile(means, [tail, 1 - tail], axis=0)
     return (float(low[0]), float(high[0])) if values.ndim == 1 else (low, high)
@@ -73,32 +80,47 @@ def paired_difference(
     seed: int = 0,
     weights: ArrayLike | None = None,
 ) -> tuple:
-    """Mean of ``a - b`` over queries that both answer, with its interval by :func:`clustered_mean_interval`.
+    """Mean of ``a - b`` over the same queries, with its interval by :func:`clustered_mean_interval`.
 
     Parameters
     ----------
     a, b
-        (N,) or (N, K): row i of both is of the same query.
+        (N,) or (N, K) values. Row i of both belongs to the same query.
     compounds, confidence, resamples, seed, weights
         As in :func:`clustered_mean_interval`.
 
     Returns
     -------
     tuple
-        (difference, low, high): floats for (N,), float64 (K,) for (N, K).
+        (difference, low, high): floats for (N,) values, float64 (K,) for (N, K) values.
 
     Raises
     ------
     ValueError
-        As ``clustered_mean_interval``, and if shapes of ``a`` and ``b`` differ.
+        As :func:`clustered_mean_interval`, and if the shapes of ``a`` and ``b`` differ.
+
+    Examples
+    --------
+    >>> paired_difference([1, 1, 1, 0], [0, 0, 0, 0], ["A", "A", "B", "B"])
+    (0.75, 0.5, 1.0)
     """
     a, b = np.asarray(a, float), np.asarray(b, float)
     if a.shape != b.shape:
-        raise ValueError(f"paired_difference: a is of shape {a.shape}, b of {b.shape}")
+        raise ValueError(f"paired_difference: a has the shape {a.shape}, but b has the shape {b.shape}")
     values, compounds, weights = _checked(a - b, compounds, weights)
     low, high = clustered_mean_interval(values, compounds, confidence, resamples, seed, weights)
     difference = np.average(values, axis=0, weights=weights)
     return (float(difference) if values.ndim == 1 else difference), low, high
+
+
+def resample_counts(generator: np.random.Generator, size: int, resamples: int) -> np.ndarray:
+    """Draw ``size`` of ``size`` compounds with replacement, and count each compound: (resamples, size) int64.
+
+    >>> resample_counts(np.random.default_rng(0), 5, 3).sum(axis=1)
+    array([5, 5, 5])
+    """
+    drawn = generator.integers(0, size, (resamples, size)) + size * np.arange(resamples)[:, None]
+    return np.bincount(drawn.ravel(), minlength=resamples * size).reshape(resamples, size)
 
 
 def _checked(values, compounds, weights) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -106,8 +128,8 @@ def _checked(values, compounds, weights) -> tuple[np.ndarray, np.ndarray, np.nda
     weights = np.ones(len(values)) if weights is None else np.asarray(weights, float)
     if not len(values) or not len(values) == len(compounds) == len(weights):
         raise ValueError(
-            f"bootstrap: {len(values)} values of {len(compounds)} compounds with {len(weights)} weights: "
-            "needs as many of each, at least one"
+            f"bootstrap: got {len(values)} values, {len(compounds)} compounds and {len(weights)} weights. Give one of "
+            "each per row, and at least one row"
         )
     if not np.isfinite(values).all() or not (weights > 0).all():
         raise ValueError("bootstrap: values must be finite and weights positive")

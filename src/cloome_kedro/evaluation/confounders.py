@@ -1,8 +1,8 @@
 """Baselines that know where a field was and how many cells it has, but not what the cells look like.
 
-A model of images may have found in the same way what these baselines find. All fields of a plate tie, as do all fields
-of a well position or with a number of cells: break ties at random, since counted against the match they would hide what
-is known.
+A model of images may use the same information as a baseline that scores well. Fields on one plate have equal scores,
+and so have fields in one well position and fields with one number of cells. Break these ties at random: if they counted
+against the match, the scores would hide what a baseline knows.
 """
 
 import logging
@@ -21,32 +21,45 @@ def confounder_vectors(fields: pd.DataFrame, cell_counts: pd.DataFrame) -> dict[
     Parameters
     ----------
     fields
-        Columns field_id, plate, well (A01 and so on).
+        Columns ``field_id``, ``plate`` and ``well`` (A01 and so on).
     cell_counts
-        Columns field_id, nuclei; may be empty, and then there is no ``Cell count only``.
+        Columns ``field_id`` and ``nuclei``. If a field has no count, ``Cell count only`` is left out.
 
     Returns
     -------
     dict
-        Method -> (N, d) float, in the order of ``fields``. ``Plate only``: 1 on the same plate, else 0.
-        ``Well position only``: falls with the distance of rows and with that of columns. ``Cell count only``: falls
-        with the difference of counts.
+        Method -> (N, d) float, in the order of ``fields``. Dot products are
+
+        - ``Plate only``: 1 for fields on the same plate, otherwise 0;
+        - ``Well position only``: lower, the further apart the rows and the columns of two wells are;
+        - ``Cell count only``: lower, the more two counts differ.
 
     Raises
     ------
     ValueError
-        If a well's name is not like A01.
+        If the name of a well is not like A01.
+
+    Examples
+    --------
+    >>> fields = pd.DataFrame({"field_id": ["a", "b", "c"], "plate": ["P", "P", "Q"], "well": ["A01", "A02", "H12"]})
+    >>> vectors = confounder_vectors(fields, pd.DataFrame({"field_id": ["a", "b", "c"], "nuclei": [0, 50, 100]}))
+    >>> list(vectors)
+    ['Plate only', 'Well position only', 'Cell count only']
+    >>> (vectors["Plate only"] @ vectors["Plate only"].T)[0]
+    array([1., 1., 0.], dtype=float32)
+    >>> (vectors["Cell count only"] @ vectors["Cell count only"].T)[0].round(2)
+    array([1.  , 0.71, 0.  ])
     """
     plates, _ = pd.factorize(fields["plate"], sort=True)
     parts = fields["well"].str.extract(r"^([A-Z]{1,2})([0-9]+)$")
-    if (unnamed := parts.isna().any(axis=1)).any():
-        first = fields[unnamed].iloc[0]
-        raise ValueError(f"fields: {first['field_id']} is in well {first['well']!r}; a well is named like A01")
+    if (invalid := parts.isna().any(axis=1)).any():
+        first = fields[invalid].iloc[0]
+        raise ValueError(f"fields: {first['field_id']} is in well {first['well']!r}, but wells have names like A01")
     rows = [sum((ord(letter) - 64) * 26**i for i, letter in enumerate(reversed(name))) for name in parts[0]]
     position = np.column_stack([rows, parts[1].astype(int)])
     vectors = {
         PLATE_ONLY: np.eye(plates.max(initial=-1) + 1, dtype=np.float32)[plates],
-        WELL_ONLY: _by_angle(position),
+        WELL_ONLY: _unit_circle_vectors(position),
     }
     nuclei = cell_counts.set_index("field_id")["nuclei"].reindex(fields["field_id"]).to_numpy(float)
     if np.isnan(nuclei).any():
@@ -55,11 +68,15 @@ def confounder_vectors(fields: pd.DataFrame, cell_counts: pd.DataFrame) -> dict[
             "%d of %d fields have no cell count: the method %s is left out", missing, len(nuclei), CELL_COUNT_ONLY
         )
     else:
-        vectors[CELL_COUNT_ONLY] = _by_angle(nuclei[:, None])
+        vectors[CELL_COUNT_ONLY] = _unit_circle_vectors(nuclei[:, None])
     return vectors
 
 
-def _by_angle(values: np.ndarray) -> np.ndarray:
-    """(N, K) numbers from 0 up -> (N, 2 K): mean cosine of the K differences; the largest number is a right angle."""
+def _unit_circle_vectors(values: np.ndarray) -> np.ndarray:
+    """Make vectors (N, 2 K) whose dot product falls with the differences of K values (N, K), which are not negative.
+
+    A value becomes an angle, from 0 for 0 to a right angle for the largest of all values. The dot product is the mean
+    of the cosines of the K differences.
+    """
     angles = values / max(values.max(initial=0), 1) * np.pi / 2
     return np.hstack([np.cos(angles), np.sin(angles)]) / np.sqrt(values.shape[1])

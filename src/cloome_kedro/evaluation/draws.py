@@ -1,28 +1,38 @@
-"""What shows a compound: one field drawn from its own, or the mean over all of them."""
+"""Fields that represent a compound: one drawn at random, several, or the mean over all."""
 
 import numpy as np
 import pandas as pd
 
 
 def draw_seed(seed: int, draw: int) -> int:
-    """Seed of a draw: draw 0 is that of the seed itself."""
+    """Seed of a draw. Draw 0 has the seed itself.
+
+    >>> draw_seed(7, 0)
+    7
+    """
     return seed if draw == 0 else int(np.random.SeedSequence([seed, draw]).generate_state(1)[0])
 
 
 def draw_fields(fields: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Draw one field for each compound, all its fields equally likely.
+    """Draw one field per compound, all its fields equally likely.
 
     Parameters
     ----------
     fields
-        Columns field_id, inchikey and any others; the order of rows does not matter.
+        Columns ``field_id``, ``inchikey`` and any others. The order of rows does not matter.
     seed
-        Of the draw.
+        Seed of the draw.
 
     Returns
     -------
-    pd.DataFrame
-        Rows of ``fields``, one a compound, sorted by InChIKey.
+    pandas.DataFrame
+        Rows of ``fields``, one per compound, sorted by InChIKey.
+
+    Examples
+    --------
+    >>> fields = pd.DataFrame({"field_id": ["s/1", "s/2", "s/3"], "inchikey": ["A", "B", "A"]})
+    >>> draw_fields(fields, seed=0)["inchikey"].tolist()
+    ['A', 'B']
     """
     fields = fields.sort_values(["inchikey", "field_id"], ignore_index=True)
     counts = fields.groupby("inchikey", sort=True).size().to_numpy()
@@ -31,46 +41,63 @@ def draw_fields(fields: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 
 def draw_queries(fields: pd.DataFrame, seed: int, draws: int = 1) -> list[pd.DataFrame]:
-    """Draw fields several times, the same for all methods that are compared: draw k by :func:`draw_seed`."""
+    """Draw one field per compound several times. Draw k uses :func:`draw_seed`, so all methods have the same draws."""
     return [draw_fields(fields, draw_seed(seed, draw)) for draw in range(draws)]
 
 
 def draw_some(fields: pd.DataFrame, at_most: int, seed: int) -> np.ndarray:
-    """Draw up to so many fields of each compound, all its fields equally likely.
+    """Draw at most ``at_most`` fields per compound, all its fields equally likely.
 
     Parameters
     ----------
     fields
-        Columns field_id and inchikey; the order of rows does not matter.
+        Columns ``field_id`` and ``inchikey``. The order of rows does not matter.
     at_most
-        Fields of a compound.
+        Largest number of fields per compound. A compound with fewer fields has all of them.
     seed
-        Of the draw.
+        Seed of the draw.
 
     Returns
     -------
-    np.ndarray
+    numpy.ndarray
         (n,) int64 positions in ``fields``, sorted.
+
+    Examples
+    --------
+    >>> fields = pd.DataFrame({"field_id": ["s/1", "s/2", "s/3"], "inchikey": ["A", "B", "A"]})
+    >>> draw_some(fields, at_most=2, seed=0)
+    array([0, 1, 2])
     """
     order = np.argsort(fields["field_id"].to_numpy(str), kind="stable")
     drawn = np.random.default_rng(seed).permutation(order)
-    place = fields["inchikey"].iloc[drawn].groupby(fields["inchikey"].iloc[drawn].to_numpy()).cumcount()
-    return np.sort(drawn[place.to_numpy() < at_most])
+    compounds = fields["inchikey"].iloc[drawn]
+    place = compounds.groupby(compounds.to_numpy()).cumcount().to_numpy()
+    return np.sort(drawn[place < at_most])
 
 
 def mean_by_compound(vectors: np.ndarray, fields: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of each compound's vectors, before any normalisation.
+    """Mean of each compound's vectors. Means are not normalised.
 
     Parameters
     ----------
     vectors
-        (F, d), one a row of ``fields``.
+        (F, d), one per row of ``fields``.
     fields
-        Sorted by InChIKey, as :func:`~cloome_kedro.evaluation.retrieval.fold_fields` gives them.
+        Sorted by InChIKey, as :func:`~cloome_kedro.evaluation.retrieval.fold_fields` returns them.
 
     Returns
     -------
-    InChIKeys (N,), sorted, and means (N, d) float64.
+    inchikeys : numpy.ndarray
+        (N,) sorted.
+    means : numpy.ndarray
+        (N, d) float64.
+
+    Examples
+    --------
+    >>> fields = pd.DataFrame({"inchikey": ["A", "A", "B"]})
+    >>> mean_by_compound(np.array([[1.0, 0.0], [0.0, 1.0], [2.0, 2.0]]), fields)[1]
+    array([[0.5, 0.5],
+           [2. , 2. ]])
     """
     keys, first, counts = np.unique(fields["inchikey"].to_numpy(), return_index=True, return_counts=True)
     return keys, np.add.reduceat(np.asarray(vectors, np.float64), first, axis=0) / counts[:, None]

@@ -8,7 +8,7 @@ from cloome_kedro.words import feature_columns
 
 
 def unit_rows(vectors: np.ndarray) -> np.ndarray:
-    """(N, d) vectors divided by their Euclidean lengths; zeros stay zeros.
+    """Divide vectors (N, d) by their Euclidean lengths. Vectors of zeros stay zeros.
 
     >>> unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]]))
     array([[0.6, 0.8],
@@ -26,29 +26,36 @@ def standardised_profiles(
     Parameters
     ----------
     field_profiles
-        Table of that name: ``field_id``, features, and ``Metadata_`` columns, which are not read.
+        Table of that name: ``field_id``, features, and ``Metadata_`` columns, which are not used.
     field_ids
         (N,) fields.
     train
-        (N,) bool: which of them are of the training fold.
+        (N,) bool: whether a field is in the training fold.
 
     Returns
     -------
     features : numpy.ndarray
-        (N, d) float32. A field without a profile, and a missing value, gets zeros: the training fold's mean. A feature
-        that does not vary there is only centred.
+        (N, d) float32. A missing value is 0, the mean of the training fold. So are all values of a field without a
+        profile. A feature without variation in the training fold is only centred.
     missing : numpy.ndarray
         (N,) bool: fields without a profile.
+
+    Examples
+    --------
+    >>> profiles = pd.DataFrame({"field_id": ["a", "b", "c"], "Cells_Area": [10.0, 30.0, 40.0]})
+    >>> features, missing = standardised_profiles(profiles, ["a", "b", "c", "d"], [True, True, False, False])
+    >>> features[:, 0], missing
+    (array([-1.,  1.,  2.,  0.], dtype=float32), array([False, False, False,  True]))
     """
-    of_fields = field_profiles.set_index("field_id")[feature_columns(field_profiles)]
+    by_field = field_profiles.set_index("field_id")[feature_columns(field_profiles)]
     fields = pd.Index(np.asarray(field_ids))
-    missing = ~fields.isin(of_fields.index)
-    values = of_fields.reindex(fields).to_numpy(float, copy=True)
+    missing = ~fields.isin(by_field.index)
+    values = by_field.reindex(fields).to_numpy(float, copy=True)
     measured = np.isfinite(values)
     values[~measured] = 0
-    seen = measured & np.asarray(train)[:, None]
-    counts = np.maximum(seen.sum(axis=0), 1)
-    mean = np.where(seen, values, 0).sum(axis=0) / counts
-    std = np.sqrt(np.where(seen, np.square(values - mean), 0).sum(axis=0) / counts)
+    in_training = measured & np.asarray(train)[:, None]
+    counts = np.maximum(in_training.sum(axis=0), 1)
+    mean = np.where(in_training, values, 0).sum(axis=0) / counts
+    std = np.sqrt(np.where(in_training, np.square(values - mean), 0).sum(axis=0) / counts)
     std[std < 1e-12 * np.maximum(1, np.abs(mean))] = 1
     return np.where(measured, (values - mean) / std, 0).astype(np.float32), missing

@@ -1,7 +1,7 @@
-"""Methods: what answers questions about fields, as keyed vectors whose dot products are scores.
+"""Methods: keyed vectors that answer questions about fields. Their dot products are scores.
 
-A model's embeddings, classical profiles, an untrained encoder, confounders and oracles are all methods. They are
-gathered once for each split (:func:`gather_methods`); every evaluation takes the same ones.
+Embeddings of a model, classical profiles, an untrained encoder, confounders and oracles are methods. They are gathered
+once per split (:func:`gather_methods`), and every evaluation uses the same ones.
 """
 
 import logging
@@ -29,12 +29,21 @@ class Embeddings:
     Attributes
     ----------
     keys
-        (N,) str: ``field_id`` of fields, InChIKey of compounds; unique.
+        (N,) str, unique: ``field_id`` of fields, or InChIKey of compounds.
     vectors
         (N, d) float.
     meta
-        Where they come from; of a model ``split_hash`` of the folds that it was trained on, ``weights``, ``seed`` and
-        ``epoch``.
+        Where the vectors come from. For a model: ``split_hash`` of the folds that it was trained on, ``weights``,
+        ``seed`` and ``epoch``.
+
+    Examples
+    --------
+    >>> embeddings = Embeddings(np.array(["s/1", "s/2"]), np.array([[1.0, 0.0], [0.0, 1.0]]))
+    >>> embeddings.of(["s/2", "s/1"])
+    array([[0., 1.],
+           [1., 0.]])
+    >>> embeddings.knows(["s/1", "s/3"])
+    array([ True, False])
     """
 
     keys: np.ndarray
@@ -48,7 +57,7 @@ class Embeddings:
             raise ValueError("embeddings: keys are not unique")
 
     def knows(self, keys: ArrayLike) -> np.ndarray:
-        """Which keys have a vector: (len(keys),) bool."""
+        """Whether each key has a vector: (len(keys),) bool."""
         return pd.Index(np.asarray(keys)).isin(self.keys)
 
     def of(self, keys: ArrayLike) -> np.ndarray:
@@ -57,7 +66,7 @@ class Embeddings:
         Raises
         ------
         KeyError
-            Naming the first key that has no vector.
+            If a key has no vector. The message names the first one.
         """
         keys = np.asarray(keys)
         position = pd.Index(self.keys).get_indexer(pd.Index(keys))
@@ -71,21 +80,22 @@ class Embeddings:
 
 @dataclass(frozen=True)
 class Method:
-    """What ranks.
+    """Vectors that rank, and how they are used.
 
     Attributes
     ----------
     fields
-        Vectors of the fields that it knows. It is asked about those alone.
+        Vectors of the fields that the method knows. It is evaluated on these fields only.
     compounds
-        Vectors of compounds in the same space, where it has them: for retrieval between fields and compounds.
+        Vectors of compounds in the same space, for retrieval between fields and compounds. None: it has no such
+        vectors.
     tasks
-        Which of ``cloome_kedro.words.TASKS`` it is asked in.
+        Tasks of ``cloome_kedro.words.TASKS`` in which the method is evaluated.
     ties
         How its ties are broken.
     normalised
-        Whether rows have length 1. If so, a mean of several is divided by its length again. If not, retrieval takes dot
-        products of the vectors as they are, and fields are compared with one another by their cosines.
+        Whether rows have length 1. If so, the mean of several vectors is divided by its length. If not, retrieval uses
+        dot products of the vectors as they are, and fields are compared with one another by their cosines.
     """
 
     fields: Embeddings
@@ -95,30 +105,30 @@ class Method:
     normalised: bool = True
 
     def unit_fields(self, keys: ArrayLike) -> np.ndarray:
-        """Vectors of fields with length 1: (len(keys), d)."""
+        """Vectors of fields, with length 1: (len(keys), d)."""
         vectors = self.fields.of(keys)
         return vectors if self.normalised else unit_rows(vectors)
 
 
-#: methods by the names that tables show; the model that the study is about comes first
+#: methods by their names in tables; the first is the first model of the study
 Methods = dict[str, Method]
 
 
-def asked(methods: Methods, task: str) -> Methods:
-    """The methods that are asked in a task."""
+def methods_of_task(methods: Methods, task: str) -> Methods:
+    """Select the methods that are evaluated in a task."""
     return {name: method for name, method in methods.items() if task in method.tasks}
 
 
 @dataclass(frozen=True)
-class Others:
-    """What methods beside the models are made of.
+class OtherSources:
+    """Data from which methods other than the models are made.
 
     Attributes
     ----------
     untrained
-        Fields embedded by the first model with fresh weights, if it has an untrained counterpart.
+        Fields embedded by the first model with random weights; None if it has no untrained counterpart.
     field_profiles, cell_counts, truth
-        Tables of these names, each of which may be empty.
+        Tables of these names. Each may be empty.
     """
 
     untrained: Embeddings | None
@@ -128,58 +138,59 @@ class Others:
 
 
 def gather_methods(
-    examples: pd.DataFrame, models: Mapping[str, tuple[Embeddings, Embeddings]], others: Others | None = None
+    examples: pd.DataFrame, models: Mapping[str, tuple[Embeddings, Embeddings]], others: OtherSources | None = None
 ) -> Methods:
-    """All methods of a split.
+    """Gather all methods of a split.
 
     Parameters
     ----------
     examples
         Table ``examples``.
     models
-        Label -> embeddings of fields and of compounds, of each model of the study, in its order. A model whose
-        embeddings of fields are not learned (``meta["learned"]`` is false) is asked in retrieval alone: its fields are
-        compared by what it sees of them.
+        Label of each model of the study -> embeddings of fields and of compounds, in the order of the study. If a model
+        does not learn embeddings of fields (``meta["learned"]`` is false), it is evaluated in retrieval only, since
+        only its inputs would be compared in other tasks.
     others
-        What the other methods are made of; None: there are models only.
+        Data of the other methods. None: there are only models.
 
     Returns
     -------
     dict
-        The models; classical profiles; the untrained encoder; confounders; on a simulated screen oracles.
+        The models, then classical profiles, the untrained encoder and confounders. On a simulated screen, oracles
+        follow.
 
     Raises
     ------
     ValueError
-        If a model was trained on other folds, its fields and compounds are embedded by two models, or some have no
-        embedding though the model's view has an input of them.
+        If a model was trained on other folds, if its fields and compounds were embedded by different weights, or if a
+        field or compound has no embedding although the model's view has an input for it.
     """
-    name, folds = str(examples["split"].iloc[0]), str(examples["split_hash"].iloc[0])
+    split, folds_hash = str(examples["split"].iloc[0]), str(examples["split_hash"].iloc[0])
     methods: Methods = {}
     for label, (fields, compounds) in models.items():
-        check_split(fields, f"fields of {label}", folds, name)
-        check_split(compounds, f"compounds of {label}", folds, name)
-        check_one_model(fields, compounds, f"{label}, {name} split")
-        _check_complete(fields, examples["field_id"], f"fields of {label}", name)
-        _check_complete(compounds, examples["inchikey"].unique(), f"compounds of {label}", name)
+        check_split(fields, f"fields of {label}", folds_hash, split)
+        check_split(compounds, f"compounds of {label}", folds_hash, split)
+        check_one_model(fields, compounds, f"{label}, {split} split")
+        _check_complete(fields, examples["field_id"], f"fields of {label}", split)
+        _check_complete(compounds, examples["inchikey"].unique(), f"compounds of {label}", split)
         tasks = (RETRIEVAL, *ZERO_SHOT, PROBING) if fields.meta.get("learned", True) else (RETRIEVAL,)
         normalised = bool(fields.meta.get("normalised", True))
         methods[label] = Method(fields, compounds, tasks=tasks, normalised=normalised)
     if others is None:
         return methods
-    field_ids, own = examples["field_id"].to_numpy(), {"split_hash": folds}
-    if (profiles := _profiles(examples, others.field_profiles, name)) is not None:
-        methods[PROFILES] = Method(Embeddings(*profiles, own), normalised=False)
+    field_ids, meta = examples["field_id"].to_numpy(), {"split_hash": folds_hash}
+    if (profiles := _profiles(examples, others.field_profiles, split)) is not None:
+        methods[PROFILES] = Method(Embeddings(*profiles, meta), normalised=False)
     if others.untrained is not None:
-        check_split(others.untrained, "fields of the untrained encoder", folds, name)
+        check_split(others.untrained, "fields of the untrained encoder", folds_hash, split)
         methods[UNTRAINED] = Method(others.untrained, normalised=bool(others.untrained.meta.get("normalised", True)))
     for label, vectors in confounder_vectors(examples, others.cell_counts).items():
-        methods[label] = Method(Embeddings(field_ids, vectors, own), ties="random")
+        methods[label] = Method(Embeddings(field_ids, vectors, meta), ties="random")
     if len(others.truth):
-        for label, (of_fields, of_compounds) in oracle_vectors(others.truth, examples).items():
+        for label, (field_vectors, (keys, compound_vectors)) in oracle_vectors(others.truth, examples).items():
             methods[label] = Method(
-                Embeddings(field_ids, of_fields, own),
-                Embeddings(*of_compounds, own),
+                Embeddings(field_ids, field_vectors, meta),
+                Embeddings(keys, compound_vectors, meta),
                 tasks=(RETRIEVAL,),
                 ties="random",
                 normalised=False,
@@ -188,90 +199,94 @@ def gather_methods(
 
 
 def _check_complete(embeddings: Embeddings, keys: ArrayLike, what: str, split: str) -> None:
-    """Refuse embeddings that lack more keys than the model's view had no input of; otherwise tell how many lack."""
+    """Refuse embeddings if more keys are missing than the model's view had no input for. Otherwise warn of them."""
     keys = np.asarray(keys)
     missing = keys[~embeddings.knows(keys)]
     if not len(missing):
         return
-    told = f"{split} split: {len(missing)} of {len(keys)} {what} have no embedding, the first is {missing[0]}"
+    message = f"{split} split: {len(missing)} of {len(keys)} {what} have no embedding, the first is {missing[0]}"
     if len(missing) > embeddings.meta.get("without_input", 0):
-        raise ValueError(f"{told}: run the embedding pipeline")
-    logger.warning("%s: the model's view has no input of them, so they are left out", told)
+        raise ValueError(f"{message}: run the embedding pipeline")
+    logger.warning("%s: the model's view has no input for them, so they are left out", message)
 
 
 def _profiles(examples: pd.DataFrame, field_profiles: pd.DataFrame, split: str) -> tuple[np.ndarray, np.ndarray] | None:
-    """Fields that have a profile, and their standardised profiles; None where no field has one."""
+    """Fields that have a profile, and their standardised profiles. None if no field has one."""
     training = (examples["fold"] == "train").to_numpy()
     profiles, missing = standardised_profiles(field_profiles, examples["field_id"], training)
     if missing.all():
-        logger.warning("%s: no field has a profile: the method %s is left out", split, PROFILES)
+        logger.warning("%s split: no field has a profile: the method %s is left out", split, PROFILES)
         return None
     if missing.any():
         logger.warning(
-            "%s: %d of %d fields have no profile: the method %s is not asked about them",
+            "%s split: %d of %d fields have no profile: the method %s is not evaluated on them",
             *(split, missing.sum(), len(missing), PROFILES),
         )
     return examples["field_id"].to_numpy()[~missing], profiles[~missing]
 
 
 def check_split(embeddings: Embeddings, what: str, folds_hash: str, split: str) -> None:
-    """Refuse embeddings of a model that may have been trained on the compounds it is asked about.
+    """Refuse embeddings of a model that may have been trained on compounds of the test fold.
 
-    A published model, whose training compounds are not known, is let through with a warning.
+    The training compounds of a published model are not known. It is accepted with a warning.
 
     Parameters
     ----------
-    embeddings, what
-        The embeddings, and what they are of, for messages.
+    embeddings
+        The embeddings.
+    what
+        What was embedded, for messages.
     folds_hash
-        Of the split's folds.
+        Hash of the folds of the split.
     split
-        Named in messages.
+        Name of the split, for messages.
 
     Raises
     ------
     ValueError
         If the model was trained on other folds.
     """
-    if (found := embeddings.meta.get("split_hash")) == UNKNOWN_SPLIT:
+    if (trained_on := embeddings.meta.get("split_hash")) == UNKNOWN_SPLIT:
         logger.warning(
-            "%s split: THE %s ARE EMBEDDED BY A PUBLISHED MODEL WHOSE TRAINING COMPOUNDS ARE NOT KNOWN: it may have "
-            "been trained on compounds of the test fold, and then its results are too good",
+            "%s split: THE %s ARE EMBEDDED BY A PUBLISHED MODEL WHOSE TRAINING COMPOUNDS ARE NOT KNOWN. It may have "
+            "been trained on compounds of the test fold. Its results would then be too good",
             *(split, what.upper()),
         )
-    elif found != folds_hash:
+    elif trained_on != folds_hash:
         raise ValueError(
-            f"{split} split: the {what} are embedded by a model of folds {found}, the split has folds {folds_hash}: "
-            "the model may have been trained on test compounds. Run training and embedding of this split again."
+            f"{split} split: the {what} are embedded by a model that was trained on folds {trained_on}, but the split "
+            f"has folds {folds_hash}. The model may have been trained on test compounds: run training and embedding of "
+            "this split again"
         )
 
 
 def check_methods(methods: Methods, examples: pd.DataFrame) -> None:
-    """Refuse methods that were gathered for other folds of the split than those of ``examples``.
+    """Refuse methods that were gathered for other folds than those of ``examples``.
 
     Raises
     ------
     ValueError
-        If a model was trained on other folds, or profiles were standardised by others.
+        If a model was trained on other folds, or profiles were standardised with other folds.
     """
-    split, folds = (str(examples[name].iloc[0]) for name in ("split", "split_hash"))
+    split, folds_hash = (str(examples[name].iloc[0]) for name in ("split", "split_hash"))
     for name, method in methods.items():
         for what, embeddings in (("fields", method.fields), ("compounds", method.compounds)):
-            # Of a published model gathering has warned.
+            # `gather_methods` has warned of a published model.
             if embeddings is not None and embeddings.meta.get("split_hash") != UNKNOWN_SPLIT:
-                check_split(embeddings, f"{what} of {name}", folds, split)
+                check_split(embeddings, f"{what} of {name}", folds_hash, split)
 
 
 def check_one_model(fields: Embeddings, compounds: Embeddings, what: str) -> None:
-    """Refuse fields and compounds that are embedded by two models: their scores mean nothing.
+    """Refuse fields and compounds that were embedded by different weights: their scores would mean nothing.
 
     Raises
     ------
     ValueError
-        If the two are of different weights.
+        If the weights of the two differ.
     """
-    if (of_fields := fields.meta.get("weights")) != (of_compounds := compounds.meta.get("weights")):
+    field_weights, compound_weights = fields.meta.get("weights"), compounds.meta.get("weights")
+    if field_weights != compound_weights:
         raise ValueError(
-            f"{what}: fields are embedded by the model {of_fields}, compounds by {of_compounds}: run the embedding "
-            "pipeline of this split again"
+            f"{what}: fields are embedded by the model {field_weights}, but compounds by the model {compound_weights}: "
+            "run the embedding pipeline of this split again"
         )

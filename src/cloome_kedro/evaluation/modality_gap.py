@@ -1,4 +1,4 @@
-"""How far apart the two modalities lie in the shared space: cosines of pairs, and the gap between the centroids."""
+"""Distance between images and compounds in the embedding space: cosines of pairs, and the gap between centroids."""
 
 from dataclasses import dataclass
 
@@ -12,12 +12,12 @@ class ModalityGap:
     Attributes
     ----------
     matched
-        (N,) float64: cosine of each image and its own compound.
+        (N,) float64: cosine of each image and the compound that it shows.
     unmatched
         (N,) float64: cosine of each image and one other compound.
     distance
-        Euclidean distance between the mean image and the mean compound, both over unit vectors: from 0 to 2.
-        Liang et al. (NeurIPS 2022, Mind the Gap, section 4.1) call it the modality gap.
+        Euclidean distance between the mean image vector and the mean compound vector, both of unit vectors: from 0 to
+        2. It is the modality gap of Liang et al. (NeurIPS 2022, Mind the Gap, section 4.1).
     """
 
     matched: np.ndarray
@@ -26,9 +26,9 @@ class ModalityGap:
 
     @property
     def separation(self) -> float:
-        """Share of (matched, unmatched) pairs of cosines in which the matched one is higher; 0.5 is none.
+        """Share of (matched, unmatched) pairs of cosines in which the matched one is higher. 0.5: no separation.
 
-        The Mann-Whitney statistic, ties counted half.
+        This is the Mann-Whitney statistic divided by the number of pairs. A tie counts half.
         """
         ordered = np.sort(self.unmatched)
         below = np.searchsorted(ordered, self.matched, "left") + np.searchsorted(ordered, self.matched, "right")
@@ -41,18 +41,24 @@ def modality_gap(images: np.ndarray, compounds: np.ndarray, match: np.ndarray, s
     Parameters
     ----------
     images
-        (N, d), rows L2-normalised.
+        (N, d) L2-normalised vectors.
     compounds
-        (M, d), rows L2-normalised.
+        (M, d) L2-normalised vectors.
     match
-        (N,) int, row of ``compounds`` that each image shows.
+        (N,) int: row of ``compounds`` that each image shows.
     seed
-        Of the other compound that is drawn for each image, all equally likely.
+        Seed for the other compound that is drawn for each image. All are equally likely.
 
     Raises
     ------
     ValueError
         If there are fewer than two compounds, or no image.
+
+    Examples
+    --------
+    >>> gap = modality_gap(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[0.8, 0.6], [0.0, 1.0]]), np.array([0, 1]))
+    >>> gap.matched, gap.unmatched, gap.separation
+    (array([0.8, 1. ]), array([0. , 0.6]), 1.0)
     """
     if len(compounds) < 2 or not len(images):
         raise ValueError(

@@ -1,6 +1,6 @@
-"""What retrieval could reach on a virtual screen, where the truth is known.
+"""What retrieval could reach at best on a virtual screen, where the truth is known.
 
-An oracle is a method like a model: it has vectors of fields and of compounds whose dot products rank.
+An oracle is a method like a model: it has vectors of fields and of compounds, and their dot products are scores.
 """
 
 import numpy as np
@@ -8,61 +8,65 @@ import pandas as pd
 
 from cloome_kedro.words import ORACLE_MECHANISM, ORACLE_PHENOTYPE
 
-#: vectors of fields (F, d), then keys (N,) and vectors (N, d) of compounds
+#: vectors of fields (F, d); then InChIKeys (N,) and vectors (N, d) of compounds
 OracleVectors = tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]
 
 
 def oracle_vectors(truth: pd.DataFrame, examples: pd.DataFrame) -> dict[str, OracleVectors]:
-    """Vectors of the two oracles, by method name.
+    """Vectors of the two oracles, by the name of the method.
 
     Parameters
     ----------
     truth
         Table ``truth``.
     examples
-        Table ``examples``; vectors of fields are in its order.
+        Table ``examples``. Vectors of fields are in its order.
 
     Returns
     -------
     dict
-        ``Oracle (phenotype)`` ranks by the distance between what was drawn in a well and what a compound does on
-        average, each axis in units of its replicate noise (the root mean square of drawn minus average over the wells
-        of the examples): the most likely match under Gaussian noise. ``Oracle (mechanism)`` scores 1 for a shared
-        mechanism and 0 otherwise, so all compounds of a mechanism tie: break its ties at random, since counted against
-        the match they would hide what it knows.
+        - ``Oracle (phenotype)`` scores by the distance between the phenotype that was drawn for a well and the average
+          phenotype of a compound. Each axis is in units of its replicate noise, the root mean square of drawn minus
+          average phenotype over the wells of the examples. The highest score is the most likely match under Gaussian
+          noise.
+        - ``Oracle (mechanism)`` scores 1 for a shared mechanism, otherwise 0. So all compounds of a mechanism tie.
+          Break these ties at random: if they counted against the match, the scores would hide what it knows.
 
     Raises
     ------
     ValueError
-        If a field's well is not in the truth.
+        If the well of a field is not in the truth.
     """
     wells = examples[["plate", "well", "inchikey"]].merge(truth, on=["plate", "well"], how="left")
     if (unknown := wells["mechanism"].isna()).any():
         plate, well = wells.loc[unknown, ["plate", "well"]].iloc[0]
-        raise ValueError(f"truth: no row for plate {plate}, well {well}: is it of another screen?")
+        raise ValueError(
+            f"truth: there is no row for plate {plate}, well {well}. Check that truth and examples are of one screen"
+        )
     by_compound = wells.groupby("inchikey", sort=True)
-    keys = by_compound["mechanism"].first().index.to_numpy()
+    mechanisms = by_compound["mechanism"].first()
+    keys = mechanisms.index.to_numpy()
 
-    phenotypes = wells.columns[wells.columns.str.startswith("phenotype_")].tolist()
-    realised = [column.replace("phenotype_", "realised_", 1) for column in phenotypes]
+    average_columns = wells.columns[wells.columns.str.startswith("phenotype_")].tolist()
+    drawn_columns = [column.replace("phenotype_", "realised_", 1) for column in average_columns]
     each_well = wells.drop_duplicates(["plate", "well"])
-    noise = np.sqrt(np.square(each_well[realised].to_numpy() - each_well[phenotypes].to_numpy()).mean(axis=0))
-    noise[noise == 0] = 1  # an axis without noise keeps its own scale
-    drawn = wells[realised].to_numpy() / noise
-    average = by_compound[phenotypes].mean().to_numpy() / noise
+    noise = np.sqrt(np.square(each_well[drawn_columns].to_numpy() - each_well[average_columns].to_numpy()).mean(axis=0))
+    noise[noise == 0] = 1  # an axis without noise keeps its scale
+    drawn = wells[drawn_columns].to_numpy() / noise
+    average = by_compound[average_columns].mean().to_numpy() / noise
+    field_phenotypes, compound_phenotypes = _distance_vectors(drawn, average)
 
     names = pd.Index(wells["mechanism"].unique())
     one_hot = np.eye(len(names))
-    of_fields = one_hot[names.get_indexer(wells["mechanism"])]
-    of_compounds = one_hot[names.get_indexer(by_compound["mechanism"].first())]
-    by_distance = _by_distance(drawn, average)
+    field_mechanisms = one_hot[names.get_indexer(wells["mechanism"])]
+    compound_mechanisms = one_hot[names.get_indexer(mechanisms)]
     return {
-        ORACLE_PHENOTYPE: (by_distance[0], (keys, by_distance[1])),
-        ORACLE_MECHANISM: (of_fields, (keys, of_compounds)),
+        ORACLE_PHENOTYPE: (field_phenotypes, (keys, compound_phenotypes)),
+        ORACLE_MECHANISM: (field_mechanisms, (keys, compound_mechanisms)),
     }
 
 
-def _by_distance(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _distance_vectors(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Vectors whose dot product falls with the distance: a.b - |a|^2/2 - |b|^2/2 = -|a - b|^2 / 2."""
     halves = [np.square(vectors).sum(axis=1, keepdims=True) / 2 for vectors in (a, b)]
     ones = [np.ones_like(half) for half in halves]

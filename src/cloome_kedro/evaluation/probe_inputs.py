@@ -1,4 +1,4 @@
-"""Checks of what probes are fitted to: labels and features of folds."""
+"""Checks of the labels and features that probes are fitted to."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -11,7 +11,11 @@ from torch import Tensor
 
 
 def sorted_grid(c_grid: Sequence[float]) -> list[float]:
-    """Values of C in order; ValueError unless they are positive numbers."""
+    """Sort the values of C. Raise ValueError if there are none, or if one is not positive and finite.
+
+    >>> sorted_grid([10, 0.1, 1])
+    [0.1, 1.0, 10.0]
+    """
     grid = sorted(float(c) for c in c_grid)
     if not grid or not all(0 < c < float("inf") for c in grid):
         raise ValueError(f"c_grid must hold positive numbers, not {list(c_grid)}")
@@ -19,21 +23,35 @@ def sorted_grid(c_grid: Sequence[float]) -> list[float]:
 
 
 def label_arrays(tables: Mapping[str, ArrayLike | pd.DataFrame]) -> dict[str, np.ndarray]:
-    """(N, T) of each fold; raises ValueError unless all are of as many assays, and of 1, 0 and NaN."""
+    """Labels of each fold as (N, T) float64 of 1, 0 and NaN.
+
+    Raises
+    ------
+    ValueError
+        If folds have different numbers of assays, or a label is not 1, 0 or NaN.
+    """
     labels = {fold: label_array(fold, table) for fold, table in tables.items()}
     if len(sizes := {values.shape[1] for values in labels.values()}) > 1:
-        raise ValueError(f"the folds' labels must be of the same assays, but they are of {sorted(sizes)}")
+        raise ValueError(f"labels of all folds must be of the same assays, but there are {sorted(sizes)} assays")
     return labels
 
 
 def check_widths(features: Iterable[Tensor]) -> None:
-    """ValueError unless all features are of one width."""
+    """Raise ValueError unless all features have the same width."""
     if len(widths := {values.shape[1] for values in features}) > 1:
-        raise ValueError(f"features of all folds must be of one width, but they are of {sorted(widths)}")
+        raise ValueError(f"features of all folds must have the same width, but the widths are {sorted(widths)}")
 
 
 def describe(labels: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Columns of the table that say which assays can be scored, and of how many samples they are."""
+    """Columns of ``probing_scores`` that labels alone determine: which assays can be scored, and numbers of samples.
+
+    Columns of scores are there too, and are NaN.
+
+    Parameters
+    ----------
+    labels
+        Fold -> (N, T) labels of T assays.
+    """
     counts = {
         f"{fold}_{kind}s": (values == value).sum(axis=0)
         for fold, values in labels.items()
@@ -51,30 +69,36 @@ def describe(labels: dict[str, np.ndarray]) -> dict[str, Any]:
 
 
 def assay_names(tables: dict[str, ArrayLike | pd.DataFrame]) -> list:
-    """Names of the assays, which are those of all tables that have names."""
-    named = {fold: list(table.columns) for fold, table in tables.items() if isinstance(table, pd.DataFrame)}
-    if not named:
+    """Names of the assays: the columns of the tables, or numbers if all labels are arrays.
+
+    Raises
+    ------
+    ValueError
+        If two tables have different columns.
+    """
+    columns = {fold: list(table.columns) for fold, table in tables.items() if isinstance(table, pd.DataFrame)}
+    if not columns:
         return list(range(np.shape(tables["train"])[-1]))
-    first, *others = named
+    first, *others = columns
     for fold in others:
-        if named[fold] != named[first]:
-            raise ValueError(f"{fold}_labels has other columns than {first}_labels, or in another order")
-    return named[first]
+        if columns[fold] != columns[first]:
+            raise ValueError(f"{fold}_labels and {first}_labels must have the same columns in the same order")
+    return columns[first]
 
 
 def label_array(fold: str, table: ArrayLike | pd.DataFrame) -> np.ndarray:
-    """As (N, T) float64 of 1, 0 and NaN; raises ValueError for what is none of them."""
+    """Labels as (N, T) float64. Raise ValueError unless all are 1, 0 or NaN."""
     values = np.asarray(table, dtype=np.float64)
     if values.ndim != 2:
         raise ValueError(f"{fold}_labels must be of shape (samples, assays), not {values.shape}")
     if (wrong := np.argwhere(~(np.isnan(values) | (values == 0) | (values == 1)))).size:
         row, column = wrong[0]
-        raise ValueError(f"{fold}_labels: {values[row, column]} in row {row}, column {column} is none of 1, 0 and NaN")
+        raise ValueError(f"{fold}_labels: {values[row, column]} in row {row}, column {column} is not 1, 0 or NaN")
     return values
 
 
 def feature_tensor(name: str, values: ArrayLike, labels: np.ndarray) -> Tensor:
-    """As (N, d) float32; raises ValueError unless finite and of as many samples as the labels."""
+    """Features as (N, d) float32. Raise ValueError unless all are finite and there is one row per row of the labels."""
     array = np.ascontiguousarray(values, dtype=np.float32)
     if array.ndim != 2 or len(array) != len(labels):
         raise ValueError(f"features of {name} must be of shape ({len(labels)} samples, width), not {array.shape}")

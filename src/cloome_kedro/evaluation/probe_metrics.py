@@ -1,4 +1,4 @@
-"""What probes show: means over assays with their intervals, and paired differences of methods."""
+"""Metrics of probes: means over assays with their intervals, and paired differences of methods."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,20 +13,21 @@ from cloome_kedro.evaluation.auc import resampled_aucs
 from cloome_kedro.evaluation.summary import DIFFERENCES, METRICS
 from cloome_kedro.words import PROBING, RANDOM
 
+#: assays with a higher AUC are counted
 THRESHOLDS = (0.9, 0.8, 0.7)
 _SCORES = {"AUC": "auc", "F1": "f1", "average precision": "average_precision", "MCC": "mcc"}
 
 
 @dataclass(frozen=True)
 class ProbeSummary:
-    """How probes are summarised.
+    """Settings of a summary of probes.
 
     Attributes
     ----------
     unscorable
-        What an assay without a probe does to AUCs: nothing, or (published) it counts as 0.5.
+        ``leave_out``: an assay without a probe is left out of mean AUCs. ``half`` (published): it counts as 0.5.
     confidence, resamples, seed
-        Of the bootstrap.
+        Settings of the bootstrap.
     """
 
     unscorable: Literal["leave_out", "half"] = "leave_out"
@@ -38,52 +39,57 @@ class ProbeSummary:
 def summarise_probes(
     probed: Probed, comparisons: Sequence[tuple[Tested, Tested, str]], summary: ProbeSummary
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Means and standard deviations over assays, how many have a high AUC, and paired differences of the mean AUC.
+    """Means and standard deviations over assays, numbers of assays with a high AUC, and differences of mean AUCs.
 
-    Intervals are percentiles of a bootstrap over test compounds; the assays stay the same. In a resample, an assay
-    without actives or inactives is left out of the mean deviation.
+    Intervals are percentiles of a bootstrap over test compounds, for fixed assays. A resample gives the mean deviation
+    from the AUCs of the test fold. An assay without actives or without inactives in the resample is left out of it.
 
     Parameters
     ----------
     probed
-        Of :func:`cloome_kedro.evaluation.assays.probe`.
+        Result of :func:`cloome_kedro.evaluation.assays.probe`.
     comparisons
-        (a, b, what b is called): the mean AUC of a minus that of b, over the assays that both have.
+        (a, b, name of b). The difference is the mean AUC of a minus that of b, over the assays that both have.
     summary
-        Unscorable assays, and the bootstrap.
+        Treatment of assays without a probe, and settings of the bootstrap.
 
     Returns
     -------
     metrics, differences : pandas.DataFrame
-        Tables of these names without split and split hash; no rows where no assay is scored. The method ``Random`` has
-        what chance gives: at compound level, the expected number of assays above an AUC is that of scores without
-        information (Mann-Whitney's U, normal approximation); of fields, which are not independent, there is none.
+        Tables of these names without the columns ``split`` and ``split_hash``. They are empty if no assay is scored.
+        Rows of the method ``Random`` hold chance. For samples that are compounds, chance includes the expected number
+        of assays with an AUC above a threshold (normal approximation of the Mann-Whitney statistic). For samples that
+        are fields there is no such number, since fields of a compound are not independent.
     """
     resampled = resampled_aucs(probed.labels, probed.scores, probed.compounds, summary.resamples, summary.seed)
-    rows, points = [], {}
+    rows, aucs_of_tested = [], {}
     for tested in probed.scores:
         table = probed.table[(probed.table["method"] == tested[0]) & (probed.table["images"] == tested[1])]
         if table["scored"].any():
-            points[tested] = aucs = table["auc"].to_numpy(float, copy=True)
+            aucs_of_tested[tested] = aucs = table["auc"].to_numpy(float, copy=True)
             if summary.unscorable == "half":
-                left = ~table["scored"].to_numpy()
-                aucs[left], resampled[tested][:, left] = 0.5, 0.5
-            rows += _summary(probed, tested, table, aucs, _interval(aucs, resampled[tested], summary.confidence))
+                unscored = ~table["scored"].to_numpy()
+                aucs[unscored], resampled[tested][:, unscored] = 0.5, 0.5
+            interval = _interval(aucs, resampled[tested], summary.confidence)
+            rows += _metric_rows(probed, tested, table, aucs, interval)
     differences = []
     for a, b, against in comparisons:
-        if a in points and b in points and np.isfinite(points[a] - points[b]).any():
-            gap = points[a] - points[b]
-            low, high = _interval(gap, resampled[a] - resampled[b], summary.confidence)
+        if a in aucs_of_tested and b in aucs_of_tested:
+            difference = aucs_of_tested[a] - aucs_of_tested[b]
+            in_both = np.isfinite(difference)
+            if not in_both.any():
+                continue
+            low, high = _interval(difference, resampled[a] - resampled[b], summary.confidence)
             differences.append(
                 {
                     **_setting(probed, a),
                     "against": against,
                     "metric": "mean AUC",
-                    "difference": np.nanmean(gap),
+                    "difference": np.nanmean(difference),
                     "low": low,
                     "high": high,
-                    "n": int(np.isfinite(gap).sum()),
-                    "compounds": _tested_compounds(probed, np.isfinite(gap)),
+                    "n": int(in_both.sum()),
+                    "compounds": _n_compounds(probed, in_both),
                 }
             )
     metrics = pd.DataFrame(rows, columns=METRICS[1:]).astype({"successes": "Int64"})
@@ -93,44 +99,45 @@ def summarise_probes(
 
 
 def _interval(values: np.ndarray, resampled: np.ndarray, confidence: float) -> tuple[float, float]:
-    """Percentile interval of the mean of (T,) values, of which (R, T) are resampled.
+    """Percentile interval of the mean of values (T,), from resampled values (R, T).
 
-    The interval is that of the mean deviation from the values. A resample that lacks a class of an assay has no value
-    of it, and so does not count in that assay's deviation. Leaving the assay out of the resample's mean instead would
-    shift that mean by the assay's own level.
+    Each resample gives the mean deviation from ``values`` over the assays that have a value in it. The mean of the
+    resampled values would be misleading: it would be too low in a resample that lacks an assay with a high AUC.
     """
-    off = resampled - values
-    off = np.nanmean(off[np.isfinite(off).any(axis=1)], axis=1)
+    deviations = resampled - values
+    mean_deviations = np.nanmean(deviations[np.isfinite(deviations).any(axis=1)], axis=1)
     tail = (1 - confidence) / 2
-    low, high = np.nanmean(values) + np.quantile(off, [tail, 1 - tail])
+    low, high = np.nanmean(values) + np.quantile(mean_deviations, [tail, 1 - tail])
     return float(low), float(high)
 
 
 def _setting(probed: Probed, tested: Tested) -> dict:
     method, images = tested
-    nothing = dict.fromkeys(("direction", "pool", "excluded"))
     return {
         "task": PROBING,
         "method": method,
         "images": images,
         "shown_by": probed.table["shown_by"].iloc[0],
-        **nothing,
+        **dict.fromkeys(("direction", "pool", "excluded")),
     }
 
 
-def _tested_compounds(probed: Probed, assays: np.ndarray) -> int:
+def _n_compounds(probed: Probed, assays: np.ndarray) -> int:
+    """Number of test compounds that were measured in at least one of the assays, (T,) bool."""
     return len(np.unique(probed.compounds[(~np.isnan(probed.labels[:, assays])).any(axis=1)]))
 
 
-def _summary(probed: Probed, tested: Tested, table: pd.DataFrame, aucs: np.ndarray, interval: tuple) -> list[dict]:
-    """Rows of ``metrics`` of one method and kind of images."""
+def _metric_rows(
+    probed: Probed, tested: Tested, table: pd.DataFrame, aucs: np.ndarray, interval: tuple[float, float]
+) -> list[dict]:
+    """Rows of the table ``metrics`` for one method and kind of images."""
     scored = table[table["scored"]]
     common = {
         **_setting(probed, tested),
         "draws": 1,
         "interval": "none",
         "n": len(scored),
-        "compounds": _tested_compounds(probed, table["scored"].to_numpy()),
+        "compounds": _n_compounds(probed, table["scored"].to_numpy()),
     }
     actives, inactives = (scored[f"test_{kind}"].to_numpy(float) for kind in ("actives", "inactives"))
     chance = {"AUC": 0.5, "average precision": (actives / (actives + inactives)).mean(), "MCC": 0.0}
@@ -143,10 +150,11 @@ def _summary(probed: Probed, tested: Tested, table: pd.DataFrame, aucs: np.ndarr
         rows.append(mean)
         if len(values) > 1:
             rows.append({**common, "metric": f"SD {name}", "value": values.std(ddof=1), "n": len(values)})
-    spread = np.sqrt((actives + inactives + 1) / (12 * actives * inactives))
+    # Standard deviation of the AUC of scores without information (Mann and Whitney, Ann. Math. Stat. 18, 50, 1947).
+    chance_sd = np.sqrt((actives + inactives + 1) / (12 * actives * inactives))
     for threshold in THRESHOLDS:
-        expected = norm.sf((threshold - 0.5) / spread).sum() if (table["shown_by"] == "mean").all() else None
+        expected = norm.sf((threshold - 0.5) / chance_sd).sum() if (table["shown_by"] == "mean").all() else None
         count = int((aucs > threshold).sum())
         rows.append({**common, "metric": f"AUC > {threshold}", "value": float(count), "chance": expected})
-    left = len(table) - len(scored)
-    return [*rows, {**common, "metric": "assays not scored", "value": float(left), "n": len(table)}]
+    unscored = len(table) - len(scored)
+    return [*rows, {**common, "metric": "assays not scored", "value": float(unscored), "n": len(table)}]

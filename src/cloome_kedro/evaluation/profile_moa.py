@@ -13,16 +13,20 @@ from cloome_kedro.words import CLEAN, PROFILES, ZERO_SHOT_MOA
 
 
 def protocols_of_profiles(shown_by: Sequence[ShownBy]) -> list[Protocol]:
-    """From the publication's, which excludes nothing, to the strictest."""
-    compound = ("plate", "compound")
+    """Protocols from the published one, which excludes nothing, to the strictest.
+
+    >>> [protocol.setting["excluded"] for protocol in protocols_of_profiles(["field"])]
+    ['none', 'plate', 'plate+compound where possible', 'plate+compound']
+    """
+    plate_and_compound = ("plate", "compound")
     return [
         protocol
-        for by in shown_by
+        for shown in shown_by
         for protocol in (
-            Protocol((), by),
-            Protocol(("plate",), by),
-            Protocol(compound, by, where_possible=("compound",)),
-            Protocol(compound, by),
+            Protocol((), shown),
+            Protocol(("plate",), shown),
+            Protocol(plate_and_compound, shown, where_possible=("compound",)),
+            Protocol(plate_and_compound, shown),
         )
     ]
 
@@ -35,26 +39,31 @@ def rank_mechanisms(
     draws: int = 10,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Rank the mechanism of every well among all, by its profile and by confounders, by :func:`protocols_of_profiles`.
+    """Rank the mechanism of every well among all mechanisms, by its profile and by confounders.
+
+    Protocols are those of :func:`protocols_of_profiles`.
 
     Parameters
     ----------
     wells
-        Columns field_id, plate, well, inchikey, and label, the mechanism.
+        Columns ``field_id``, ``plate``, ``well``, ``inchikey``, and ``label``, which holds the mechanism.
     profiles
-        (N, d) features in the order of ``wells``; their cosine ranks.
+        (N, d) features in the order of ``wells``. Their cosines are the scores.
     cell_counts
-        As of :func:`~cloome_kedro.evaluation.confounders.confounder_vectors`.
+        As in :func:`~cloome_kedro.evaluation.confounders.confounder_vectors`.
     shown_by
-        Whether a mechanism is shown by one seeded well (``field``) or by the mean of its unit vectors.
+        What represents a mechanism: ``field``, one well drawn with the seed; ``mean``, the mean of the unit vectors of
+        its wells.
     draws
-        Of reference wells.
+        Number of draws of reference wells.
+    seed
+        Seed of the draws and of random ties.
 
     Returns
     -------
-    pd.DataFrame
-        Table ``ranks`` without its split. Ties of confounders are broken at random, those of profiles count against the
-        match.
+    pandas.DataFrame
+        Table ``ranks`` without the column ``split``. Ties of confounders are broken at random. Ties of profiles count
+        against the match.
 
     Raises
     ------
@@ -68,7 +77,9 @@ def rank_mechanisms(
     }
     plans = draw_plans(wells, protocols_of_profiles(shown_by), draws, seed)
     if not plans:
-        raise ValueError("no well has another of its mechanism to be recognised by: profiles of more plates are needed")
+        raise ValueError(
+            "no mechanism has a second well, so none can be recognised: profiles of more plates are needed"
+        )
     tables = [
         ranks.assign(method=name)
         for name, method in methods.items()

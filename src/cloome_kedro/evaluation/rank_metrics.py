@@ -1,7 +1,7 @@
-"""Metrics of ranks: what each says of a query, and what a ranking at random would give.
+"""Metrics of ranks: their value for each query, and their expected value for a random ranking.
 
-A new metric is one function here, or in a module of your own, that :func:`rank_metric` registers. Top-k accuracies, for
-the k of the configuration, come before the registered metrics.
+A new metric is one function, here or in your own module, that :func:`rank_metric` registers. Tables list the top-k
+accuracies first, for the k of the configuration, and then the registered metrics.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,6 +13,9 @@ import numpy as np
 
 from cloome_kedro.registry import Registry
 
+#: ranks (n,) and pool sizes (n,) of queries -> a number for each query (n,)
+PerQuery = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
 
 @dataclass(frozen=True)
 class RankMetric:
@@ -21,48 +24,46 @@ class RankMetric:
     Attributes
     ----------
     name
-        As tables show it.
-    of_queries
-        Ranks (n,) and sizes of the pools (n,) -> a number for each query, (n,) float.
+        Name in tables.
+    per_query
+        Function from the ranks (n,) and pool sizes (n,) of queries to a number for each query, (n,).
     chance
-        Sizes of the pools (n,) -> what a ranking at random gives on average.
+        Function from the pool sizes (n,) to the expected value of a random ranking.
     summary
-        Whether the metric is the mean over queries, or their median.
+        Whether the metric is the mean or the median over queries.
     proportion
-        Whether numbers are 0 or 1, so that the mean of one draw has an exact interval.
+        Whether the numbers are only 0 or 1. The mean of one draw then has an exact interval.
     """
 
     name: str
-    of_queries: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    per_query: PerQuery
     chance: Callable[[np.ndarray], float]
     summary: Literal["mean", "median"] = "mean"
     proportion: bool = False
 
     def value(self, rank: np.ndarray, candidates: np.ndarray) -> float:
-        """The metric of some queries."""
-        numbers = self.of_queries(rank, candidates)
+        """Value of the metric, from the ranks (n,) and pool sizes (n,) of queries."""
+        numbers = self.per_query(rank, candidates)
         return float(np.median(numbers) if self.summary == "median" else numbers.mean())
 
 
 RANK_METRICS: Registry[RankMetric] = Registry("metric of ranks")
 
-OfQueries = Callable[[np.ndarray, np.ndarray], np.ndarray]
-
 
 def rank_metric(
     name: str, chance: Callable[[np.ndarray], float], summary: Literal["mean", "median"] = "mean"
-) -> Callable[[OfQueries], OfQueries]:
-    """Register the decorated function, ranks and sizes of the pools -> a number for each query, as a metric.
+) -> Callable[[PerQuery], PerQuery]:
+    """Register the decorated function as a metric. It maps ranks and pool sizes to a number for each query.
 
     Parameters
     ----------
     name
-        As tables show it.
+        Name in tables.
     chance, summary
         As in :class:`RankMetric`.
     """
 
-    def register(function: OfQueries) -> OfQueries:
+    def register(function: PerQuery) -> PerQuery:
         RANK_METRICS.add(name, RankMetric(name, function, chance, summary), module=function.__module__)
         return function
 
@@ -70,7 +71,7 @@ def rank_metric(
 
 
 def rank_metrics(top_k: Sequence[int]) -> list[RankMetric]:
-    """Top-k accuracies of these k, then all registered metrics.
+    """Top-k accuracies for the given k, then all registered metrics.
 
     >>> [metric.name for metric in rank_metrics([1, 5])]
     ['top-1', 'top-5', 'mean rank', 'median rank']
@@ -86,7 +87,7 @@ def _within(k: int, rank: np.ndarray, candidates: np.ndarray) -> np.ndarray:
 
 
 def chance_top_k(candidates: np.ndarray, k: int) -> float:
-    """Expected top-k accuracy of a ranking at random, in pools of (n,) sizes: mean of min(k, size) / size.
+    """Expected top-k accuracy of a random ranking: the mean of min(k, size) / size over the pool sizes (n,).
 
     >>> chance_top_k(np.array([100, 100]), k=5)
     0.05
@@ -97,20 +98,20 @@ def chance_top_k(candidates: np.ndarray, k: int) -> float:
 
 
 def _chance_mean(candidates: np.ndarray) -> float:
-    """Mean of a random rank, uniform in each of the pools."""
+    """Mean of ranks that are uniform in pools of the given sizes (n,)."""
     sizes, counts = np.unique(candidates, return_counts=True)
     return float(np.average((sizes + 1) / 2, weights=counts)) if len(sizes) > 1 else float(sizes[0] + 1) / 2
 
 
 def _chance_median(candidates: np.ndarray) -> float:
-    """Median of a random rank, uniform in each of the pools."""
+    """Median of ranks that are uniform in pools of the given sizes (n,)."""
     sizes, counts = np.unique(candidates, return_counts=True)
     if len(sizes) == 1:
         return float(sizes[0] + 1) / 2
     ranks = np.arange(1, sizes[-1] + 1)
     weight = np.zeros(sizes[-1])
     weight[sizes - 1] = counts / sizes / counts.sum()
-    # Rank r is possible in pools of size r and more.
+    # A rank r only occurs in pools of at least r candidates.
     cumulative = np.cumsum(np.cumsum(weight[::-1])[::-1])
     lower, upper = ranks[cumulative > 0.5 - 1e-9][0], ranks[cumulative > 0.5 + 1e-9][0]
     return float(lower + upper) / 2

@@ -1,7 +1,7 @@
 """Cross-modal retrieval: which compound made this image, and which image does this compound make.
 
-A compound is shown by one field drawn from its own, or by the mean over all of them, so that image i and compound i
-match. A *space* gives, for a direction, the vectors of the queries and of the candidates, (N, d) each, whose dot
+A compound is represented by one field that is drawn from its fields, or by the mean over all of them. So image i and
+compound i match. A *space* holds, for each direction, the vectors of queries and of candidates, (N, d) each. Their dot
 products rank the candidates.
 """
 
@@ -22,12 +22,13 @@ from cloome_kedro.words import COMPOUND_TO_IMAGE, IMAGE_TO_COMPOUND, RETRIEVAL
 
 logger = logging.getLogger(__name__)
 
+#: direction -> vectors of queries and of candidates
 Spaces = Mapping[str, tuple[np.ndarray, np.ndarray]]
 Keys = Sequence[str] | pd.Series | np.ndarray
 
 
 def both_ways(fields: np.ndarray, compounds: np.ndarray) -> Spaces:
-    """The space of N fields and the compounds that they show, (N, d) each."""
+    """Queries and candidates of both directions, from N fields and the compounds that they show, (N, d) each."""
     return {IMAGE_TO_COMPOUND: (fields, compounds), COMPOUND_TO_IMAGE: (compounds, fields)}
 
 
@@ -37,9 +38,9 @@ def fold_fields(examples: pd.DataFrame, fold: str) -> pd.DataFrame:
     Parameters
     ----------
     examples
-        Table of that name; the order of rows does not matter.
+        Table of that name. The order of rows does not matter.
     fold
-        Whose compounds are meant.
+        Name of the fold.
 
     Raises
     ------
@@ -54,12 +55,12 @@ def fold_fields(examples: pd.DataFrame, fold: str) -> pd.DataFrame:
     return fields
 
 
-@lru_cache(1 << 15)  # every method and corruption of a study asks for the same pools
-def _others(match: int, n: int, size: int, seed: int) -> np.ndarray:
-    """``size`` of the ``n`` candidates that are not the match."""
+@lru_cache(1 << 15)  # every method and corruption of a study draws the same pools
+def _draw_others(match: int, n_others: int, size: int, seed: int) -> np.ndarray:
+    """Draw ``size`` of the ``n_others`` candidates that are not the match."""
     generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(match,)))
-    drawn = generator.choice(n, size, replace=False, shuffle=False)
-    drawn += drawn >= match  # step over the match
+    drawn = generator.choice(n_others, size, replace=False, shuffle=False)
+    drawn += drawn >= match  # skip the match
     return drawn
 
 
@@ -71,55 +72,62 @@ def sampled_ranks(
     seed: int,
     ties: Ties = "pessimistic",
 ) -> np.ndarray:
-    """Rank each query's match among ``n_candidates - 1`` others, drawn for it without replacement.
+    """Rank each query's match among ``n_candidates - 1`` others, which are drawn for the query without replacement.
 
     Parameters
     ----------
     queries, candidates, match, ties
-        As in :func:`~cloome_kedro.evaluation.ranks.match_ranks`. There is one candidate for each compound: any that
-        is not the match can be drawn against it.
+        As in :func:`~cloome_kedro.evaluation.ranks.match_ranks`. There must be one candidate per compound, since any
+        candidate that is not the match can be drawn.
     n_candidates
-        Size of a query's pool, the match included; where there are fewer candidates, all of them.
+        Size of a query's pool, including the match. If there are fewer candidates, the pool has all of them.
     seed
-        Of the draws. A query's draw depends on the seed and its match only, not on the order of the queries.
+        Seed of the draws. The draw of a query depends only on the seed and its match, not on the order of the queries.
 
     Returns
     -------
-    np.ndarray
-        (N,) ranks, 1 = best.
+    numpy.ndarray
+        (N,) ranks, 1 is best.
 
     Raises
     ------
     ValueError
         As ``match_ranks``, and if ``n_candidates`` is less than 1.
+
+    Examples
+    --------
+    In pools of two, the match of the first query is always first, and that of the second query always last:
+
+    >>> sampled_ranks([[1.0], [-1.0]], [[3.0], [2.0], [1.0]], [0, 0], n_candidates=2, seed=0)
+    array([1, 2])
     """
     queries, candidates, match = check_pool(queries, candidates, match)
     if n_candidates < 1:
         raise ValueError(f"sampled_ranks: n_candidates is {n_candidates}, must be at least 1")
-    n, others = len(queries), len(candidates) - 1
-    drawn = np.empty((n, min(n_candidates - 1, others)), np.int64)
-    for row, own in zip(drawn, match.tolist(), strict=True):
-        row[:] = _others(own, others, row.size, seed)
+    n, n_others = len(queries), len(candidates) - 1
+    drawn = np.empty((n, min(n_candidates - 1, n_others)), np.int64)
+    for row, match_row in zip(drawn, match.tolist(), strict=True):
+        row[:] = _draw_others(match_row, n_others, row.size, seed)
 
-    own_scores = pair_scores(queries, candidates, np.arange(n), match)[:, None]
+    match_scores = pair_scores(queries, candidates, np.arange(n), match)[:, None]
     scores = pair_scores(queries, candidates, np.repeat(np.arange(n), drawn.shape[1]), drawn.ravel()).reshape(
         drawn.shape
     )
-    return resolve_ties((scores > own_scores).sum(axis=1), (scores == own_scores).sum(axis=1), ties, seed)
+    return resolve_ties((scores > match_scores).sum(axis=1), (scores == match_scores).sum(axis=1), ties, seed)
 
 
 @dataclass(frozen=True)
 class Draws:
-    """How queries are drawn.
+    """How queries and candidates are drawn.
 
     Attributes
     ----------
     candidates
-        Size of a sampled pool, the match included.
+        Size of a sampled pool, including the match.
     number
-        Draws of fields and of sampled candidates.
+        Number of draws of fields and of sampled candidates.
     seed
-        Draw k is made by :func:`~cloome_kedro.evaluation.draws.draw_seed`.
+        Seed, from which :func:`~cloome_kedro.evaluation.draws.draw_seed` makes the seed of each draw.
     """
 
     candidates: int
@@ -128,28 +136,31 @@ class Draws:
 
 
 def rank_method(method: Method, fields: pd.DataFrame, draws: Draws) -> pd.DataFrame:
-    """Rank every match in both directions, where one drawn field shows a compound, and where the mean over all does.
+    """Rank every match in both directions.
 
-    With drawn fields, pools are full and sampled. In draw 0 there is also the pool ``same plate``, of the compounds
-    whose drawn field is on the query's plate: there, what a plate's fields have in common is no help. With means, the
-    full pool is ranked once, and sampled pools over all draws.
+    First, one drawn field represents each compound. Matches are ranked in the full pool and in sampled pools. Draw 0
+    also has the pool ``same plate``: the compounds whose drawn field is on the plate of the query. What the fields of a
+    plate have in common gives no advantage there.
 
-    Fields and compounds that the method does not know are left out, as queries and as candidates. The draws do not
-    depend on the method.
+    Then the mean over all its fields represents each compound. The full pool is ranked once, and sampled pools are
+    ranked in all draws.
+
+    Fields and compounds that the method does not know are neither queries nor candidates. Draws do not depend on the
+    method.
 
     Parameters
     ----------
     method
-        One that has vectors of compounds.
+        Method with vectors of compounds.
     fields
-        Of :func:`fold_fields`.
+        Result of :func:`fold_fields`.
     draws
-        How queries are drawn.
+        How queries and candidates are drawn.
 
     Returns
     -------
     pandas.DataFrame
-        Table ``ranks`` without split, method and images.
+        Table ``ranks`` without the columns ``split``, ``method`` and ``images``.
 
     Raises
     ------
@@ -158,32 +169,32 @@ def rank_method(method: Method, fields: pd.DataFrame, draws: Draws) -> pd.DataFr
     """
     assert method.compounds is not None
     known = _known(method, fields)
-    drawn = [
+    drawn_fields = [
         table[_known(method, table)].reset_index(drop=True) for table in draw_queries(fields, draws.seed, draws.number)
     ]
-    if any(table.empty for table in drawn):
-        raise ValueError(f"{fields['split'].iloc[0]} split: the method knows no field that was drawn")
+    if any(table.empty for table in drawn_fields):
+        raise ValueError(f"{fields['split'].iloc[0]} split: the method knows none of the fields of a draw")
     tables = []
-    for draw, table in enumerate(drawn):
+    for draw, table in enumerate(drawn_fields):
         spaces = both_ways(method.fields.of(table["field_id"]), method.compounds.of(table["inchikey"]))
         pools = {"full": None, "sampled": draws.candidates}
         plates = table["plate"] if draw == 0 else None
         seed = draw_seed(draws.seed, draw)
-        found = _rank(spaces, table["field_id"], table["inchikey"], pools, seed, method.ties, plates)
-        tables.append(found.assign(shown_by="field", draw=draw))
+        ranks = _rank(spaces, table["field_id"], table["inchikey"], pools, seed, method.ties, plates)
+        tables.append(ranks.assign(shown_by="field", draw=draw))
 
-    shown = fields[known]
-    keys, means = mean_by_compound(method.fields.of(shown["field_id"]), shown)
+    known_fields = fields[known]
+    keys, means = mean_by_compound(method.fields.of(known_fields["field_id"]), known_fields)
     spaces = both_ways(unit_rows(means) if method.normalised else means, method.compounds.of(keys))
     for draw in range(draws.number):
         pools = {"full": None, "sampled": draws.candidates} if draw == 0 else {"sampled": draws.candidates}
-        found = _rank(spaces, keys, keys, pools, draw_seed(draws.seed, draw), method.ties)
-        tables.append(found.assign(shown_by="mean", draw=draw))
+        ranks = _rank(spaces, keys, keys, pools, draw_seed(draws.seed, draw), method.ties)
+        tables.append(ranks.assign(shown_by="mean", draw=draw))
     return pd.concat(tables, ignore_index=True)
 
 
 def _known(method: Method, fields: pd.DataFrame) -> np.ndarray:
-    """Fields of which the method has the vector, and that of their compound."""
+    """Whether the method has the vectors of a field and of its compound: (N,) bool."""
     assert method.compounds is not None
     return method.fields.knows(fields["field_id"]) & method.compounds.knows(fields["inchikey"])
 
@@ -197,24 +208,32 @@ def _rank(
     ties: Ties,
     plates: pd.Series | None = None,
 ) -> pd.DataFrame:
-    """Ranks in both directions and each pool: name -> size of the sample, or None for the full pool."""
+    """Rank in both directions and in each pool.
+
+    Parameters
+    ----------
+    pools
+        Name of each pool -> its size if it is sampled, None if it has all candidates.
+    plates
+        Plate of each image. If given, there is also the pool ``same plate``.
+    """
     keys = {IMAGE_TO_COMPOUND: (images, inchikeys), COMPOUND_TO_IMAGE: (inchikeys, images)}
     n = len(inchikeys)
     match = np.arange(n)
     tables = []
     for direction, (queries, candidates) in spaces.items():
-        found: dict[str, tuple] = {}
+        sizes_and_ranks: dict[str, tuple] = {}
         for pool, size in pools.items():
             if size is None:
-                found[pool] = n, match_ranks(queries, candidates, match, ties, seed)
+                sizes_and_ranks[pool] = n, match_ranks(queries, candidates, match, ties, seed)
             else:
-                found[pool] = min(size, n), sampled_ranks(queries, candidates, match, size, seed, ties)
+                sizes_and_ranks[pool] = min(size, n), sampled_ranks(queries, candidates, match, size, seed, ties)
         if plates is not None:
             codes, names = pd.factorize(plates)
             allowed = Pools(codes, codes == np.arange(len(names))[:, None])
             ranks = match_ranks(queries, candidates, match, ties, seed, allowed)
-            found["same plate"] = np.bincount(codes)[codes], ranks
-        query, matched = keys[direction]
+            sizes_and_ranks["same plate"] = np.bincount(codes)[codes], ranks
+        query_keys, match_keys = keys[direction]
         tables += [
             pd.DataFrame(
                 {
@@ -223,33 +242,37 @@ def _rank(
                     "pool": pool,
                     "excluded": None,
                     "candidates": size,
-                    "query": query,
-                    "match": matched,
+                    "query": query_keys,
+                    "match": match_keys,
                     "compound": inchikeys,
                     "rank": ranks,
                 }
             )
-            for pool, (size, ranks) in found.items()
+            for pool, (size, ranks) in sizes_and_ranks.items()
         ]
     return pd.concat(tables, ignore_index=True)
 
 
 def retrieval_accuracies(images: np.ndarray, compounds: np.ndarray, ks: Sequence[int] = (1, 5, 10)) -> dict[str, float]:
-    """Top-k accuracies in the full pool of N pairs, (N, d) each; ties count against the match.
+    """Top-k accuracies in the full pool of N pairs, (N, d) each. Ties count against the match.
 
     Returns
     -------
     dict
         ``top<k>_image_to_compound``, ``top<k>_compound_to_image``, and ``top<k>``, the mean of both.
+
+    Examples
+    --------
+    >>> images, compounds = np.array([[1.0, 0.0], [0.8, 0.6]]), np.array([[1.0, 0.0], [0.0, 1.0]])
+    >>> retrieval_accuracies(images, compounds, ks=[1])
+    {'top1': 0.75, 'top1_image_to_compound': 0.5, 'top1_compound_to_image': 1.0}
     """
     match = np.arange(len(images))
-    of_compounds, of_images = (
-        top_k(match_ranks(queries, candidates, match), ks)
-        for queries, candidates in ((images, compounds), (compounds, images))
-    )
+    image_to_compound = top_k(match_ranks(images, compounds, match), ks)
+    compound_to_image = top_k(match_ranks(compounds, images, match), ks)
     metrics = {}
-    for k, by_image, by_compound in zip(ks, of_compounds, of_images, strict=True):
-        metrics[f"top{k}"] = float(by_image + by_compound) / 2
-        metrics[f"top{k}_image_to_compound"] = float(by_image)
-        metrics[f"top{k}_compound_to_image"] = float(by_compound)
+    for k, from_image, from_compound in zip(ks, image_to_compound, compound_to_image, strict=True):
+        metrics[f"top{k}"] = float(from_image + from_compound) / 2
+        metrics[f"top{k}_image_to_compound"] = float(from_image)
+        metrics[f"top{k}_compound_to_image"] = float(from_compound)
     return metrics

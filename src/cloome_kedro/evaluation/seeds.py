@@ -1,4 +1,4 @@
-"""The same metrics of several trainings that differ in their seed alone."""
+"""Metrics of several trainings that differ only in their seed."""
 
 import pandas as pd
 
@@ -12,31 +12,37 @@ def spread_over_seeds(metrics: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     metrics
-        Rows of tables ``metrics``, with the column ``seed``.
+        Rows of tables ``metrics``, with a further column ``seed``. Rows of the method ``Random`` are left out, since
+        the column ``chance`` holds the same numbers.
 
     Returns
     -------
-    pd.DataFrame
-        Table ``seeds_metrics``: the setting, draws and metric; ``value``, the mean over seeds; ``spread``, their
-        standard deviation (with n - 1; missing for a single seed); ``lowest`` and ``highest``; ``seeds``, which, and
-        ``n_seeds``, how many; means of ``candidates`` and ``chance``. Since ``chance`` is a column, rows of the method
-        Random are left out.
+    pandas.DataFrame
+        Table ``seeds_metrics``. It has one row per setting, ``draws`` and metric, with the columns
+
+        - ``value``: mean over seeds;
+        - ``spread``: standard deviation over seeds, with n - 1; missing for a single seed;
+        - ``lowest`` and ``highest`` value;
+        - ``seeds`` (for example ``0, 1, 2``) and their number, ``n_seeds``;
+        - ``candidates`` and ``chance``: means over seeds.
 
     Raises
     ------
     ValueError
-        If a seed has a metric twice, or seeds of a split have other folds than each other.
+        If a metric has two rows of one seed, or if the folds of a split differ between seeds.
     """
     metrics = metrics[metrics["method"] != RANDOM]
     keys = [*SETTING, "draws", "metric"]
     if (double := metrics.duplicated([*keys, "seed"])).any():
-        raise ValueError(f"a metric is there twice: {metrics.loc[double, [*keys, 'seed']].iloc[0].to_dict()}")
+        row = metrics.loc[double, [*keys, "seed"]].iloc[0].to_dict()
+        raise ValueError(f"metrics: there are two rows of {row}: give each run once")
     folds = metrics.groupby(["split", "seed"])["split_hash"].unique().explode().reset_index()
-    for split, of_split in folds.groupby("split"):
-        if of_split["split_hash"].nunique() > 1:
-            which = ", ".join(f"seed {row.seed} of {row.split_hash}" for row in of_split.itertuples())
+    for split, seeds in folds.groupby("split"):
+        if seeds["split_hash"].nunique() > 1:
+            hashes = ", ".join(f"seed {row.seed}: {row.split_hash}" for row in seeds.itertuples())
             raise ValueError(
-                f"split {split}: seeds are of different folds ({which}): run those of old folds again, or remove them"
+                f"split {split}: the seeds were run with different folds ({hashes}). Run the seeds with old folds "
+                "again, or remove them"
             )
     groups = metrics.sort_values("seed", kind="stable").groupby(keys, sort=False, dropna=False)
     table = groups.agg(

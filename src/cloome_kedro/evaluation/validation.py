@@ -1,7 +1,7 @@
-"""What a model in training reaches on the validation fold, task by task: one number for each, the higher the better.
+"""Validation metrics that measure tasks on the validation fold: one number each, higher is better.
 
-Each is measured after every epoch on the same fields, so what does not change is prepared once. The test fold has no
-part in any of them.
+They are measured after every epoch on the same fields. What does not change between epochs is therefore prepared once.
+They never use the test fold.
 """
 
 from collections.abc import Sequence
@@ -22,16 +22,16 @@ _DRAWS = 10
 
 @dataclass(frozen=True)
 class ValidationData:
-    """What validation metrics can ask about.
+    """Data that validation metrics can use.
 
     Attributes
     ----------
     fields
         Rows of the table ``examples``, of the training and the validation fold.
     labels
-        Table ``labels``, by InChIKey: one column per assay, 1, 0 or NaN.
+        Table ``labels`` with the InChIKey as index: one column per assay, 1, 0 or NaN.
     c_grid, level
-        How assays are probed, see :class:`~cloome_kedro.evaluation.assays.ProbeInputs`.
+        Settings of probing, see :class:`~cloome_kedro.evaluation.assays.ProbeInputs`.
     """
 
     fields: pd.DataFrame
@@ -42,10 +42,10 @@ class ValidationData:
 
 @dataclass(frozen=True)
 class _ZeroShotTop1:
-    """Top-1 accuracy of zero-shot classification by the published protocol.
+    """Top-1 accuracy of zero-shot classification by the published protocol, as the mean over several draws.
 
-    Every class has one seeded field as its reference, all its others are queries, nothing is excluded; the mean over
-    several draws of references.
+    In each draw, one field of every class is drawn as its reference. All other fields are queries. No reference is
+    excluded.
     """
 
     fields: np.ndarray
@@ -54,41 +54,41 @@ class _ZeroShotTop1:
 
     @classmethod
     def of(cls, data: ValidationData, seed: int) -> "_ZeroShotTop1":
-        """Plan for the fields of the validation fold.
+        """Prepare the metric for the fields of the validation fold.
 
         Raises
         ------
         ValueError
-            If no field is of a known class, or no class has a second field that could be asked about.
+            If no field has a known class, or if no class has a second field, which could be a query.
         """
         fields = data.fields.reset_index(drop=True)
-        asked = classes_of(fields[fields["fold"] == "validation"])[cls.task]
-        if asked.empty:
-            raise ValueError("no field is of a known class")
-        plans = [plan_zero_shot(asked, seed=seed, draw=draw) for draw in range(_DRAWS)]
+        labelled = classes_of(fields[fields["fold"] == "validation"])[cls.task]
+        if labelled.empty:
+            raise ValueError("no field has a known class")
+        plans = [plan_zero_shot(labelled, seed=seed, draw=draw) for draw in range(_DRAWS)]
         if not all(len(plan.queries) for plan in plans):
-            raise ValueError(f"none of {asked['label'].nunique()} classes has two fields")
-        return cls(asked.index.to_numpy(), plans)
+            raise ValueError(f"none of {labelled['label'].nunique()} classes has two fields")
+        return cls(labelled.index.to_numpy(), plans)
 
     @property
     def identity(self) -> str:
-        """Tells apart what it scores by."""
+        """Text that changes if the fields or their classes change."""
         return str(pd.util.hash_pandas_object(self.plans[0].fields, index=False).sum())
 
     def __call__(self, embeddings: np.ndarray) -> float:
-        """Of (N, d) L2-normalised embeddings of the fields, in their order."""
+        """Measure L2-normalised embeddings (N, d) of the fields, in their order."""
         ranks = [rank_by_plan(plan, embeddings, embeddings)["rank"] for plan in self.plans]
         return float(np.mean([(rank == 1).mean() for rank in ranks]))
 
 
 class ZeroShotCompoundTop1(_ZeroShotTop1):
-    """Which compound does a field show."""
+    """Top-1 accuracy for the question: which compound does a field show."""
 
     task = ZERO_SHOT_COMPOUND
 
 
 class ZeroShotMoaTop1(_ZeroShotTop1):
-    """Which mechanism does a field show."""
+    """Top-1 accuracy for the question: which mechanism does a field show."""
 
     task = ZERO_SHOT_MOA
 
@@ -97,8 +97,8 @@ class ZeroShotMoaTop1(_ZeroShotTop1):
 class ProbingAuc:
     """Mean over assays of the validation AUC of linear probes that are fitted to the training fold.
 
-    Each assay has the AUC of the C with the highest, as by :func:`~cloome_kedro.evaluation.probes.fit_probes`. Assays
-    that lack a class in one of the two folds are left out.
+    The AUC of an assay is that of its best C, as in :func:`~cloome_kedro.evaluation.probes.fit_probes`. Assays that
+    lack a class in one of the two folds are left out.
     """
 
     fields: np.ndarray
@@ -109,43 +109,43 @@ class ProbingAuc:
 
     @classmethod
     def of(cls, data: ValidationData, seed: int) -> "ProbingAuc":
-        """Prepare for the labelled fields of both folds; the seed has no effect.
+        """Prepare the metric for the labelled fields of both folds. The seed has no effect.
 
         Raises
         ------
         ValueError
-            If no compound has a label, or no assay both classes in both folds.
+            If no compound has a label, or if no assay has both classes in both folds.
         """
-        labelled = data.fields["inchikey"].isin(data.labels.index[data.labels.notna().any(axis=1)]).to_numpy()
-        if not labelled.any():
+        has_labels = data.fields["inchikey"].isin(data.labels.index[data.labels.notna().any(axis=1)]).to_numpy()
+        if not has_labels.any():
             raise ValueError("no compound has a label")
-        asked = data.fields[labelled]
-        compounds, folds = asked["inchikey"].to_numpy(), asked["fold"].to_numpy()
-        samples, known = {}, {}
+        labelled = data.fields[has_labels]
+        compounds, folds = labelled["inchikey"].to_numpy(), labelled["fold"].to_numpy()
+        samples, sample_labels = {}, {}
         for fold in ("train", "validation"):
-            of_fold = compounds[folds == fold]
-            samples[fold] = Samples.of(of_fold, np.ones(len(of_fold), bool), data.level)
-            known[fold] = data.labels.loc[samples[fold].compounds].to_numpy(float)
-        both = [(values == 0).any(axis=0) & (values == 1).any(axis=0) for values in known.values()]
-        scorable = np.logical_and(*both)
+            fold_compounds = compounds[folds == fold]
+            samples[fold] = Samples.of(fold_compounds, np.ones(len(fold_compounds), bool), data.level)
+            sample_labels[fold] = data.labels.loc[samples[fold].compounds].to_numpy(float)
+        has_both_classes = [(values == 0).any(axis=0) & (values == 1).any(axis=0) for values in sample_labels.values()]
+        scorable = np.logical_and(*has_both_classes)
         if not scorable.any():
             raise ValueError(
                 f"none of {data.labels.shape[1]} assays has actives and inactives in both the training and the "
                 "validation fold"
             )
-        labels = {fold: values[:, scorable] for fold, values in known.items()}
-        return cls(np.flatnonzero(labelled), folds, samples, labels, data.c_grid)
+        labels = {fold: values[:, scorable] for fold, values in sample_labels.items()}
+        return cls(np.flatnonzero(has_labels), folds, samples, labels, data.c_grid)
 
     @property
     def identity(self) -> str:
-        """Tells apart what it scores by."""
+        """Text that changes if the labels or the settings of probing change."""
         sums = [int(pd.util.hash_array(np.nan_to_num(values, nan=-1).ravel()).sum()) for values in self.labels.values()]
         return f"{sums} {self.c_grid} {[sample.groups is None for sample in self.samples.values()]}"
 
     def __call__(self, embeddings: np.ndarray) -> float:
-        """Of (N, d) embeddings of the fields, in their order."""
+        """Measure embeddings (N, d) of the fields, in their order."""
         train, validation = (
-            Labelled(part.features(embeddings[self.folds == fold]), self.labels[fold])
-            for fold, part in self.samples.items()
+            Labelled(samples.features(embeddings[self.folds == fold]), self.labels[fold])
+            for fold, samples in self.samples.items()
         )
         return float(validation_aucs(train, validation, self.c_grid).mean())

@@ -1,12 +1,13 @@
-"""Validation metrics of downstream tasks, by name: trainings can keep the epoch that is best by one of them.
+"""Registry of the validation metrics that measure tasks. A training can keep the epoch with the best value of one.
 
-An entry is a class with a class method ``of(data, seed)`` that prepares the metric for the fields of a
-:class:`~cloome_kedro.evaluation.validation.ValidationData`. It has the attribute ``fields``, the positions of the
-fields that it needs, and is called with their embeddings. A new metric is one class and one line here, or a class that
-a module of your own registers by ``VALIDATION_METRICS.register``.
+An entry is a class with a class method ``of(data, seed)``, which prepares the metric for the fields of a
+:class:`~cloome_kedro.evaluation.validation.ValidationData`. An instance is called with the embeddings of the fields at
+the positions in its attribute ``fields``. Its attribute ``identity`` is text that changes if the metric is measured on
+other data. To add a metric, add a class and an entry here, or register a class of your own module by
+``VALIDATION_METRICS.register``.
 
-Facts of an entry: ``label``, as people read it; ``task`` and ``metric``, the rows of the tables ``metrics`` that
-measure the same on the test fold.
+Facts of an entry: ``label`` is the name in reports of a search. ``task`` and ``metric`` name the rows of the tables
+``metrics`` that measure the same on the test fold.
 """
 
 from typing import Any

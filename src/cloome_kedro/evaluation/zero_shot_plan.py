@@ -1,7 +1,7 @@
-"""Who is asked about and who answers in zero-shot classification, before any vectors are looked at.
+"""Queries and references of zero-shot classification, chosen before any vectors are used.
 
-A :class:`Plan` serves all methods. It is small: queries with equal excluded keys share their references, and only what
-is unusual about these is written down.
+All methods use the same :class:`Plan`. A plan is small: queries with equal excluded keys share their references, and
+only the differences from the usual references are stored.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-#: what references may not share with a query, and the columns that say so
+#: what references may not share with a query -> the columns that identify it
 EXCLUSIONS = {"well": ["plate", "well"], "plate": ["plate"], "compound": ["inchikey"]}
 
 ShownBy = Literal["field", "mean"]
@@ -22,30 +22,32 @@ Pool = Literal["full", "same plate"]
 
 @dataclass
 class Plan:
-    """Which fields are queries, and which are the references of which query; made by :func:`plan_zero_shot`.
+    """Which fields are queries, and which references each query has. :func:`plan_zero_shot` makes it.
 
-    A *shelf* holds the fields that can stand for one class: all of the class, or those on one plate (pool
-    ``same plate``). References 0 ... S - 1 are the usual ones of the S shelves, the others replace one of them for some
-    queries.
+    Fields are in S *groups*. A group holds the fields that can represent a class: all fields of the class, or those on
+    one plate (pool ``same plate``). References 0 to S - 1 are the usual references of the groups. Further references
+    replace a usual one for some queries.
 
     Attributes
     ----------
     order
-        (N,) rows of the given table in the order of field_id. Rows below are of the table in that order.
+        (N,) rows of the given table, in the order of ``field_id``. All other rows below are rows of the sorted table.
     fields
-        The table so sorted: field_id, inchikey, label.
+        The sorted table, with the columns ``field_id``, ``inchikey`` and ``label``.
     queries, match, pool
-        (Q,) rows of the queries, the references of their classes, and their pools.
+        (Q,) rows of the queries, the references of their classes, and the numbers of their pools.
     shown_by
-        ``field``: a reference is a field; ``mean``: the mean of a shelf's fields without some.
-    shelves
-        (N,) rows, shelf by shelf, each in the seeded order.
-    starts
-        (S + 1,) where in ``shelves`` each begins.
+        ``field``: a reference is a field. ``mean``: a reference is the mean over the fields of a group, possibly
+        without some of them.
+    grouped_rows
+        (N,) rows, group by group. Each group is in the order that the seed gives.
+    group_starts
+        (S + 1,) position in ``grouped_rows`` where each group begins. The last one is N.
     replacements
-        Reference S + i: its shelf, and the row that it is (``field``) or the rows that it leaves out (``mean``).
+        Reference S + i: its group, and the row that it is (``field``) or the rows that it leaves out (``mean``).
     pools
-        First and last shelf (exclusive) of each pool, and which references replace which; -1: the class is not there.
+        First group, last group (exclusive), and replacements of each pool. Replacements map a group to the reference
+        that replaces its usual one, or to -1 if the class is not in the pool.
     """
 
     order: np.ndarray
@@ -54,14 +56,14 @@ class Plan:
     match: np.ndarray
     pool: np.ndarray
     shown_by: ShownBy
-    shelves: np.ndarray
-    starts: np.ndarray
+    grouped_rows: np.ndarray
+    group_starts: np.ndarray
     replacements: list[tuple[int, tuple[int, ...]]]
     pools: list[tuple[int, int, dict[int, int]]]
 
     def sizes(self) -> np.ndarray:
         """Number of classes that each query is ranked among: (Q,) int64."""
-        sizes = [last - first - list(changes.values()).count(-1) for first, last, changes in self.pools]
+        sizes = [last - first - list(replaced.values()).count(-1) for first, last, replaced in self.pools]
         return np.array(sizes, np.int64)[self.pool]
 
 
@@ -76,39 +78,55 @@ def plan_zero_shot(
 ) -> Plan:
     """Choose queries and references.
 
-    A class's reference is the first of its allowed fields in a seeded order (``shown_by`` field), or the L2-normalised
-    mean of all of them (mean). Allowed for a query are fields other than itself that share none of the excluded keys
-    with it, in the pool ``same plate`` only those of its plate. Classes without an allowed field are not among that
-    query's candidates; a query whose own class has none is left out.
+    The seed puts the fields of each class in a random order. A reference of a class is the first field that is allowed
+    for a query (``shown_by="field"``), or the mean over all fields that are allowed for it (``"mean"``). A field is
+    allowed if it is not the query itself and shares none of the excluded keys with it. In the pool ``same plate`` it
+    must also be on the plate of the query. A class without an allowed field is not a candidate of this query. A query
+    is left out if its class has no allowed field.
 
-    The very first field of each class is never a query where a class is shown by a field: so all protocols of one draw
-    have the same queries but for those left out, and nothing excluded in the full pool is the published protocol.
+    With ``shown_by="field"``, the first field of each class is never a query. So all protocols of a draw have the same
+    queries, except for those left out. Without exclusions, the full pool is the published protocol.
 
     Parameters
     ----------
     fields
-        Columns field_id, plate, well, inchikey, and label, the class; the order of rows does not matter.
+        Columns ``field_id``, ``plate``, ``well``, ``inchikey``, and ``label``, which holds the class. The order of rows
+        does not matter.
     excluded
         Keys of :data:`EXCLUSIONS`.
+    shown_by
+        What represents a class: one field, or the mean over its fields.
+    pool
+        Whether references are on all plates, or only on the plate of the query.
     seed, draw
-        Of the order; a field's place depends on them and its field_id alone.
+        Seed and draw of the random order. The place of a field depends only on them and its ``field_id``.
     where_possible
-        Those of ``excluded`` that are given up for a query whose class would have no reference.
+        Keys of ``excluded`` that are not excluded for a query whose class would have no reference otherwise.
 
     Raises
     ------
     ValueError
-        If a key is unknown, a field_id is there twice, a field has no label, or ``plate`` is excluded from the same
-        plate.
+        If a key is unknown, a ``field_id`` is not unique, a field has no label, or ``plate`` is excluded in the pool
+        ``same plate``.
+
+    Examples
+    --------
+    >>> fields = pd.DataFrame({"field_id": ["s/1", "s/2", "s/3", "s/4"], "label": ["A", "A", "A", "B"]})
+    >>> fields = fields.assign(inchikey=fields["label"], plate=["P", "P", "Q", "Q"], well="A01")
+    >>> plan = plan_zero_shot(fields)
+    >>> plan.fields["label"].iloc[plan.queries].tolist()  # the first field of A and the only one of B are references
+    ['A', 'A']
+    >>> plan.sizes()
+    array([2, 2])
     """
     if unknown := set(excluded) - set(EXCLUSIONS):
-        raise ValueError(f"excluded: {', '.join(sorted(unknown))} is none of {', '.join(EXCLUSIONS)}")
+        raise ValueError(f"excluded: {', '.join(sorted(unknown))} must be among {', '.join(EXCLUSIONS)}")
     if shown_by not in ("field", "mean") or pool not in ("full", "same plate"):
         raise ValueError(f"shown_by {shown_by!r} must be field or mean, pool {pool!r} full or same plate")
     if pool == "same plate" and "plate" in excluded:
         raise ValueError("pool 'same plate' with 'plate' excluded leaves no references")
     if (double := fields["field_id"].duplicated()).any():
-        raise ValueError(f"fields: {fields.loc[double, 'field_id'].iloc[0]} is there twice")
+        raise ValueError(f"fields: there are two rows of {fields.loc[double, 'field_id'].iloc[0]}")
     if (missing := fields["label"].isna()).any():
         raise ValueError(f"fields: {fields.loc[missing, 'field_id'].iloc[0]} has no label")
 
@@ -116,110 +134,133 @@ def plan_zero_shot(
     fields = fields.iloc[order].reset_index(drop=True)
     place = _seeded_places(fields["field_id"], seed, draw)
     label, names = pd.factorize(fields["label"], sort=True)
+    # References of a query are in its region: its plate, or the whole screen.
     region = _codes(fields, ["plate"]) if pool == "same plate" else np.zeros(len(fields), np.int64)
-    shelves = np.lexsort((place, label, region))
-    shelf = np.unique(region * len(names) + label, return_inverse=True)[1]
-    starts = np.concatenate([[0], np.cumsum(np.bincount(shelf))]).astype(np.int64)
+    grouped_rows = np.lexsort((place, label, region))
+    group = np.unique(region * len(names) + label, return_inverse=True)[1]
+    group_starts = np.concatenate([[0], np.cumsum(np.bincount(group))]).astype(np.int64)
 
-    queried = np.ones(len(fields), bool)
+    is_query = np.ones(len(fields), bool)
     if shown_by == "field":
-        of_class = np.lexsort((place, label))
-        queried[of_class[np.unique(label[of_class], return_index=True)[1]]] = False
-    nobody = np.empty(0, np.int64)
-    fields_only = fields[["field_id", "inchikey", "label"]]
-    plan = Plan(order, fields_only, nobody, nobody, nobody, shown_by, shelves, starts, [], [])
-    chooser = _Chooser(plan, region, shelf)
-    queries, protocol = np.flatnonzero(queried), list(excluded)
-    match, pools = chooser.assign(queries, [_codes(fields, EXCLUSIONS[key]) for key in protocol])
-    if len(given_up := np.flatnonzero(match < 0)) and (set(where_possible) & set(protocol)):
-        kept = [_codes(fields, EXCLUSIONS[key]) for key in protocol if key not in where_possible]
-        match[given_up], pools[given_up] = chooser.assign(queries[given_up], kept)
-    answered = match >= 0
-    plan.queries, plan.match, plan.pool = queries[answered], match[answered], pools[answered]
+        by_class = np.lexsort((place, label))
+        is_query[by_class[np.unique(label[by_class], return_index=True)[1]]] = False
+    none = np.empty(0, np.int64)
+    columns = fields[["field_id", "inchikey", "label"]]
+    plan = Plan(order, columns, none, none, none, shown_by, grouped_rows, group_starts, [], [])
+    assigner = _ReferenceAssigner(plan, region, group)
+    queries = np.flatnonzero(is_query)
+    match, pools = assigner.assign(queries, [_codes(fields, EXCLUSIONS[key]) for key in excluded])
+    without = np.flatnonzero(match < 0)
+    if len(without) and (set(where_possible) & set(excluded)):
+        always_excluded = [_codes(fields, EXCLUSIONS[key]) for key in excluded if key not in where_possible]
+        match[without], pools[without] = assigner.assign(queries[without], always_excluded)
+    has_match = match >= 0
+    plan.queries, plan.match, plan.pool = queries[has_match], match[has_match], pools[has_match]
     return plan
 
 
-class _Chooser:
-    """Gives queries their references, and writes what is unusual into a plan."""
+class _ReferenceAssigner:
+    """Assigns references to queries, and stores replacements and pools in a plan.
 
-    def __init__(self, plan: Plan, region: np.ndarray, shelf: np.ndarray):
-        self.plan, self.region, self.shelf = plan, region, shelf
-        self.usual = plan.shelves[plan.starts[:-1]]
-        self.first_shelf = np.concatenate([[0], np.cumsum(np.bincount(region[self.usual]))])
-        self.known: dict[Any, int] = {}  # replacements by shelf and rows
-        self.pools: dict[Any, int] = {}
+    Parameters
+    ----------
+    plan
+        Plan with groups, but without queries.
+    region
+        (N,) number of the region that each field is in. References of a query are in its region.
+    group
+        (N,) number of the group that each field is in.
+    """
+
+    def __init__(self, plan: Plan, region: np.ndarray, group: np.ndarray):
+        self.plan, self.region, self.group = plan, region, group
+        self.first_rows = plan.grouped_rows[plan.group_starts[:-1]]
+        self.first_groups = np.concatenate([[0], np.cumsum(np.bincount(region[self.first_rows]))])
+        self.replacement_numbers: dict[Any, int] = {}  # by group and rows
+        self.pool_numbers: dict[Any, int] = {}  # by region and replacements
 
     def assign(self, queries: np.ndarray, keys: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Reference of the class (-1: none) and pool of each query, where no key (N,) may be shared."""
+        """Choose the reference of the query's class, or -1 if there is none, and the pool of each query.
+
+        Parameters
+        ----------
+        queries
+            (Q,) rows.
+        keys
+            Codes (N,) that a reference may not share with its query.
+        """
         by_mean = self.plan.shown_by == "mean"
-        keys = [key * len(self.first_shelf) + self.region for key in keys]
+        keys = [key * len(self.first_groups) + self.region for key in keys]
         if not keys:
-            # No field is its own reference; those that cannot be have the key of nobody. With keys, that follows.
-            own = np.full(len(self.region), -1, np.int64)
-            alone = queries if by_mean else self.usual
-            own[alone] = alone
-            keys = [own]
-        eligible = np.arange(len(self.region)) if by_mean else self.usual
-        excluded = [_rows_by_value(key, eligible) for key in keys]
-        _, first, group = np.unique(
+            # No field is its own reference. With other keys this follows from them. The code -1 excludes nothing.
+            only_itself = np.full(len(self.region), -1, np.int64)
+            rows = queries if by_mean else self.first_rows
+            only_itself[rows] = rows
+            keys = [only_itself]
+        # Excluding a field changes a reference only if the field is in the mean, or is the first of its group.
+        eligible = np.arange(len(self.region)) if by_mean else self.first_rows
+        rows_by_key = [_rows_by_value(key, eligible) for key in keys]
+        _, first, query_set = np.unique(
             np.stack([self.region, *keys])[:, queries], axis=1, return_index=True, return_inverse=True
         )
-        match, pools = self.shelf[queries], np.empty(len(queries), np.int64)
-        for number, asking in _rows_by_value(group, np.arange(len(queries))).items():
-            example = queries[first[number]]
-            values = [int(key[example]) for key in keys]
-            lost = {row for rows, value in zip(excluded, values, strict=True) if value >= 0 for row in rows[value]}
-            changes = self._replace(sorted(lost), keys, values)
-            region = int(self.region[example])
-            name = (region, *sorted(changes.items()))
-            if name not in self.pools:
-                self.pools[name] = len(self.plan.pools)
-                bounds = int(self.first_shelf[region]), int(self.first_shelf[region + 1])
-                self.plan.pools.append((*bounds, changes))
-            pools[asking] = self.pools[name]
-            for query in asking if changes else ():
-                match[query] = changes.get(int(match[query]), match[query])
+        match, pools = self.group[queries], np.empty(len(queries), np.int64)
+        for number, positions in _rows_by_value(query_set, np.arange(len(queries))).items():
+            query = queries[first[number]]
+            values = [int(key[query]) for key in keys]
+            excluded_rows = {
+                row for rows, value in zip(rows_by_key, values, strict=True) if value >= 0 for row in rows[value]
+            }
+            replaced = self._replace(sorted(excluded_rows), keys, values)
+            region = int(self.region[query])
+            name = (region, *sorted(replaced.items()))
+            if name not in self.pool_numbers:
+                self.pool_numbers[name] = len(self.plan.pools)
+                bounds = int(self.first_groups[region]), int(self.first_groups[region + 1])
+                self.plan.pools.append((*bounds, replaced))
+            pools[positions] = self.pool_numbers[name]
+            for position in positions if replaced else ():
+                match[position] = replaced.get(int(match[position]), match[position])
         return match, pools
 
-    def _replace(self, lost: list[int], keys: list[np.ndarray], values: list[int]) -> dict[int, int]:
-        """What stands in place of the lost rows, by shelf: a replacement, or -1."""
+    def _replace(self, excluded_rows: list[int], keys: list[np.ndarray], values: list[int]) -> dict[int, int]:
+        """Map each group with excluded rows to the reference that replaces its usual one, or to -1."""
         plan = self.plan
-        by_shelf: dict[int, list[int]] = {}
-        for row in lost:
-            by_shelf.setdefault(int(self.shelf[row]), []).append(row)
-        changes = {}
-        for shelf, rows in by_shelf.items():
-            fields = plan.shelves[plan.starts[shelf] : plan.starts[shelf + 1]]
+        by_group: dict[int, list[int]] = {}
+        for row in excluded_rows:
+            by_group.setdefault(int(self.group[row]), []).append(row)
+        replaced = {}
+        for group, rows in by_group.items():
+            members = plan.grouped_rows[plan.group_starts[group] : plan.group_starts[group + 1]]
             if plan.shown_by == "field":
-                left = fields[np.all([key[fields] != value for key, value in zip(keys, values, strict=True)], axis=0)]
-                rows = left[:1].tolist()
-            elif len(rows) == len(fields):
+                allowed = np.all([key[members] != value for key, value in zip(keys, values, strict=True)], axis=0)
+                rows = members[allowed][:1].tolist()
+            elif len(rows) == len(members):
                 rows = []
             if not rows:
-                changes[shelf] = -1
+                replaced[group] = -1
                 continue
-            replacement = shelf, tuple(rows)
-            if replacement not in self.known:
-                self.known[replacement] = len(plan.starts) - 1 + len(plan.replacements)
+            replacement = group, tuple(rows)
+            if replacement not in self.replacement_numbers:
+                self.replacement_numbers[replacement] = len(plan.group_starts) - 1 + len(plan.replacements)
                 plan.replacements.append(replacement)
-            changes[shelf] = self.known[replacement]
-        return changes
+            replaced[group] = self.replacement_numbers[replacement]
+        return replaced
 
 
 def _seeded_places(field_ids: pd.Series, seed: int, draw: int) -> np.ndarray:
-    """Random numbers of fields, (N,) uint64; a field's own depends on nothing but itself, the seed and the draw."""
+    """Random numbers of fields, (N,) uint64. Each depends only on the ``field_id``, the seed and the draw."""
     digests = (hashlib.blake2b(f"{seed}/{draw}/{key}".encode(), digest_size=8).digest() for key in field_ids)
     return np.frombuffer(b"".join(digests), np.uint64)
 
 
 def _codes(fields: pd.DataFrame, columns: list[str]) -> np.ndarray:
-    """The same number for fields with the same values: (N,) int64."""
+    """Numbers that are equal for fields with equal values of the columns: (N,) int64."""
     return fields.groupby(columns, sort=True).ngroup().to_numpy(np.int64)
 
 
 def _rows_by_value(key: np.ndarray, rows: np.ndarray) -> defaultdict[int, list[int]]:
-    """Which of some rows have a value of the key (N,), by value."""
-    found: defaultdict[int, list[int]] = defaultdict(list)
+    """Map each value of the key (N,) to those of the given rows that have it."""
+    by_value: defaultdict[int, list[int]] = defaultdict(list)
     for value, row in zip(key[rows].tolist(), rows.tolist(), strict=True):
-        found[value].append(row)
-    return found
+        by_value[value].append(row)
+    return by_value

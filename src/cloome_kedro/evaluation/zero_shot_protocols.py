@@ -1,4 +1,4 @@
-"""Zero-shot classification by every protocol and over many draws: ranks, metrics, and what exclusions cost a method."""
+"""Zero-shot classification by every protocol and over many draws: ranks, metrics, and the effect of exclusions."""
 
 import logging
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Protocol:
-    """How references are chosen: see :func:`~cloome_kedro.evaluation.zero_shot_plan.plan_zero_shot`."""
+    """How references are chosen, see :func:`~cloome_kedro.evaluation.zero_shot_plan.plan_zero_shot`."""
 
     excluded: tuple[str, ...]
     shown_by: ShownBy = "field"
@@ -27,7 +27,11 @@ class Protocol:
 
     @property
     def setting(self) -> dict[str, str | None]:
-        """Its columns in tables."""
+        """Columns of tables that identify the protocol.
+
+        >>> Protocol(("plate", "compound"), where_possible=("compound",)).setting["excluded"]
+        'plate+compound where possible'
+        """
         always = "+".join(key for key in self.excluded if key not in self.where_possible)
         possible = "+".join(self.where_possible) + " where possible" if self.where_possible else ""
         excluded = "+".join(filter(None, [always, possible])) or "none"
@@ -35,25 +39,32 @@ class Protocol:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a method reached: ranks by protocol, and tables ``metrics`` and ``differences`` without their split hash."""
+class MethodResult:
+    """Results of a method: ranks by protocol, and tables ``metrics`` and ``differences`` without their split hash."""
 
     ranks: dict[Protocol, pd.DataFrame]
     metrics: list[pd.DataFrame]
     differences: list[pd.DataFrame]
 
 
+#: protocol -> a plan for each draw
 Plans = dict[Protocol, list[Plan]]
 
 
 def classes_of(fields: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """By task, the fields that can be asked about, with their class as ``label``.
+    """Fields with a known class, by task. The column ``label`` holds the class.
 
     Parameters
     ----------
     fields
-        Rows of the table ``examples``; they keep their index. Fields of compounds without a mechanism are not asked
-        about it.
+        Rows of the table ``examples``. They keep their index. Fields of compounds without a mechanism are left out of
+        the task that classifies mechanisms.
+
+    Examples
+    --------
+    >>> classes = classes_of(pd.DataFrame({"inchikey": ["A", "B"], "moa": ["inhibitor", None]}))
+    >>> {task: fields["label"].tolist() for task, fields in classes.items()}
+    {'zero-shot compound': ['A', 'B'], 'zero-shot MoA': ['inhibitor']}
     """
     return {
         ZERO_SHOT_COMPOUND: fields.assign(label=fields["inchikey"]),
@@ -62,36 +73,48 @@ def classes_of(fields: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def protocols_of(
-    exclude: Sequence[Sequence[str]], shown_by: Sequence[ShownBy], same_plate: bool, of_compounds: bool
+    exclude: Sequence[Sequence[str]],
+    shown_by: Sequence[ShownBy],
+    same_plate: bool,
+    classes_are_compounds: bool,
 ) -> list[Protocol]:
-    """The protocols of a task.
+    """List the protocols of a task.
 
     Parameters
     ----------
     exclude
-        Keys of each protocol. Those with ``compound`` are left out where classes are compounds, which would then have
-        no references.
-    shown_by, same_plate
-        What shows a class, and whether there is also a protocol with other wells of the query's own plate.
-    of_compounds
-        Whether classes are compounds.
+        Excluded keys of each protocol.
+    shown_by
+        What represents a class: ``field`` or ``mean``, or both in turn.
+    same_plate
+        Whether there is also a protocol with references only in other wells of the query's plate.
+    classes_are_compounds
+        Whether classes are compounds. Protocols that exclude ``compound`` are then left out: no class would have a
+        reference.
     """
-    kept = [tuple(keys) for keys in exclude if not (of_compounds and "compound" in keys)]
+    exclusions = [tuple(keys) for keys in exclude if not (classes_are_compounds and "compound" in keys)]
     protocols = []
-    for by in shown_by:
-        protocols += [Protocol(keys, by) for keys in kept]
+    for shown in shown_by:
+        protocols += [Protocol(keys, shown) for keys in exclusions]
         if same_plate:
-            protocols.append(Protocol(("well",), by, "same plate"))
+            protocols.append(Protocol(("well",), shown, "same plate"))
     return protocols
 
 
 def draw_plans(fields: pd.DataFrame, protocols: Sequence[Protocol], draws: int, seed: int) -> Plans:
-    """A plan for each protocol and draw; means over all fields are drawn once. Protocols without a query are left out.
+    """Plan each protocol and draw.
+
+    Where means represent classes, there is a single draw, since nothing is drawn. A protocol is left out if a draw has
+    no query.
 
     Parameters
     ----------
     fields
-        As in ``plan_zero_shot``.
+        As in :func:`~cloome_kedro.evaluation.zero_shot_plan.plan_zero_shot`.
+    protocols
+        Protocols to plan.
+    draws, seed
+        Number of draws, and their seed.
     """
     plans = {}
     for protocol in protocols:
@@ -104,24 +127,29 @@ def draw_plans(fields: pd.DataFrame, protocols: Sequence[Protocol], draws: int, 
         if all(len(plan.queries) for plan in drawn):
             plans[protocol] = drawn
         else:
-            excluded, pool = protocol.setting["excluded"], protocol.pool
             logger.info(
-                "pool %s, excluded %s: no query has a reference of its class, so there are no rows", pool, excluded
+                "pool %s, excluded %s: no query has a reference of its class, so this protocol is left out",
+                *(protocol.pool, protocol.setting["excluded"]),
             )
     return plans
 
 
 def rank_method(method: Method, fields: pd.DataFrame, plans: Plans, seed: int) -> dict[Protocol, pd.DataFrame]:
-    """Table ``ranks`` by protocol, of every draw, without split, task, method and images.
+    """Rank the class of every query, by every protocol and in every draw.
 
     Parameters
     ----------
     method
-        What ranks. A method that does not know all fields gets plans of its own.
+        Method to evaluate. If it does not know all fields, plans are made again for those that it knows.
     fields, plans
-        What was planned, and :func:`draw_plans` of it.
+        Fields that were planned, and the result of :func:`draw_plans`.
     seed
-        Of the draws and of random ties.
+        Seed of the draws and of random ties.
+
+    Returns
+    -------
+    dict
+        Protocol -> table ``ranks`` without the columns ``split``, ``task``, ``method`` and ``images``.
     """
     known = method.fields.knows(fields["field_id"])
     if not known.all():
@@ -140,39 +168,42 @@ def rank_method(method: Method, fields: pd.DataFrame, plans: Plans, seed: int) -
 
 
 def evaluate_ranks(
-    name: str, ranks: dict[Protocol, pd.DataFrame], summary: Summary, model: Found | None = None
-) -> Found:
+    name: str, ranks: dict[Protocol, pd.DataFrame], summary: Summary, model: MethodResult | None = None
+) -> MethodResult:
     """Summarise the ranks of a method, and compare them.
+
+    Differences are of two kinds:
+
+    - between protocols of the method: each exclusion minus none, and the same plate minus all plates, both with
+      references in other wells only;
+    - the first model minus this method, without exclusions and with the strictest protocol that both have.
 
     Parameters
     ----------
     name
-        Of the method.
+        Name of the method.
     ranks
-        Whole tables ``ranks`` by protocol.
+        Protocol -> table ``ranks`` with all its columns.
     summary
-        The k of top-k accuracy, and the intervals.
+        Values of k, and settings of the intervals.
     model
-        What the model that the study is about reached. With it, differences also hold the model minus this method, with
-        nothing excluded and with the strictest protocol that both have. Without it, and in any case, they hold each
-        exclusion minus none, and the same plate minus all plates, both with other wells only.
+        Result of the first model of the study. None: there are only differences between protocols.
     """
     metrics = [summarise_ranks(table, summary) for table in ranks.values()]
     differences = []
     for protocol, table in ranks.items():
-        usual = Protocol(protocol.excluded if protocol.pool == "same plate" else (), protocol.shown_by)
-        against = "pool full" if protocol.pool == "same plate" else "excluded none"
-        if usual != protocol and usual in ranks:
-            differences.append(compare_ranks(table, ranks[usual], against, summary))
+        same_plate = protocol.pool == "same plate"
+        baseline = Protocol(protocol.excluded if same_plate else (), protocol.shown_by)
+        if baseline != protocol and baseline in ranks:
+            against = "pool full" if same_plate else "excluded none"
+            differences.append(compare_ranks(table, ranks[baseline], against, summary))
     if model is not None:
-        # Either of the two may know too few fields for a protocol.
-        both = [protocol for protocol in ranks if protocol.pool == "full" and protocol in model.ranks]
-        strictest = {protocol.shown_by: protocol for protocol in sorted(both, key=_strictness)}
-        for protocol in both:
+        # Either of the two methods may know too few fields for a protocol.
+        shared = [protocol for protocol in ranks if protocol.pool == "full" and protocol in model.ranks]
+        strictest = {
+            protocol.shown_by: protocol for protocol in sorted(shared, key=lambda protocol: len(protocol.excluded))
+        }
+        for protocol in shared:
             if not protocol.excluded or protocol == strictest[protocol.shown_by]:
                 differences.append(compare_ranks(model.ranks[protocol], ranks[protocol], f"method {name}", summary))
-    return Found(ranks, metrics, differences)
-
-
-def _strictness(protocol: Protocol) -> int:
-    return len(protocol.excluded)
+    return MethodResult(ranks, metrics, differences)
