@@ -3,8 +3,8 @@
 import pytest
 
 from cloome_kedro.reporting.audits import audit_table
+from cloome_kedro.reporting.cells import ABSENT
 from cloome_kedro.reporting.style import Look
-from cloome_kedro.reporting.supplement import ABSENT
 from synthetic_study import LOOK, make_study
 
 
@@ -24,7 +24,7 @@ def study():
 
 @pytest.fixture(scope="module")
 def table(study):
-    return audit_table(**study, whose="ours: simulated", look=LOOK).table
+    return audit_table(**study, data_note="ours: simulated", look=LOOK).table
 
 
 def one(table, **cells):
@@ -95,15 +95,15 @@ def test_methods_stand_in_one_order_and_chance_is_a_column(table):
 
 def test_nothing_found_is_an_empty_table(study):
     empty = {name: frame.iloc[:0] for name, frame in study.items()}
-    found = audit_table(**empty, whose="ours: simulated", look=LOOK)
+    found = audit_table(**empty, data_note="ours: simulated", look=LOOK)
     assert found.table.empty
-    assert list(found.table) == list(audit_table(**study, whose="", look=LOOK).table)
+    assert list(found.table) == list(audit_table(**study, data_note="", look=LOOK).table)
 
 
 def test_the_model_has_its_own_name():
     models = {"profile": "Profile model", "bilinear": "Bilinear"}
     tables = tables_of(models=models)
-    table = audit_table(**tables, whose="", look=Look(models=models)).table
+    table = audit_table(**tables, data_note="", look=Look(models=models)).table
     assert "CLOOME" not in table.to_csv()
     row = one(table, Audit="zero-shot MoA", Method="Profiles", Setting="full pool, excluded: none")
     change = tables["differences"].query(

@@ -40,5 +40,5 @@ def test_csv_round_trip(title, notes, rows):
 
 
 def test_a_csv_without_a_title_is_refused():
-    with pytest.raises(ValueError, match="begins with its title"):
+    with pytest.raises(ValueError, match=r"must begin with its title, `# ...`\. Run the pipeline reporting again"):
         CaptionedTable.from_csv("Method,n\nCLOOME,3\n")

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from cloome_kedro.evaluation.modality_gap import modality_gap
-from cloome_kedro.reporting.embedding_figures import commonest, embedding_map, modality_gap_figure
+from cloome_kedro.reporting.embedding_figures import embedding_map, keep_most_common, modality_gap_figure
 from cloome_kedro.reporting.style import Look
 
 
@@ -20,8 +20,8 @@ def vectors():
 
 def test_rare_and_missing_labels_are_others():
     labels = pd.Series(["a", "b", "b", None, "c", "c"])
-    assert commonest(labels, most=2).tolist() == ["others", "b", "b", "others", "c", "c"]
-    assert commonest(pd.Series([None, None])).tolist() == ["others"] * 2
+    assert keep_most_common(labels, number=2).tolist() == ["others", "b", "b", "others", "c", "c"]
+    assert keep_most_common(pd.Series([None, None])).tolist() == ["others"] * 2
 
 
 def test_map_is_the_plane_of_most_variance(vectors):
@@ -41,7 +41,7 @@ def test_map_is_the_plane_of_most_variance(vectors):
 
 
 def test_a_part_of_many_fields_is_drawn_of_the_same_plane(vectors):
-    few = embedding_map(vectors, pd.Series(["x"] * 90), pd.Series(["p"] * 90), Look(), most=10)
+    few = embedding_map(vectors, pd.Series(["x"] * 90), pd.Series(["p"] * 90), Look(), max_points=10)
     assert sum(len(part.get_offsets()) for part in few.axes[0].collections) == 10
     whole = embedding_map(vectors, pd.Series(["x"] * 90), pd.Series(["p"] * 90), Look())
     assert few.axes[0].get_xlabel() == whole.axes[0].get_xlabel()

@@ -31,7 +31,7 @@ def report(look, **replaced):
         "fold": "test",
         "confidence": 0.95,
         "cards": [Card("A & B", "random", 0.5, 0.25, 0.75, 0.1, "top-1, n = 7", others={"Other": 0.2})],
-        "whose": "ours: <made up>",
+        "data_note": "ours: <made up>",
         "tables": [],
         "missing": [],
     }

@@ -80,11 +80,11 @@ def test_titles_say_what_is_simulated():
     look = Look("random split", "simulated data")
     assert look.heading == "random split · simulated data"
     assert look.warning == " — SIMULATED DATA"
-    assert look.on(Figure())._suptitle.get_text() == "random split · simulated data"
-    assert look.on(Figure(), "top-1")._suptitle.get_text() == "random split · top-1 · simulated data"
+    assert look.add_title(Figure())._suptitle.get_text() == "random split · simulated data"
+    assert look.add_title(Figure(), "top-1")._suptitle.get_text() == "random split · top-1 · simulated data"
     real = Look("random split")
     assert (real.heading, real.warning) == ("random split", "")
-    assert real.on(Figure())._suptitle.get_text() == "random split"
+    assert real.add_title(Figure())._suptitle.get_text() == "random split"
     message = look.message("Nothing was found.")
     assert not message.axes
     assert message.texts[0].get_text() == "Nothing was found."

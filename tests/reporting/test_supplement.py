@@ -7,21 +7,20 @@ import pytest
 
 from cloome_kedro import schemas
 from cloome_kedro.evaluation.intervals import exact_interval
+from cloome_kedro.reporting.cells import ABSENT
+from cloome_kedro.reporting.published import published_figures, significant_digits
 from cloome_kedro.reporting.sheets import SHEETS
 from cloome_kedro.reporting.style import Look
 from cloome_kedro.reporting.supplement import (
-    ABSENT,
-    DEPENDENT,
-    digits,
-    percent,
-    published_figures,
+    DEPENDENT_QUERIES,
+    NO_RESULTS,
+    describe_data_sources,
     supplement_tables,
-    whose_data,
 )
 
 CORRUPTIONS = ("random_flip", "random_flip_small_rotation", "small_rotation", "large_rotation")
 LOOK = Look(models={"cloome": "CLOOME", "bilinear": "Bilinear"})
-WHOSE = whose_data("virtual_screen", simulated=True, published_screen=False)
+DATA_NOTE = describe_data_sources("virtual_screen", simulated=True, published_screen=False)
 
 
 def rows_of(task, method, hits, *, n=200, draws=1, **setting):
@@ -63,7 +62,7 @@ def table(*rows) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def tables():
-    return supplement_tables(metrics_of_both_splits(), WHOSE, LOOK)
+    return supplement_tables(metrics_of_both_splits(), DATA_NOTE, LOOK)
 
 
 def metrics_of_both_splits(cloome="CLOOME", bilinear="Bilinear"):
@@ -113,7 +112,7 @@ def cells(found, method, split="Random"):
 def test_there_is_every_table_and_its_counterpart(tables):
     assert list(tables) == ["7", *(f"{n}{kind}" for n in range(8, 13) for kind in ("", "_clean"))]
     for found in tables.values():
-        assert found.notes[0] == WHOSE
+        assert found.notes[0] == DATA_NOTE
         assert "SIMULATED" in found.notes[0]
         assert all(isinstance(cell, str) and cell for cell in found.table.to_numpy().ravel())
 
@@ -165,8 +164,11 @@ def test_rows_stand_as_printed(tables):
 def test_cells_hold_the_single_draw_with_its_interval(tables, name, method, split, hits):
     low, high = exact_interval(hits, 200)
     row = cells(tables[name], method, split)
-    assert row["Top-1 (%)"] == f"{digits(hits / 2)} ({digits(100 * low)}–{digits(100 * high)})"
-    assert row["Top-10 (%)"].startswith(digits((hits + 20) / 2))
+    assert (
+        row["Top-1 (%)"]
+        == f"{significant_digits(hits / 2)} ({significant_digits(100 * low)}–{significant_digits(100 * high)})"
+    )
+    assert row["Top-10 (%)"].startswith(significant_digits((hits + 20) / 2))
     assert (row["n"], row["Candidates"]) == ("200", "28")
 
 
@@ -175,13 +177,13 @@ def test_published_cells_are_as_printed(tables):
     assert (row["Published top-1 (%)"], row["Published n"]) == ("8.37 (7.00–9.95)", "1,398")
     assert cells(tables["12_clean"], "GapNet (published only)")["Published top-5 (%)"] == "4.68"
     assert cells(tables["12_clean"], "GapNet (published only)")["Top-5 (%)"] == ABSENT
-    assert any("exact CI gives [6.97, 9.95]" in note for note in tables["7"].notes)
+    assert any("the exact interval is 6.97–9.95" in note for note in tables["7"].notes)
 
 
 def test_our_models_have_their_own_names(tables):
     """Rows keep the published name, and say which of our models stands there."""
     look = Look(models={"profile": "Profile model", "bilinear": "x^T W z"})
-    renamed = supplement_tables(metrics_of_both_splits("Profile model", "x^T W z"), WHOSE, look)
+    renamed = supplement_tables(metrics_of_both_splits("Profile model", "x^T W z"), DATA_NOTE, look)
     labels = {
         "CLOOME (structure retr.)": "CLOOME (structure retr.) (ours: Profile model)",
         "Bilinear model (image retr.)": "Bilinear model (image retr.) (ours: x^T W z)",
@@ -199,7 +201,7 @@ def test_our_models_have_their_own_names(tables):
 def test_a_study_without_the_baseline_leaves_its_rows_empty(tables):
     look = Look(models={"cloome": "CLOOME"})
     metrics = metrics_of_both_splits().query("method != 'Bilinear'")
-    alone = supplement_tables(metrics, WHOSE, look)["7"]
+    alone = supplement_tables(metrics, DATA_NOTE, look)["7"]
     assert alone.table["Method"].tolist() == tables["7"].table["Method"].tolist()
     assert cells(alone, "Bilinear model (image retr.)")["Top-1 (%)"] == ABSENT
     assert cells(alone, "CLOOME (image retr.)").equals(cells(tables["7"], "CLOOME (image retr.)"))
@@ -214,7 +216,12 @@ def test_draws_stand_beside(tables):
 
 
 def test_intervals_of_dependent_queries_are_called_too_narrow(tables):
-    assert {name for name, found in tables.items() if DEPENDENT in found.notes} == {"11", "11_clean", "12", "12_clean"}
+    assert {name for name, found in tables.items() if DEPENDENT_QUERIES in found.notes} == {
+        "11",
+        "11_clean",
+        "12",
+        "12_clean",
+    }
 
 
 def test_probing(tables):
@@ -223,7 +230,7 @@ def test_probing(tables):
     assert row["Published AUC, mean ± SD"] == "0.713 ± 0.2"
     assert (row["AUC > 0.8"], row["Published AUC > 0.8"]) == ("12", "83")
     assert (row["Assays"], row["Not scored"], row["Published assays"]) == ("45", "3", "209")
-    assert "a sample is a compound" in tables["10"].notes[1]
+    assert "A sample is a compound" in tables["10"].notes[1]
     clean = tables["10_clean"].table.iloc[0]
     assert (clean["AUC, mean ± SD"][:5], clean["Published AUC, mean ± SD"]) == ("0.812", "0.714")
     # the scaffold split has no probing: its row is there, empty
@@ -236,7 +243,7 @@ def test_a_split_of_ones_own_comes_after_the_published():
         rows_of("zero-shot MoA", "CLOOME", 20, excluded="none", split="provided"),
         probing_rows(split="provided", shown_by="field"),
     )
-    tables = supplement_tables(metrics, WHOSE, LOOK)
+    tables = supplement_tables(metrics, DATA_NOTE, LOOK)
     assert tables["7"].table["Split"].unique().tolist() == ["Random", "Scaffold", "Provided"]
     row = cells(tables["7"], "CLOOME (structure retr.)", "Provided")
     assert row["Top-1 (%)"].startswith("10.0")
@@ -244,25 +251,18 @@ def test_a_split_of_ones_own_comes_after_the_published():
     assert cells(tables["12_clean"], "CLOOME", "Provided")["Top-1 (%)"].startswith("10.0")
     assert "Provided" not in tables["9"].table["Split"].tolist()
     assert tables["10_clean"].table["AUC, mean ± SD"].str[:5].tolist() == ["0.812"]
-    assert "a sample is a field" in tables["10_clean"].notes[1]
+    assert "A sample is a field, as in the publication." in tables["10_clean"].notes[1]
 
 
 def test_a_study_without_results_still_shows_the_published():
     empty = schemas.metrics.validate(pd.DataFrame(columns=list(schemas.metrics.columns)))
-    for found in supplement_tables(empty, WHOSE, LOOK).values():
-        assert any(note.startswith("None of the rows is ours") for note in found.notes)
+    for found in supplement_tables(empty, DATA_NOTE, LOOK).values():
+        assert NO_RESULTS in found.notes
         ours = [name for name in found.table if re.match("Top|AUC|F1|n$|Candidates|Assays|Not", name)]
         assert set(found.table[ours].to_numpy().ravel()) == {ABSENT}
-    assert "11.3 (9.94–12.7)" in set(supplement_tables(empty, WHOSE, LOOK)["7"].table["Published top-1 (%)"])
-
-
-def test_numbers_have_three_significant_digits():
-    assert [digits(value) for value in (11.34, 100, 0.9917, 2.0, 0.0, 0.00001)] == [
-        "11.3", "100", "0.992", "2.00", "0", "0.000"
-    ]  # fmt: skip
-    assert percent({"value": 0.1125, "low": float("nan"), "high": float("nan")}) == "11.2"
+    assert "11.3 (9.94–12.7)" in set(supplement_tables(empty, DATA_NOTE, LOOK)["7"].table["Published top-1 (%)"])
 
 
 def test_data_are_named():
-    assert "SIMULATED" not in whose_data("mine", simulated=False, published_screen=False)
-    assert "folds drawn anew" in whose_data("cpg0012", simulated=False, published_screen=True)
+    assert "SIMULATED" not in describe_data_sources("mine", simulated=False, published_screen=False)
+    assert "newly drawn folds" in describe_data_sources("cpg0012", simulated=False, published_screen=True)

@@ -111,12 +111,6 @@ def test_draws_means_and_the_querys_plate_have_rows_of_their_own(metrics):
     assert tables.format_retrieval(joined, REAL) == tables.format_retrieval(metrics, REAL)
 
 
-def test_points_of_a_difference_have_their_sign():
-    row = {"difference": -0.0321, "low": -0.05, "high": 0.004}
-    assert tables.percent_text(row, signed=True) == "-3.2 (-5.0 to +0.4)"
-    assert tables.percent_text(row | {"difference": -0.0003}, signed=True) == "+0.0 (-5.0 to +0.4)"
-
-
 def test_data_summary_counts():
     study = make_study()
     table = tables.data_summary(study["fields"], study["rejected_fields"], study["compounds"], study["pairs"])
@@ -131,7 +125,7 @@ def test_data_summary_counts():
 
 def test_rejected_items_are_counted_by_reason_and_rare_reasons_are_joined():
     rejected = pd.DataFrame({"field_id": list("abcdef"), "reason": ["x", "y", "y", "z", "w", "y"]})
-    table = tables.rejected_summary(rejected, "field_id", most=2)
+    table = tables.rejected_summary(rejected, "field_id", max_reasons=2)
     assert table.to_numpy().tolist() == [["3", "y", "b"], ["1", "x", "a"], ["2", "2 other reasons", "…"]]
     assert not len(tables.rejected_summary(rejected.iloc[:0], "field_id"))
 
@@ -150,7 +144,7 @@ def test_training_summary_names_the_kept_epoch():
     history = make_study()["histories"]["cloome"]
     best = history.loc[history["best"], "validation_top1"].item()
     text = tables.training_summary(history)
-    assert f"epoch 27 (counted from 0) was kept, with {100 * best:.1f} % validation top-1" in text
+    assert f"Epoch 27 (counted from 0) was kept, with {100 * best:.1f} % validation top-1" in text
     assert "30 epochs (90 steps)" in text
     assert "kept" not in tables.training_summary(history.assign(best=False))
     assert "not trained here" in tables.training_summary(history.iloc[:0])
@@ -159,7 +153,7 @@ def test_training_summary_names_the_kept_epoch():
 def test_training_summary_without_validation_compounds():
     history = make_study()["histories"]["cloome"].filter(regex="^(?!validation_)")
     text = tables.training_summary(history)
-    assert "epoch 27 (counted from 0) was kept. Median speed 800 fields per second." in text
+    assert "Epoch 27 (counted from 0) was kept. The median speed was 800 fields per second." in text
     assert "validation" not in text
 
 

@@ -108,7 +108,7 @@ def test_corrupted_fields_are_summed_up(study):
     table = task_tables.corrupted_summary(marked).set_index("images")
     turned = fields.query("corruption == 'large_rotation'")["black"]
     assert table.loc["rotation ±180°", "black, mean"] == f"{100 * turned.mean():.1f} %"
-    assert table.loc["random flip", ["black, most", "fields with black", "shown in training"]].tolist() == [
+    assert table.loc["random flip", ["black, maximum", "fields with black", "shown in training"]].tolist() == [
         "0.0 %", "0 %", "yes"
     ]  # fmt: skip
     assert table.loc["gaussian blur", "shown in training"] == "no"

@@ -99,7 +99,7 @@ def test_importances_are_bars_in_order(search):
     assert "11 complete trials" in axis.get_xlabel()
     figure = figures.importance_figure(importances.iloc[:0], LOOK)
     assert not figure.axes
-    assert "Too few complete trials" in _texts(figure)
+    assert "No importances: there are too few complete trials" in _texts(figure)
 
 
 def test_slices_show_each_parameter_that_was_varied(search):

@@ -27,31 +27,35 @@ def test_default_and_winner_are_found_and_a_repeated_default_is_the_complete_one
 def test_what_was_killed_is_counted_once_with_what_repeats_it(trials):
     text = tables.search_text(trials)
     assert text.startswith(
-        "Study laptop of the model cloome: 15 trials, 11 complete, 3 pruned, 1 failed;"
-        " 1 killed or interrupted and begun again. Run on 2026-01-02, 7.3 minutes of training in all."
+        "Study laptop, model cloome: 15 trials (11 complete, 3 pruned, 1 failed). In addition, 1 killed or interrupted"
+        " trial was repeated. The trials ran on 2026-01-02, with 7.3 minutes of training in total. The search maximises"
+        " validation top-1 in the full pool, mean of both directions, at the best epoch of a trial."
     )
-    assert "of the 14 validation compounds" in text
-    assert "Study laptop of the model bilinear: 15" in tables.search_text(trials.assign(tunes="bilinear"))
+    assert "The validation fold has 14 compounds." in text
+    assert "Study laptop, model bilinear: 15" in tables.search_text(trials.assign(tunes="bilinear"))
     trials.loc[14, "retry_of"] = KILLED  # killed a second time
     trials.loc[14, "state"] = "FAIL"
-    assert trials["number"][tables.begun_again(trials)].tolist() == [KILLED, 14]
-    assert "14 trials, 10 complete, 3 pruned, 1 failed; 2 killed" in tables.search_text(trials)
+    assert trials["number"][tables.was_repeated(trials)].tolist() == [KILLED, 14]
+    assert (
+        "14 trials (10 complete, 3 pruned, 1 failed). In addition, 2 killed or interrupted trials were repeated."
+        in (tables.search_text(trials))
+    )
     assert tables.failure_table(trials)["example"].tolist() == [f"trial {FAILED}"]
     trials.loc[15, "state"] = "WAITING"
-    assert "9 complete, 3 pruned, 1 failed, 1 waiting" in tables.search_text(trials)
+    assert "(9 complete, 3 pruned, 1 failed, 1 waiting)" in tables.search_text(trials)
 
 
 def test_a_search_over_days_says_so(trials):
     trials.loc[3, "started"] = "2026-01-05T10:00:00"
     trials["seconds"] = 3600.0
-    assert "Run from 2026-01-02 to 2026-01-05, 16.0 hours of training" in tables.search_text(trials)
+    assert "ran from 2026-01-02 to 2026-01-05, with 16.0 hours of training" in tables.search_text(trials)
 
 
 def test_the_gain_is_the_difference_of_the_two_and_called_optimistic(trials):
     text = tables.gain_text(trials)
     assert text.startswith(
-        "Default 10.0 %, winner 50.0 % (trial 11, epoch 5, counted from 0): +40.0 points on validation."
-        " The best of 11 trials"
+        "Default: 10.0 %. Winner: 50.0 % (trial 11, epoch 5, counted from 0). Difference on validation: +40.0 points."
+        " The best value of 11 trials"
     )
     assert "optimistic" in text
     assert "test fold" in text
@@ -64,7 +68,7 @@ def test_the_gain_where_there_is_nothing_to_compare_with(trials):
     assert "was not among the trials" in tables.gain_text(trials.assign(source="tpe"))
     trials.loc[0, ["state", "value"]] = ["PRUNED", 0.01]
     text = tables.gain_text(trials)
-    assert "the trial of the default configuration is pruned" in text
+    assert "The trial of the default configuration is pruned" in text
     assert "+" not in text
 
 
@@ -74,7 +78,7 @@ def test_parameters_stand_side_by_side_as_they_are_written(trials):
     assert table["default"].tolist()[:3] == ["0.004", "info_nce", "–"]
     assert table.loc[BETA].tolist() == ["–", "22", "8, 14.3, 22"]
     assert table.loc[WIDTH, "winner"] == str(trials[WIDTH][WINNER])
-    low, high = table.loc[RATE, "of all trials"].split(" – ")
+    low, high = table.loc[RATE, "all trials"].split(" – ")
     assert (float(low), float(high)) == pytest.approx((trials[RATE].min(), trials[RATE].max()), rel=0.01)
 
 
@@ -84,7 +88,7 @@ def test_parameters_stand_side_by_side_as_they_are_written(trials):
      ("info_nce", "info_nce"), (256.0, "256")],
 )  # fmt: skip
 def test_cells(value, text):
-    assert tables.cell(value) == text
+    assert tables.value_text(value) == text
 
 
 def test_booleans_and_absent_values_of_nullable_columns(trials):
@@ -94,7 +98,7 @@ def test_booleans_and_absent_values_of_nullable_columns(trials):
 
 
 def test_short_names():
-    assert [tables.short(name) for name in (RATE, WIDTH, "fingerprints.bits", OBJECTIVE)] == [
+    assert [tables.short_name(name) for name in (RATE, WIDTH, "fingerprints.bits", OBJECTIVE)] == [
         *("learning_rate", "compound.encoder.width", "fingerprints.bits", "objective.name")
     ]
 
@@ -103,7 +107,7 @@ def test_the_summary_for_the_terminal(trials):
     lines = tables.search_summary(trials, LOOK).splitlines()
     assert lines[0] == "Hyperparameter search, random split — SIMULATED DATA"
     assert max(map(len, lines)) <= 100
-    assert "Default 10.0 %, winner 50.0 %" in " ".join(lines)
+    assert "Default: 10.0 %. Winner: 50.0 %" in " ".join(lines)
     assert any(line.split() == [BETA, "–", "22", "8,", "14.3,", "22"] for line in lines)
     assert lines[-1] == f"1 failed, such as trial {FAILED}: OutOfMemoryError: no memory is left"
     trials.loc[FAILED, "reason"] = "ValueError: " + "many words " * 30

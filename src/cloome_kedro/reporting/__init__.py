@@ -1,1 +1,1 @@
-"""What people look at: composites of fields, figures, retrieval galleries, tables and the HTML report."""
+"""Tables, figures, retrieval galleries, composites of fields, and the HTML report."""

@@ -1,4 +1,4 @@
-"""Figures of the corruption study: the corrupted field itself, and what corruptions cost."""
+"""Figures of the corruption study: a field with each corruption, and what corruptions cost."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from cloome_kedro.imaging.corruptions import corrupt, draw_settings, field_seed,
 from cloome_kedro.reporting.figures import draw_within_k
 from cloome_kedro.reporting.montage import composite, display_limits, shrink
 from cloome_kedro.reporting.style import (
-    CORRUPTIONS,
+    CORRUPTION_LABELS,
     Look,
     corruption_label,
     dodge,
@@ -24,41 +24,49 @@ from cloome_kedro.reporting.style import (
 )
 from cloome_kedro.words import CLEAN, DIRECTIONS, ZERO_SHOT
 
+_PANEL_PIXELS = 520  # longest side of a panel
+_MIN_ANGLE = 3.0  # degrees that a reader can see
+#: panels of the figure of effects -> titles
+_PANELS = {
+    **{name: f"{label}, full pool" for name, label in DIRECTIONS.items()},
+    "zero-shot": "zero-shot, any reference",
+}
+
 
 def corrupted_panels(
-    fields: np.ndarray, filled: np.ndarray, names: Sequence[str], drawn: Sequence[str], note: str = ""
+    fields: np.ndarray, filled: np.ndarray, names: Sequence[str], captions: Sequence[str], note: str = ""
 ) -> Figure:
-    """One field as it is and as corruptions change it, as composites at one contrast: the publication's figure 1.
+    """Draw a clean field and its corrupted versions as composites with the same contrast, as in the published figure 1.
 
-    Background is drawn dark grey, so that the wedges that a rotation fills with black are seen.
+    The background is dark grey. The corners that a rotation fills with black are therefore visible.
 
     Parameters
     ----------
     fields
-        uint8 (N, 5, H, W), the clean one first.
+        uint8 (N, 5, H, W), the clean field first.
     filled
-        bool (N, H, W), pixels without an image.
+        bool (N, H, W), pixels without image content.
     names
-        N names of corruptions; the first is ``clean``.
-    drawn
-        N short texts: what was drawn for the field, such as an angle.
+        N names of corruptions. The first is ``clean``.
+    captions
+        N short texts below the panels: the settings that were drawn, such as an angle.
     note
-        Small text above: which field it is, and that the data are simulated.
+        Small text above the panels.
     """
     limits = display_limits(fields[:1])
     limits[:, 0] -= 0.12 * (limits[:, 1] - limits[:, 0])
-    pictures = composite(shrink(fields, 520), limits)
-    pictures[shrink(255 * filled.astype(np.uint8), 520) > 127] = 0
+    pictures = composite(shrink(fields, _PANEL_PIXELS), limits)
+    pictures[shrink(255 * filled.astype(np.uint8), _PANEL_PIXELS) > 127] = 0
     width = 2.4
     height = width * pictures.shape[1] / pictures.shape[2]
     head, foot = 0.62, 0.3
     total = height + head + foot
     figure = Figure(figsize=(len(pictures) * width, total))
     axes = figure.subplots(1, len(pictures), squeeze=False)[0]
-    for letter, axis, picture, name, text in zip("abcdefghij", axes, pictures, names, drawn, strict=False):
+    for letter, axis, picture, name, caption in zip("abcdefghij", axes, pictures, names, captions, strict=False):
         axis.imshow(picture)
         axis.set_title(f"$\\bf{{{letter}}}$  {corruption_label(name)}", fontsize=10, loc="left")
-        axis.set_xlabel(text, fontsize=8.5, color="0.35")
+        axis.set_xlabel(caption, fontsize=8.5, color="0.35")
         axis.set(xticks=[], yticks=[])
         for spine in axis.spines.values():
             spine.set_visible(False)
@@ -70,53 +78,57 @@ def corrupted_panels(
 def figure_1(
     field_ids: Iterable[str], read: Callable[[Iterable[str]], np.ndarray], seed: int, note: str = ""
 ) -> tuple[Figure, str]:
-    """The publication's figure 1: one field, clean and by each of the four published corruptions.
+    """Draw figure 1 of the publication: one field, clean and with each of the four published corruptions.
 
-    Fields are tried in an order drawn by the seed. Shown is the first that every flip does flip and that every rotation
-    turns by 3° or more. It is changed as the corruption study with this seed changes it, before the encoder's crop.
+    The seed determines an order of the fields. The figure shows the first field in this order on which every flip and
+    every rotation is visible: flips are applied, and rotations are by 3° or more. The corruption study with the same
+    seed and the stage ``field`` changes the field in the same way.
 
     Parameters
     ----------
     field_ids
-        Fields that may be shown.
+        Fields to choose from.
     read
         Function from field ids to uint8 (N, 5, H, W), see :func:`~cloome_kedro.reporting.montage.field_reader`.
     seed
-        Of the order of fields, and of the corruptions.
+        Seed of the order of fields, and of the corruptions.
     note
-        Small text above, such as that the data are simulated.
+        Small text above the panels, such as that the data are simulated.
 
     Returns
     -------
-    figure, id of the field
+    figure : matplotlib.figure.Figure
+    field_id : str
+        The field that the figure shows.
     """
-    changes = find_corruptions([name for name in CORRUPTIONS if name != CLEAN])
+    corruptions = find_corruptions([name for name in CORRUPTION_LABELS if name != CLEAN])
     order = np.random.default_rng(seed).permutation(np.sort(np.asarray(list(field_ids))))
     for field_id in order:
-        settings = [draw_settings(change, field_seed(seed, change.name, field_id)) for change in changes]
-        if all(_visible(drawn) for drawn in settings):
+        settings = [
+            draw_settings(corruption, field_seed(seed, corruption.name, field_id)) for corruption in corruptions
+        ]
+        if all(map(_visible, settings)):
             break
     clean = read([field_id])
     image = torch.from_numpy(clean)
-    pairs = list(zip(changes, settings, strict=True))
-    changed = [corrupt(change, image, [drawn])[0].numpy() for change, drawn in pairs]
-    masks = [corrupt(change, torch.ones_like(image), [drawn])[0][:, 0].numpy() for change, drawn in pairs]
-    filled = np.concatenate([np.zeros_like(clean[:, 0]) > 0, *(mask == 0 for mask in masks)])
-    names = [CLEAN, *(change.name for change in changes)]
-    parts = (str(field_id), note)
-    texts = ["", *map(_drawn_text, settings)]
-    title = " · ".join(filter(None, parts))
-    return corrupted_panels(np.concatenate([clean, *changed]), filled, names, texts, title), field_id
+    pairs = list(zip(corruptions, settings, strict=True))
+    corrupted = [corrupt(corruption, image, [drawn])[0].numpy() for corruption, drawn in pairs]
+    masks = [corrupt(corruption, torch.ones_like(image), [drawn])[0][:, 0].numpy() for corruption, drawn in pairs]
+    filled = np.concatenate([np.zeros_like(clean[:, 0], dtype=bool), *(mask == 0 for mask in masks)])
+    names = [CLEAN, *(corruption.name for corruption in corruptions)]
+    captions = ["", *map(_settings_text, settings)]
+    title = " · ".join(part for part in (str(field_id), note) if part)
+    return corrupted_panels(np.concatenate([clean, *corrupted]), filled, names, captions, title), field_id
 
 
-def _visible(settings: dict[str, Any], least: float = 3.0) -> bool:
-    """Whether a field is flipped, if it could be, and turned by ``least`` degrees, if at all."""
+def _visible(settings: dict[str, Any]) -> bool:
+    """Check whether a reader can see the corruption: some flip is applied, and any rotation is by 3° or more."""
     flips = [value for value in settings.values() if isinstance(value, bool)]
-    return (any(flips) or not flips) and abs(settings.get("angle", least)) >= least
+    return (any(flips) or not flips) and abs(settings.get("angle", _MIN_ANGLE)) >= _MIN_ANGLE
 
 
-def _drawn_text(settings: dict[str, Any]) -> str:
-    """What was drawn for a field, such as ``↔ ↕ -3.2°``."""
+def _settings_text(settings: dict[str, Any]) -> str:
+    """Format the settings of a corruption, such as ``↔  ↕  -3.2°``."""
     flips = {"flip_horizontal": "↔", "flip_vertical": "↕"}
     parts = [arrow for name, arrow in flips.items() if settings.get(name)]
     if "angle" in settings:
@@ -126,58 +138,59 @@ def _drawn_text(settings: dict[str, Any]) -> str:
 
 @styled
 def corruption_effects(metrics: pd.DataFrame, differences: pd.DataFrame, look: Look) -> Figure:
-    """Top-k accuracies on clean and corrupted images with exact intervals; below, paired differences to clean.
+    """Draw top-k accuracies on clean and corrupted images, and below them the paired differences to clean images.
 
-    There is one column per direction of retrieval in the full pool, and one for zero-shot classification where it was
-    asked for.
+    The figure has one column per direction of retrieval in the full pool, and one for zero-shot classification. A
+    column without results is left out. Intervals of accuracies are exact.
 
     Parameters
     ----------
     metrics
-        Table ``metrics`` of one split, on clean and on corrupted images.
+        Table ``metrics`` of one split, clean and corrupted images.
     differences
         Table ``differences`` of one split.
     look
-        Names and colours.
+        Names and colours. The figure shows the first model.
     """
     rows = _comparable(metrics, look.model)
     changes = _comparable(differences[differences["against"] == CLEAN], look.model)
-    groups = {name: key for name, key in _groups().items() if (changes["group"] == name).any()}
-    if not groups:
+    panels = {panel: title for panel, title in _PANELS.items() if (changes["panel"] == panel).any()}
+    if not panels:
         return look.message("No corrupted images were evaluated.")
-    tops = top_k_names(rows["metric"])
-    most = max(len(_places(changes[changes["group"] == group])) for group in groups)
-    figure = Figure(figsize=(4 * len(groups) + 1.6, 0.75 * most + 2.2), layout="constrained")
-    axes = figure.subplots(2, len(groups), squeeze=False)
-    for column, group in enumerate(groups):
-        drops = changes[changes["group"] == group]
-        values = rows[(rows["group"] == group) & rows["place"].isin(_places(drops))]
-        _draw(axes[0, column], values, tops, "value")
-        _draw(axes[1, column], drops.assign(chance=np.nan), tops, "difference")
-        axes[0, column].set(title=groups[group], xlabel="top-k accuracy")
+    top_ks = top_k_names(rows["metric"])
+    max_rows = max(len(_row_names(changes[changes["panel"] == panel])) for panel in panels)
+    figure = Figure(figsize=(4 * len(panels) + 1.6, 0.75 * max_rows + 2.2), layout="constrained")
+    axes = figure.subplots(2, len(panels), squeeze=False)
+    for column, panel in enumerate(panels):
+        panel_changes = changes[changes["panel"] == panel]
+        values = rows[(rows["panel"] == panel) & rows["row"].isin(_row_names(panel_changes))]
+        _draw_panel(axes[0, column], values, top_ks, "value")
+        _draw_panel(axes[1, column], panel_changes.assign(chance=np.nan), top_ks, "difference")
+        axes[0, column].set(title=panels[panel], xlabel="top-k accuracy")
         axes[0, column].title.set_fontsize(10)
         axes[1, column].set_xlabel("difference to clean, in points")
-        if column and group in DIRECTIONS:  # rows as in the first column
+        if column and panel in DIRECTIONS:  # its rows are those of the first column
             for axis in axes[:, column]:
                 axis.tick_params(labelleft=False)
     handles = {handle.get_label(): handle for handle in axes[0, 0].get_legend_handles_labels()[0]}
-    order = [*tops, *(f"chance, {top}" for top in tops)]
+    order = [*top_ks, *(f"chance, {top_k}" for top_k in top_ks)]
     figure.legend(handles=[handles[label] for label in order], loc="outside right center", frameon=False)
-    return look.on(figure)
+    return look.add_title(figure)
 
 
 @styled
 def corruption_ranks(clean: pd.DataFrame, corrupted: pd.DataFrame, look: Look) -> Figure:
-    """Share of queries whose match is among the first k of all candidates, for every k, on clean and corrupted images.
+    """Draw the share of queries whose match is among the first k candidates, on clean and corrupted images.
 
-    There is one panel per direction of retrieval that was evaluated, with one curve per corruption.
+    The figure has one panel per direction of retrieval that was evaluated, and one curve per corruption. The pool is
+    the full one.
 
     Parameters
     ----------
     clean, corrupted
-        Tables ``ranks`` of retrieval, of the single draw of fields and more.
+        Tables ``ranks`` of retrieval. The figure shows the single draw with one field per compound.
     look
-        Names of models.
+        Names and colours. The figure shows the first model.
     """
     ranks = pd.concat([clean, corrupted], ignore_index=True)
     ranks = ranks[(ranks["method"] == look.model) & (ranks["pool"] == "full") & (ranks["shown_by"] == "field")]
@@ -197,48 +210,47 @@ def corruption_ranks(clean: pd.DataFrame, corrupted: pd.DataFrame, look: Look) -
         draw_within_k(axis, rows, colours, by="images")
         axis.set_title(f"{DIRECTIONS[direction]}, {rows['candidates'].max()} candidates", fontsize=10)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
-    return look.on(figure)
-
-
-def _groups() -> dict[str, str]:
-    retrieval = {name: f"{label}, full pool" for name, label in DIRECTIONS.items()}
-    return {**retrieval, "zero-shot": "zero-shot, any reference"}
+    return look.add_title(figure)
 
 
 def _comparable(table: pd.DataFrame, model: str) -> pd.DataFrame:
-    """The model's top-k rows of the published protocols, with the column they are drawn in and their place there."""
+    """Select the model's top-k rows of the published protocols, and add the columns ``panel`` and ``row``.
+
+    ``panel`` is a key of ``_PANELS``. ``row`` names the images, after the task if the panel shows several.
+    """
     table = table[table["metric"].str.startswith("top-") & (table["method"] == model) & (table["pool"] == "full")]
     table = table[table["excluded"].isin(["none"]) | table["excluded"].isna()]
     if "draws" in table:
         table = table[table["draws"] == 1]
     table = table[table["task"].isin(ZERO_SHOT) | (table["shown_by"] == "field")]
     zero_shot = table["task"].isin(ZERO_SHOT)
-    table = table.assign(group=table["direction"].where(~zero_shot, "zero-shot"))
-    kind = table["task"].str.removeprefix("zero-shot ") + ", "
-    table["place"] = kind.where(zero_shot, "") + table["images"]
-    return table.drop_duplicates(["group", "place", "metric"])
+    table = table.assign(panel=table["direction"].where(~zero_shot, "zero-shot"))
+    prefix = table["task"].str.removeprefix("zero-shot ") + ", "
+    table["row"] = prefix.where(zero_shot, "") + table["images"]
+    return table.drop_duplicates(["panel", "row", "metric"])
 
 
-def _places(changes: pd.DataFrame) -> list[str]:
-    """Places of an axis: clean and every corruption, once for each zero-shot task."""
-    prefixes = list(dict.fromkeys(place.rpartition(", ")[0] for place in changes["place"]))
+def _row_names(changes: pd.DataFrame) -> list[str]:
+    """List the rows of a panel: clean and every corruption, for each zero-shot task."""
+    prefixes = list(dict.fromkeys(name.rpartition(", ")[0] for name in changes["row"]))
     names = images_in_order([CLEAN, *changes["images"]])
     return [f"{prefix}, {name}" if prefix else name for prefix in prefixes for name in names]
 
 
-def _draw(axis: Axes, rows: pd.DataFrame, tops: list[str], column: str) -> None:
-    """Draw values or differences along x, one row per place, each k in its own shade."""
-    places = [place for place in _places(rows) if (rows["place"] == place).any()]
-    offsets, shades = dodge(len(tops), 0.6), sns.color_palette("crest_r", len(tops))
-    for top, offset, shade in zip(tops, offsets, shades, strict=True):
-        of_k = rows[rows["metric"] == top].set_index("place").reindex(places)
-        y = np.arange(len(places)) + offset
-        axis.vlines(100 * of_k["chance"], y - 0.12, y + 0.12, color=shade, linewidth=1.4, label=f"chance, {top}")
-        axis.hlines(y, 100 * of_k["low"], 100 * of_k["high"], color=shade, linewidth=2)
-        axis.plot(100 * of_k[column], y, "o", color=shade, markersize=6, markeredgecolor="white", label=top)
-    names = [(*place.rpartition(", ")[::2],) for place in places]
-    axis.set_yticks(range(len(places)), [f"{kind}, {corruption_label(n)}".removeprefix(", ") for kind, n in names])
-    axis.set_ylim(len(places) - 0.5, -0.5)
+def _draw_panel(axis: Axes, rows: pd.DataFrame, top_ks: list[str], column: str) -> None:
+    """Draw values or differences along x. Each k has its own shade."""
+    names = [name for name in _row_names(rows) if (rows["row"] == name).any()]
+    offsets, shades = dodge(len(top_ks), 0.6), sns.color_palette("crest_r", len(top_ks))
+    for top_k, offset, shade in zip(top_ks, offsets, shades, strict=True):
+        points = 100 * rows[rows["metric"] == top_k].set_index("row")[["chance", "low", "high", column]].reindex(names)
+        y = np.arange(len(names)) + offset
+        axis.vlines(points["chance"], y - 0.12, y + 0.12, color=shade, linewidth=1.4, label=f"chance, {top_k}")
+        axis.hlines(y, points["low"], points["high"], color=shade, linewidth=2)
+        axis.plot(points[column], y, "o", color=shade, markersize=6, markeredgecolor="white", label=top_k)
+    parts = [name.rpartition(", ")[::2] for name in names]
+    labels = [f"{prefix}, {corruption_label(images)}".removeprefix(", ") for prefix, images in parts]
+    axis.set_yticks(range(len(names)), labels)
+    axis.set_ylim(len(names) - 0.5, -0.5)
     axis.grid(visible=False, axis="y")
     if column == "value":
         axis.set_xlim(0, min(102, 108 * float(rows["high"].max())))

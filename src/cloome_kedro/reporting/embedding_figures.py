@@ -1,4 +1,4 @@
-"""Figures of the embedding space: a map of images, and how far images lie from compounds."""
+"""Figures of the embedding space: a map of images, and the gap between images and compounds."""
 
 from typing import Any
 
@@ -14,9 +14,22 @@ from cloome_kedro.reporting.style import Look, styled
 OTHERS = "others"
 
 
-def commonest(labels: pd.Series, most: int = 8) -> pd.Series:
-    """Labels of which only the ``most`` commonest keep their name; the rest, and missing ones, are ``others``."""
-    kept = labels.value_counts().sort_index().sort_values(ascending=False, kind="stable").index[:most]
+def keep_most_common(labels: pd.Series, number: int = 8) -> pd.Series:
+    """Replace all but the most common labels, and missing ones, by ``others``.
+
+    Parameters
+    ----------
+    labels
+        One label per field.
+    number
+        How many labels to keep. Of equally common labels, the first ones by name are kept.
+
+    Examples
+    --------
+    >>> keep_most_common(pd.Series(["a", "b", "b", None]), number=1).tolist()
+    ['others', 'b', 'b', 'others']
+    """
+    kept = labels.value_counts().sort_index().sort_values(ascending=False, kind="stable").index[:number]
     return labels.where(labels.isin(kept), OTHERS)
 
 
@@ -27,23 +40,25 @@ def embedding_map(
     plates: pd.Series,
     look: Look,
     *,
-    most: int = 5000,
+    max_points: int = 5000,
     seed: int = 0,
 ) -> Figure:
-    """First two principal components of field embeddings, coloured by mechanism of action and by plate.
+    """Draw the first two principal components of field embeddings, coloured by mechanism of action and by plate.
 
-    The label of each axis says what share of the variance its component explains.
+    The label of each axis gives the share of the variance that its component explains.
 
     Parameters
     ----------
     vectors
-        (N, d)
+        Embeddings of fields, (N, d).
     mechanisms, plates
-        N labels each, in the order of ``vectors``; a mechanism may be missing.
+        N labels each, in the order of ``vectors``. A mechanism may be missing.
     look
-        Names and colours.
-    most
-        Fields drawn at most, chosen by ``seed``. The components are of all fields.
+        Title and note.
+    max_points
+        Maximum number of fields that are drawn. The components are computed from all fields.
+    seed
+        Seed of the choice of these fields.
 
     Raises
     ------
@@ -53,18 +68,18 @@ def embedding_map(
     if len(vectors) < 3:
         raise ValueError(f"a map of embeddings needs at least three fields; got {len(vectors)}")
     pca = PCA(2, svd_solver="covariance_eigh").fit(vectors)
-    drawn = np.sort(np.random.default_rng(seed).choice(len(vectors), min(most, len(vectors)), replace=False))
+    drawn = np.sort(np.random.default_rng(seed).choice(len(vectors), min(max_points, len(vectors)), replace=False))
     points = pca.transform(vectors[drawn])
     figure = Figure(figsize=(12, 5.4), layout="constrained")
     panels = {"mechanism of action": mechanisms, "plate": plates}
-    for axis, (what, labels) in zip(figure.subplots(1, 2, sharex=True, sharey=True), panels.items(), strict=True):
-        _scatter(axis, points, commonest(labels.reset_index(drop=True)).iloc[drawn])
-        axis.set_title(f"coloured by {what}", fontsize=10)
+    for axis, (kind, labels) in zip(figure.subplots(1, 2, sharex=True, sharey=True), panels.items(), strict=True):
+        _scatter(axis, points, keep_most_common(labels.reset_index(drop=True)).iloc[drawn])
+        axis.set_title(f"coloured by {kind}", fontsize=10)
         axis.set(
             xlabel=f"PC 1 ({100 * pca.explained_variance_ratio_[0]:.1f} % of variance)",
             ylabel=f"PC 2 ({100 * pca.explained_variance_ratio_[1]:.1f} %)",
         )
-    return look.on(figure)
+    return look.add_title(figure)
 
 
 def _scatter(axis: Axes, points: np.ndarray, labels: pd.Series) -> None:
@@ -86,19 +101,21 @@ def _scatter(axis: Axes, points: np.ndarray, labels: pd.Series) -> None:
 
 
 @styled
-def modality_gap_figure(gap: Any, images: np.ndarray, compounds: np.ndarray, look: Look, *, most: int = 5000) -> Figure:
-    """Cosines of matched and unmatched pairs, and both modalities with their centroids in one plane.
+def modality_gap_figure(
+    gap: Any, images: np.ndarray, compounds: np.ndarray, look: Look, *, max_points: int = 5000
+) -> Figure:
+    """Draw cosines of matched and unmatched pairs, and both modalities with their centroids in one plane.
 
     Parameters
     ----------
     gap
-        Has ``matched`` and ``unmatched`` cosines, and the ``distance`` between the centroids.
+        :class:`~cloome_kedro.evaluation.modality_gap.ModalityGap` of these images and compounds.
     images, compounds
-        (N, d) and (M, d), rows L2-normalised, what ``gap`` was computed of.
+        Embeddings, (N, d) and (M, d), rows L2-normalised.
     look
-        Names and colours.
-    most
-        Images drawn at most, evenly through the table.
+        Title and note.
+    max_points
+        Maximum number of images that are drawn. They are spaced evenly in the table.
     """
     figure = Figure(figsize=(12, 4.4), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -116,7 +133,7 @@ def modality_gap_figure(gap: Any, images: np.ndarray, compounds: np.ndarray, loo
     left.set_title("pairs", fontsize=10)
 
     pca = PCA(2, svd_solver="covariance_eigh").fit(np.concatenate([images, compounds]))
-    step = -(-len(images) // most)
+    step = -(-len(images) // max_points)
     for vectors, label, colour in ((images[::step], "images", blue), (compounds, "compounds", orange)):
         points = pca.transform(vectors)
         style = {"s": 12, "linewidth": 0, "alpha": 0.5, "rasterized": True, "label": label}
@@ -130,4 +147,4 @@ def modality_gap_figure(gap: Any, images: np.ndarray, compounds: np.ndarray, loo
     )
     right.legend(loc="best", fontsize=9, markerscale=1.3)
     right.set_title("both modalities in one plane", fontsize=10)
-    return look.on(figure)
+    return look.add_title(figure)

@@ -1,4 +1,4 @@
-"""Retrieval galleries: a query compound and its best fields, a query field and its best compounds."""
+"""Retrieval galleries: query compounds with their best fields, and query fields with their best compounds."""
 
 import io
 from collections.abc import Callable, Iterable
@@ -15,17 +15,34 @@ from cloome_kedro.reporting.montage import composite, shrink
 from cloome_kedro.reporting.style import Look, single_draw
 from cloome_kedro.words import COMPOUND_TO_IMAGE, IMAGE_TO_COMPOUND
 
-MATCH, MECHANISM = "#d55e00", "#0072b2"  # vermillion and blue, told apart by colour-blind readers too
+#: colours of frames, vermillion and blue, which colour-blind readers can distinguish
+MATCH, MECHANISM = "#d55e00", "#0072b2"
+
+#: a picture, the text below it, and the colour of its frame
+_Cell = tuple[np.ndarray, str, str | None]
 
 
 class Embeddings(Protocol):
-    """Keyed vectors: ``of(keys)`` gives the vectors (N, d) of N keys, or raises a KeyError."""
+    """Vectors with keys."""
 
-    def of(self, keys: np.ndarray) -> np.ndarray: ...
+    def of(self, keys: np.ndarray) -> np.ndarray:
+        """Get the vectors (N, d) of N keys, or raise a KeyError."""
 
 
 def draw_structure(smiles: str, size: tuple[int, int] = (320, 320)) -> np.ndarray:
-    """Structure as a picture, float32 (height, width, 3 or 4) from 0 to 1.
+    """Draw a structure.
+
+    Parameters
+    ----------
+    smiles
+        SMILES of the structure.
+    size
+        Width and height in pixels.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (height, width, 3 or 4), from 0 to 1.
 
     Raises
     ------
@@ -42,34 +59,21 @@ def draw_structure(smiles: str, size: tuple[int, int] = (320, 320)) -> np.ndarra
 
 
 def nearest(queries: np.ndarray, candidates: np.ndarray, hits: int) -> np.ndarray:
-    """Positions of each query's ``hits`` best candidates by the dot product, best first: int (Q, min(hits, C)).
+    """Find the candidates with the highest dot products with each query.
 
-    Queries and candidates are (Q, d) and (C, d).
+    Parameters
+    ----------
+    queries, candidates
+        (Q, d) and (C, d).
+    hits
+        Number of candidates to find for each query.
+
+    Returns
+    -------
+    numpy.ndarray
+        int (Q, min(hits, C)), positions in ``candidates``, best first.
     """
     return np.argsort(-(queries @ candidates.T), axis=1, kind="stable")[:, :hits]
-
-
-def _frame(axis: Any, picture: np.ndarray, text: str, colour: str | None) -> None:
-    axis.imshow(picture)
-    axis.set(xticks=[], yticks=[])
-    axis.set_xlabel(text, fontsize=8, labelpad=3, color=colour or "0.15")
-    for spine in axis.spines.values():
-        spine.set(visible=True, color=colour or "0.85", linewidth=3 if colour else 0.8)
-
-
-def _draw_rows(part: SubFigure, heading: str, rows: list[list[tuple]], hits: int) -> None:
-    """Rows of (picture, text, frame colour): the query, its hits, its own match."""
-    axes = part.subplots(len(rows), hits + 2, squeeze=False, gridspec_kw={"wspace": 0.08, "hspace": 0.42})
-    # top and bottom in inches, so that one row looks like ten
-    height = part.bbox.height / part.figure.dpi
-    part.subplots_adjust(left=0.01, right=0.99, top=1 - 0.62 / height, bottom=0.55 / height)
-    part.text(0.01, 1 - 0.18 / height, heading, fontsize=11, weight="bold", va="center")
-    titles = ["query", *(f"{rank}." for rank in range(1, hits + 1)), "its match"]
-    for axis, title in zip(axes[0], titles, strict=True):
-        axis.set_title(title, fontsize=9, color="0.35")
-    for line, row in zip(axes, rows, strict=True):
-        for axis, cell in zip(line, row, strict=True):
-            _frame(axis, *cell)
 
 
 def retrieval_gallery(
@@ -83,28 +87,30 @@ def retrieval_gallery(
     hits: int = 5,
     seed: int = 0,
 ) -> Figure:
-    """Query compounds drawn by a seed, each with its most similar fields, and the reverse for the same compounds.
+    """Draw random compounds with their most similar fields, and fields of these compounds with the best compounds.
 
-    Candidates are those of the full pool of ``ranks``, one field per compound. So the ranks that are printed are those
-    behind the tables. The true match is framed in vermillion, and a hit that shares the query's mechanism of action in
-    blue.
+    The candidates are those of the full pool of ``ranks``, one field per compound. The ranks in the figure are
+    therefore the ranks behind the tables. The frame of the true match is vermillion. The frame of another hit that
+    shares a mechanism of action with the query is blue.
 
     Parameters
     ----------
     ranks
-        Table ``ranks`` of retrieval. The model's rows of the single draw of fields are shown.
+        Table ``ranks`` of retrieval. The figure shows the single draw of the first model.
     embeddings
         The model's embeddings of fields by field id, and of compounds by InChIKey.
     compounds
-        Table of that name.
+        Table of this name.
     read_fields
         Function from field ids to uint8 (N, 5, H, W), see :func:`.montage.field_reader`.
     look
-        Names and colours.
-    queries, hits
-        Compounds drawn, and hits shown of each.
+        Title and note, and the first model.
+    queries
+        Number of compounds that are drawn.
+    hits
+        Number of hits that are shown for each query.
     seed
-        Of the draw.
+        Seed of the choice of compounds.
 
     Raises
     ------
@@ -119,7 +125,10 @@ def retrieval_gallery(
     to_image = full[full["direction"] == COMPOUND_TO_IMAGE].set_index("query")
     keys, field_ids = to_compound.index.to_numpy(), to_compound["query"].to_numpy()
     if not len(keys):
-        raise ValueError("no ranks of the full pool: nothing to draw a gallery of")
+        raise ValueError(
+            f"a retrieval gallery needs ranks of {look.model} in the full pool, but the table has none. Run the"
+            " pipeline retrieval with this model"
+        )
     drawn = np.sort(np.random.default_rng(seed).choice(len(keys), min(queries, len(keys)), replace=False))
     images, structures = embeddings[0].of(field_ids), embeddings[1].of(keys)
     hits = min(hits, len(keys))
@@ -132,25 +141,26 @@ def retrieval_gallery(
     def structure(i):
         return draw_structure(facts["smiles"].iloc[i])
 
-    def text(i, *more):
-        named = [facts[column].iloc[i] for column in ("name", "moa") if pd.notna(facts[column].iloc[i])] or [keys[i]]
-        return "\n".join(line if len(line) <= 24 else line[:23] + "…" for line in [*named, *more])
+    def label(i, *lines):
+        known = [facts[column].iloc[i] for column in ("name", "moa") if pd.notna(facts[column].iloc[i])] or [keys[i]]
+        return "\n".join(line if len(line) <= 24 else line[:23] + "…" for line in [*known, *lines])
 
-    def colour(query, hit):
+    def frame(query, hit):
         return MATCH if hit == query else MECHANISM if _share_mechanism(facts["moa"], query, hit) else None
 
-    forward, reverse = [], []
-    for q, found_fields, found_keys in zip(drawn, best_fields, best_keys, strict=True):
-        image_rank, compound_rank = to_image.loc[keys[q], "rank"], to_compound.loc[keys[q], "rank"]
+    forward: list[list[_Cell]] = []
+    reverse: list[list[_Cell]] = []
+    for query, field_hits, compound_hits in zip(drawn, best_fields, best_keys, strict=True):
+        image_rank, compound_rank = to_image.loc[keys[query], "rank"], to_compound.loc[keys[query], "rank"]
         forward.append(
-            [(structure(q), text(q), None)]
-            + [(pictures[hit], text(hit), colour(q, hit)) for hit in found_fields]
-            + [(pictures[q], f"rank {image_rank} of {len(keys)}", MATCH)]
+            [(structure(query), label(query), None)]
+            + [(pictures[hit], label(hit), frame(query, hit)) for hit in field_hits]
+            + [(pictures[query], f"rank {image_rank} of {len(keys)}", MATCH)]
         )
         reverse.append(
-            [(pictures[q], field_ids[q].split("/", 1)[-1], None)]
-            + [(structure(hit), text(hit), colour(q, hit)) for hit in found_keys]
-            + [(structure(q), text(q, f"rank {compound_rank} of {len(keys)}"), MATCH)]
+            [(pictures[query], field_ids[query].split("/", 1)[-1], None)]
+            + [(structure(hit), label(hit), frame(query, hit)) for hit in compound_hits]
+            + [(structure(query), label(query, f"rank {compound_rank} of {len(keys)}"), MATCH)]
         )
     head, height = 0.5, 2.05 * len(drawn) + 0.9
     figure = Figure(figsize=(1.55 * (hits + 2), 2 * height + head))
@@ -162,7 +172,30 @@ def retrieval_gallery(
     return figure
 
 
+def _draw_rows(part: SubFigure, heading: str, rows: list[list[_Cell]], hits: int) -> None:
+    """Draw one row per query: the query, its hits, its match."""
+    axes = part.subplots(len(rows), hits + 2, squeeze=False, gridspec_kw={"wspace": 0.08, "hspace": 0.42})
+    # Margins are in inches, so that the layout does not depend on the number of rows.
+    height = part.bbox.height / part.figure.dpi
+    part.subplots_adjust(left=0.01, right=0.99, top=1 - 0.62 / height, bottom=0.55 / height)
+    part.text(0.01, 1 - 0.18 / height, heading, fontsize=11, weight="bold", va="center")
+    titles = ["query", *(f"{rank}." for rank in range(1, hits + 1)), "its match"]
+    for axis, title in zip(axes[0], titles, strict=True):
+        axis.set_title(title, fontsize=9, color="0.35")
+    for row_axes, row in zip(axes, rows, strict=True):
+        for axis, cell in zip(row_axes, row, strict=True):
+            _draw_cell(axis, *cell)
+
+
+def _draw_cell(axis: Any, picture: np.ndarray, text: str, colour: str | None) -> None:
+    axis.imshow(picture)
+    axis.set(xticks=[], yticks=[])
+    axis.set_xlabel(text, fontsize=8, labelpad=3, color=colour or "0.15")
+    for spine in axis.spines.values():
+        spine.set(visible=True, color=colour or "0.85", linewidth=3 if colour else 0.8)
+
+
 def _share_mechanism(moa: pd.Series, a: int, b: int) -> bool:
-    """Whether two compounds have a mechanism in common; several are separated by ``|``."""
+    """Check whether two compounds share a mechanism. Mechanisms of a compound are separated by ``|``."""
     first, second = moa.iloc[a], moa.iloc[b]
     return pd.notna(first) and pd.notna(second) and bool(set(first.split("|")) & set(second.split("|")))

@@ -1,4 +1,4 @@
-"""The report's first lines: what the model can do, one card per task."""
+"""The first section of the report: the main results, one card per task and direction."""
 
 from dataclasses import dataclass, field
 
@@ -8,8 +8,6 @@ from cloome_kedro.reporting.style import Look, single_draw
 from cloome_kedro.reporting.zero_shot_figures import protocol_label, protocols
 from cloome_kedro.words import CLEAN, DIRECTIONS, PROBING, RANDOM, RETRIEVAL, ZERO_SHOT_MOA
 
-_STRICTEST = 1  # number of protocols beside the published one that a card names
-
 
 @dataclass(frozen=True)
 class Card:
@@ -17,16 +15,18 @@ class Card:
 
     Attributes
     ----------
-    title, split
-        What the result is of.
+    title
+        Name of the task.
+    split
+        Name of the split.
     value, low, high, chance
-        The result, its interval, and what chance gives.
+        The result, its interval, and the value that chance gives.
     basis
-        What the value rests on, and on how many.
+        The metric and the number of queries or assays.
     percent
         Whether values are shares, which are shown as percentages.
     others
-        What stands beside it -> its value.
+        Name of another method or protocol -> its value.
     """
 
     title: str
@@ -40,19 +40,24 @@ class Card:
     others: dict[str, float] = field(default_factory=dict)
 
     def text(self, number: float) -> str:
-        """A value as it is shown."""
+        """Format a value of this card."""
         return f"{100 * number:.1f} %" if self.percent else f"{number:.3f}"
 
 
 def headline(metrics: pd.DataFrame, look: Look) -> list[Card]:
-    """Cards of one split: retrieval in both directions, zero-shot mechanisms, probing; those that there are.
+    """Make the cards of one split: retrieval in both directions, zero-shot mechanisms, probing.
 
     Parameters
     ----------
     metrics
-        Table ``metrics`` of one split, of all tasks.
+        Table ``metrics`` of one split, all tasks.
     look
-        Names and colours.
+        Order of methods. The cards show the first model.
+
+    Returns
+    -------
+    list of Card
+        Tasks without results have no card.
     """
     clean = metrics[metrics["images"] == CLEAN]
     return [*_retrieval(clean, look), *_zero_shot(clean, look), *_probing(clean, look)]
@@ -61,7 +66,7 @@ def headline(metrics: pd.DataFrame, look: Look) -> list[Card]:
 def _card(
     rows: pd.DataFrame, look: Look, title: str, basis: str, percent: bool = True, more: dict | None = None
 ) -> Card:
-    """The model's row, the values of other methods in the same setting, then ``more``."""
+    """Make the card of the first model, with the other methods in ``rows``, and then ``more`` values."""
     row = rows[rows["method"] == look.model].iloc[0]
     values = dict(zip(rows["method"], rows["value"], strict=True))
     others = {method: values[method] for method in look.in_order(values) if method not in (look.model, RANDOM)}
@@ -74,24 +79,26 @@ def _retrieval(metrics: pd.DataFrame, look: Look) -> list[Card]:
     rows = single_draw(rows)
     cards = []
     for direction, label in DIRECTIONS.items():
-        here = rows[rows["direction"] == direction]
-        if (here["method"] == look.model).any():
-            size, n = here.loc[here["method"] == look.model, ["candidates", "n"]].iloc[0]
-            here = here[(here["candidates"] == size)]
-            cards.append(_card(here, look, label.capitalize(), f"n = {n:,.0f}, top-1 among {size:g} candidates"))
+        rows_of_direction = rows[rows["direction"] == direction]
+        model_rows = rows_of_direction[rows_of_direction["method"] == look.model]
+        if len(model_rows):
+            size, n = model_rows[["candidates", "n"]].iloc[0]
+            comparable = rows_of_direction[rows_of_direction["candidates"] == size]
+            cards.append(_card(comparable, look, label.capitalize(), f"n = {n:,.0f}, top-1 among {size:g} candidates"))
     return cards
 
 
 def _zero_shot(metrics: pd.DataFrame, look: Look) -> list[Card]:
-    """The published protocol, and beside it the model's value by the strictest other one."""
+    """Make the card of the published protocol. It also has the model's value with the strictest protocol."""
     rows = single_draw(metrics[(metrics["task"] == ZERO_SHOT_MOA) & (metrics["metric"] == "top-1")])
     published = rows[(rows["pool"] == "full") & (rows["excluded"] == "none")]
-    if not (published["method"] == look.model).any():
+    model_rows = published[published["method"] == look.model]
+    if model_rows.empty:
         return []
-    classes, n, compounds = published.loc[published["method"] == look.model, ["candidates", "n", "compounds"]].iloc[0]
+    classes, n, compounds = model_rows[["candidates", "n", "compounds"]].iloc[0]
     strict = [(pool, excluded) for pool, excluded in protocols(rows) if pool == "full" and excluded != "none"]
     more: dict[str, float] = {}
-    for pool, excluded in strict[-_STRICTEST:]:
+    for pool, excluded in strict[-1:]:
         same = rows[(rows["method"] == look.model) & (rows["pool"] == pool) & (rows["excluded"] == excluded)]
         more |= {f"{look.model}, {protocol_label(pool, excluded)} only": value for value in same["value"]}
     basis = f"n = {n:,.0f} fields of {compounds:,.0f} compounds, top-1 among {classes:g} mechanisms"
@@ -100,7 +107,8 @@ def _zero_shot(metrics: pd.DataFrame, look: Look) -> list[Card]:
 
 def _probing(metrics: pd.DataFrame, look: Look) -> list[Card]:
     rows = metrics[(metrics["metric"] == "mean AUC") & (metrics["task"] == PROBING)]
-    if not (rows["method"] == look.model).any():
+    model_rows = rows[rows["method"] == look.model]
+    if model_rows.empty:
         return []
-    n = rows.loc[rows["method"] == look.model, "n"].iloc[0]
-    return [_card(rows, look, "Bioactivity by linear probing", f"mean AUC over {n:,} assays", percent=False)]
+    basis = f"mean AUC over {model_rows['n'].iloc[0]:,} assays"
+    return [_card(rows, look, "Bioactivity by linear probing", basis, percent=False)]

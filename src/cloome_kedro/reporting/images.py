@@ -1,4 +1,4 @@
-"""Figures as bytes: the same figure gives the same bytes."""
+"""Encoding of figures. Equal figures give equal bytes."""
 
 import io
 from typing import Any
@@ -8,16 +8,21 @@ from matplotlib.figure import Figure
 
 
 def encode(figure: Figure, kind: str, dpi: int | None = None) -> bytes:
-    """A figure as a file of one kind.
+    """Encode a figure as an image file.
 
     Parameters
     ----------
     figure
-        Any.
+        Any figure.
     kind
         ``svg``, ``webp``, ``png`` or ``pdf``.
     dpi
-        Pixels per inch; 130 if not given.
+        Pixels per inch. The default is 130.
+
+    Returns
+    -------
+    bytes
+        Content of the file, without the date.
     """
     options: dict[str, dict[str, Any]] = {
         "svg": {"metadata": {"Date": None}},

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
-#: the colour each channel is drawn in, in the order of the stack: DNA blue, ER green and Mito red, as is the habit;
-#: RNA and AGP, which stain the whole cell, take darker mixtures, so that a confluent field does not turn pale
+#: colour of each channel, in the order of the stack. DNA blue, ER green and Mito red are conventional. RNA and AGP
+#: stain the whole cell. They have darker colours, so that a confluent field does not become pale.
 COLOURS = {
     "Mito": (0.90, 0.05, 0.10),
     "ER": (0.00, 0.68, 0.22),
@@ -18,22 +19,39 @@ COLOURS = {
 
 
 def display_limits(fields: np.ndarray, percentiles: tuple[float, float] = (10.0, 99.6)) -> np.ndarray:
-    """Black and white level of each channel, shared by all fields of a picture so that they can be compared.
+    """Compute the black and white level of each channel, the same for all fields, so that fields can be compared.
 
     Parameters
     ----------
-    fields : uint8 (N, 5, H, W)
+    fields
+        uint8 (N, 5, H, W).
+    percentiles
+        Percentiles of the intensities that become black and white.
 
     Returns
     -------
-    float64 (5, 2), low and high; high > low also for an empty channel.
+    numpy.ndarray
+        float64 (5, 2), low and high. They differ by at least 1, even for an empty channel.
     """
     low, high = np.percentile(fields, percentiles, axis=(0, 2, 3))
     return np.stack([low, np.maximum(high, low + 1)], axis=1)
 
 
 def stretch(fields: np.ndarray, limits: np.ndarray) -> np.ndarray:
-    """Scale (…, 5, H, W) intensities between each channel's limits to float32 from 0 to 1, clipped."""
+    """Scale intensities between each channel's limits to the range from 0 to 1, and clip them.
+
+    Parameters
+    ----------
+    fields
+        (…, 5, H, W).
+    limits
+        (5, 2), black and white levels.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (…, 5, H, W).
+    """
     low, high = (limits[:, i, None, None].astype(np.float32) for i in (0, 1))
     return np.clip((fields.astype(np.float32) - low) / (high - low), 0, 1)
 
@@ -41,18 +59,20 @@ def stretch(fields: np.ndarray, limits: np.ndarray) -> np.ndarray:
 def composite(fields: np.ndarray, limits: np.ndarray | None = None) -> np.ndarray:
     """Blend the five channels of each field into one colour picture.
 
-    The channels are blended as screens, ``1 - prod(1 - intensity x colour)``: overlapping stains brighten one another
-    without clipping, which a plain sum does not.
+    The blend mode is "screen": ``1 - prod(1 - intensity x colour)``. Overlapping stains add brightness without
+    clipping. A plain sum would clip.
 
     Parameters
     ----------
-    fields : uint8 (N, 5, H, W), channels Mito, ER, RNA, AGP, DNA
-    limits : (5, 2), optional
-        Black and white levels; those of ``fields`` by default.
+    fields
+        uint8 (N, 5, H, W), channels Mito, ER, RNA, AGP, DNA.
+    limits
+        Black and white levels, (5, 2). The default is :func:`display_limits` of ``fields``.
 
     Returns
     -------
-    uint8 (N, H, W, 3)
+    numpy.ndarray
+        uint8 (N, H, W, 3).
 
     Raises
     ------
@@ -68,9 +88,23 @@ def composite(fields: np.ndarray, limits: np.ndarray | None = None) -> np.ndarra
     return np.round(255 * (1 - dark)).astype(np.uint8)
 
 
-def shrink(fields: np.ndarray, most: int = 320) -> np.ndarray:
-    """Average blocks of pixels until no side of (…, H, W) is longer than ``most``; smaller fields stay as they are."""
-    step = -(-max(fields.shape[-2:]) // most)
+def shrink(fields: np.ndarray, max_side: int = 320) -> np.ndarray:
+    """Average blocks of pixels until no side is longer than ``max_side``.
+
+    Parameters
+    ----------
+    fields
+        uint8 (…, H, W).
+    max_side
+        Maximum height and width in pixels.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8 (…, H / step, W / step) with the smallest possible whole ``step``. Fields that are small enough are
+        returned unchanged.
+    """
+    step = -(-max(fields.shape[-2:]) // max_side)
     if step == 1:
         return fields
     height, width = (side // step for side in fields.shape[-2:])
@@ -79,13 +113,16 @@ def shrink(fields: np.ndarray, most: int = 320) -> np.ndarray:
 
 
 def panels(fields: np.ndarray, labels: Iterable[str], note: str = "") -> Figure:
-    """Each field as a row: its composite, then its five channels in grey, all rows at the same contrast.
+    """Draw one row per field: its composite, then its five channels in grey. All rows have the same contrast.
 
     Parameters
     ----------
-    fields : uint8 (N, 5, H, W)
-    labels : N row labels
-    note : small text above, e.g. that the data are simulated
+    fields
+        uint8 (N, 5, H, W).
+    labels
+        N labels of rows.
+    note
+        Small text above the panels, such as that the data are simulated.
     """
     fields = shrink(fields)
     limits = display_limits(fields)
@@ -111,37 +148,59 @@ def panels(fields: np.ndarray, labels: Iterable[str], note: str = "") -> Figure:
 
 
 def sample_panels(
-    fields: Any, read: Callable[[Iterable[str]], np.ndarray], names: Any, seed: int, note: str = "", most: int = 4
+    fields: pd.DataFrame,
+    read: Callable[[Iterable[str]], np.ndarray],
+    names: pd.Series,
+    seed: int,
+    note: str = "",
+    rows: int = 4,
 ) -> Figure:
-    """:func:`panels` of one control and up to ``most - 1`` treated fields of different compounds, drawn by ``seed``.
+    """Draw :func:`panels` of one control field and of random treated fields of different compounds.
 
     Parameters
     ----------
-    fields : table ``fields``
-    read : function from field ids to images, see :func:`field_reader`
-    names : Series field id -> compound's name; the screen's own compound id stands in for a missing one
+    fields
+        Table of this name.
+    read
+        Function from field ids to images, see :func:`field_reader`.
+    names
+        Names of compounds, indexed by field id. If a name is missing, the compound id of the screen is shown.
+    seed
+        Seed of the choice of fields.
+    note
+        Small text above the panels.
+    rows
+        Maximum number of fields. Without a control, all are treated fields.
     """
     generator = np.random.default_rng(seed)
     controls, treated = fields[fields["control"]], fields[~fields["control"]].drop_duplicates("compound_id")
-    rows = []
-    for table, number in ((controls, min(1, len(controls))), (treated, most - min(1, len(controls)))):
+    n_controls = min(1, len(controls))
+    shown: list[Any] = []
+    for table, number in ((controls, n_controls), (treated, rows - n_controls)):
         drawn = generator.choice(len(table), min(number, len(table)), replace=False)
-        rows += list(table.iloc[np.sort(drawn)].itertuples())
+        shown += list(table.iloc[np.sort(drawn)].itertuples())
     labels = []
-    for row in rows:
+    for row in shown:
         name = names.get(row.field_id)
-        what = "control" if row.control else name if isinstance(name, str) else row.compound_id
-        labels.append(f"{what} · {row.plate} {row.well}")
-    return panels(read([row.field_id for row in rows]), labels, note)
+        treatment = "control" if row.control else name if isinstance(name, str) else row.compound_id
+        labels.append(f"{treatment} · {row.plate} {row.well}")
+    return panels(read([row.field_id for row in shown]), labels, note)
 
 
-def field_reader(plate_store: Any, fields: Any) -> Callable[[Iterable[str]], np.ndarray]:
-    """Function from field ids to their images, uint8 (N, 5, H, W), in the order asked for.
+def field_reader(plate_store: Any, fields: pd.DataFrame) -> Callable[[Iterable[str]], np.ndarray]:
+    """Make a function that reads the images of fields.
 
     Parameters
     ----------
-    plate_store : object whose ``reader(plate_files, rows)`` gives a function from positions to images
-    fields : table with ``field_id``, ``plate_file`` and ``row``
+    plate_store
+        Object whose ``reader(plate_files, rows)`` makes a function from positions to images.
+    fields
+        Table with the columns ``field_id``, ``plate_file`` and ``row``.
+
+    Returns
+    -------
+    callable
+        Function from field ids to uint8 (N, 5, H, W), in the given order.
     """
     places = fields.set_index("field_id")[["plate_file", "row"]]
 

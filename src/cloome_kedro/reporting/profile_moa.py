@@ -1,19 +1,19 @@
-"""Zero-shot mechanisms from profiles: a table for the terminal and a figure."""
+"""Zero-shot mechanisms from profiles: a text for the terminal and a figure."""
 
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from cloome_kedro.reporting.cells import ABSENT, percent_text, text_lines, top_k_cells
 from cloome_kedro.reporting.style import Look, dodge, styled, top_k_names
-from cloome_kedro.reporting.tables import NOTHING, percent_text, text_lines, top_k_cells
 from cloome_kedro.words import RANDOM
 
-#: what is excluded -> what references of a query then are
+#: what is excluded -> label of the references that remain
 REFERENCES = {
     "none": "any well",
     "plate": "other plates",
-    "plate+compound where possible": "other plates, other compounds where there are",
+    "plate+compound where possible": "other plates, other compounds where possible",
     "plate+compound": "other plates, other compounds",
 }
 SHOWN_BY = {"field": "one well", "mean": "mean of wells"}
@@ -21,92 +21,102 @@ _LOOK = Look("Top-1 accuracy of zero-shot mechanisms from profiles")  # there ar
 
 
 def format_mechanisms(metrics: pd.DataFrame, differences: pd.DataFrame, confidence: float = 0.95) -> str:
-    """Every protocol and method as text: single draw with exact intervals, top-1 over draws; then paired differences.
+    """Format the results of every protocol and method as text, and then the paired differences of top-1.
 
     Parameters
     ----------
     metrics, differences
-        Tables of these names, of ``profile_moa``.
+        Tables ``profile_moa_metrics`` and ``profile_moa_differences``.
     confidence
-        Of the intervals.
+        Confidence level of the intervals.
+
+    Returns
+    -------
+    str
+        Accuracies of the single draw with exact intervals, and top-1 over all draws.
     """
     percent = f"{100 * confidence:g} %"
     lines = [f"Zero-shot mechanism of action from profiles, with exact {percent} intervals of a single draw"]
-    tops = top_k_names(metrics["metric"])
-    for by, excluded in _protocols(metrics):
-        here = metrics[(metrics["shown_by"] == by) & (metrics["excluded"] == excluded)]
-        first = here.iloc[0]
-        lines += ["", f"references: {REFERENCES.get(excluded, excluded)}; a mechanism is shown by {SHOWN_BY[by]}"]
+    top_ks = top_k_names(metrics["metric"])
+    difference_rows = []
+    for shown_by, excluded in _protocols(metrics):
+        rows = _of_protocol(metrics, shown_by, excluded)
+        first = rows.iloc[0]
+        references = REFERENCES.get(excluded, excluded)
+        lines += ["", f"references: {references}; a mechanism is shown by {SHOWN_BY[shown_by]}"]
         lines += [f"{first['n']} wells of {first['compounds']} compounds among {first['candidates']:g} mechanisms"]
-        rows = [
-            {"method": method} | top_k_cells(here[here["method"] == method], tops)
-            for method in _LOOK.in_order(here["method"])
+        cells = [
+            {"method": method} | top_k_cells(rows[rows["method"] == method], top_ks)
+            for method in _LOOK.in_order(rows["method"])
         ]
-        lines += text_lines(pd.DataFrame(rows), left=1)
-    lines += ["", f"Top-1 of profiles minus top-1 of others, in points, with a {percent} bootstrap over compounds"]
-    rows = [
-        {
-            "references": REFERENCES.get(excluded, excluded),
-            "shown by": SHOWN_BY[by],
-            **{
+        lines += text_lines(pd.DataFrame(cells), left=1)
+        top1 = _of_protocol(differences[differences["metric"] == "top-1"], shown_by, excluded)
+        difference_rows.append(
+            {"references": references, "shown by": SHOWN_BY[shown_by]}
+            | {
                 row["against"].removeprefix("method "): percent_text(row, signed=True)
-                for row in differences[
-                    (differences["shown_by"] == by)
-                    & (differences["excluded"] == excluded)
-                    & (differences["metric"] == "top-1")
-                ].to_dict("records")
-            },
-        }
-        for by, excluded in _protocols(metrics)
-    ]
-    return "\n".join([*lines, *text_lines(pd.DataFrame(rows).fillna(NOTHING))])
+                for row in top1.to_dict("records")
+            }
+        )
+    lines += ["", f"Top-1 of profiles minus top-1 of other methods, in points, with {percent} bootstrap intervals"]
+    return "\n".join([*lines, *text_lines(pd.DataFrame(difference_rows).fillna(ABSENT))])
 
 
 @styled
 def draw_mechanisms(metrics: pd.DataFrame) -> Figure:
-    """Top-1 accuracy by what references are, one bar per method, with its interval; chance dashed.
+    """Draw the top-1 accuracy of every method by allowed references, with intervals; dashed: chance.
 
-    There is one panel for each way to show a mechanism. Where there are several draws, bars are means over them and
-    intervals are by a bootstrap over compounds. Otherwise intervals are exact.
+    The figure has one panel for each way to show a mechanism. If there are several draws, bars are means over draws,
+    with intervals by a bootstrap over compounds. Otherwise intervals are exact.
+
+    Parameters
+    ----------
+    metrics
+        Table ``profile_moa_metrics``.
     """
-    top = metrics[metrics["metric"] == "top-1"]
-    methods = [method for method in _LOOK.in_order(top["method"]) if method != RANDOM]
-    panels = [by for by in SHOWN_BY if (top["shown_by"] == by).any()]
-    colour, offsets = _LOOK.colours(methods), dodge(len(methods))
+    top1 = metrics[metrics["metric"] == "top-1"]
+    methods = [method for method in _LOOK.in_order(top1["method"]) if method != RANDOM]
+    panels = [shown_by for shown_by in SHOWN_BY if (top1["shown_by"] == shown_by).any()]
+    colours, offsets = _LOOK.colours(methods), dodge(len(methods))
     figure = Figure(figsize=(6.5 * len(panels) + 1.5, 4.2), layout="constrained")
-    for axis, by in zip(figure.subplots(1, len(panels), sharey=True, squeeze=False)[0], panels, strict=True):
-        here = top[(top["shown_by"] == by) & (top["draws"] == top.loc[top["shown_by"] == by, "draws"].max())]
-        places = [excluded for shown, excluded in _protocols(here) if shown == by]
-        for row in here[here["method"] != RANDOM].to_dict("records"):
-            x = places.index(row["excluded"]) + offsets[methods.index(row["method"])]
-            axis.bar(x, row["value"], 0.8 / len(methods), color=colour[row["method"]], label=row["method"])
+    for axis, shown_by in zip(figure.subplots(1, len(panels), sharey=True, squeeze=False)[0], panels, strict=True):
+        rows = top1[top1["shown_by"] == shown_by]
+        draws = int(rows["draws"].max())
+        rows = rows[rows["draws"] == draws]
+        protocols = [excluded for _, excluded in _protocols(rows)]
+        for row in rows[rows["method"] != RANDOM].to_dict("records"):
+            x = protocols.index(row["excluded"]) + offsets[methods.index(row["method"])]
+            axis.bar(x, row["value"], 0.8 / len(methods), color=colours[row["method"]], label=row["method"])
             axis.plot([x, x], [row["low"], row["high"]], color="0.2", linewidth=1.5)
-        for place, excluded in enumerate(places):
-            chance = here.loc[here["excluded"] == excluded, "chance"].mean()
-            axis.hlines(chance, place - 0.45, place + 0.45, color="0.1", linestyle="--", label="chance")
+        for x, excluded in enumerate(protocols):
+            chance = rows.loc[rows["excluded"] == excluded, "chance"].mean()
+            axis.hlines(chance, x - 0.45, x + 0.45, color="0.1", linestyle="--", label="chance")
         labels = [
-            REFERENCES.get(excluded, excluded).replace(", ", ",\n").replace(" where", "\nwhere") for excluded in places
+            REFERENCES.get(excluded, excluded).replace(", ", ",\n").replace(" where", "\nwhere")
+            for excluded in protocols
         ]
-        axis.set_xticks(range(len(places)), labels, fontsize=9)
-        draws = int(here["draws"].max())
+        axis.set_xticks(range(len(protocols)), labels, fontsize=9)
         kind = f"mean of {draws} draws, bootstrap over compounds" if draws > 1 else "exact intervals"
-        axis.set(xlabel="references", ylabel="", title=f"shown by {SHOWN_BY[by]} ({kind})")
+        axis.set(xlabel="references", ylabel="", title=f"shown by {SHOWN_BY[shown_by]} ({kind})")
         axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     entries = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
-    figure.legend(
-        [entries[name] for name in (*methods, "chance")],
-        [*methods, "chance"],
-        loc="outside right center",
-        frameon=False,
-    )
+    labels = [*methods, "chance"]
+    figure.legend([entries[label] for label in labels], labels, loc="outside right center", frameon=False)
     sns.despine(figure)
-    return _LOOK.on(figure)
+    return _LOOK.add_title(figure)
+
+
+def _of_protocol(table: pd.DataFrame, shown_by: str, excluded: str) -> pd.DataFrame:
+    return table[(table["shown_by"] == shown_by) & (table["excluded"] == excluded)]
 
 
 def _protocols(metrics: pd.DataFrame) -> list[tuple[str, str]]:
-    """(shown_by, excluded) that are there, in the order of the tables above."""
+    """List the pairs (shown_by, excluded) in the table, in the order of ``SHOWN_BY`` and ``REFERENCES``."""
     present = set(metrics[["shown_by", "excluded"]].itertuples(index=False, name=None))
     known = list(REFERENCES)
-    return sorted(
-        present, key=lambda key: (list(SHOWN_BY).index(key[0]), known.index(key[1]) if key[1] in known else len(known))
-    )
+
+    def position(protocol: tuple[str, str]) -> tuple[int, int]:
+        shown_by, excluded = protocol
+        return list(SHOWN_BY).index(shown_by), known.index(excluded) if excluded in known else len(known)
+
+    return sorted(present, key=position)

@@ -1,4 +1,4 @@
-"""The HTML report: one self-contained file, figures inside."""
+"""The HTML report: one file that contains its figures."""
 
 import re
 from collections.abc import Mapping
@@ -14,10 +14,28 @@ _FIGURE = re.compile(r'src="figure:(\w+)"')
 
 
 def render(template: str, look: Look, **values: Any) -> str:
-    """Fill one of the package's templates.
+    """Fill a template of this package.
 
-    Every value is escaped, unless it is ``Markup``, and none may be missing. Figures are named only, by the macro
-    ``picture``; :func:`embed` puts them in.
+    Figures are not embedded yet. The macro ``picture`` writes their names, and :func:`embed` replaces the names.
+
+    Parameters
+    ----------
+    template
+        File name in ``templates/``.
+    look
+        First model, and note about the data.
+    values
+        Values of the template. They are escaped, unless they are ``Markup``.
+
+    Returns
+    -------
+    str
+        HTML.
+
+    Raises
+    ------
+    jinja2.UndefinedError
+        If the template uses a value that is missing.
     """
     environment = Environment(
         loader=PackageLoader("cloome_kedro.reporting"),
@@ -31,7 +49,7 @@ def render(template: str, look: Look, **values: Any) -> str:
 
 
 def embed(html: str, figures: Mapping[str, str]) -> str:
-    """Put figures into rendered HTML.
+    """Replace the names of figures in rendered HTML by the figures.
 
     Parameters
     ----------
@@ -45,31 +63,37 @@ def embed(html: str, figures: Mapping[str, str]) -> str:
     KeyError
         If a figure is missing.
     """
-    return _FIGURE.sub(lambda found: f'src="{figures[found[1]]}"', html)
+    return _FIGURE.sub(lambda match: f'src="{figures[match[1]]}"', html)
 
 
 def render_section(split: str, parts: Mapping[str, str], look: Look) -> str:
-    """One split's section of the report.
+    """Render one split's section of the report.
 
     Parameters
     ----------
+    split
+        Name of the split.
     parts
-        Heading -> its part as HTML, taken as it is.
+        Heading -> part as HTML, which is not escaped.
+    look
+        First model, and note about the data.
     """
     return render("section.html.j2", look, split=split, parts={name: Markup(part) for name, part in parts.items()})
 
 
 def render_report(sections: Mapping[str, str], data: str, look: Look, **values: Any) -> str:
-    """The whole report.
+    """Render the whole report.
 
     Parameters
     ----------
     sections
-        Split -> its section as HTML, taken as it is.
+        Split -> section as HTML, which is not escaped.
     data
-        The part about the data as HTML, taken as it is.
+        The part about the data as HTML, which is not escaped.
+    look
+        First model, and note about the data.
     values
-        As ``templates/report.html.j2`` names them.
+        Other values of the template ``report.html.j2``.
     """
     return render(
         "report.html.j2",

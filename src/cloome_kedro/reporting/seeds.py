@@ -1,19 +1,19 @@
-"""Metrics over seeds as text."""
+"""Metrics over seeds as text for the terminal."""
 
 import pandas as pd
 
+from cloome_kedro.reporting.cells import ABSENT, text_lines
 from cloome_kedro.reporting.style import Look
-from cloome_kedro.reporting.tables import NOTHING, text_lines
 from cloome_kedro.words import CLEAN, DIRECTIONS, PROBING, RETRIEVAL, TASKS
 
 _KEYS = ["split", "task", "direction", "method"]
 
 
 def format_seeds(seeds_metrics: pd.DataFrame, look: Look) -> str:
-    """Top-1 (of probing mean AUC) of every method on clean images, mean ± SD over seeds, for the terminal.
+    """Format top-1 (for probing, the mean AUC) of every method on clean images as mean ± SD over seeds.
 
-    Shown are the protocols of the publication over all draws: one field per compound among sampled candidates, one
-    reference per class with nothing excluded. Probing is by compounds.
+    The text shows the protocols of the publication: one field per compound among sampled candidates, and one reference
+    per class with nothing excluded. The values are means over draws. Samples of probing are compounds.
 
     Parameters
     ----------
@@ -24,38 +24,39 @@ def format_seeds(seeds_metrics: pd.DataFrame, look: Look) -> str:
     """
     rows = seeds_metrics[seeds_metrics["images"] == CLEAN]
     probing, retrieval = rows["task"] == PROBING, rows["task"] == RETRIEVAL
-    of_probing = probing & (rows["metric"] == "mean AUC") & (rows["shown_by"] == "mean")
-    of_ranks = ~probing & (rows["metric"] == "top-1") & (rows["shown_by"] == "field")
-    pool = rows["pool"] == retrieval.map({True: "sampled", False: "full"})
-    rows = rows[of_probing | (of_ranks & pool & rows["excluded"].isin(["none", None]))]
+    shown_for_probing = probing & (rows["metric"] == "mean AUC") & (rows["shown_by"] == "mean")
+    shown_for_ranks = ~probing & (rows["metric"] == "top-1") & (rows["shown_by"] == "field")
+    shown_for_ranks &= rows["pool"] == retrieval.map({True: "sampled", False: "full"})
+    shown_for_ranks &= rows["excluded"].isin(["none", None])
+    rows = rows[shown_for_probing | shown_for_ranks]
     rows = rows[rows["draws"] == rows.groupby(_KEYS, dropna=False)["draws"].transform("max")]
     lines = ["Over seeds: mean ± standard deviation (lowest to highest)"]
-    for split, of_split in rows.groupby("split", sort=False):
-        cells = [
-            _cells(row)
-            for task in TASKS
-            for direction in (*DIRECTIONS, None)
-            for method in look.in_order(of_split["method"])
-            for row in of_split.to_dict("records")
-            if (row["task"], row["method"]) == (task, method)
-            and (row["direction"] == direction or (direction is None and pd.isna(row["direction"])))
-        ]
+    for split, split_rows in rows.groupby("split", sort=False):
+        methods = look.in_order(split_rows["method"])
+        ordered = sorted(split_rows.to_dict("records"), key=lambda row: _position(row, methods))
+        cells = [_cells(row) for row in ordered]
         lines += ["", f"{split} split", *text_lines(pd.DataFrame(cells), left=3)]
     return "\n".join(lines)
 
 
+def _position(row: dict, methods: list[str]) -> tuple[int, int, int]:
+    """Compute the sort key of a row: task, direction, method."""
+    direction = len(DIRECTIONS) if pd.isna(row["direction"]) else list(DIRECTIONS).index(row["direction"])
+    return TASKS.index(row["task"]), direction, methods.index(row["method"])
+
+
 def _cells(row: dict) -> dict[str, str]:
-    """A metric as text: top-1 in per cent, an AUC with three digits."""
+    """Format a metric: top-1 in per cent, an AUC with three decimals."""
     percent = row["metric"] == "top-1"
-    form = (lambda value: f"{100 * value:.1f}") if percent else (lambda value: f"{value:.3f}")
-    spread = f"± {form(row['spread'])}" if pd.notna(row["spread"]) else ""
+    number = (lambda value: f"{100 * value:.1f}") if percent else (lambda value: f"{value:.3f}")
+    spread = f"± {number(row['spread'])}" if pd.notna(row["spread"]) else ""
     return {
         "task": row["task"] if pd.isna(row["direction"]) else f"{row['task']}, {DIRECTIONS[row['direction']]}",
         "method": row["method"],
         "metric": row["metric"] + (", %" if percent else ""),
-        "mean": form(row["value"]),
+        "mean": number(row["value"]),
         "SD": spread,
-        "range": f"({form(row['lowest'])} to {form(row['highest'])})" if spread else NOTHING,
-        "chance": NOTHING if pd.isna(row["chance"]) else form(row["chance"]),
+        "range": f"({number(row['lowest'])} to {number(row['highest'])})" if spread else ABSENT,
+        "chance": ABSENT if pd.isna(row["chance"]) else number(row["chance"]),
         "seeds": row["seeds"],
     }

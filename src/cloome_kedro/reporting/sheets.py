@@ -1,33 +1,33 @@
-"""Facts of the publication: what each of its supplementary tables 7 to 12 is of."""
+"""The supplementary tables 7 to 12 of the publication and their clean counterparts: contents of each table."""
 
 from dataclasses import dataclass
 
 from cloome_kedro.words import CLEAN, PROBING, RETRIEVAL, ZERO_SHOT_COMPOUND, ZERO_SHOT_MOA
 
 #: the corruption of tables 9 to 12
-CHOSEN = "random_flip_small_rotation"
+FLIP_AND_ROTATION = "random_flip_small_rotation"
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """What one table of the supplement is of.
+    """Contents of one table of the supplement.
 
     Attributes
     ----------
     name
-        As in the catalog, ``supplement_table_<name>``.
+        The dataset of the table is ``supplement_table_<name>``.
     title
-        As it is shown.
+        Title of the table.
     task, pool, images
-        Of our metrics. Where the row of the publication names a corruption, that is used instead of ``images``.
+        Values in our table ``metrics``. If a published row names a corruption, it replaces ``images``.
     source
-        Of the published values, as in published.csv; empty where none were published.
+        Source of the published values in ``published.csv``. It is empty if none were published.
     rows
-        Source that the rows are taken from, where it is another.
+        Source of the names of rows, if it is not ``source``.
     splits
-        As published.
-    others
-        Whether a split that the publication does not have is shown, too.
+        Published splits.
+    other_splits
+        Whether the table also shows splits that the publication does not have.
     """
 
     name: str
@@ -38,23 +38,29 @@ class Sheet:
     source: str = ""
     rows: str = ""
     splits: tuple[str, ...] = ("Random", "Scaffold")
-    others: bool = True
+    other_splits: bool = True
 
 
-#: tables 10 and 10_clean have other columns: see `_probing`
+#: tables 10 and 10_clean have other columns than the rest, see `cloome_kedro.reporting.supplement`
 SHEETS = (
-    Sheet("7", "SI table 7: retrieval among sampled candidates", RETRIEVAL, "sampled", source="SI table 7"),
+    Sheet(
+        "7",
+        "SI table 7: retrieval among sampled candidates",
+        RETRIEVAL,
+        pool="sampled",
+        source="SI table 7",
+    ),
     Sheet(
         "8",
         "SI table 8: retrieval among all candidates, corrupted images, random split",
-        *(RETRIEVAL, "full"),
+        RETRIEVAL,
         source="SI table 8",
         splits=("Random",),
     ),
     Sheet(
         "8_clean",
         "Clean counterpart of SI table 8: retrieval among all candidates, random split",
-        *(RETRIEVAL, "full"),
+        RETRIEVAL,
         source="published notebook",
         rows="SI table 7",
         splits=("Random",),
@@ -62,31 +68,38 @@ SHEETS = (
     Sheet(
         "9",
         "SI table 9: retrieval among all candidates, images flipped and rotated by up to 10°, scaffold split",
-        *(RETRIEVAL, "full", CHOSEN),
+        RETRIEVAL,
+        images=FLIP_AND_ROTATION,
         source="SI table 9",
         splits=("Scaffold",),
-        others=False,
+        other_splits=False,
     ),
     Sheet(
         "9_clean",
         "Clean counterpart of SI table 9: retrieval among all candidates, scaffold split",
-        *(RETRIEVAL, "full"),
+        RETRIEVAL,
         rows="SI table 7",
         splits=("Scaffold",),
-        others=False,
+        other_splits=False,
     ),
     Sheet(
         "10",
         "SI table 10: linear probing, images flipped and rotated by up to 10°",
         PROBING,
-        images=CHOSEN,
+        images=FLIP_AND_ROTATION,
         source="SI table 10",
     ),
-    Sheet("10_clean", "Clean counterpart of SI table 10: linear probing", PROBING, source="SI section 1.5"),
+    Sheet(
+        "10_clean",
+        "Clean counterpart of SI table 10: linear probing",
+        PROBING,
+        source="SI section 1.5",
+    ),
     Sheet(
         "11",
         "SI table 11: zero-shot compounds, images flipped and rotated by up to 10°",
-        *(ZERO_SHOT_COMPOUND, "full", CHOSEN),
+        ZERO_SHOT_COMPOUND,
+        images=FLIP_AND_ROTATION,
         source="SI table 11",
     ),
     Sheet(
@@ -98,7 +111,8 @@ SHEETS = (
     Sheet(
         "12",
         "SI table 12: zero-shot mechanisms of action, images flipped and rotated by up to 10°",
-        *(ZERO_SHOT_MOA, "full", CHOSEN),
+        ZERO_SHOT_MOA,
+        images=FLIP_AND_ROTATION,
         source="SI table 12",
     ),
     Sheet(

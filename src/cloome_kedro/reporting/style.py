@@ -1,4 +1,4 @@
-"""What all figures and tables share: names, order and colours of methods and corruptions, titles, one style."""
+"""Common style of figures and tables: names, order and colours of methods and corruptions, titles."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,16 +25,16 @@ from cloome_kedro.words import (
     WELL_ONLY,
 )
 
-#: corruptions as tables name them -> as people read them; others are read as they are named
-CORRUPTIONS = {
+#: names of corruptions in tables -> labels. The label of another corruption is its name without underscores.
+CORRUPTION_LABELS = {
     CLEAN: "clean",
     "random_flip": "random flip",
     "small_rotation": "rotation ±10°",
     "random_flip_small_rotation": "flip + rotation ±10°",
     "large_rotation": "rotation ±180°",
 }
-#: methods that are not models -> place in the palette (none: dark grey), and marker
-_OTHERS = {
+#: methods that are not models -> index of the colour in the palette (None: dark grey), and marker
+_METHOD_STYLES = {
     PROFILES: (2, "D"),
     UNTRAINED: (3, "^"),
     PLATE_ONLY: (7, "v"),
@@ -42,25 +42,26 @@ _OTHERS = {
     CELL_COUNT_ONLY: (9, "X"),
     RANDOM: (None, "*"),
 }
-#: places in the palette, and markers, of models in the order of the study
-_MODELS = ((0, "o"), (1, "s"), (4, "h"), (6, "p"), (8, "<"))
-#: what models have left is for oracles and then for further methods; after it come greys
-_LEFT = (4, 6, 8)
+#: the same for models, in the order of the study
+_MODEL_STYLES = ((0, "o"), (1, "s"), (4, "h"), (6, "p"), (8, "<"))
+#: colours of the models from the third on. Colours that are left over are for oracles, and then for other methods.
+#: Further methods are grey.
+_SPARE_COLOURS = (4, 6, 8)
 _GREYS = tuple((level,) * 3 for level in (0.3, 0.5, 0.7))
 
 
 @dataclass(frozen=True)
 class Look:
-    """What every figure and table of a study says and how it looks.
+    """Titles, names, order and colours in the figures and tables of a study.
 
     Attributes
     ----------
     title
-        Small text above a figure: what it is of, such as the split.
+        Small text above a figure, such as the split.
     note
         Small text after the title, such as that the data are simulated.
     models
-        Models of the study: name -> label. The study is about the first.
+        Models of the study: name -> label. The study is about the first model.
     """
 
     title: str = ""
@@ -69,98 +70,130 @@ class Look:
 
     @property
     def model(self) -> str:
-        """Label of the model that the study is about; empty where a study has no models."""
+        """Label of the first model. It is empty if the study has no models."""
         return next(iter(self.models.values()), "")
 
     @property
     def heading(self) -> str:
-        """Title and note."""
-        return " · ".join(part for part in (self.title, self.note) if part)
+        """Title and note in one line."""
+        return _joined(self.title, self.note)
 
     @property
     def warning(self) -> str:
-        """The note as headings of texts have it."""
+        """Note as it follows the heading of a text for the terminal."""
         return f" — {self.note.upper()}" if self.note else ""
 
     def in_order(self, methods: Iterable[str]) -> list[str]:
-        """Methods as every table and figure shows them: models, baselines, confounders, chance, then others by name."""
-        known = [*self.models.values(), *_OTHERS]
-        return sorted(set(methods), key=lambda method: (known.index(method) if method in known else len(known), method))
+        """Sort methods: models, profiles, untrained, confounders, chance, then others by name."""
+        return _sorted_by(methods, [*self.models.values(), *_METHOD_STYLES])
 
     def colours(self, methods: Iterable[str]) -> dict[str, Any]:
-        """A colour for each method, the same in every figure."""
+        """Get a colour for each method. A method has the same colour in all figures."""
         palette, shown = sns.color_palette("colorblind", 10), self.in_order(methods)
-        taken = {
-            name: (0.1, 0.1, 0.1) if place is None else palette[place] for name, (place, _) in self._styles().items()
+        colours = {
+            name: (0.1, 0.1, 0.1) if index is None else palette[index] for name, (index, _) in self._styles().items()
         }
-        # Oracles come first, so that their colours do not depend on what else is shown.
-        others = dict.fromkeys([ORACLE_MECHANISM, ORACLE_PHENOTYPE, *(name for name in shown if name not in taken)])
-        left = [palette[place] for place in _LEFT[max(0, len(self.models) - 2) :]]
-        taken |= zip(others, chain(left, _GREYS, repeat(_GREYS[-1])), strict=False)
-        return {name: taken[name] for name in shown}
+        # Oracles come first, so that their colours do not depend on the other methods in the figure.
+        others = dict.fromkeys([ORACLE_MECHANISM, ORACLE_PHENOTYPE, *(name for name in shown if name not in colours)])
+        spare = [palette[index] for index in _SPARE_COLOURS[max(0, len(self.models) - 2) :]]
+        colours |= zip(others, chain(spare, _GREYS, repeat(_GREYS[-1])), strict=False)
+        return {name: colours[name] for name in shown}
 
     def marker(self, method: str) -> str:
-        """A marker for each method, so that figures are read without colours too."""
+        """Get the marker of a method. Markers make figures readable without colours."""
         return self._styles().get(method, (None, "*"))[1]
 
     def _styles(self) -> dict[str, tuple[int | None, str]]:
-        return {**_OTHERS, **dict(zip(self.models.values(), _MODELS, strict=False))}
+        return {**_METHOD_STYLES, **dict(zip(self.models.values(), _MODEL_STYLES, strict=False))}
 
-    def on(self, figure: Figure, more: str = "") -> Figure:
-        """The figure with title and note in its upper left corner."""
-        parts = (self.title, more, self.note)
-        figure.suptitle(" · ".join(part for part in parts if part), x=0.01, ha="left", fontsize=10, color="0.35")
+    def add_title(self, figure: Figure, subtitle: str = "") -> Figure:
+        """Write title, subtitle and note in the upper left corner of a figure, and return the figure."""
+        figure.suptitle(_joined(self.title, subtitle, self.note), x=0.01, ha="left", fontsize=10, color="0.35")
         return figure
 
     def message(self, text: str) -> Figure:
-        """A figure that says why there is nothing to draw."""
+        """Make a figure that says why there is nothing to draw."""
         figure = Figure(figsize=(7, 1.2))
         figure.text(0.01, 0.35, text, fontsize=11, color="0.35", va="center")
-        return self.on(figure)
+        return self.add_title(figure)
 
     def legend_entries(self, methods: Sequence[str]) -> list[Line2D]:
-        """What a legend shows of each method: its marker in its colour."""
-        taken = self.colours(methods)
+        """Make the legend entry of each method: its marker in its colour."""
+        colours = self.colours(methods)
         style: dict[str, Any] = {"markersize": 7, "linestyle": "none"}
-        return [Line2D([], [], color=taken[name], marker=self.marker(name), label=name, **style) for name in methods]
+        return [Line2D([], [], color=colours[name], marker=self.marker(name), label=name, **style) for name in methods]
 
-    def mark(self, axis: Axes, place: float, row: Mapping[Any, Any], colour: Any) -> None:
-        """Draw a value as its method's marker, with its interval as a line, if it has one.
+    def mark(self, axis: Axes, x: float, row: Mapping[Any, Any], colour: Any) -> None:
+        """Draw a value as the marker of its method. If the value has an interval, draw it as a line.
 
         Parameters
         ----------
-        place
-            Where on the axis of categories.
+        axis
+            Axes to draw on.
+        x
+            Position on the axis of categories.
         row
-            Has ``method``, ``value``, ``low`` and ``high``.
+            Values of the keys ``method``, ``value``, ``low`` and ``high``.
+        colour
+            Colour of the marker and the line.
         """
         ends = [row["low"], row["high"]]
         if pd.notna(ends).all():
-            axis.plot([place] * 2, ends, color=colour, linewidth=2, zorder=2)
+            axis.plot([x, x], ends, color=colour, linewidth=2, zorder=2)
         style: dict[str, Any] = {"markersize": 6, "markeredgecolor": "white", "zorder": 3}
-        axis.plot(place, row["value"], marker=self.marker(row["method"]), color=colour, **style)
+        axis.plot(x, row["value"], marker=self.marker(row["method"]), color=colour, **style)
 
 
-def images_in_order(names: Iterable[str]) -> list[str]:
-    """Clean first, then the publication's corruptions in its order, then others by name."""
-    known = list(CORRUPTIONS)
+def _joined(*parts: str) -> str:
+    return " · ".join(part for part in parts if part)
+
+
+def _sorted_by(names: Iterable[str], known: list[str]) -> list[str]:
+    """Remove duplicates. Sort known names by their position in ``known``, then other names alphabetically."""
     return sorted(set(names), key=lambda name: (known.index(name) if name in known else len(known), name))
 
 
+def images_in_order(names: Iterable[str]) -> list[str]:
+    """Sort kinds of images: clean, then the publication's corruptions in its order, then others by name."""
+    return _sorted_by(names, list(CORRUPTION_LABELS))
+
+
 def corruption_label(name: str) -> str:
-    """A corruption's name as people read it."""
-    return CORRUPTIONS.get(name, name.replace("_", " "))
+    """Get the label of a corruption.
+
+    Examples
+    --------
+    >>> corruption_label("large_rotation"), corruption_label("gaussian_blur")
+    ('rotation ±180°', 'gaussian blur')
+    """
+    return CORRUPTION_LABELS.get(name, name.replace("_", " "))
 
 
 def top_k_names(names: Iterable[str]) -> list[str]:
-    """``top-…`` among the names of metrics, by k."""
+    """Select the names of top-k accuracies, and sort them by k.
+
+    Examples
+    --------
+    >>> top_k_names(["top-10", "mean rank", "top-5", "top-5"])
+    ['top-5', 'top-10']
+    """
     return sorted({name for name in names if name.startswith("top-")}, key=lambda name: int(name.removeprefix("top-")))
 
 
 def single_draw(table: pd.DataFrame, images: str = CLEAN) -> pd.DataFrame:
-    """Of ranks or metrics: the single draw that a publication would give.
+    """Select the single draw that a publication would report.
 
-    One field shows a compound or class; the mean of fields does where the table has nothing else.
+    Parameters
+    ----------
+    table
+        Table ``ranks`` or ``metrics``.
+    images
+        Kind of images to select.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows in which one field shows a compound or class. If there are none, rows in which the mean of fields does.
     """
     first = table["draw"] == 0 if "draw" in table else table["draws"] == 1
     rows = table[first & (table["images"] == images)]
@@ -168,10 +201,13 @@ def single_draw(table: pd.DataFrame, images: str = CLEAN) -> pd.DataFrame:
 
 
 def styled(draw):
-    """Draw in one style, without touching matplotlib's global settings."""
+    """Decorate a function that draws, so that all figures have the same style.
+
+    The global settings of matplotlib do not change.
+    """
 
     @wraps(draw)
-    def in_style(*args, **kwargs):
+    def draw_in_style(*args, **kwargs):
         with (
             sns.axes_style("whitegrid"),
             sns.plotting_context("notebook", font_scale=0.9),
@@ -179,9 +215,15 @@ def styled(draw):
         ):
             return draw(*args, **kwargs)
 
-    return in_style
+    return draw_in_style
 
 
 def dodge(number: int, width: float = 0.8) -> np.ndarray:
-    """Offsets that put ``number`` marks side by side at one place of an axis."""
+    """Compute offsets that put ``number`` marks side by side around one position of an axis.
+
+    Examples
+    --------
+    >>> dodge(2, width=1.0).tolist()
+    [-0.25, 0.25]
+    """
     return (np.arange(number) + 0.5) / max(number, 1) * width - width / 2

@@ -1,4 +1,4 @@
-"""Tables as people read them: retrieval results as text and as rows of strings for HTML, data and split summaries."""
+"""Tables for readers: retrieval results, the screen, splits and models, as text and as rows of strings for HTML."""
 
 from collections.abc import Mapping
 from itertools import product
@@ -6,89 +6,59 @@ from typing import Any
 
 import pandas as pd
 
+from cloome_kedro.reporting.cells import ABSENT, text_lines, top_k_cells
 from cloome_kedro.reporting.style import Look, single_draw, top_k_names
 from cloome_kedro.words import CLEAN, DIRECTIONS, FOLDS
 
-NOTHING = "–"
-POOLS = ("sampled", "full", "same plate")
-SHOWN_BY = {"field": "one field", "mean": "mean of fields"}
+_POOLS = ("sampled", "full", "same plate")
+_SHOWN_BY = {"field": "one field", "mean": "mean of fields"}
 _KEY = ["split", "pool", "candidates", "direction", "method", "shown_by"]
 
 
-def percent_text(row: dict, signed: bool = False) -> str:
-    """A proportion with its interval, such as ``12.3 % (9.1–16.0)``; a difference in points, with its sign."""
-    key, form = ("difference", "{:+.1f}") if signed else ("value", "{:.1f} %")
-    text = form.format(_points(row[key]))
-    if pd.isna(row["low"]):
-        return text
-    ends = [form.removesuffix(" %").format(_points(row[end])) for end in ("low", "high")]
-    return f"{text} ({' to '.join(ends) if signed else '–'.join(ends)})"
-
-
-def auc_text(row: dict) -> str:
-    """A mean AUC with its interval, such as ``0.713 (0.690–0.735)``."""
-    text = f"{row['value']:.3f}"
-    return text if pd.isna(row["low"]) else f"{text} ({row['low']:.3f}–{row['high']:.3f})"
-
-
-def _points(share: float) -> float:
-    """Per cent, to the digit that is shown; never a negative zero."""
-    return round(100 * share, 1) + 0.0
-
-
-def top_k_cells(rows: pd.DataFrame, tops: list[str]) -> dict[str, str]:
-    """Cells of one method and setting: each top-k of the single draw, and top-1 as mean ± SD over all draws.
-
-    A metric that is not there is shown as ``–``.
-
-    Parameters
-    ----------
-    rows
-        Rows of the table ``metrics``.
-    tops
-        Names of metrics, such as ``top-1``.
-    """
-    one = {row["metric"]: row for row in rows[rows["draws"] == 1].to_dict("records")}
-    more = rows[(rows["draws"] > 1) & (rows["metric"] == "top-1") & rows["spread"].notna()].to_dict("records")
-    over = f"{100 * more[0]['value']:.1f} ± {100 * more[0]['spread']:.1f} %" if more else NOTHING
-    return {top: percent_text(one[top]) if top in one else NOTHING for top in tops} | {"top-1 over draws": over}
-
-
 def retrieval_table(metrics: pd.DataFrame, look: Look) -> pd.DataFrame:
-    """One row per split, pool, direction, method and way to show a compound; all cells are text.
-
-    Rows follow the metrics' order of splits. Within a split the sampled pool comes first, then the full one, then that
-    of the query's plate. Where methods ranked pools of different sizes, the larger comes first: only rows of one size
-    can be compared.
+    """Tabulate retrieval, one row per split, pool, direction, method and way to show a compound.
 
     Parameters
     ----------
     metrics
-        Table ``metrics`` of retrieval, of one split or of several.
+        Table ``metrics`` of retrieval, one or several splits.
     look
         Order of methods.
+
+    Returns
+    -------
+    pandas.DataFrame
+        All cells are text. Splits are in the order of ``metrics``. In a split, the sampled pool comes first, then the
+        full pool, then the pool of the query's plate. If methods ranked pools of different sizes, the larger size comes
+        first. Only rows with the same size can be compared.
     """
     metrics = metrics[metrics["images"] == CLEAN]
     metrics = metrics.assign(candidates=metrics["candidates"].round(1).map("{:g}".format))
-    tops, methods = top_k_names(metrics["metric"]), look.in_order(metrics["method"])
-    present = {tuple(key): group for key, group in metrics.groupby(_KEY)}
+    top_ks, methods = top_k_names(metrics["metric"]), look.in_order(metrics["method"])
+    groups = {tuple(key): group for key, group in metrics.groupby(_KEY)}
     sizes = sorted(metrics["candidates"].unique(), key=float, reverse=True)
     rows = []
-    for key in product(metrics["split"].unique(), POOLS, sizes, DIRECTIONS, methods, SHOWN_BY):
-        if key not in present:
+    for key in product(metrics["split"].unique(), _POOLS, sizes, DIRECTIONS, methods, _SHOWN_BY):
+        if key not in groups:
             continue
-        median = present[key].query("metric == 'median rank' and draws == 1")["value"]
+        median = groups[key].query("metric == 'median rank' and draws == 1")["value"]
         rows.append(
             dict(zip(_KEY, map(str, key), strict=True))
-            | top_k_cells(present[key], tops)
-            | {"median rank": f"{median.iloc[0]:g}" if len(median) else NOTHING, "n": str(present[key]["n"].iloc[0])}
+            | top_k_cells(groups[key], top_ks)
+            | {"median rank": f"{median.iloc[0]:g}" if len(median) else ABSENT, "n": str(groups[key]["n"].iloc[0])}
         )
-    columns = [*_KEY, *tops, "top-1 over draws", "median rank", "n"]
-    return pd.DataFrame(rows, columns=columns).replace({"shown_by": SHOWN_BY, "direction": DIRECTIONS})
+    columns = [*_KEY, *top_ks, "top-1 over draws", "median rank", "n"]
+    return pd.DataFrame(rows, columns=columns).replace({"shown_by": _SHOWN_BY, "direction": DIRECTIONS})
 
 
 def retrieval_tables(metrics: pd.DataFrame, look: Look) -> dict[str, pd.DataFrame]:
-    """:func:`retrieval_table` of one split, one table per pool, by its heading."""
+    """Split :func:`retrieval_table` of one split into one table per pool.
+
+    Returns
+    -------
+    dict
+        Heading -> table.
+    """
     kinds = {"same plate": "on average, all of the query's plate"}
     return {
         f"{candidates} candidates {kinds.get(str(pool), f'({pool} pool)')}": block.drop(
@@ -99,32 +69,46 @@ def retrieval_tables(metrics: pd.DataFrame, look: Look) -> dict[str, pd.DataFram
 
 
 def format_retrieval(metrics: pd.DataFrame, look: Look, confidence: float = 0.95) -> str:
-    """The single draw of one field per compound as text for the terminal, one block per split and pool."""
+    """Format the single draw with one field per compound as text for the terminal.
+
+    Parameters
+    ----------
+    metrics
+        Table ``metrics`` of retrieval, one or several splits.
+    look
+        Order of methods, and note about the data.
+    confidence
+        Confidence level of the intervals.
+
+    Returns
+    -------
+    str
+        One block per split and pool, without the pool of the query's plate.
+    """
     lines = [f"Retrieval, with exact {100 * confidence:g} % intervals{look.warning}"]
     shown = single_draw(metrics)
-    for split, of_split in shown[shown["pool"] != "same plate"].groupby("split", sort=False):
-        for heading, table in retrieval_tables(of_split, look).items():
+    for split, rows in shown[shown["pool"] != "same plate"].groupby("split", sort=False):
+        for heading, table in retrieval_tables(rows, look).items():
             table = table.drop(columns=["shown by", "top-1 over draws"])
             lines += ["", f"{split} split, {heading}", *text_lines(table)]
     return "\n".join(lines)
 
 
-def text_lines(table: pd.DataFrame, left: int = 2) -> list[str]:
-    """A table of strings as aligned lines: the first columns to the left, the others to the right."""
-    rows = [list(table.columns), *table.to_numpy().tolist()]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    aligned = [
-        [
-            cell.rjust(width) if i >= left else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        for row in rows
-    ]
-    return ["  " + "  ".join(row) for row in aligned]
+def data_summary(
+    fields: pd.DataFrame, rejected_fields: pd.DataFrame, compounds: pd.DataFrame, pairs: pd.DataFrame
+) -> pd.DataFrame:
+    """Count plates, wells, fields, compounds and mechanisms of the screen.
 
+    Parameters
+    ----------
+    fields, rejected_fields, compounds, pairs
+        Tables of these names.
 
-def data_summary(fields: pd.DataFrame, rejected_fields: pd.DataFrame, compounds: pd.DataFrame, pairs: pd.DataFrame):
-    """What the screen holds, as (label, number) rows."""
+    Returns
+    -------
+    pandas.DataFrame
+        A label and a number in each row, all cells are text.
+    """
     treated = fields[~fields["control"]]
     counts = {
         "plates": fields["plate"].nunique(),
@@ -143,8 +127,8 @@ def data_summary(fields: pd.DataFrame, rejected_fields: pd.DataFrame, compounds:
     return pd.DataFrame({"": list(counts), "number": [f"{count:,}" for count in counts.values()]})
 
 
-def rejected_summary(rejected: pd.DataFrame, key: str, most: int = 15) -> pd.DataFrame:
-    """Rejected items counted by reason, with an example each; rarer reasons than the ``most`` first share a last row.
+def rejected_summary(rejected: pd.DataFrame, key: str, max_reasons: int = 15) -> pd.DataFrame:
+    """Count rejected items by reason, with one example per reason.
 
     Parameters
     ----------
@@ -152,8 +136,13 @@ def rejected_summary(rejected: pd.DataFrame, key: str, most: int = 15) -> pd.Dat
         Table with the column ``reason``.
     key
         Column that names an item.
-    most
-        Reasons that have a row of their own.
+    max_reasons
+        Maximum number of reasons that have a row. The other, rarer reasons share the last row.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns number, reason, example. The most frequent reason comes first.
     """
     table = (
         rejected.groupby("reason", sort=False)
@@ -161,15 +150,21 @@ def rejected_summary(rejected: pd.DataFrame, key: str, most: int = 15) -> pd.Dat
         .sort_values("number", ascending=False, kind="stable")
         .reset_index()
     )
-    rest = table.iloc[most:]
+    rest = table.iloc[max_reasons:]
     if len(rest):
         other = {"reason": f"{len(rest)} other reasons", "number": rest["number"].sum(), "example": "…"}
-        table = pd.concat([table.iloc[:most], pd.DataFrame([other])], ignore_index=True)
+        table = pd.concat([table.iloc[:max_reasons], pd.DataFrame([other])], ignore_index=True)
     return table.astype({"number": str})[["number", "reason", "example"]]
 
 
 def split_summary(examples: pd.DataFrame, compounds: pd.DataFrame) -> pd.DataFrame:
-    """Compounds, scaffolds, mechanisms and fields in each fold of a split."""
+    """Count compounds, scaffolds, mechanisms and fields in each fold of a split.
+
+    Parameters
+    ----------
+    examples, compounds
+        Tables of these names.
+    """
     members = examples.merge(compounds[["inchikey", "scaffold"]], on="inchikey", how="left")
     rows = [
         {
@@ -186,19 +181,26 @@ def split_summary(examples: pd.DataFrame, compounds: pd.DataFrame) -> pd.DataFra
 
 
 def training_summary(history: pd.DataFrame) -> str:
-    """One sentence on a training, from the table ``history``, which is empty for a published model."""
+    """Describe a training in sentences.
+
+    Parameters
+    ----------
+    history
+        Table of this name. It is empty for a published model.
+    """
     if history.empty:
-        return "The model was not trained here: which compounds it was trained on is not known."
-    sentence = f"Trained for {len(history)} epochs ({history['step'].max():,} steps)"
+        return "The model was not trained here. Its training compounds are not known."
+    sentences = [f"The model was trained for {len(history)} epochs ({history['step'].max():,} steps)."]
     for row in history[history["best"]].to_dict("records"):
-        sentence += f"; epoch {row['epoch']} (counted from 0) was kept"
-        if pd.notna(row.get("validation_top1")):
-            sentence += f", with {100 * row['validation_top1']:.1f} % validation top-1 in the full pool"
-    return f"{sentence}. Median speed {history['fields_per_second'].median():,.0f} fields per second."
+        value = row.get("validation_top1")
+        with_value = "" if pd.isna(value) else f", with {100 * value:.1f} % validation top-1 in the full pool"
+        sentences.append(f"Epoch {row['epoch']} (counted from 0) was kept{with_value}.")
+    sentences.append(f"The median speed was {history['fields_per_second'].median():,.0f} fields per second.")
+    return " ".join(sentences)
 
 
 def model_table(checkpoints: Mapping[str, Any], histories: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """What each model sees, how it encodes and how it was trained; one row per model, all cells text.
+    """Tabulate the views, encoders and training of each model.
 
     Parameters
     ----------
@@ -206,11 +208,18 @@ def model_table(checkpoints: Mapping[str, Any], histories: Mapping[str, pd.DataF
         Label -> checkpoint, which has ``config`` and ``tensors``.
     histories
         Label -> table ``history``, which is empty for a published model.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per model, all cells are text.
     """
     rows = []
     for label, checkpoint in checkpoints.items():
         config, history = checkpoint.config, histories[label]
-        kept = history[history["best"]].to_dict("records") if len(history) else []
+        best_epochs = history[history["best"]].to_dict("records") if len(history) else []
+        kept = best_epochs[0] if best_epochs else {}
+        top1 = kept.get("validation_top1")
         rows.append(
             {
                 "model": label,
@@ -218,16 +227,11 @@ def model_table(checkpoints: Mapping[str, Any], histories: Mapping[str, pd.DataF
                     side: f"{config['views'][side]['name']} → {config['architecture'][side]['name']}"
                     for side in ("field", "compound")
                 },
-                "objective": (config["objective"] or {}).get("name", NOTHING),
+                "objective": (config["objective"] or {}).get("name", ABSENT),
                 "tensor elements": f"{sum(tensor.numel() for tensor in checkpoint.tensors.values()):,}",
-                "epochs": f"{len(history)}" if len(history) else NOTHING,
-                "kept epoch": f"{kept[0]['epoch']}" if kept else NOTHING,
-                "validation top-1": _validated(kept[0]) if kept else NOTHING,
+                "epochs": f"{len(history)}" if len(history) else ABSENT,
+                "kept epoch": f"{kept['epoch']}" if kept else ABSENT,
+                "validation top-1": ABSENT if pd.isna(top1) else f"{100 * top1:.1f} %",
             }
         )
     return pd.DataFrame(rows)
-
-
-def _validated(row: dict) -> str:
-    value = row.get("validation_top1")
-    return NOTHING if pd.isna(value) else f"{100 * value:.1f} %"

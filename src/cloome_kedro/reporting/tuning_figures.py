@@ -1,4 +1,4 @@
-"""Figures of a hyperparameter search: its course, its learning curves, what each parameter did."""
+"""Figures of a hyperparameter search: value of every trial, learning curves, effect of each parameter."""
 
 import numpy as np
 import pandas as pd
@@ -10,16 +10,24 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from cloome_kedro.reporting.style import Look, styled
 from cloome_kedro.reporting.tuning_metric import SearchMetric
-from cloome_kedro.reporting.tuning_tables import cell, default_trial, searched, short, winner_trial
+from cloome_kedro.reporting.tuning_tables import (
+    default_trial,
+    searched_parameters,
+    short_name,
+    value_text,
+    winner_trial,
+)
 
-_MANY = 200  # curves, above which they are drawn as pixels
+_MAX_CURVES = 200  # more curves are drawn as pixels, so that an SVG stays small
 _COLUMNS = 4  # of panels
-_FEW = 4  # distinct numbers, up to which they are drawn as categories where trials share them
+_MAX_CATEGORIES = 4  # numbers with more distinct values have a numeric axis
 
 
 @styled
 def search_history(trials: pd.DataFrame, epochs: pd.DataFrame, look: Look) -> Figure:
-    """Left: value of every trial and the best so far. Right: learning curves; those of pruned trials end with a cross.
+    """Draw the value of every trial with the best value so far, and the learning curves.
+
+    The curve of a pruned trial ends with a cross.
 
     Parameters
     ----------
@@ -42,16 +50,16 @@ def search_history(trials: pd.DataFrame, epochs: pd.DataFrame, look: Look) -> Fi
     course.set(xlabel="trial", ylabel="validation value")
     curves.set(xlabel="epoch", ylabel="")
     figure.legend(*course.get_legend_handles_labels(), loc="outside right center", frameon=False)
-    return look.on(figure, f"validation {metric.label}")
+    return look.add_title(figure, f"validation {metric.label}")
 
 
 def _draw_course(axis: Axes, trials: pd.DataFrame) -> None:
-    colour = _colours()
+    colours = _colours()
     complete = trials[trials["state"] == "COMPLETE"].sort_values("number")
     failed = trials[trials["state"] == "FAIL"]
     default = default_trial(trials)
     if default is not None and default["state"] == "COMPLETE":
-        axis.axhline(default["value"], color=colour["default"], linestyle="--", linewidth=1, zorder=1)
+        axis.axhline(default["value"], color=colours["default"], linestyle="--", linewidth=1, zorder=1)
     if len(complete):
         best = complete["value"].cummax()
         axis.step(
@@ -71,7 +79,7 @@ def _draw_course(axis: Axes, trials: pd.DataFrame) -> None:
             "|",
             transform=axis.get_xaxis_transform(),
             clip_on=False,
-            color=colour["failed"],
+            color=colours["failed"],
             markersize=12,
             markeredgewidth=2.5,
             label="failed",
@@ -79,25 +87,25 @@ def _draw_course(axis: Axes, trials: pd.DataFrame) -> None:
 
 
 def _draw_points(axis: Axes, trials: pd.DataFrame, x: str) -> None:
-    """Trials as marks, those that stand out above the others."""
-    colour = _colours()
-    size, alpha = (5, 1) if len(trials) <= _MANY else (2.5, 0.4)
+    """Draw trials as marks. Published, default and winning trials lie on top of the others."""
+    colours = _colours()
+    size, alpha = (5, 1) if len(trials) <= _MAX_CURVES else (2.5, 0.4)
     for state, label, fill in (("COMPLETE", "complete", "full"), ("PRUNED", "pruned", "none")):
         rows = trials[trials["state"] == state]
         if len(rows):
-            style = {"color": colour["trial"], "fillstyle": fill, "markersize": size, "alpha": alpha}
+            style = {"color": colours["trial"], "fillstyle": fill, "markersize": size, "alpha": alpha}
             axis.plot(rows[x], rows["value"], "o", label=label, zorder=3, **style)
     published = trials[(trials["source"] == "published") & (trials["state"] == "COMPLETE")]
     if len(published):
-        axis.plot(published[x], published["value"], "s", color=colour["published"], label="published", zorder=4)
-    for name, trial, mark in (("default", default_trial(trials), "D"), ("winner", winner_trial(trials), "*")):
+        axis.plot(published[x], published["value"], "s", color=colours["published"], label="published", zorder=4)
+    for name, trial, marker in (("default", default_trial(trials), "D"), ("winner", winner_trial(trials), "*")):
         if trial is not None and pd.notna(trial["value"]):
-            style = {"color": colour[name], "markersize": 15 if mark == "*" else 8, "markeredgecolor": "white"}
-            axis.plot(trial[x], trial["value"], mark, label=name, zorder=5, **style)
+            style = {"color": colours[name], "markersize": 15 if marker == "*" else 8, "markeredgecolor": "white"}
+            axis.plot(trial[x], trial["value"], marker, label=name, zorder=5, **style)
 
 
 def _draw_curves(axis: Axes, trials: pd.DataFrame, epochs: pd.DataFrame) -> None:
-    colour = _colours()
+    colours = _colours()
     ended = trials[trials["state"].isin(["COMPLETE", "PRUNED"])]
     epochs = epochs.dropna()
     curves = {
@@ -109,64 +117,64 @@ def _draw_curves(axis: Axes, trials: pd.DataFrame, epochs: pd.DataFrame) -> None
             list(curves.values()),
             colors="0.6",
             linewidths=0.9,
-            alpha=0.1 if len(curves) > _MANY else 0.7,
-            rasterized=len(curves) > _MANY,
+            alpha=0.1 if len(curves) > _MAX_CURVES else 0.7,
+            rasterized=len(curves) > _MAX_CURVES,
             zorder=1,
         )
     )
     pruned = set(ended.loc[ended["state"] == "PRUNED", "number"])
-    for ends, mark, size in (
+    for ends, marker, size in (
         ([curve[-1] for trial, curve in curves.items() if trial in pruned], "x", 6),
         ([curve[-1] for trial, curve in curves.items() if trial not in pruned], ".", 4),
     ):
         if ends:
-            axis.plot(*np.transpose(ends), mark, color="0.45", markersize=size, zorder=2)
+            axis.plot(*np.transpose(ends), marker, color="0.45", markersize=size, zorder=2)
     for name, trial in (("default", default_trial(trials)), ("winner", winner_trial(trials))):
         if trial is not None and trial["number"] in curves:
             curve = curves[trial["number"]]
-            axis.plot(*curve.T, "o-", color=colour[name], linewidth=2.2, markersize=4, zorder=3)
+            axis.plot(*curve.T, "o-", color=colours[name], linewidth=2.2, markersize=4, zorder=3)
     axis.autoscale_view()
 
 
 def _colours() -> dict:
     palette = sns.color_palette("colorblind", 10)
-    chosen = {"trial": 0, "default": 1, "winner": 2, "failed": 3, "published": 4}
-    return {name: palette[place] for name, place in chosen.items()}
+    indices = {"trial": 0, "default": 1, "winner": 2, "failed": 3, "published": 4}
+    return {name: palette[index] for name, index in indices.items()}
 
 
 @styled
 def importance_figure(importances: pd.DataFrame, look: Look) -> Figure:
-    """Share of the variance of values that each parameter accounts for, as bars.
+    """Draw the share of the variance of values that each parameter explains, as bars.
 
     Parameters
     ----------
     importances
-        Table of this name; may be empty.
+        Table of this name. It may be empty.
     look
         Title and note.
     """
     if importances.empty:
-        return look.message("Too few complete trials, or all of one value: no importances.")
+        return look.message("No importances: there are too few complete trials, or all have the same value.")
     rows = importances.sort_values("importance", ascending=False)
     figure = Figure(figsize=(12, 1.3 + 0.32 * len(rows)), layout="constrained")
     axis = figure.subplots()
-    most = rows["trials"].max()
+    n_trials = rows["trials"].max()
     labels = [
-        short(name) + ("" if trials == most else f" ({trials:,} trials)")
-        for name, trials in zip(rows["parameter"], rows["trials"], strict=True)
+        short_name(parameter) + ("" if trials == n_trials else f" ({trials:,} trials)")
+        for parameter, trials in zip(rows["parameter"], rows["trials"], strict=True)
     ]
     sns.barplot(x=rows["importance"].to_numpy(), y=labels, color=_colours()["trial"], ax=axis)
-    axis.set(xlim=(0, 1), ylabel="", xlabel=f"importance (fANOVA, {most:,} complete trials)")
+    axis.set(xlim=(0, 1), ylabel="", xlabel=f"importance (fANOVA, {n_trials:,} complete trials)")
     axis.xaxis.set_major_formatter(PercentFormatter(1))
-    return look.on(figure)
+    return look.add_title(figure)
 
 
 @styled
 def parameter_slices(trials: pd.DataFrame, look: Look) -> Figure:
-    """Value of every trial against each searched parameter that took more than one value, one panel per parameter.
+    """Draw the value of every trial against each searched parameter that has at least two values.
 
-    Text and few distinct numbers are categories. Numbers that span a factor of ten have a logarithmic axis. A trial
-    that leaves a parameter out is not in its panel.
+    Text and few distinct numbers are categories. Numbers with a range of at least a factor of ten have a logarithmic
+    axis. A panel does not show trials that do not have its parameter.
 
     Parameters
     ----------
@@ -176,30 +184,30 @@ def parameter_slices(trials: pd.DataFrame, look: Look) -> Figure:
         Title and note.
     """
     ended = trials[trials["state"].isin(["COMPLETE", "PRUNED"]) & trials["value"].notna()]
-    names = [name for name in searched(ended) if ended[name].nunique() > 1]
+    names = [name for name in searched_parameters(ended) if ended[name].nunique() > 1]
     if not names:
         return look.message("No parameter has taken two values yet.")
     metric = SearchMetric.named(trials["metric"].iloc[0])
-    lines = -(-len(names) // _COLUMNS)
-    figure = Figure(figsize=(12, 0.6 + 2.6 * lines), layout="constrained")
-    axes = figure.subplots(lines, _COLUMNS, sharey=True, squeeze=False).ravel()
+    n_rows = -(-len(names) // _COLUMNS)
+    figure = Figure(figsize=(12, 0.6 + 2.6 * n_rows), layout="constrained")
+    axes = figure.subplots(n_rows, _COLUMNS, sharey=True, squeeze=False).ravel()
     for axis, name in zip(axes, names, strict=False):
         _draw_slice(axis, ended.dropna(subset=name), name)
-        axis.set_xlabel(short(name))
+        axis.set_xlabel(short_name(name))
         if metric.percent:
             axis.yaxis.set_major_formatter(PercentFormatter(1))
     for axis in axes[len(names) :]:
         axis.remove()
-    figure.legend(*_legend_of_all(axes[: len(names)]), loc="outside right center", frameon=False)
+    figure.legend(*_joint_legend(axes[: len(names)]), loc="outside right center", frameon=False)
     for axis in axes[: len(names) : _COLUMNS]:
         axis.set_ylabel("validation value")
-    return look.on(figure, f"validation {metric.label}")
+    return look.add_title(figure, f"validation {metric.label}")
 
 
 def _draw_slice(axis: Axes, rows: pd.DataFrame, name: str) -> None:
     values = rows[name]
     numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-    if numeric and (values.nunique() > _FEW or values.is_unique):
+    if numeric and (values.nunique() > _MAX_CATEGORIES or values.is_unique):
         rows = rows.assign(x=values.astype(float))
         if rows["x"].min() > 0 and rows["x"].max() / rows["x"].min() >= 10:
             axis.set_xscale("log")
@@ -209,14 +217,14 @@ def _draw_slice(axis: Axes, rows: pd.DataFrame, name: str) -> None:
         distinct = sorted(values.unique())
         jitter = np.random.default_rng(0).uniform(-0.2, 0.2, len(rows))
         rows = rows.assign(x=values.map(distinct.index).astype(float) + jitter)
-        axis.set_xticks(range(len(distinct)), [cell(value) for value in distinct])
+        axis.set_xticks(range(len(distinct)), [value_text(value) for value in distinct])
         axis.set_xlim(-0.5, len(distinct) - 0.5)
     _draw_points(axis, rows, "x")
 
 
-def _legend_of_all(axes: np.ndarray) -> tuple[list, list[str]]:
-    """Each label once: a panel whose trials leave its parameter out lacks some."""
-    found: dict = {}
+def _joint_legend(axes: np.ndarray) -> tuple[list, list[str]]:
+    """Collect each label of the panels once. A panel does not have all labels."""
+    handles: dict = {}
     for axis in axes:
-        found |= {label: handle for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
-    return list(found.values()), list(found)
+        handles |= {label: handle for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    return list(handles.values()), list(handles)

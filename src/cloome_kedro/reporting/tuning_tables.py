@@ -6,63 +6,92 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cloome_kedro.reporting.cells import ABSENT, text_lines
 from cloome_kedro.reporting.style import Look
-from cloome_kedro.reporting.tables import NOTHING, text_lines
 from cloome_kedro.reporting.tuning_metric import SearchMetric
 
-#: what trains the winner and reports it
+#: command that trains and evaluates the winner, and writes the report
 TRAIN_WINNER = "kedro run --pipelines tune_and_train,reporting"
-_WIDTH = 100  # of the terminal's lines
+_WIDTH = 100  # characters in a line of the terminal
 _STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "running", "WAITING": "waiting"}
 
 
-def searched(trials: pd.DataFrame) -> list[str]:
-    """Searched parameters: the columns whose name has a dot."""
+def searched_parameters(trials: pd.DataFrame) -> list[str]:
+    """List the searched parameters: the columns whose name contains a dot."""
     return [name for name in trials.columns if "." in name]
 
 
-def short(parameter: str) -> str:
-    """A parameter's name for axes, such as ``learning_rate`` of ``fit.learning_rate``."""
+def short_name(parameter: str) -> str:
+    """Shorten the name of a parameter for an axis.
+
+    Examples
+    --------
+    >>> short_name("fit.learning_rate"), short_name("objective.name")
+    ('learning_rate', 'objective.name')
+    """
     return parameter.removeprefix("fit.")
 
 
 def default_trial(trials: pd.DataFrame) -> dict | None:
-    """The trial of the default configuration; where it was repeated, the one that was completed or else the last."""
+    """Find the trial of the default configuration.
+
+    Parameters
+    ----------
+    trials
+        Table of this name.
+
+    Returns
+    -------
+    dict or None
+        If the trial was repeated, the complete one, or else the last one. None if there is no such trial.
+    """
     rows = trials[trials["source"] == "default"].sort_values("number")
     complete = rows[rows["state"] == "COMPLETE"]
-    found = (complete if len(complete) else rows).tail(1).to_dict("records")
-    return found[0] if found else None
+    return _last_row(complete if len(complete) else rows)
 
 
 def winner_trial(trials: pd.DataFrame) -> dict | None:
-    """The best trial; none before the first is complete."""
-    found = trials[trials["best"]].to_dict("records")
-    return found[0] if found else None
+    """Find the best trial. None if no trial is complete yet."""
+    return _last_row(trials[trials["best"]])
 
 
-def begun_again(trials: pd.DataFrame) -> pd.Series:
-    """Whether a later trial repeats this one, which was killed or interrupted."""
+def _last_row(trials: pd.DataFrame) -> dict | None:
+    rows = trials.tail(1).to_dict("records")
+    return rows[0] if rows else None
+
+
+def was_repeated(trials: pd.DataFrame) -> pd.Series:
+    """Check which trials were killed or interrupted, and repeated by a later trial."""
     first = trials["retry_of"].fillna(trials["number"].astype("Int64"))
     return trials["number"] < trials.groupby(first)["number"].transform("max")
 
 
 def search_text(trials: pd.DataFrame) -> str:
-    """What was searched, how far it is, and when, from the table ``trials`` with at least one row."""
+    """Describe the search: study, states of trials, dates, metric.
+
+    Parameters
+    ----------
+    trials
+        Table of this name with at least one row.
+    """
     first = trials.iloc[0]
-    again = begun_again(trials)
-    states = trials.loc[~again, "state"].value_counts()
+    repeated = was_repeated(trials)
+    states = trials.loc[~repeated, "state"].value_counts()
     counts = [f"{states[state]:,} {text}" for state, text in _STATES.items() if state in states]
-    text = f"Study {first['study']} of the model {first['tunes']}: {(~again).sum():,} trials, {', '.join(counts)}"
-    if again.any():
-        text += f"; {again.sum():,} killed or interrupted and begun again"
+    text = f"Study {first['study']}, model {first['tunes']}: {(~repeated).sum():,} trials ({', '.join(counts)})."
+    if number := repeated.sum():
+        text += (
+            f" In addition, {number:,} killed or interrupted {'trial was' if number == 1 else 'trials were'} repeated."
+        )
     started = trials["started"].dropna()
     if len(started):
         days = sorted({started.min()[:10], started.max()[:10]})
-        text += f". Run {'on' if len(days) == 1 else 'from'} {' to '.join(days)}"
-        text += f", {_duration(trials['seconds'].sum())} of training in all"
+        text += f" The trials ran {'on' if len(days) == 1 else 'from'} {' to '.join(days)}"
+        text += f", with {_duration(trials['seconds'].sum())} of training in total."
     metric = SearchMetric.named(first["metric"])
     return (
-        f"{text}. Maximised: {metric.label}, of the {first['n_validation']:,} validation compounds, at the best epoch."
+        f"{text} The search maximises validation {metric.label}, at the best epoch of a trial. The validation fold has"
+        f" {first['n_validation']:,} compounds."
     )
 
 
@@ -71,76 +100,125 @@ def _duration(seconds: float) -> str:
 
 
 def gain_text(trials: pd.DataFrame) -> str:
-    """Validation values of default and winner, and what their difference is worth."""
+    """Compare the validation values of default and winner, and explain the limits of this comparison.
+
+    Parameters
+    ----------
+    trials
+        Table of this name with at least one row.
+    """
     default, winner = default_trial(trials), winner_trial(trials)
     if winner is None:
         return "No trial is complete yet."
     metric = SearchMetric.named(winner["metric"])
-    found = f"{metric.text(winner['value'])} (trial {winner['number']}, epoch {winner['epoch']}, counted from 0)"
+    best = f"{metric.text(winner['value'])} (trial {winner['number']}, epoch {winner['epoch']}, counted from 0)"
     if default is None:
-        sentence = f"Winner: {found}; the default configuration was not among the trials."
+        comparison = f"Winner: {best}. The default configuration was not among the trials."
     elif default["number"] == winner["number"]:
-        return f"No trial was better than the default configuration: {found}."
+        return f"No trial was better than the default configuration: {best}."
     elif default["state"] != "COMPLETE":
-        sentence = f"Winner: {found}; the trial of the default configuration is {_STATES[default['state']]}."
+        comparison = f"Winner: {best}. The trial of the default configuration is {_STATES[default['state']]}."
     else:
         gain = metric.text(winner["value"] - default["value"], signed=True)
-        sentence = f"Default {metric.text(default['value'])}, winner {found}: {gain} on validation."
+        comparison = f"Default: {metric.text(default['value'])}. Winner: {best}. Difference on validation: {gain}."
     complete = (trials["state"] == "COMPLETE").sum()
     return (
-        f"{sentence} The best of {complete:,} trials by one validation fold is an optimistic figure: part of it is luck"
-        " that another fold would not repeat. No trial has seen the test fold."
+        f"{comparison} The best value of {complete:,} trials on one validation fold is optimistic. A part of it is"
+        " luck, which another fold would not repeat. No trial used the test fold."
     )
 
 
 def parameter_table(trials: pd.DataFrame) -> pd.DataFrame:
-    """Searched parameters of default and winner side by side, and the range over all trials, as text."""
+    """Tabulate the searched parameters of default and winner, and the values in all trials.
+
+    Parameters
+    ----------
+    trials
+        Table of this name.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per parameter, all cells are text.
+    """
     sides = {"default": default_trial(trials), "winner": winner_trial(trials)}
     table = [
         {"parameter": name}
-        | {side: NOTHING if trial is None else cell(trial[name]) for side, trial in sides.items()}
-        | {"of all trials": _range(trials[name].dropna())}
-        for name in searched(trials)
+        | {side: ABSENT if trial is None else value_text(trial[name]) for side, trial in sides.items()}
+        | {"all trials": _range(trials[name].dropna())}
+        for name in searched_parameters(trials)
     ]
-    return pd.DataFrame(table, columns=["parameter", *sides, "of all trials"])
+    return pd.DataFrame(table, columns=["parameter", *sides, "all trials"])
 
 
 def _range(values: pd.Series) -> str:
-    """``low – high`` of numbers, or what there is of few values."""
+    """Format the range of many different numbers as ``low – high``. Otherwise list the values."""
     distinct = sorted(set(values), key=lambda value: (isinstance(value, str), value))
-    many = len(distinct) > 4 or 2 < len(distinct) == len(values)
-    if many and not any(isinstance(value, str) for value in distinct):
-        return f"{cell(distinct[0])} – {cell(distinct[-1])}"
-    return ", ".join(map(cell, distinct)) or NOTHING
+    has_range = len(distinct) > 4 or 2 < len(distinct) == len(values)
+    if has_range and not any(isinstance(value, str) for value in distinct):
+        return f"{value_text(distinct[0])} – {value_text(distinct[-1])}"
+    return ", ".join(map(value_text, distinct)) or ABSENT
 
 
-def cell(value: Any) -> str:
-    """A parameter's value as it is written in YAML, to three digits; ``–`` where the trial leaves it out."""
+def value_text(value: Any) -> str:
+    """Format the value of a parameter as in YAML, with three significant digits.
+
+    Parameters
+    ----------
+    value
+        Text, number or boolean. A missing value means that the trial does not have the parameter. It becomes ``–``.
+
+    Examples
+    --------
+    >>> value_text(0.0043217), value_text(256.0), value_text(True)
+    ('0.00432', '256', 'true')
+    """
     if pd.isna(value):
-        return NOTHING
+        return ABSENT
     if isinstance(value, str | bool | np.bool_):
         return value if isinstance(value, str) else str(value).lower()
     return f"{value:.0f}" if float(value).is_integer() and abs(value) < 1e9 else f"{value:.3g}"
 
 
-def failure_table(trials: pd.DataFrame, most: int = 10) -> pd.DataFrame:
-    """Failed trials counted by reason, with an example each; not those that were begun again."""
-    failed = trials[(trials["state"] == "FAIL") & ~begun_again(trials)].fillna({"reason": "not known"})
+def failure_table(trials: pd.DataFrame, max_reasons: int = 10) -> pd.DataFrame:
+    """Count failed trials by reason, with one example per reason. Trials that were repeated do not count.
+
+    Parameters
+    ----------
+    trials
+        Table of this name.
+    max_reasons
+        Maximum number of reasons. Rarer ones are left out.
+    """
+    failed = trials[(trials["state"] == "FAIL") & ~was_repeated(trials)].fillna({"reason": "not known"})
     counted = failed.groupby("reason").agg(trials=("number", "size"), example=("number", "first")).reset_index()
-    counted = counted.sort_values("trials", ascending=False, kind="stable").head(most)
+    counted = counted.sort_values("trials", ascending=False, kind="stable").head(max_reasons)
     example = "trial " + counted["example"].astype(str)
     return counted.assign(example=example).astype({"trials": str})[["trials", "reason", "example"]]
 
 
 def search_summary(trials: pd.DataFrame, look: Look) -> str:
-    """The search for the terminal: states, gain, and the parameters of default and winner; empty without trials."""
+    """Describe the search for the terminal: states, gain, parameters of default and winner, failures.
+
+    Parameters
+    ----------
+    trials
+        Table of this name.
+    look
+        Note about the data.
+
+    Returns
+    -------
+    str
+        It is empty if there are no trials.
+    """
     if trials.empty:
         return ""
-    said = [line for text in (search_text(trials), gain_text(trials)) for line in textwrap.wrap(text, _WIDTH)]
-    lines = [f"Hyperparameter search, {trials['split'].iloc[0]} split{look.warning}", "", *said]
+    sentences = [line for text in (search_text(trials), gain_text(trials)) for line in textwrap.wrap(text, _WIDTH)]
+    lines = [f"Hyperparameter search, {trials['split'].iloc[0]} split{look.warning}", "", *sentences]
     if winner_trial(trials) is not None:
         lines += ["", *text_lines(parameter_table(trials), left=1)]
     for failure in failure_table(trials).to_dict("records"):
-        reason = f"{failure['trials']} failed, such as {failure['example']}: {failure['reason']}"
-        lines += ["", *textwrap.wrap(reason, _WIDTH, subsequent_indent="  ")]
+        failures = f"{failure['trials']} failed, such as {failure['example']}: {failure['reason']}"
+        lines += ["", *textwrap.wrap(failures, _WIDTH, subsequent_indent="  ")]
     return "\n".join(lines)
