@@ -1,10 +1,11 @@
-"""Compare all results of two data folders: whether a change of the code has changed what a study finds.
+"""Compare all results of two data folders, to see whether a change of the code has changed the results of a study.
 
 python benchmarks/compare_results.py BEFORE/data AFTER/data --screen virtual_screen
 
-Tables of metrics, differences, ranks and scores of every split, variant and seed are joined on all columns that say
-what a row is of. Printed are, for each kind of table, how many rows both have, which rows one has alone, and the
-largest difference of each number, by method. The exit status is 1 where a number differs by more than ``--tolerance``.
+Tables of metrics, differences, ranks and scores of every split, variant and seed are joined on all columns that
+identify a row. For each kind of table, the script prints the number of rows that are in both folders, the rows that are
+in one folder only, and the largest difference of each number, by method. The exit status is 1 if a number differs by
+more than ``--tolerance``.
 """
 
 import argparse
@@ -13,19 +14,19 @@ from pathlib import Path
 
 import pandas as pd
 
-#: kind of table -> columns of numbers; all others, but hashes and counts of samples, say what a row is of
+#: kind of table -> columns of numbers; all other columns, except hashes and numbers of samples, identify a row
 NUMBERS = {
     "metrics": ["value", "low", "high", "candidates", "n", "compounds", "successes", "spread", "chance"],
     "differences": ["difference", "low", "high", "n", "compounds"],
     "ranks": ["rank", "candidates"],
     "scores": ["c", "validation_auc", "auc", "f1", "average_precision", "mcc"],
 }
-#: words of tables up to version 0.1 -> words of later ones
+#: words in tables up to version 0.1 -> words in later tables
 RENAMED = {"structure retrieval": "image to compound", "image retrieval": "compound to image"}
 
 
 def read(data: Path, screen: str, kind: str) -> pd.DataFrame:
-    """All tables of one kind, indexed by what a row is of; each row once."""
+    """Read all tables of one kind, indexed by the columns that identify a row. Repeated rows are dropped."""
     tables = []
     for layer in ("07_model_output", "08_reporting"):
         folder = data / layer / screen
@@ -42,7 +43,7 @@ def read(data: Path, screen: str, kind: str) -> pd.DataFrame:
 
 
 def compare(before: pd.DataFrame, after: pd.DataFrame) -> float:
-    """Print what differs, and give the largest difference."""
+    """Print the differences; return the largest one."""
     for name, table, other in (("before", before, after), ("after", after, before)):
         alone = table.index[~table.index.isin(other.index)]
         print(f"  {len(table) - len(alone):,} rows in both, {len(alone):,} {name} only")
@@ -65,7 +66,7 @@ def compare(before: pd.DataFrame, after: pd.DataFrame) -> float:
 
 
 def main() -> int:
-    """Compare and print."""
+    """Compare and print; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("before", type=Path)
     parser.add_argument("after", type=Path)

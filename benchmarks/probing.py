@@ -1,13 +1,15 @@
-"""Time of ``fit_probes`` beside the published way of probing, on the pattern of a real label matrix, in one run.
+"""Compare the time of ``fit_probes`` with that of the published code, on a real label matrix.
 
 CLOOME_DATA=... python benchmarks/probing.py --level field --assays 12
 
-The published way (``linear_probing.py`` of ml-jku/cloome, with the C = 10 that its grid omits) goes through assays one
-by one: scikit-learn's ``LogisticRegression(max_iter=3000)`` for every C, scores of training and validation samples at
-every C, a refit. It is timed with one thread and with as many as scikit-learn takes by itself. ``fit_probes`` takes
-torch's default. Labels are those of ``$CLOOME_DATA/labels/label-matrix.mtx``; features are random unit vectors of 512
-values, moved along a direction of each assay that a compound is active or inactive in, by an assay's own strength;
-a compound's fields scatter about it. Compounds are split 60 : 20 : 20.
+The published code (``linear_probing.py`` of ml-jku/cloome, here also with C = 10, which its grid omits) processes
+assays one by one. For every C it fits scikit-learn's ``LogisticRegression(max_iter=3000)`` and scores the training and
+validation samples. Then it fits again with the best C. It is timed with one thread and with scikit-learn's default
+number of threads. ``fit_probes`` uses torch's default number of threads.
+
+Labels are those of ``$CLOOME_DATA/labels/label-matrix.mtx``. Features are random vectors of 512 values. For each label
+of a compound, its vector is moved along the direction of the assay, by the strength of the assay. The fields of a
+compound scatter around its vector. All features have length 1. Compounds are split 60 : 20 : 20.
 """
 
 import argparse
@@ -30,7 +32,7 @@ FIELDS, SIZE = 25, 512
 
 
 def samples(level: str, seed: int = 0) -> list[np.ndarray]:
-    """Features and labels of training, validation and test fold, in turns."""
+    """Make features and labels of the training fold, then those of the validation fold and the test fold."""
     matrix = scipy.io.mmread(Path(os.environ["CLOOME_DATA"]) / "labels" / "label-matrix.mtx").tocsr()
     generator = np.random.default_rng(seed)
     compounds, assays = matrix.shape
@@ -54,7 +56,7 @@ def samples(level: str, seed: int = 0) -> list[np.ndarray]:
 
 
 def scores(classifier, features, labels, rows, assay) -> float:
-    """Accuracy, AUC, MCC and F1, of which the AUC is returned."""
+    """Compute accuracy, AUC, MCC and F1, as the published code does; return the AUC."""
     predictions = classifier.predict(features[rows])
     probabilities = classifier.predict_proba(features[rows])
     target = labels[rows, assay]
@@ -65,7 +67,7 @@ def scores(classifier, features, labels, rows, assay) -> float:
 
 
 def published(train, train_labels, validation, validation_labels, test, test_labels) -> dict[int, tuple[float, float]]:
-    """C and test AUC of each assay, computed as the published loop does."""
+    """Compute C and test AUC of each assay as the published loop does."""
     result = {}
     for assay in tqdm(range(train_labels.shape[1]), desc="published", unit="assay"):
         rows = [
@@ -89,7 +91,7 @@ def published(train, train_labels, validation, validation_labels, test, test_lab
 
 
 def converged(c: float, assay: int, train, train_labels, validation, validation_labels, test, test_labels) -> float:
-    """Test AUC of scikit-learn's solution at one C, solved in float64 until its gradient vanishes."""
+    """Compute the test AUC of scikit-learn's solution at one C, in float64 and iterated until it converges."""
     features = [np.asarray(values, np.float64) for values in (train, validation)]
     labels = [values[:, assay] for values in (train_labels, validation_labels)]
     known = [~np.isnan(values) for values in labels]
@@ -102,7 +104,7 @@ def converged(c: float, assay: int, train, train_labels, validation, validation_
 
 
 def main(level: str, assays: int) -> None:
-    """Print times, their ratios and how far the results are apart."""
+    """Print times, their ratios, and the differences of the results."""
     warnings.simplefilter("ignore", ConvergenceWarning)
     data = samples(level)
     classes = np.array([[(labels == kind).sum(axis=0) for kind in (0, 1)] for labels in data[1::2]])
@@ -141,7 +143,12 @@ def main(level: str, assays: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--level", choices=["compound", "field", "both"], default="both")
-    parser.add_argument("--assays", type=int, default=12, help="how many, evenly by number of labels (all: 209)")
+    parser.add_argument(
+        "--assays",
+        type=int,
+        default=12,
+        help="number of assays, spread evenly over the numbers of labels (209 are all)",
+    )
     arguments = parser.parse_args()
     for each in ["compound", "field"] if arguments.level == "both" else [arguments.level]:
         main(each, arguments.assays)

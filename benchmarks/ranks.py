@@ -1,8 +1,8 @@
-"""Time and memory of ``match_ranks`` beside those of the plain matrix product of the same blocks.
+"""Compare time and memory of ``match_ranks`` with those of the plain matrix product of the same blocks.
 
 python benchmarks/ranks.py --queries 20000 --candidates 200000 --size 512
 
-Ranking is measured in a process of its own, whose peak memory is that of the vectors and of ranking them.
+Ranking is measured in a separate process, so that its peak memory is that of the vectors and of the ranking.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from cloome_kedro.evaluation.ranks import _CANDIDATE_BLOCK, _QUERY_BLOCK, match_
 
 
 def vectors(n: int, m: int, size: int, noise: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Unit queries (n, size), candidates (m, size) and matches: queries are their matches and noise."""
+    """Make queries (n, size), candidates (m, size) and matches. A query is its match plus noise, scaled to length 1."""
     generator = np.random.default_rng(0)
     candidates = generator.standard_normal((m, size), dtype=np.float32)
     candidates /= np.sqrt(np.einsum("ij,ij->i", candidates, candidates))[:, None]
@@ -29,7 +29,7 @@ def vectors(n: int, m: int, size: int, noise: float) -> tuple[np.ndarray, np.nda
 
 
 def product(queries: np.ndarray, candidates: np.ndarray) -> None:
-    """All scores, a block at a time, none kept."""
+    """Compute all scores, block by block, without keeping them."""
     scores = np.empty((_QUERY_BLOCK, _CANDIDATE_BLOCK), np.float32)
     for left in range(0, len(candidates), _CANDIDATE_BLOCK):
         block = candidates[left : left + _CANDIDATE_BLOCK]
@@ -39,7 +39,10 @@ def product(queries: np.ndarray, candidates: np.ndarray) -> None:
 
 
 def measure(n: int, m: int, size: int, noise: float, repeats: int) -> dict:
-    """Best of ``repeats`` times, in seconds, taken in turns so that a busy machine slows both; peak memory in GiB."""
+    """Measure the shortest of ``repeats`` times, in seconds, and the peak memory, in GiB.
+
+    The two computations take turns, so that other load on the machine slows both.
+    """
     queries, candidates, match = vectors(n, m, size, noise)
     times = {"match_ranks": float("inf"), "product": float("inf")}
     for _ in range(repeats):
@@ -59,13 +62,15 @@ def measure(n: int, m: int, size: int, noise: float, repeats: int) -> dict:
 
 
 def main() -> None:
-    """Print one line an embedding: one that finds most matches, and one that finds few."""
+    """Print one line per noise level: little noise, where most matches have rank 1, and much noise."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--queries", type=int, default=2_000)
     parser.add_argument("--candidates", type=int, default=20_000)
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--noise", type=float, nargs="+", default=[0.15, 1.0], help="of queries; the more, the worse")
+    parser.add_argument(
+        "--noise", type=float, nargs="+", default=[0.15, 1.0], help="noise of queries; more noise gives worse ranks"
+    )
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:

@@ -2,10 +2,10 @@
 
 PYTHONPATH=src python benchmarks/train_gpu.py [--plain] [--json FILE]
 
-The study's own ``fit`` trains a ResNet-50 and four layers of 1,024 on crops of 320 pixels out of memory-mapped uint8
-plate files. It needs torch, torchvision, lightning-fabric, numpy, safetensors and tqdm, no installation of the project.
-For a card of 24 GB: ``--micro-batch-size 64``. Fields just written are in the system's cache: a disk shows only where
-they are more than the memory holds.
+It runs ``fit``, the training of the study, with a ResNet-50 and an MLP of four layers of 1,024, on crops of 320 pixels
+from memory-mapped uint8 plate files. It needs torch, torchvision, lightning-fabric, numpy, safetensors and tqdm, but no
+installation of the project. For a card with 24 GB use ``--micro-batch-size 64``. New fields are still in the cache of
+the operating system, so the speed of the disk matters only if the fields exceed the memory.
 """
 
 import argparse
@@ -39,19 +39,19 @@ from cloome_kedro.learning.validation import Validation
 from cloome_kedro.learning.views.images import Images
 from cloome_kedro.learning.views.morgan import Fingerprints, Morgan
 
-BITS, CHANNELS, ROWS = 8192, 5, 384  # rows: fields in a plate file
+BITS, CHANNELS, ROWS = 8192, 5, 384  # ROWS: fields per plate file
 OBJECTIVE = InfoNCE()
 
 
 @cache
 def plate(path: Path) -> np.ndarray:
-    """Fields of a file, mapped once in each process."""
+    """Map the fields of a file, once in each process."""
     return np.asarray(np.load(path, mmap_mode="r"))
 
 
 @dataclass(frozen=True)
 class Store:
-    """Plate files of ``ROWS`` random fields each; ``store(positions)`` reads as the study's reader does."""
+    """Plate files of ``ROWS`` random fields each; ``store(positions)`` reads fields like the plate store of a study."""
 
     folder: Path
 
@@ -73,7 +73,7 @@ class Store:
 
 
 def measure(fields: np.ndarray, compounds: np.ndarray) -> dict[str, float]:
-    """Top-1, and the peak memory so far: this runs where the first device's process can tell it."""
+    """Measure top-1 accuracy and the peak memory so far; it runs in the process of the first device."""
     top1 = np.mean((fields @ compounds.T).argmax(axis=1) == np.arange(len(fields)))
     if torch.cuda.is_initialized():
         peak = torch.cuda.max_memory_allocated()
@@ -89,7 +89,7 @@ def make_model(width: int) -> PairModel:
 
 
 def make_data(store: Store, fields: int, crop: int, shown: int) -> PairData:
-    """Every field shows a compound of its own. An eighth validates; an epoch shows ``shown`` of the others, in turn."""
+    """Pair every field with another compound. An eighth of them validates; ``shown`` of the others are an epoch."""
     positions, morgan = np.arange(fields), Morgan(bits=BITS)
     packed = np.random.default_rng(1).integers(0, 256, (fields, BITS // 8), dtype=np.uint8)
     fingerprints = Fingerprints(packed, {"radius": morgan.radius, "bits": BITS, "chirality": morgan.chirality})
@@ -106,7 +106,7 @@ def make_data(store: Store, fields: int, crop: int, shown: int) -> PairData:
 
 
 def measure_fit(folder: Path, options: argparse.Namespace, config: FitConfig) -> dict[str, float]:
-    """Train, and tell the epochs after the first, which compiles and warms up."""
+    """Train, and measure the epochs after the first one, which includes compilation and warm-up."""
     data = make_data(Store(folder), options.fields, options.crop, options.steps * config.batch_size)
     state = FitState(folder / "fit_state")
     begin = time.perf_counter()
@@ -128,9 +128,9 @@ def measure_fit(folder: Path, options: argparse.Namespace, config: FitConfig) ->
 
 
 def measure_plain(options: argparse.Namespace, config: FitConfig) -> float:
-    """Images/s of model and optimiser alone on one device, on a batch that lies there ready: what is left to gain.
+    """Measure images per second of model and optimiser alone, on one device and a batch that is already there.
 
-    With micro-batches each is contrasted within itself, so none runs twice.
+    This is the upper limit of the speed of training. Each micro-batch is contrasted within itself and runs only once.
     """
     fabric = Fabric(accelerator=config.accelerator, devices=1, precision=config.precision)
     torch.compiler.reset()
@@ -175,28 +175,32 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("--accelerator", default="auto", help="as lightning-fabric names it")
+    parser.add_argument("--accelerator", default="auto", help="as in lightning-fabric")
     parser.add_argument("--devices", type=int, default=1)
     parser.add_argument("--precision", default="bf16-mixed", choices=["32-true", "bf16-mixed", "16-mixed"])
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True, help="torch.compile")
     parser.add_argument("--batch-size", type=int, default=256)
-    parser.add_argument("--micro-batch-size", type=int, help="pairs that a device holds activations of at a time")
+    parser.add_argument("--micro-batch-size", type=int, help="pairs whose activations a device holds at the same time")
     parser.add_argument("--crop", type=int, default=320)
-    parser.add_argument("--width", type=int, default=64, help="of the ResNet-50")
-    parser.add_argument("--fields", type=int, default=4 * ROWS, help="on disk, 1.8 MB each; an eighth validates")
+    parser.add_argument("--width", type=int, default=64, help="width of the ResNet-50")
+    parser.add_argument("--fields", type=int, default=4 * ROWS, help="fields on disk, 1.8 MB each; an eighth validates")
     parser.add_argument("--field-size", type=int, nargs=2, default=(520, 696), metavar=("HEIGHT", "WIDTH"))
-    parser.add_argument("--steps", type=int, default=30, help="in an epoch")
-    parser.add_argument("--epochs", type=int, default=3, help="the first is not counted")
+    parser.add_argument("--steps", type=int, default=30, help="steps per epoch")
+    parser.add_argument("--epochs", type=int, default=3, help="epochs; the first one is not counted")
     parser.add_argument(
-        "--folder", type=Path, help="where the fields are written for the time of the run: a disk to test"
+        "--folder", type=Path, help="folder for the fields during the run, such as one on a disk to test"
     )
-    parser.add_argument("--plain", action="store_true", help="also measure the step alone, on a batch on the device")
-    parser.add_argument("--json", type=Path, help="write settings and figures there")
+    parser.add_argument(
+        "--plain",
+        action="store_true",
+        help="also measure the training step alone, on a batch that is already on the device",
+    )
+    parser.add_argument("--json", type=Path, help="file for settings and results")
     options = parser.parse_args(arguments)
     if options.epochs < 2:
-        parser.error("--epochs: the first is not counted, so two are needed")
+        parser.error("--epochs must be at least 2, since the first epoch is not counted")
     if options.fields < 4:
-        parser.error("--fields: four are needed, two of them to validate")
+        parser.error("--fields must be at least 4, since two of them validate")
     return options
 
 
@@ -229,7 +233,7 @@ def main(arguments: list[str] | None = None) -> None:
     for key, value in figures.items():
         print(f"{key:<32}{value:.3f}")
     if not all(map(math.isfinite, figures.values())):
-        raise SystemExit("a figure is not finite")
+        raise SystemExit("a result is not finite")
 
 
 if __name__ == "__main__":

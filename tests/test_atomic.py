@@ -84,7 +84,7 @@ def test_remains_are_removed_of_the_one_file_only(tmp_path):
 
     remove_parts(tmp_path / "P1.npy")
     assert remaining() == {"of the living", "of another file", "of no process"}
-    remove_parts(tmp_path / "P1.npy", of_running=True)
+    remove_parts(tmp_path / "P1.npy", include_running=True)
     assert remaining() == {"of another file", "of no process"}
 
 

@@ -111,7 +111,7 @@ def test_published_fields_are_embedded_by_the_published_formula(published, tenso
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
     cropped = published_file.images_by_formula(tensors, torch.from_numpy(images[..., 3:227, 8:232]))
     np.testing.assert_allclose(published.embed_fields(images, crop=224), cropped, rtol=0, atol=1e-5)
-    with pytest.raises(ValueError, match="crop of 231 px does not fit"):
+    with pytest.raises(ValueError, match="crop of 231 pixels is larger than"):
         published.embed_fields(images, crop=231)
 
 
@@ -206,7 +206,7 @@ def test_bad_fields_are_named(published, tmp_path):
     for one_field in (groups[0], [str(path) for path in groups[0]], list(raw_fields(2))):
         with pytest.raises(TypeError, match=r"one array .* or N sequences of five image files each"):
             published.embed_fields(one_field)
-    with pytest.raises(ValueError, match="field 1: 4 files; needed are Mito, ER, RNA, AGP, DNA"):
+    with pytest.raises(ValueError, match="field 1 has 4 files; it needs one each for Mito, ER, RNA, AGP, DNA"):
         published.embed_fields([groups[0], groups[1][:4]])
     groups[2][3].unlink()
     with pytest.raises(ValueError, match=r"field 2: channel AGP: field2_3\.tif does not exist"):
@@ -225,20 +225,25 @@ def test_what_is_not_a_checkpoint_is_named(tmp_path, load_own):
     with pytest.raises(ValueError, match="leave out `config`"):
         Cloome.load(tmp_path / "checkpoint", config=tmp_path / "RN50.json")
     model.checkpoint.config["views"]["field"]["storage"]["channels"].reverse()
-    with pytest.raises(ValueError, match="the checkpoint's channels are"):
+    with pytest.raises(ValueError, match=r"the channels of the checkpoint are \['DNA', .*, but must be \['Mito', "):
         Cloome(model.checkpoint)
 
 
 @pytest.mark.parametrize(
     ("views", "seen"),
     [
-        ({"field": Profiles(("area",), (0.0,), (1.0,)), "compound": Morgan()}, "profiles of fields and morgan of"),
-        ({"field": OURS, "compound": OURS}, "images of fields and images of"),
+        (
+            {"field": Profiles(("area",), (0.0,), (1.0,)), "compound": Morgan()},
+            "fields as profiles and compounds as morgan",
+        ),
+        ({"field": OURS, "compound": OURS}, "fields as images and compounds as images"),
     ],
 )
 def test_a_model_that_sees_something_else_is_refused(views, seen):
     checkpoint = Checkpoint(describe(ARCHITECTURE, views, None, None), {})
-    with pytest.raises(ValueError, match=f"sees {seen} compounds: images and Morgan fingerprints are needed here"):
+    with pytest.raises(
+        ValueError, match=f"sees {seen}. `Cloome` needs a model that sees images and Morgan fingerprints"
+    ):
         Cloome(checkpoint, device="cpu")
 
 

@@ -117,7 +117,7 @@ def test_a_setting_of_another_encoder_can_be_taken_back(tmp_path):
     merged = loader["parameters"]["compound"]["encoder"]
     model = configured("parameters")["models"]["cloome"]
     with pytest.raises(
-        pydantic.ValidationError, match="encoder linear: there is no setting layers; it has bias, start"
+        pydantic.ValidationError, match="encoder linear: there is no setting layers; its settings are: bias, start"
     ):
         ModelParameters.model_validate({**model, "compound": {"view": "morgan", "encoder": merged}})
     taken_back = {"view": "morgan", "encoder": merged | {"layers": None}}
@@ -150,7 +150,7 @@ def test_intensities_by_name_or_number_survive_the_merge_of_environments(tmp_pat
     group = {"screen": "s", "sources": [source()], **loader["parameters"]["ingestion"]}
     ingestion = IngestionParameters.model_validate(group)
     numbers = dict(zip(("outlier_percent", "scale"), expected, strict=True))
-    assert dataclasses.asdict(ingestion.storage.numbers) == numbers
+    assert dataclasses.asdict(ingestion.storage.intensity_values) == numbers
     assert dataclasses.asdict(ingestion.storage)["intensity"] == numbers, "what a checkpoint keeps"
     assert ingestion.model_dump(mode="json")["storage"]["intensity"] == numbers
 
@@ -168,7 +168,7 @@ def test_intensities_that_say_too_little_are_refused():
         ingestion(intensity="published")
     with pytest.raises(pydantic.ValidationError, match=r"storage\.intensity\.Intensity\.scale"):
         ingestion(intensity={"outlier_percent": 0.1})
-    assert ingestion().storage.numbers.outlier_percent == 0.0028
+    assert ingestion().storage.intensity_values.outlier_percent == 0.0028
 
 
 def test_what_is_there_twice_counts_once():
@@ -188,7 +188,7 @@ def test_errors_name_the_key():
         SplitParameters(train=0.5, validation=0.1, test=0.1)
     with pytest.raises(pydantic.ValidationError, match="sources"):
         IngestionParameters(screen="mine", sources=[], storage={})
-    with pytest.raises(pydantic.ValidationError, match="the name virtual is there twice"):
+    with pytest.raises(pydantic.ValidationError, match="the name virtual occurs twice"):
         IngestionParameters(screen="mine", sources=[source(), source()], storage={})
     with pytest.raises(pydantic.ValidationError, match="size must be at least 1 pixel"):
         ingestion(size=(0, 64))

@@ -197,7 +197,7 @@ def test_a_model_can_be_written_with_names_alone():
         "short": {"field": {"view": "profiles", "encoder": "mlp"}, "compound": {"view": "morgan", "encoder": "mlp"}}
     }
     model = Model.configured("short", entries)
-    assert model == Model("short", ("field_profiles",), ("fingerprints",), sees_images=False, learns_fields=True)
+    assert model == Model("short", ("field_profiles",), ("fingerprints",), sees_images=False, trains_field_encoder=True)
     assert model.sources == ("field_profiles", "fingerprints")
 
 
@@ -210,7 +210,7 @@ def test_an_unknown_split_is_refused():
 
 
 def test_an_unknown_model_is_refused():
-    message = "globals.yml, models: clome has no entry in parameters, only cloome, bilinear, profiles"
+    message = "globals.yml, models: there is no model clome; the parameters `models` have cloome, bilinear, profiles"
     with pytest.raises(ValueError, match=message):
         registered(models={"clome": "CLOOME"})
 

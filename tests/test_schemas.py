@@ -108,7 +108,9 @@ def test_labels_are_1_0_or_missing_for_assays_of_any_name():
 
 @pytest.mark.parametrize("columns", [{}, {"compound_id": ["a"], "inchikey": [KEYS[0]]}])
 def test_assay_labels_name_compounds_in_one_way(columns):
-    with pytest.raises(pandera.errors.SchemaError, match="one of the columns compound_id and inchikey, not both"):
+    with pytest.raises(
+        pandera.errors.SchemaError, match="either the column compound_id or the column inchikey, not both"
+    ):
         schemas.assay_labels.validate(pd.DataFrame({"assay": [1.0], **columns}))
     for name, value in {"compound_id": "a", "inchikey": KEYS[0]}.items():
         schemas.assay_labels.validate(pd.DataFrame({"assay": [1.0], name: [value]}))

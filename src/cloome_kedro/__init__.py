@@ -1,10 +1,10 @@
-"""One embedding space for Cell Painting images and chemical structures: CLOOME as a Kedro project."""
+"""CLOOME as a Kedro project: one embedding space for Cell Painting images and chemical structures."""
 
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str):
-    """Give `Cloome`, imported when it is first asked for: importing the package itself imports nothing."""
+    """Import `Cloome` when it is first used, so that importing the package loads no other library."""
     if name == "Cloome":
         from cloome_kedro.inference import Cloome
 

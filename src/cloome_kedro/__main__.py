@@ -1,4 +1,7 @@
-"""``cloome`` and ``python -m cloome_kedro``: ``kedro run`` with the same options, from the project's folder."""
+"""The commands ``cloome`` and ``python -m cloome_kedro``.
+
+They are ``kedro run`` with the same options. Start them in the project's folder.
+"""
 
 import sys
 from pathlib import Path
@@ -12,7 +15,8 @@ def main(*args, **kwargs):
 
     Returns
     -------
-    whatever the command returns; in a shell the process ends with its exit status.
+    The result of the command, in an interactive Python session. In a shell, the process ends with the command's exit
+    status.
     """
     package = Path(__file__).parent.name
     configure_project(package)

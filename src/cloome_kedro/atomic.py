@@ -1,4 +1,4 @@
-"""Writing under a temporary name, then renaming: a killed run leaves nothing half-written under its final name."""
+"""Write under a temporary name, then rename, so that a killed run leaves no incomplete file under the final name."""
 
 import os
 import shutil
@@ -10,9 +10,19 @@ from pathlib import Path
 
 @contextmanager
 def replace_file(path: Path) -> Iterator[Path]:
-    """Give a path beside ``path``, with its suffix, whose file takes the place of ``path`` when the block ends well.
+    """Replace a file as a whole.
 
-    Files left by processes that no longer run on this machine are removed.
+    The block gets the path of a temporary file in the same folder, with the same suffix. This file replaces ``path`` if
+    the block ends without an error. Temporary files of processes that no longer run on this machine are removed.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     with replace_file(Path(folder, "table.csv")) as part:
+    ...         _ = part.write_text("a,b")
+    ...     Path(folder, "table.csv").read_text()
+    'a,b'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_parts(path)
@@ -25,24 +35,33 @@ def replace_file(path: Path) -> Iterator[Path]:
 
 
 def part_of(path: Path) -> Path:
-    """Temporary name beside ``path``, with its suffix.
+    """Path of the temporary file of ``path``: in the same folder, with the same suffix.
 
-    It has the number of this process: a process that outlives a killed run does not write into the next run's file.
+    The name contains the number of this process. A process that outlives a killed run therefore does not write into the
+    file of the next run.
     """
     return path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
 
 
-def remove_parts(path: Path, of_running: bool = False) -> None:
-    """Remove temporary files of ``path`` whose processes have ended, with ``of_running`` also those of other ones."""
-    for left in path.parent.glob(f".{escape(path.stem)}.*.part{escape(path.suffix)}"):
-        # a file whose stem begins with that of ``path`` and a dot leaves more than a number here
-        process = left.name.removeprefix(f".{path.stem}.").removesuffix(f".part{path.suffix}")
-        if process.isdecimal() and (of_running or not _runs(int(process))):
-            left.unlink(missing_ok=True)
+def remove_parts(path: Path, include_running: bool = False) -> None:
+    """Remove temporary files of ``path``.
+
+    Parameters
+    ----------
+    path
+        The final path.
+    include_running
+        Whether files of running processes are removed, too. Otherwise only those of ended processes are.
+    """
+    for part in path.parent.glob(f".{escape(path.stem)}.*.part{escape(path.suffix)}"):
+        # The pattern also matches temporary files of "P1.2.npy" for the path "P1.npy": there this is not a number.
+        process = part.name.removeprefix(f".{path.stem}.").removesuffix(f".part{path.suffix}")
+        if process.isdecimal() and (include_running or not _is_running(int(process))):
+            part.unlink(missing_ok=True)
 
 
-def _runs(process: int) -> bool:
-    if os.name != "posix":  # elsewhere signal 0 ends the process
+def _is_running(process: int) -> bool:
+    if os.name != "posix":  # on other systems, signal 0 would end the process
         return True
     try:
         os.kill(process, 0)
@@ -55,10 +74,11 @@ def _runs(process: int) -> bool:
 
 @contextmanager
 def replace_folder(folder: Path) -> Iterator[Path]:
-    """Give an empty folder beside ``folder`` that takes its place when the block ends well.
+    """Replace a folder as a whole.
 
-    A folder cannot be replaced in one step, so the old one is moved aside first: a kill between the two leaves it
-    complete, under the name ``.<name>.old``.
+    The block gets the path of an empty folder beside ``folder``. It replaces ``folder`` if the block ends without an
+    error. A folder cannot be replaced in one step, so the old folder is renamed first. If the process is killed between
+    the two steps, the complete old folder is still there under the name ``.<name>.old``.
     """
     part, old = folder.with_name(f".{folder.name}.part"), folder.with_name(f".{folder.name}.old")
     shutil.rmtree(part, ignore_errors=True)

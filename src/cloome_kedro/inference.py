@@ -1,4 +1,4 @@
-"""`Cloome`: embeddings of fields and structures by a trained or a published model, without Kedro."""
+"""`Cloome` embeds fields and structures with a trained or a published model. It does not need Kedro."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ from cloome_kedro.learning.published import read_published
 from cloome_kedro.learning.views.images import Images
 from cloome_kedro.learning.views.morgan import Fingerprints, Morgan
 
-#: fields as an array, or the five image files of each
+#: fields as an array, or the five image files of each field
 Fields = np.ndarray | Sequence[Sequence[str | Path]]
 
 
@@ -30,14 +30,15 @@ class Cloome:
     Parameters
     ----------
     checkpoint : cloome_kedro.learning.checkpoint.Checkpoint
-        The model, and what it expects of its input.
+        The model, and how its input is prepared.
     device : str or torch.device
-        ``auto`` finds an accelerator.
+        Device that computes; ``auto`` takes an accelerator if there is one.
 
     Raises
     ------
     ValueError
-        If the model does not see images and Morgan fingerprints, or its channels are others.
+        If the views of the model are not images and Morgan fingerprints, or if its channels are not Mito, ER, RNA, AGP,
+        DNA in this order.
 
     Examples
     --------
@@ -50,14 +51,14 @@ class Cloome:
         self.device = find_device() if device == "auto" else torch.device(device)
         images, fingerprints = checkpoint.view("field"), checkpoint.view("compound")
         if not isinstance(images, Images) or not isinstance(fingerprints, Morgan):
-            seen = [checkpoint.config["views"][side]["name"] for side in ("field", "compound")]
+            views = [checkpoint.config["views"][side]["name"] for side in ("field", "compound")]
             raise ValueError(
-                f"the checkpoint's model sees {seen[0]} of fields and {seen[1]} of compounds: images and Morgan "
-                "fingerprints are needed here"
+                f"the model of the checkpoint sees fields as {views[0]} and compounds as {views[1]}. `Cloome` needs a "
+                "model that sees images and Morgan fingerprints"
             )
         storage = dict(images.storage)
         if (channels := storage.pop("channels")) != list(CHANNELS):
-            raise ValueError(f"the checkpoint's channels are {channels}; fields are stacked as {list(CHANNELS)}")
+            raise ValueError(f"the channels of the checkpoint are {channels}, but must be {list(CHANNELS)}")
         size = storage.pop("size")
         self._storage = Storage(
             **storage | {"intensity": Intensity(**storage["intensity"]), "size": tuple(size) if size else None}
@@ -66,60 +67,86 @@ class Cloome:
 
     @classmethod
     def load(cls, path: str | Path, config: str | Path | None = None, device: str | torch.device = "auto") -> "Cloome":
-        """Load a checkpoint folder of this project, or a published ``.pt`` file (optionally with its model's JSON).
+        """Load a checkpoint folder of this project, or a published ``.pt`` file.
+
+        Parameters
+        ----------
+        path
+            The folder or file.
+        config
+            JSON file with the settings of a published model, to check them (optional).
+        device
+            As for the class.
 
         Raises
         ------
         ValueError
-            If it is neither, or is damaged; see `cloome_kedro.learning.published.read_published`.
+            If the folder or file is not a checkpoint or is damaged; see
+            `cloome_kedro.learning.published.read_published`.
         """
         if not Path(path).is_dir():
             return cls(read_published(path, config), device)
         if config is not None:
-            raise ValueError(f"{path} is a checkpoint folder, which has its own config.json: leave out `config`")
+            raise ValueError(f"{path} is a checkpoint folder, which contains its config.json: leave out `config`")
         return cls(load(Path(path)), device)
 
     def embed_fields(self, fields: Fields, crop: int | None = None, batch_size: int = 64) -> np.ndarray:
-        """Embed fields: (N, d) float32; rows have length 1 unless the model was trained otherwise.
+        """Embed fields.
 
         Parameters
         ----------
         fields
-            (N, 5, H, W) in the order Mito, ER, RNA, AGP, DNA: uint8 as stored by ingestion, or uint16 as the microscope
-            gives them; or N sequences of five image files in that order, all of one size and bit depth. uint16 arrays
-            and files are brought to 8 bits, cropped and resized as the checkpoint's training fields were. Where its
-            thresholds are those of a plate, the fields of one call are taken as one plate.
+            An array (N, 5, H, W), or N sequences of five image files. The order of the channels is Mito, ER, RNA, AGP,
+            DNA. An array is uint8 as stored by ingestion, or uint16 as the microscope gives it. All files have the same
+            size and bit depth. uint16 arrays and files are scaled to 8 bits, cropped and resized as the training fields
+            of the checkpoint were. If the checkpoint has one threshold per plate, all fields of the call count as one
+            plate.
         crop
-            Side of the central square that the encoder sees, in pixels. None: what the checkpoint says, which is the
-            whole field for published ones.
+            Side of the central square that the encoder sees, in pixels. None: the crop of the checkpoint; for published
+            checkpoints this is the whole field.
         batch_size
-            Fields at a time.
+            Number of fields per batch.
+
+        Returns
+        -------
+        (N, d) float32. Rows have length 1, except if the model was trained without normalisation.
 
         Raises
         ------
         ValueError
-            If the fields have another shape, a file is unreadable (named), or the crop is too large.
+            If the fields have another shape, a file is unreadable (the message names it), or the crop is too large.
         TypeError
-            If fields are neither files nor one array of uint8 or uint16.
+            If ``fields`` is neither an array of uint8 or uint16 nor sequences of files.
         """
         view = self._images if crop is None else dataclasses.replace(self._images, crop=crop)
         embed = Embedder(self._model, batch_size, self.device, progress=len(fields) > batch_size)
-        return embed("field", self._stored(fields), len(fields), view)
+        return embed("field", self._reader(fields), len(fields), view)
 
     def embed_structures(self, smiles: Sequence[str], batch_size: int = 4096) -> np.ndarray:
-        """Embed structures: (N, d) float32; rows have length 1 unless the model was trained otherwise.
+        """Embed structures.
 
-        Structures are standardised as in training. For a published checkpoint they are taken as given.
+        Parameters
+        ----------
+        smiles
+            N SMILES. They are standardised as in training, except for published checkpoints.
+        batch_size
+            Number of structures per batch.
+
+        Returns
+        -------
+        (N, d) float32. Rows have length 1, except if the model was trained without normalisation.
 
         Raises
         ------
         ValueError
-            Naming the first SMILES that cannot be read, and its position.
+            If a SMILES cannot be read. The message names the first such SMILES and its position.
+        TypeError
+            If ``smiles`` is a single string.
         """
         if isinstance(smiles, str):
             raise TypeError(f"a list of SMILES is expected, not the single string {smiles!r}")
         standardise = self.checkpoint.config.get("source") != "published"
-        texts = [_readable(position, text, standardise) for position, text in enumerate(smiles)]
+        texts = [_checked_smiles(position, text, standardise) for position, text in enumerate(smiles)]
         settings = dataclasses.asdict(self._fingerprints)
         fingerprints = Fingerprints(pack(morgan(texts, **settings)), settings)
         rows = self._fingerprints.rows({"structure_row": np.arange(len(texts))}, {"fingerprints": fingerprints})
@@ -127,57 +154,73 @@ class Cloome:
         return embed("compound", rows.read, len(texts), self._fingerprints)
 
     def similarity(self, fields: Fields, structures: np.ndarray | Sequence[str]) -> np.ndarray:
-        """Similarity (fields, structures) float32, the cosine for rows of length 1.
+        """Compute the similarity of every field to every structure.
 
-        Each side is as for the methods above, or its embeddings.
+        Parameters
+        ----------
+        fields
+            As for :meth:`embed_fields`, or embeddings (N, d).
+        structures
+            As for :meth:`embed_structures`, or embeddings (M, d).
+
+        Returns
+        -------
+        (N, M) float32: the dot product of the embeddings, which is the cosine for embeddings of length 1.
         """
-        images = fields if _is_embedding(fields) else self.embed_fields(fields)
-        compounds = structures if _is_embedding(structures) else self.embed_structures(list(structures))
-        return np.asarray(images) @ np.asarray(compounds).T
+        field_vectors = fields if _is_embedding(fields) else self.embed_fields(fields)
+        compound_vectors = structures if _is_embedding(structures) else self.embed_structures(list(structures))
+        return np.asarray(field_vectors) @ np.asarray(compound_vectors).T
 
-    def _stored(self, fields: Fields) -> Callable[[np.ndarray], np.ndarray]:
-        """A reader of fields by position, as uint8 (B, 5, H, W)."""
+    def _reader(self, fields: Fields) -> Callable[[np.ndarray], np.ndarray]:
+        """Return a function from B positions to stored fields, uint8 (B, 5, H, W)."""
         if isinstance(fields, np.ndarray):
             if fields.dtype not in (np.uint8, np.uint16):
-                raise TypeError(f"fields must be uint8 or uint16, not {fields.dtype}")
+                raise TypeError(f"an array of fields must be uint8 or uint16, not {fields.dtype}")
             if fields.ndim != 4 or fields.shape[1] != len(CHANNELS):
-                raise ValueError(f"fields must be (N, {len(CHANNELS)}, H, W), not {fields.shape}")
+                raise ValueError(f"the shape of fields must be (N, {len(CHANNELS)}, H, W), not {fields.shape}")
             if fields.dtype == np.uint8:
                 return lambda rows: fields[rows]
             array = fields
-            return self._convert(lambda row: array[row], len(array), array.shape[-2:])
+            return self._stored(lambda row: array[row], len(array), array.shape[-2:])
         if any(isinstance(group, str | Path | np.ndarray) for group in fields):
             raise TypeError("fields must be one array (N, 5, H, W), or N sequences of five image files each")
-        groups = [[str(path) for path in group] for group in fields]
-        if wrong := [i for i, group in enumerate(groups) if len(group) != len(CHANNELS)]:
-            raise ValueError(f"field {wrong[0]}: {len(groups[wrong[0]])} files; needed are {', '.join(CHANNELS)}")
-        if not groups:
+        files = [[str(path) for path in group] for group in fields]
+        for row, group in enumerate(files):
+            if len(group) != len(CHANNELS):
+                raise ValueError(f"field {row} has {len(group)} files; it needs one each for {', '.join(CHANNELS)}")
+        if not files:
             return lambda rows: np.zeros((0, len(CHANNELS), 1, 1), np.uint8)
         try:
-            first = read_image(groups[0][0])
+            first = read_image(files[0][0])
         except BadField as error:
             raise BadField(f"field 0: {error}") from error
         bit_depth = 8 if first.dtype == np.uint8 else 16
 
         def read(row: int) -> np.ndarray:
             try:
-                return read_field([(path, None) for path in groups[row]], bit_depth, (first.shape[0], first.shape[1]))
+                return read_field([(path, None) for path in files[row]], bit_depth, (first.shape[0], first.shape[1]))
             except BadField as error:
                 raise BadField(f"field {row}: {error}") from error
 
-        return self._convert(read, len(groups), first.shape, pooled=bit_depth > 8)
+        return self._stored(read, len(files), first.shape, scaled=bit_depth > 8)
 
-    def _convert(self, raw: Callable[[int], np.ndarray], n: int, shape: tuple[int, ...], pooled: bool = True):
-        """From raw fields to stored ones, the checkpoint's way."""
+    def _stored(
+        self, read_raw: Callable[[int], np.ndarray], n_fields: int, shape: tuple[int, ...], scaled: bool = True
+    ) -> Callable[[np.ndarray], np.ndarray]:
+        """Return a reader of stored fields, which are made from raw ones with the settings of the checkpoint.
+
+        Images that have 8 bits already are not scaled and need no thresholds.
+        """
         storage = self._storage
-        storage.stored_shape((shape[0], shape[1]))  # refuses images that are too small
+        storage.stored_shape((shape[0], shape[1]))  # raises for images that are too small
         thresholds = None
-        if pooled and storage.scope == "plate":
-            thresholds = pooled_thresholds(map(raw, range(n)), len(CHANNELS), storage.numbers.outlier_percent)
-        return lambda rows: to_stored(np.stack([raw(row) for row in rows]), storage, thresholds)[0]
+        if scaled and storage.scope == "plate":
+            raw_fields = map(read_raw, range(n_fields))
+            thresholds = pooled_thresholds(raw_fields, len(CHANNELS), storage.intensity_values.outlier_percent)
+        return lambda rows: to_stored(np.stack([read_raw(row) for row in rows]), storage, thresholds)[0]
 
 
-def _readable(position: int, text: str, standardise: bool) -> str:
+def _checked_smiles(position: int, text: str, standardise: bool) -> str:
     try:
         if standardise:
             return standardise_smiles(text).smiles

@@ -1,4 +1,4 @@
-"""Parallel work with a progress bar: the only caller of joblib."""
+"""Run tasks in parallel processes, with a progress bar. Only this module uses joblib."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,12 +16,14 @@ class Bar:
 
     Attributes
     ----------
-    label, unit
-        What is done, and to what.
+    label
+        Text in front of the bar: what is done.
+    unit
+        Name of what is counted, such as ``plate``.
     sizes
-        Units of each task; one if not given.
+        Number of units of each task. None: one unit per task.
     delay
-        Seconds before the bar is shown.
+        Seconds after which the bar appears.
     """
 
     label: str
@@ -33,28 +35,31 @@ class Bar:
 def run_tasks(
     function: Callable[..., T], tasks: Sequence[tuple], bar: Bar, n_jobs: int = -1, ordered: bool = True
 ) -> Iterator[tuple[int, T]]:
-    """Call ``function(*task)`` for every task, in processes where there are several jobs.
+    """Call ``function(*task)`` for every task, in several processes if ``n_jobs`` allows it.
 
     Parameters
     ----------
     function
-        Picklable.
+        Function that can be pickled.
     tasks
         Arguments of each call.
+    bar
+        The progress bar.
     n_jobs
-        Processes; -1 uses every core. No more processes than tasks are started. One job runs in this process.
+        Number of processes; -1 is one per core. It is never larger than the number of tasks. With a single one, the
+        tasks run in the current process.
     ordered
-        Whether results come in the order of the tasks, or as soon as they are there.
+        Whether results come in the order of the tasks. Otherwise each one comes as soon as it is ready.
 
     Yields
     ------
-    Number of the task, and its result.
+    Number of the task (from 0), and its result.
     """
     if not tasks:
         return
     sizes = bar.sizes or [1] * len(tasks)
     jobs = min(joblib.effective_n_jobs(n_jobs), len(tasks))
-    # A task computes on one thread: several processes with several threads each would compete for the cores.
+    # Each process uses one thread: several processes with several threads each would compete for the cores.
     engine: dict[str, Any] = {"backend": "loky", "inner_max_num_threads": 1} if jobs > 1 else {"backend": "sequential"}
     calls = (joblib.delayed(_numbered)(function, number, task) for number, task in enumerate(tasks))
     with (

@@ -1,17 +1,21 @@
 """The project's pipelines.
 
-- ``__default__``: the virtual screen and its study
-- ``study``: everything after the raw screen
-- ``simulation``, ``ingestion``, ``profiles``, ``featurization``, ``training``, ``embedding``, ``retrieval``,
-  ``zero_shot``, ``probing``, ``corruption``, ``reporting``: one capability, for every split and model of the
-  environment
-- ``import_checkpoint``: in place of ``training``: a published checkpoint for the first model, and the training of the
-  others; part of no other pipeline
-- ``profile_moa``: zero-shot mechanisms from tables of profiles, without images; part of no other pipeline
-- ``tuning``: hyperparameter search, for every split of the environment; ``tune_and_train``: the search, then training
-  with its best settings and evaluation of that model, beside the default one; both are part of no other pipeline
-- ``seeds``: mean and spread of every metric over the seeds that were run; part of no other pipeline
-- ``random``, ``scaffold``, ...: what belongs to one split of the environment
+- ``__default__``: ``simulation``, if the environment simulates its screen, then ``study``
+- ``study``: everything from the raw screen to the report
+- ``simulation``: the virtual screen
+- ``ingestion``, ``profiles``, ``featurization``, ``training``, ``embedding``, ``retrieval``, ``zero_shot``,
+  ``probing``, ``corruption``, ``reporting``: one step of the study, for every split and model of the environment
+- ``random``, ``scaffold``, ...: all steps of one split of the environment
+
+These pipelines are part of neither ``__default__`` nor ``study``:
+
+- ``import_checkpoint``: replaces ``training``. It imports a published checkpoint as the first model, and trains the
+  other models.
+- ``profile_moa``: zero-shot mechanisms from tables of profiles, without images
+- ``tuning``: hyperparameter search for every split of the environment
+- ``tune_and_train``: the search, then training with the best settings and evaluation of this model. The results of
+  the default settings stay.
+- ``seeds``: mean and spread of every metric over the seeds that were run
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,37 +52,39 @@ from cloome_kedro.pipelines import (
 
 @dataclass(frozen=True)
 class Model:
-    """What wiring must know of a model.
+    """Properties of a model that its pipelines depend on.
 
     Attributes
     ----------
     name
-        Of its entry under ``models:``.
-    of_fields, of_compounds
-        Datasets that its views read.
+        Name of its entry under ``models:``.
+    field_sources, compound_sources
+        Names of the datasets that its views of fields and of compounds read.
     sees_images
-        Whether it can be asked about corrupted images.
-    learns_fields
-        Whether its encoder of fields has parameters, so that it has an untrained counterpart.
+        Whether its view of fields is ``images``. Only then can it embed corrupted images.
+    trains_field_encoder
+        Whether its encoder of fields has trainable parameters. Only then does it have an untrained counterpart.
     """
 
     name: str
-    of_fields: tuple[str, ...]
-    of_compounds: tuple[str, ...]
+    field_sources: tuple[str, ...]
+    compound_sources: tuple[str, ...]
     sees_images: bool
-    learns_fields: bool
+    trains_field_encoder: bool
 
     @classmethod
     def configured(cls, name: str, entries: Mapping[str, Any]) -> "Model":
-        """By its name among the entries under ``models:``.
+        """Look a model up among the entries under ``models:``.
 
         Raises
         ------
         ValueError
-            If there is no such entry, or it names an unknown view or encoder.
+            If there is no such entry, or if its view or encoder is missing or unknown.
         """
         if name not in entries:
-            raise ValueError(f"globals.yml, models: {name} has no entry in parameters, only {', '.join(entries)}")
+            raise ValueError(
+                f"globals.yml, models: there is no model {name}; the parameters `models` have {', '.join(entries)}"
+            )
         try:
             chosen = {
                 (side, part): _name(entries[name][side][part])
@@ -87,56 +93,66 @@ class Model:
             }
         except (KeyError, TypeError) as error:
             raise ValueError(f"models.{name}: field and compound need a view and an encoder each") from error
-        of_fields, of_compounds = (tuple(VIEWS.facts(chosen[side, "view"])["reads"]) for side in ("field", "compound"))
-        learns = ENCODERS.facts(chosen["field", "encoder"]).get("parameters", True)
-        return cls(name, of_fields, of_compounds, chosen["field", "view"] == "images", learns)
+        return cls(
+            name,
+            field_sources=tuple(VIEWS.facts(chosen["field", "view"])["reads"]),
+            compound_sources=tuple(VIEWS.facts(chosen["compound", "view"])["reads"]),
+            sees_images=chosen["field", "view"] == "images",
+            trains_field_encoder=ENCODERS.facts(chosen["field", "encoder"]).get("parameters", True),
+        )
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Datasets that both views read."""
-        return tuple(dict.fromkeys((*self.of_fields, *self.of_compounds)))
+        """Names of the datasets that its two views read."""
+        return tuple(dict.fromkeys((*self.field_sources, *self.compound_sources)))
 
 
 def _name(entry: Any) -> str:
+    """Name in an entry of the configuration, which is a name alone, or a name with settings."""
     return entry if isinstance(entry, str) else entry["name"]
 
 
 def split_pipelines(split: str, models: Sequence[Model]) -> dict[str, Pipeline]:
-    """Pipelines of one split, by capability."""
-    images = [model.name for model in models if model.sees_images]
+    """Pipelines of one split, by step of the study."""
+    names = [model.name for model in models]
+    image_models = [model.name for model in models if model.sees_images]
     first = models[0]
-    untrained = first.name if first.learns_fields else ""
-    tasks = ["retrieval", "zero_shot", "probing", *(["corruption", "corrupted_probing"] if images else [])]
+    untrained = first.name if first.trains_field_encoder else ""
+    tasks = ["retrieval", "zero_shot", "probing", *(["corruption", "corrupted_probing"] if image_models else [])]
     joined = evaluation.create_join_pipeline(split, tasks, split)
-    embedded = [
-        embedding.create_pipeline(split, model.name, model.of_fields, model.of_compounds, model.name == untrained)
+    embeddings = [
+        embedding.create_pipeline(
+            split, model.name, model.field_sources, model.compound_sources, model.name == untrained
+        )
         for model in models
     ]
-    methods = evaluation.create_methods_pipeline(split, [model.name for model in models], split, untrained)
+    methods = evaluation.create_methods_pipeline(split, names, split, untrained)
     return {
         "featurization": featurization.create_split_pipeline(split),
         "training": sum((training.create_pipeline(split, model.name, model.sources) for model in models), Pipeline([])),
-        "embedding": sum(embedded, methods),
+        "embedding": sum(embeddings, methods),
         "retrieval": retrieval.create_pipeline(split, split) + joined,
         "zero_shot": zero_shot.create_pipeline(split, split) + joined,
         "probing": probing.create_pipeline(split, split) + joined,
-        "corruption": corruption.create_pipeline(split, images) + joined,
-        "reporting": reporting.create_split_pipeline(split, [model.name for model in models], first.sees_images)
-        + joined,
+        "corruption": corruption.create_pipeline(split, image_models) + joined,
+        "reporting": reporting.create_split_pipeline(split, names, first.sees_images) + joined,
     }
 
 
 def tuned_pipeline(split: str, model: Model) -> Pipeline:
-    """Training with the best settings of a split's search, and evaluation, all in the namespace ``<split>_tuned``."""
+    """Train with the best settings of a split's search, and evaluate, in the namespace ``<split>_tuned``."""
     results = f"{split}_tuned"
 
-    def own(sources: Sequence[str]) -> list[str]:
+    def with_tuned_fingerprints(sources: Sequence[str]) -> list[str]:
         return [f"{results}.{name}" if name == "fingerprints" else name for name in sources]
 
+    sources, field_sources, compound_sources = map(
+        with_tuned_fingerprints, (model.sources, model.field_sources, model.compound_sources)
+    )
     return sum(
         [
-            training.create_pipeline(split, model.name, own(model.sources), results, f"{results}.settings"),
-            embedding.create_pipeline(results, model.name, own(model.of_fields), own(model.of_compounds)),
+            training.create_pipeline(split, model.name, sources, results, f"{results}.settings"),
+            embedding.create_pipeline(results, model.name, field_sources, compound_sources),
             evaluation.create_methods_pipeline(split, [model.name], results),
             *(create(split, results) for create in _EVALUATIONS.values()),
             evaluation.create_join_pipeline(split, list(_EVALUATIONS), results),
@@ -153,71 +169,74 @@ _EVALUATIONS = {
 
 
 def register_pipelines(configuration: Mapping[str, Any] | None = None) -> dict[str, Pipeline]:
-    """Register the pipelines.
+    """Make the pipelines of an environment, by name.
 
     Parameters
     ----------
     configuration
-        Configuration loader of the environment, which gives ``globals`` and ``parameters``. None: that of
-        ``conf/base``; without one there are no pipelines.
+        Configuration loader of the environment, with ``globals`` and ``parameters``. None: the files of ``conf/base``
+        are read. There are no pipelines if they do not exist.
 
     Raises
     ------
     ValueError
-        If a split or model is unknown.
+        If a split, model, view or encoder is unknown.
     """
     if configuration is None and not (configuration := _base_configuration()):
         return {}
-    chosen, parameters = configuration["globals"], configuration["parameters"]
-    splits = chosen["splits"]
+    environment, parameters = configuration["globals"], configuration["parameters"]
+    splits = environment["splits"]
     for split in splits:
-        SPLITS.facts(split)
+        SPLITS.facts(split)  # raises if the split is unknown
     entries = parameters["models"]
-    models = [Model.configured(name, entries) for name in chosen["models"]]
+    models = [Model.configured(name, entries) for name in environment["models"]]
     by_split = {split: split_pipelines(split, models) for split in splits}
 
     shared = {
         "ingestion": ingestion.create_pipeline(),
-        # Where field_profiles is a table of the user's, nothing must write to it.
-        "profiles": profiles.create_pipeline() if chosen["measure_profiles"] else Pipeline([]),
+        # Without measure_profiles, field_profiles is a table of the user, which must not be overwritten.
+        "profiles": profiles.create_pipeline() if environment["measure_profiles"] else Pipeline([]),
         "featurization": featurization.create_pipeline(),
         "reporting": reporting.create_pipeline(splits),
     }
-    capabilities = {
+    steps = {
         name: sum((by_split[split].get(name, Pipeline([])) for split in splits), shared.get(name, Pipeline([])))
         for name in dict.fromkeys([*shared, *next(iter(by_split.values()))])
     }
-    study = sum(capabilities.values(), Pipeline([]))
+    study = sum(steps.values(), Pipeline([]))
     simulated = simulation.create_pipeline()
     first, *others = models
-    imported = [import_checkpoint.create_pipeline(split, first.name) for split in splits]
-    imported += [training.create_pipeline(split, model.name, model.sources) for split in splits for model in others]
+    imports = [import_checkpoint.create_pipeline(split, first.name) for split in splits]
+    imports += [training.create_pipeline(split, model.name, model.sources) for split in splits for model in others]
     tuned = Model.configured(_tuned_model(parameters, first.name), entries)
-    searched = [tuning.create_pipeline(split, tuned.name, tuned.sources) for split in splits]
+    searches = [tuning.create_pipeline(split, tuned.name, tuned.sources) for split in splits]
     return {
-        "__default__": simulated + study if chosen["simulate"] else study,
+        "__default__": simulated + study if environment["simulate"] else study,
         "study": study,
         "simulation": simulated,
-        **capabilities,
-        "import_checkpoint": sum(imported, Pipeline([])),
+        **steps,
+        "import_checkpoint": sum(imports, Pipeline([])),
         "profile_moa": profile_moa.create_pipeline(),
         "seeds": seeds.create_pipeline(),
-        "tuning": sum(searched, Pipeline([])),
-        "tune_and_train": sum((tuned_pipeline(split, tuned) for split in splits), sum(searched, Pipeline([]))),
+        "tuning": sum(searches, Pipeline([])),
+        "tune_and_train": sum((tuned_pipeline(split, tuned) for split in splits), sum(searches, Pipeline([]))),
         **{split: sum(pipelines.values(), Pipeline([])) for split, pipelines in by_split.items()},
     }
 
 
 def _tuned_model(parameters: Mapping[str, Any], default: str) -> str:
-    """Name of the model that the chosen search space tunes; an unknown space is refused with the parameters."""
+    """Name of the model that the chosen search space tunes, or ``default``.
+
+    An unknown space is no error here: the validation of the parameters reports it.
+    """
     tuning = parameters.get("tuning", {})
     return tuning.get("spaces", {}).get(tuning.get("space"), {}).get("tunes", default)
 
 
 def _base_configuration() -> dict[str, dict[str, Any]]:
-    """``globals`` and ``parameters`` of ``conf/base`` as they are written; empty where there is no such folder.
+    """``globals`` and ``parameters`` of ``conf/base``, without resolving ``${...}``; empty if the files do not exist.
 
-    Another configuration loader would take over the resolvers of the session's own.
+    This is no configuration loader, because a second loader would replace the resolvers of the session's loader.
     """
     folder = (find_kedro_project(Path.cwd()) or Path.cwd()) / "conf" / "base"
     files = {key: sorted(folder.glob(f"{key}*.yml")) for key in ("globals", "parameters")}

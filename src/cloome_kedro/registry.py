@@ -1,11 +1,11 @@
-"""Registries: named things of one kind, to which a user's own modules can add.
+"""Registries of named entries, such as encoders or layouts. A user's modules can register more entries.
 
-A built-in entry is given as ``module:attribute`` and imported when it is first asked for, so that names can be listed
+A built-in entry is given as ``module:attribute`` and is imported when it is first used. Names can therefore be listed
 and checked without loading torch or rdkit.
 
->>> kinds = Registry("container")
->>> kinds.add("counter", "collections:Counter", sorted=False)
->>> kinds["counter"]("aab"), kinds.facts("counter")
+>>> containers = Registry("container")
+>>> containers.add("counter", "collections:Counter", sorted=False)
+>>> containers["counter"]("aab"), containers.facts("counter")
 (Counter({'a': 2, 'b': 1}), {'sorted': False})
 """
 
@@ -19,14 +19,15 @@ T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """Things of one kind by their names.
+    """Entries of one kind, by name.
 
     Parameters
     ----------
     kind : str
-        What the things are, for messages: ``encoder``, ``layout``, ...
+        Word for an entry in error messages: ``encoder``, ``layout``, ...
     settings : callable
-        Class of an entry's settings, as the configuration gives them; the entry itself if not given.
+        Function from an entry to the dataclass of its settings in the configuration. The default takes the entry itself
+        as this dataclass.
     """
 
     def __init__(self, kind: str, settings: Callable[[T], Any] = lambda entry: entry):
@@ -44,16 +45,16 @@ class Registry(Generic[T]):
         name : str
             Name in the configuration.
         target
-            The thing itself, or ``module:attribute``, which is imported when it is first asked for.
+            The entry (a class or function), or the text ``module:attribute``, which is imported at the first use.
         module
-            Where the thing is defined, if it does not say so itself.
+            Module that defines the entry. It is only needed if ``target`` has no attribute ``__module__``.
         facts
-            What is to be known of it without an import, see :meth:`facts`.
+            Properties that are needed before the entry is imported; see :meth:`facts`.
 
         Raises
         ------
         ValueError
-            If another module has added an entry of this name.
+            If another module has already added an entry with this name.
         """
         module = module or (target.partition(":")[0] if isinstance(target, str) else target.__module__)
         if (known := self._modules.get(name, module)) != module:
@@ -61,7 +62,7 @@ class Registry(Generic[T]):
         self._targets[name], self._modules[name], self._facts[name] = target, module, facts
 
     def register(self, name: str, **facts: Any) -> Callable[[T], T]:
-        """Decorator that adds the decorated class or function; see :meth:`add`."""
+        """Return a decorator that adds a class or function; see :meth:`add`."""
 
         def add(target: T) -> T:
             self.add(name, target, **facts)
@@ -78,7 +79,7 @@ class Registry(Generic[T]):
         return target  # type: ignore[return-value]
 
     def facts(self, name: str) -> Mapping[str, Any]:
-        """What the entry's line says of it; nothing is imported."""
+        """Properties of an entry that were given when it was added. This imports nothing."""
         self._check(name)
         return self._facts[name]
 
@@ -93,27 +94,44 @@ class Registry(Generic[T]):
             near = difflib.get_close_matches(str(name), self._targets, 3, 0.5) or list(self._targets)
             raise ValueError(f"there is no {self.kind} {name!r}; the nearest are: {', '.join(near)}")
 
-    def name_of(self, thing: Any) -> str:
-        """Name of an entry that is a class, or of its class of settings, or of an instance of either."""
-        cls = thing if isinstance(thing, type) else type(thing)
+    def name_of(self, value: Any) -> str:
+        """Name of the entry that a class or an instance belongs to.
+
+        Parameters
+        ----------
+        value
+            An entry that is a class, the class of its settings, or an instance of one of the two.
+
+        Raises
+        ------
+        ValueError
+            If there is no such entry.
+        """
+        cls = value if isinstance(value, type) else type(value)
         for name, module in self._modules.items():
             if module == cls.__module__ and cls in (self[name], self.settings(self[name])):
                 return name
         raise ValueError(f"{cls.__qualname__} of {cls.__module__} is not registered as {self.kind}")
 
-    def describe(self, thing: Any) -> dict[str, Any]:
-        """Name and fields of a dataclass, as JSON values; of an entry's instance :meth:`make` is the inverse."""
-        return {"name": self.name_of(thing), **dataclasses.asdict(thing)}
+    def describe(self, instance: Any) -> dict[str, Any]:
+        """Name and fields of a dataclass instance. For an instance of an entry, :meth:`make` is the inverse."""
+        return {"name": self.name_of(instance), **dataclasses.asdict(instance)}
 
     def make(self, description: Mapping[str, Any]) -> Any:
-        """The entry's instance that :meth:`describe` has described, where lists stand for tuples.
+        """Make the instance of an entry from its description by :meth:`describe`.
+
+        Lists become tuples, because a description that was saved as JSON has lists in their place.
 
         Raises
         ------
         ValueError
-            If the name is unknown, or the entry has no such field.
+            If the name is unknown, or if fields are missing or unknown.
         """
-        fields = {key: tuple(v) if isinstance(v, list) else v for key, v in description.items() if key != "name"}
+        fields = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in description.items()
+            if key != "name"
+        }
         entry: Any = self[description["name"]]
         try:
             return entry(**fields)
@@ -122,17 +140,17 @@ class Registry(Generic[T]):
 
 
 def load_modules(modules: Sequence[str]) -> None:
-    """Import a user's modules, so that they can register what they define.
+    """Import a user's modules, so that they can register their entries.
 
     Raises
     ------
     ValueError
-        If a module cannot be imported; names it.
+        If a module cannot be imported. The message names it.
     """
     for module in modules:
         try:
             importlib.import_module(module)
         except ImportError as error:
             raise ValueError(
-                f"globals.yml, modules: {module} cannot be imported ({error}); it must be below src/ or installed"
+                f"globals.yml, modules: {module} cannot be imported ({error}). Put it below src/, or install it"
             ) from error

@@ -1,4 +1,4 @@
-"""Signals that end a process, held back or turned into an exit until it can end well."""
+"""Handle SIGTERM and SIGINT so that a process can end its current step and clean up."""
 
 import signal
 import threading
@@ -8,40 +8,41 @@ from contextlib import contextmanager
 from typing import Any
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_IMPATIENCE = 1.0  # seconds
+_SAME_REQUEST = 1.0  # seconds
 
 
 @contextmanager
 def held_back() -> Iterator[list[int]]:
-    """Collect SIGTERM and SIGINT, so that the current step ends first; gives the list of those that have come in.
+    """Collect SIGTERM and SIGINT in a list, so that the current step can end first.
 
-    A second SIGINT, more than a second after the first, interrupts at once.
+    The block gets the list, in the order in which the signals arrive. A SIGINT that arrives more than a second after
+    the first signal raises KeyboardInterrupt at once.
     """
     caught: list[int] = []
     first = 0.0
 
-    def note(number: int, _: Any) -> None:
+    def collect(number: int, _: Any) -> None:
         nonlocal first
-        # Two signals at once are one wish: the system may send a killed run's processes two.
-        if number == signal.SIGINT and caught and time.monotonic() - first > _IMPATIENCE:
+        # The system can send two signals to the processes of a killed run. They count as one request.
+        if number == signal.SIGINT and caught and time.monotonic() - first > _SAME_REQUEST:
             raise KeyboardInterrupt
         first = first or time.monotonic()
         caught.append(number)
 
-    with _handled(note, *_SIGNALS):
+    with _handled(collect, *_SIGNALS):
         yield caught
 
 
 @contextmanager
 def ignored() -> Iterator[None]:
-    """Ignore SIGTERM and SIGINT: the process is about to end, and a signal may be sent twice."""
+    """Ignore SIGTERM and SIGINT, for a process that is about to end and may get a signal a second time."""
     with _handled(signal.SIG_IGN, *_SIGNALS):
         yield
 
 
 @contextmanager
 def ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the process by SystemExit, so that its cleanup runs."""
+    """Raise SystemExit at SIGTERM, so that the cleanup of the process runs."""
 
     def end(number: int, _: Any) -> None:
         raise SystemExit(128 + number)
@@ -52,7 +53,7 @@ def ended_by_sigterm() -> Iterator[None]:
 
 @contextmanager
 def _handled(handler: Callable | signal.Handlers, *numbers: int) -> Iterator[None]:
-    """Use a handler for some signals; no change outside the main thread, where none can be set."""
+    """Use a handler for some signals. Only the main thread can set handlers, so other threads change nothing."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

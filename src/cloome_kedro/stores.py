@@ -1,4 +1,4 @@
-"""Tables that carry a digest of what they were made from, so that outdated ones are recognised."""
+"""Parquet files with a digest of what they were made from, so that outdated files are recognised."""
 
 import hashlib
 import json
@@ -17,24 +17,24 @@ _DIGEST, _NOTES = b"digest", b"notes"
 
 
 def digest_of(*content: Any) -> str:
-    """SHA-256 of JSON values, as hexadecimal digits."""
+    """SHA-256 of JSON values, as 64 hexadecimal digits."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def write_table(path: Path, table: pd.DataFrame | pa.Table, digest: str, notes: dict[str, Any] | None = None) -> None:
-    """Write a table as parquet, with the digest and further JSON values (``notes``) in the file's metadata."""
+    """Write a table as parquet. The digest and further JSON values (``notes``) go into the metadata of the file."""
     arrow = table if isinstance(table, pa.Table) else pa.Table.from_pandas(table, preserve_index=False)
     metadata = {_DIGEST: digest.encode(), _NOTES: json.dumps(notes or {}).encode()}
     pq.write_table(arrow.replace_schema_metadata(metadata), path)
 
 
 def read_digest(path: Path) -> str | None:
-    """Digest that a table was written with; None where the file is missing or damaged, or has none."""
+    """Digest in the metadata of a file; None if the file is missing or damaged, or does not contain a digest."""
     return _metadata(path).get(_DIGEST, b"").decode() or None
 
 
 def read_notes(path: Path) -> dict[str, Any]:
-    """JSON values that a table was written with; none where the file is missing or damaged."""
+    """Notes in the metadata of a file; empty if the file is missing or damaged, or does not contain notes."""
     return json.loads(_metadata(path).get(_NOTES, b"{}"))
 
 
@@ -47,7 +47,7 @@ def _metadata(path: Path) -> dict[bytes, bytes]:
 
 @dataclass(frozen=True)
 class TableStore:
-    """Folder with ``<name>.parquet`` for each name; the file's metadata has the digest of what it was made from."""
+    """Folder of tables ``<name>.parquet``. Each file's metadata has the digest of what the table was made from."""
 
     folder: Path
 
@@ -56,7 +56,7 @@ class TableStore:
         return self.folder / f"{name}.parquet"
 
     def digest(self, name: str) -> str | None:
-        """What the table was made from; None where it is missing or damaged."""
+        """Digest of what the table was made from; None if the table is missing or damaged."""
         return read_digest(self.path(name))
 
     def columns(self, name: str) -> list[str]:
@@ -64,10 +64,10 @@ class TableStore:
         return pq.read_schema(self.path(name)).names
 
     def read(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """The table, or some of its columns."""
+        """Read the table, or only some of its columns."""
         return pq.read_table(self.path(name), columns=columns).to_pandas()
 
     def write(self, name: str, table: pd.DataFrame | pa.Table, digest: str) -> None:
-        """Put the table in place, whole."""
+        """Write the table, which replaces an older one as a whole."""
         with replace_file(self.path(name)) as part:
             write_table(part, table, digest)

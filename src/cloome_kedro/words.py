@@ -1,12 +1,12 @@
-"""The words that tables, parameters and figures share, each in one place."""
+"""Names and values that several tables, parameters or figures use."""
 
 from collections.abc import Iterable
 
 FOLDS = ("train", "validation", "test")
 
-#: directions of retrieval: what is asked with, and what is ranked
+#: directions of retrieval: from the query to the candidates
 IMAGE_TO_COMPOUND, COMPOUND_TO_IMAGE = "image to compound", "compound to image"
-#: directions as tables hold them -> as figures and reports show them
+#: directions: value in tables -> text in figures and reports
 DIRECTIONS = {IMAGE_TO_COMPOUND: "image → compound", COMPOUND_TO_IMAGE: "compound → image"}
 
 RETRIEVAL, PROBING = "retrieval", "probing"
@@ -14,26 +14,26 @@ ZERO_SHOT_COMPOUND, ZERO_SHOT_MOA = "zero-shot compound", "zero-shot MoA"
 ZERO_SHOT = (ZERO_SHOT_COMPOUND, ZERO_SHOT_MOA)
 TASKS = (RETRIEVAL, *ZERO_SHOT, PROBING)
 
-#: validation metrics of retrieval: top-k accuracy as the mean of both directions, or of one
+#: validation metrics of retrieval: top-k accuracy of one direction, or its mean over both (no suffix)
 RETRIEVAL_METRICS = tuple(
     f"top{k}{suffix}" for k in (1, 5, 10) for suffix in ("", "_image_to_compound", "_compound_to_image")
 )
 
-#: images as they were stored; corrupted images have the name of their corruption
+#: value of the column `images` for images without corruption; otherwise it is the name of the corruption
 CLEAN = "clean"
 
-#: methods that are not models of the study
+#: methods that are not trained models of the study
 PROFILES, UNTRAINED = "Profiles", "Untrained"
 PLATE_ONLY, WELL_ONLY, CELL_COUNT_ONLY = "Plate only", "Well position only", "Cell count only"
 RANDOM = "Random"
 ORACLE_PHENOTYPE, ORACLE_MECHANISM = "Oracle (phenotype)", "Oracle (mechanism)"
 
-#: stands for the hash of the folds that a published model was trained on
+#: split hash of published models: their training fold is not known
 UNKNOWN_SPLIT = "unknown"
 
 
 def feature_columns(table: Iterable) -> list[str]:
-    """Columns of a table of profiles that are features: all but ``field_id`` and ``Metadata_...``.
+    """Feature columns of a table of profiles: all columns except ``field_id`` and ``Metadata_...``.
 
     >>> feature_columns(["field_id", "Metadata_Plate", "Nuclei_Count"])
     ['Nuclei_Count']

@@ -64,7 +64,9 @@ def test_an_epoch_has_any_length_and_an_eighth_validates(script, tmp_path):
     assert data.compound.read(np.array([4, 5])).shape == (2, script["BITS"])
 
 
-@pytest.mark.parametrize(("option", "message"), [("--epochs", "the first is not counted"), ("--fields", "four")])
+@pytest.mark.parametrize(
+    ("option", "message"), [("--epochs", "the first epoch is not counted"), ("--fields", "must be at least 4")]
+)
 def test_too_little_to_measure(script, option, message, capsys):
     with pytest.raises(SystemExit):
         script["main"]([option, "1"])

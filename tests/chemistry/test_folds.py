@@ -13,19 +13,21 @@ from made_up_compounds import made_up_compounds, made_up_key
 def test_what_crosses_folds_is_named():
     compounds = made_up_compounds([0, 0, 1, 2, 3], ["a", "a", "b", "c", "c"])
     folds = compounds[["inchikey"]].assign(fold=["train", "test", "validation", "train", "train"])
-    message = rf"random split: 1 blocks cross folds: {made_up_key(0)[:14]}: {made_up_key(0)} in train"
+    message = rf"random split: 1 blocks are in more than one fold: {made_up_key(0)[:14]}: {made_up_key(0)} in train"
     with pytest.raises(SplitError, match=message):
         check_folds(folds, compounds, "random", ["block"])
     folds = compounds[["inchikey"]].assign(fold=["train", "train", "validation", "train", "test"])
     check_folds(folds, compounds, "random", ["block"])
-    with pytest.raises(SplitError, match=rf"scaffold split: 1 scaffolds cross folds: Sc: .*{made_up_key(3)} in test"):
+    with pytest.raises(
+        SplitError, match=rf"scaffold split: 1 scaffolds are in more than one fold: Sc: .*{made_up_key(3)} in test"
+    ):
         check_folds(folds, compounds, "scaffold", ["block", "scaffold"])
 
 
 def test_empty_folds_and_unknown_compounds_are_refused():
     compounds = made_up_compounds(range(4), range(4))
     folds = compounds[["inchikey"]].assign(fold=["train", "train", "train", "test"])
-    with pytest.raises(SplitError, match="no compound of 4 is in validation"):
+    with pytest.raises(SplitError, match="provided split: none of the 4 compounds is in validation"):
         check_folds(folds, compounds, "provided", ["block"])
     message = rf"provided split: 1 compounds are not in the compound table, e.g. \['{made_up_key(3)}'\]"
     with pytest.raises(SplitError, match=message):
@@ -36,7 +38,7 @@ def test_a_compound_that_is_there_twice_and_a_fold_of_another_name_are_refused()
     compounds = made_up_compounds(range(4), range(4))
     folds = compounds[["inchikey"]].assign(fold=["train", "train", "validation", "test"])
     check_folds(folds, compounds, "own", ["block"])
-    with pytest.raises(SplitError, match=f"own split: compound {made_up_key(2)} is there twice"):
+    with pytest.raises(SplitError, match=f"own split: compound {made_up_key(2)} occurs twice in the folds"):
         check_folds(pd.concat([folds, folds[2:3]]), compounds, "own", ["block"])
     with pytest.raises(SplitError, match="own split: there is no fold 'holdout', only train, validation, test"):
         check_folds(folds.replace("test", "holdout"), compounds, "own", ["block"])

@@ -114,5 +114,5 @@ def test_unknown_compounds_and_other_fingerprints_are_refused(screen):
     keys, folds, compounds, fingerprints = screen
     with pytest.raises(ValueError, match=f"compound {keys['ethanol']} of the folds"):
         find_leaks(folds, *(x[compounds["inchikey"] != keys["ethanol"]] for x in (compounds, fingerprints)))
-    with pytest.raises(ValueError, match="6 fingerprints do not fit 7 compounds"):
+    with pytest.raises(ValueError, match="6 fingerprints but 7 compounds: run the pipeline featurization again"):
         find_leaks(folds, compounds, fingerprints[1:])

@@ -33,7 +33,7 @@ def test_a_damaged_folder_is_named(tmp_path):
     dataset = EmbeddingsDataset(filepath=str(tmp_path / "field_embeddings"))
     dataset.save(EMBEDDINGS)
     np.save(tmp_path / "field_embeddings" / "vectors.npy", np.eye(2, dtype=np.float32))
-    with pytest.raises(DatasetError, match="field_embeddings: 3 keys but 2 vectors"):
+    with pytest.raises(DatasetError, match="field_embeddings has 3 keys but 2 vectors"):
         dataset.load()
 
 
@@ -96,5 +96,5 @@ def test_methods_of_which_a_folder_is_damaged_are_refused(tmp_path):
     dataset = MethodsDataset(filepath=str(tmp_path / "methods"))
     dataset.save(METHODS)
     np.save(tmp_path / "methods" / "2" / "compounds" / "vectors.npy", np.eye(2, dtype=np.float32))
-    with pytest.raises(DatasetError, match="2/compounds: 3 keys but 2 vectors"):
+    with pytest.raises(DatasetError, match="2/compounds has 3 keys but 2 vectors"):
         dataset.load()

@@ -93,7 +93,9 @@ def test_preview_is_what_kedro_viz_shows_as_an_image(tmp_path):
 
 
 def test_a_figure_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(DatasetError, match=r"there is no .*figure.svg: run the pipeline reporting"):
+    with pytest.raises(
+        DatasetError, match=r"there is no .*figure.svg or .webp: run the pipeline that draws this figure"
+    ):
         FigureDataset(filepath=str(tmp_path / "figure.png")).load()
 
 

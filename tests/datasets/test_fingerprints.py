@@ -54,7 +54,9 @@ def test_a_damaged_file_is_named(tmp_path, kind):
     else:
         with path.open("wb") as file:
             np.save(file, FINGERPRINTS.packed)
-    with pytest.raises(DatasetError, match=r"fingerprints.npz does not hold fingerprints .* run the featurization"):
+    with pytest.raises(
+        DatasetError, match=r"fingerprints.npz does not hold fingerprints .* run the pipeline featurization"
+    ):
         saved.load()
 
 

@@ -54,7 +54,7 @@ def test_a_password_is_not_described(tmp_path):
 
 @pytest.mark.parametrize("handle", HANDLES)
 def test_it_is_written_through_its_handle_only(handle, tmp_path):
-    with pytest.raises(DatasetError, match="folder is written through its handle"):
+    with pytest.raises(DatasetError, match="folder cannot be saved: nodes write into it through its handle"):
         HandleDataset(filepath=str(tmp_path / "folder"), handle=handle).save("plate")
 
 

@@ -51,19 +51,28 @@ def test_an_absent_matrix_is_a_screen_without_labels(folder):
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"matrix": MATRIX.replace("2 3 -1", "2 3 0")}, r"matrix\.mtx: 0 in row 2, column 3; labels are 1"),
-        ({"matrix": MATRIX.replace("2 3 -1", "2 4 -1")}, r"matrix\.mtx: row 2, column 4 is there twice"),
+        (
+            {"matrix": MATRIX.replace("2 3 -1", "2 3 0")},
+            r"matrix\.mtx: row 2, column 3 has the value 0\. Labels must be 1 ",
+        ),
+        ({"matrix": MATRIX.replace("2 3 -1", "2 4 -1")}, r"matrix\.mtx: row 2, column 4 occurs twice"),
         ({"matrix": MATRIX.replace("2 3 -1", "4 3 -1")}, r"matrix\.mtx: .*[Rr]ow"),
         ({"matrix": "600885,1\n"}, r"matrix\.mtx: "),
-        ({"matrix": "%%MatrixMarket matrix array integer general\n1 1\n1\n"}, "is dense"),
-        ({"rows": ROWS.replace("2,", "3,")}, r"rows\.csv: INDEX 3 is beyond the matrix, whose 3 rows are 0 to 2"),
-        ({"rows": ROWS.replace(B, A)}, rf"rows\.csv: compound {A} is there twice"),
-        ({"rows": ROWS.replace(f"1,{B}\n", "")}, r"rows\.csv: 2 different INDEX for the matrix's 3 rows"),
-        ({"rows": ROWS.replace("INCHIKEY", "KEY")}, r"rows\.csv: no column INCHIKEY; it has INDEX, KEY"),
-        ({"rows": ROWS.replace(A, "")}, r"rows\.csv: line 3 is incomplete"),
+        ({"matrix": "%%MatrixMarket matrix array integer general\n1 1\n1\n"}, r"matrix\.mtx is a dense matrix"),
+        ({"rows": ROWS.replace("2,", "3,")}, r"rows\.csv: INDEX 3 is no row of the matrix, which has the rows 0 to 2"),
+        ({"rows": ROWS.replace(B, A)}, rf"rows\.csv: compound {A} occurs twice"),
+        (
+            {"rows": ROWS.replace(f"1,{B}\n", "")},
+            r"rows\.csv has 2 lines with 2 different values of INDEX; the matrix has 3 rows",
+        ),
+        ({"rows": ROWS.replace("INCHIKEY", "KEY")}, r"rows\.csv has no column INCHIKEY, only INDEX, KEY"),
+        ({"rows": ROWS.replace(A, "")}, r"rows\.csv: line 3 has no INDEX or no INCHIKEY"),
         ({"rows": None}, r"rows\.csv: .*No such file"),
-        ({"columns": "ASSAY_ID\n12\n"}, r"columns\.csv: 1 assays for the matrix's 4 columns"),
-        ({"columns": COLUMNS.replace("12", "600885_2")}, r"columns\.csv: an ASSAY_ID is that of a repeated one"),
+        ({"columns": "ASSAY_ID\n12\n"}, r"columns\.csv has 1 assays, but the matrix has 4 columns"),
+        (
+            {"columns": COLUMNS.replace("12", "600885_2")},
+            r"columns\.csv: the ASSAY_ID 600885_2 is also the name of a repeated id",
+        ),
     ],
 )
 def test_files_that_do_not_fit_are_named(folder, files, message):

@@ -95,9 +95,11 @@ def test_values_are_checked():
 
 
 def test_an_unknown_setting_lists_what_there_is():
-    with pytest.raises(ValidationError, match="shape round: there is no setting radios; it has radius, sizes, colour"):
+    with pytest.raises(
+        ValidationError, match="shape round: there is no setting radios; its settings are: radius, sizes, colour"
+    ):
         read({"name": "round", "radios": 3})
-    with pytest.raises(ValidationError, match="shape plain: there is no setting radius; it has none"):
+    with pytest.raises(ValidationError, match="shape plain: there is no setting radius; its settings are: none"):
         read({"name": "plain", "radius": 3})
 
 

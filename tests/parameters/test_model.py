@@ -60,7 +60,7 @@ def test_what_is_written_is_read_again(name):
         ),
         (
             {"compound": {"view": {"name": "morgan", "bits": 8}, "encoder": "mlp"}},
-            "no setting bits; it has none",
+            "no setting bits; its settings are: none",
         ),
         ({"objective": "info_nse"}, "there is no objective 'info_nse'; the nearest are: info_nce"),
         ({"objective": {"name": "info_loob", "hopfield_beta": -1}}, "hopfield_beta must be positive"),

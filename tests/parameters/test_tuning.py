@@ -260,13 +260,13 @@ def test_every_name_to_tune_can_be_looked_up(name):
         ({"fingerprints.bits": {"choices": ["many"]}}, "fingerprints.bits cannot be 'many'"),
         ({"compound.encoder.width": {"uniform": [1, 9]}}, "compound.encoder.width cannot be any real number"),
         ({RATE: {"log_uniform": [0, 1]}}, "above 0"),
-        ({RATE: {"log_uniform": [1, 0.1]}}, "lower and a higher"),
-        ({RATE: {"choices": [1], "uniform": [0, 1]}}, "give one of"),
+        ({RATE: {"log_uniform": [1, 0.1]}}, "lower and an upper"),
+        ({RATE: {"choices": [1], "uniform": [0, 1]}}, "give exactly one of"),
         ({RATE: {"normal": [0, 1]}}, "normal"),
         ({BETA: {"choices": [8], "when": {OBJECTIVE: "info_loob"}}}, "its condition names objective.name"),
         (
             {OBJECTIVE: {"choices": ["info_nce"]}, BETA: {"choices": [8], "when": {OBJECTIVE: "info_loob"}}},
-            "which is never",
+            "but objective.name must be",
         ),
     ],
 )
@@ -295,7 +295,7 @@ def test_a_published_point_outside_the_space_is_refused():
 
 def test_a_default_outside_the_space_is_refused():
     _, settings = configured()
-    with pytest.raises(ValueError, match=r"(?s)begins with the configuration as it is.*learning_rate is 0.004"):
+    with pytest.raises(ValueError, match=r"(?s)begins with the present configuration.*learning_rate is 0.004"):
         default_point(space({RATE: {"choices": [1e-3, 1e-2]}}), settings)
 
 

@@ -1,4 +1,4 @@
-"""Morgan fingerprints, and their packed form at rest."""
+"""Morgan fingerprints, and how they are packed for storage."""
 
 from collections.abc import Sequence
 
@@ -9,18 +9,18 @@ from tqdm import tqdm
 
 
 def morgan(smiles: Sequence[str], bits: int, radius: int = 3, chirality: bool = True) -> np.ndarray:
-    """Binary Morgan fingerprints.
+    """Compute binary Morgan fingerprints.
 
     Parameters
     ----------
     smiles
-        N SMILES that RDKit can read, e.g. standardised ones.
+        N SMILES that RDKit can read, for example standardised ones.
     bits
         Length of a fingerprint.
     radius
-        In bonds; 3 is ECFP6.
+        Radius of the atom environments in bonds; 3 corresponds to ECFP6.
     chirality
-        Whether stereocentres count; without, R and S get the same bits.
+        Whether the fingerprints depend on chirality. Otherwise R and S enantiomers get the same bits.
 
     Returns
     -------
@@ -29,7 +29,7 @@ def morgan(smiles: Sequence[str], bits: int, radius: int = 3, chirality: bool = 
     Raises
     ------
     ValueError
-        If a SMILES cannot be read; names it and its position.
+        If a SMILES cannot be read. The message names it and its row.
 
     Examples
     --------
@@ -41,18 +41,31 @@ def morgan(smiles: Sequence[str], bits: int, radius: int = 3, chirality: bool = 
     for row, text in enumerate(tqdm(smiles, desc="fingerprints", unit="compound", delay=2)):
         mol = Chem.MolFromSmiles(text)
         if mol is None:
-            raise ValueError(f"row {row}: RDKit cannot read the SMILES {text!r}; standardise compounds first")
+            raise ValueError(f"row {row}: RDKit cannot read the SMILES {text!r}. Standardise the compounds first")
         fingerprints[row] = generator.GetFingerprintAsNumPy(mol)
     return fingerprints
 
 
 def pack(fingerprints: np.ndarray) -> np.ndarray:
-    """(N, bits) of 0 and 1 -> uint8 (N, bits / 8), first bit highest; `bits` must be a multiple of 8."""
+    """Pack eight bits into a byte: (N, bits) of 0 and 1 -> uint8 (N, bits / 8).
+
+    The first bit of the eight is the most significant bit of the byte.
+
+    Raises
+    ------
+    ValueError
+        If ``bits`` is not a multiple of 8.
+
+    Examples
+    --------
+    >>> pack(np.array([[1, 0, 0, 0, 0, 0, 1, 1]]))
+    array([[131]], dtype=uint8)
+    """
     if fingerprints.shape[1] % 8:
-        raise ValueError(f"{fingerprints.shape[1]} bits: a packed fingerprint needs a multiple of 8")
+        raise ValueError(f"fingerprints have {fingerprints.shape[1]} bits; the number must be a multiple of 8")
     return np.packbits(fingerprints, axis=1)
 
 
 def unpack(packed: np.ndarray) -> np.ndarray:
-    """Inverse of `pack`: uint8 (N, bits / 8) -> uint8 (N, bits) of 0 and 1."""
+    """Unpack what `pack` has packed: uint8 (N, bits / 8) -> uint8 (N, bits) of 0 and 1."""
     return np.unpackbits(packed, axis=1)

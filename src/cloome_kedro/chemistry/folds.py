@@ -1,4 +1,4 @@
-"""Folds of compounds: what they must fulfil, and the hash that names them."""
+"""Checks of the folds of a split, and the hash that identifies a split."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,58 +7,61 @@ import pandas as pd
 
 from cloome_kedro.words import FOLDS
 
-EXAMPLES = 5  # how many offenders an error names
+EXAMPLES = 5  # largest number of examples in an error message
 
 
 class SplitError(ValueError):
-    """Folds that leak, are empty, or cannot be read from a table."""
+    """The folds of a split leak, are empty or cannot be read from a table."""
 
 
 def check_folds(folds: pd.DataFrame, compounds: pd.DataFrame, split: str, together: Sequence[str]) -> None:
-    """Refuse folds that leak.
+    """Raise an error if the folds of a split leak or are incomplete.
 
     Parameters
     ----------
     folds
-        ``inchikey``, ``fold``.
+        Columns ``inchikey``, ``fold``.
     compounds
-        ``inchikey``, ``block``, ``scaffold`` of at least those compounds.
+        Columns ``inchikey`` and those in ``together``. It has a row for every compound of ``folds``.
     split
-        Named in messages.
+        Name of the split, for error messages.
     together
-        Columns of ``compounds``: no value of them may be in two folds.
+        Columns of ``compounds``. All compounds with the same value in such a column must be in the same fold.
 
     Raises
     ------
     SplitError
-        If a value crosses folds, a fold is empty or unknown, or a compound is unknown or there twice; with examples.
+        If compounds that belong together are in different folds, a fold is empty or unknown, or a compound is unknown
+        or occurs twice. The message gives examples.
     """
-    if (twice := folds["inchikey"].duplicated()).any():
-        raise SplitError(f"{split} split: compound {folds.loc[twice, 'inchikey'].iloc[0]} is there twice")
-    if other := sorted(set(folds["fold"]) - set(FOLDS)):
-        raise SplitError(f"{split} split: there is no fold {other[0]!r}, only {', '.join(FOLDS)}")
-    known = folds.merge(compounds[["inchikey", *together]], on="inchikey", how="left", indicator=True)
-    if unknown := known.loc[known["_merge"] == "left_only", "inchikey"].tolist():
+    if (repeated := folds["inchikey"].duplicated()).any():
+        raise SplitError(f"{split} split: compound {folds.loc[repeated, 'inchikey'].iloc[0]} occurs twice in the folds")
+    if unknown_folds := sorted(set(folds["fold"]) - set(FOLDS)):
+        raise SplitError(f"{split} split: there is no fold {unknown_folds[0]!r}, only {', '.join(FOLDS)}")
+    members = folds.merge(compounds[["inchikey", *together]], on="inchikey", how="left", indicator=True)
+    if unknown := members.loc[members["_merge"] == "left_only", "inchikey"].tolist():
         raise SplitError(
             f"{split} split: {len(unknown)} compounds are not in the compound table, e.g. {unknown[:EXAMPLES]}"
         )
     for column in together:
-        counts = known.groupby(column)["fold"].nunique()
-        if crossing := counts.index[counts > 1].tolist():
+        n_folds = members.groupby(column)["fold"].nunique()
+        if leaking := n_folds.index[n_folds > 1].tolist():
             examples = "; ".join(
-                f"{group}: "
-                + ", ".join(f"{r.inchikey} in {r.fold}" for r in known[known[column] == group].head(4).itertuples())
-                for group in crossing[:EXAMPLES]
+                f"{value}: {_places(members[members[column] == value])}" for value in leaking[:EXAMPLES]
             )
-            raise SplitError(f"{split} split: {len(crossing)} {column}s cross folds: {examples}")
+            raise SplitError(f"{split} split: {len(leaking)} {column}s are in more than one fold: {examples}")
     if empty := set(FOLDS) - set(folds["fold"]):
         raise SplitError(
-            f"{split} split: no compound of {len(folds)} is in {' or '.join(sorted(empty))}; give more compounds or "
-            "other fractions"
+            f"{split} split: none of the {len(folds)} compounds is in {' or '.join(sorted(empty))}. Use more compounds "
+            "or other fractions"
         )
 
 
+def _places(members: pd.DataFrame) -> str:
+    return ", ".join(f"{row.inchikey} in {row.fold}" for row in members.head(4).itertuples())
+
+
 def split_hash(folds: pd.DataFrame) -> str:
-    """Name of a split: first 16 hex digits of SHA-256 over its sorted ``inchikey,fold`` lines."""
+    """Hash of a split: the first 16 hexadecimal digits of the SHA-256 of its sorted lines ``inchikey,fold``."""
     lines = sorted(f"{key},{fold}" for key, fold in zip(folds["inchikey"], folds["fold"], strict=True))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

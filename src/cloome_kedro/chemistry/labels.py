@@ -12,12 +12,12 @@ class ScreenLabels(NamedTuple):
     Attributes
     ----------
     labels
-        One row per compound with a label: ``inchikey``, then one column per assay: 1 active, 0 inactive, NaN not
-        measured.
+        One row per compound with a label: ``inchikey``, then one column per assay (1 active, 0 inactive, NaN not
+        measured).
     rows
-        Rows of the label table that are of compounds of the screen.
+        Number of rows of the label table that belong to compounds of the screen.
     conflicts
-        Labels that count as not measured, since several ids of a compound disagree.
+        Number of labels that are set to NaN, because rows of the same compound disagree.
     """
 
     labels: pd.DataFrame
@@ -26,16 +26,17 @@ class ScreenLabels(NamedTuple):
 
 
 def labels_of_screen(assay_labels: pd.DataFrame, compound_keys: pd.DataFrame, inchikeys: Sequence[str]) -> ScreenLabels:
-    """Join the table ``assay_labels`` to compounds, by ``inchikey`` or by the screen's own ``compound_id``.
+    """Select and merge the rows of the table ``assay_labels`` for the compounds of a screen.
 
     Parameters
     ----------
     assay_labels
-        Columns ``inchikey`` or ``compound_id``, and one per assay: 1 active, 0 inactive, NaN not measured.
+        Column ``inchikey``, or ``compound_id`` as in the screen, and one column per assay (1 active, 0 inactive, NaN
+        not measured).
     compound_keys
-        Table of that name: the InChIKey of each compound id.
+        Columns ``compound_id``, ``inchikey``.
     inchikeys
-        Compounds that can be used.
+        Compounds of the screen. Missing values are ignored.
     """
     if assay_labels.empty:
         return ScreenLabels(pd.DataFrame({"inchikey": pd.Series(dtype=str)}), 0, 0)
@@ -43,10 +44,10 @@ def labels_of_screen(assay_labels: pd.DataFrame, compound_keys: pd.DataFrame, in
     assays, keys = assay_labels.drop(columns=key), assay_labels[key]
     if key == "compound_id":
         keys = keys.map(compound_keys.set_index("compound_id")["inchikey"])
-    of_screen = keys.isin(pd.Index(inchikeys).dropna()).to_numpy()
-    grouped = assays[of_screen].astype(float).groupby(keys[of_screen].to_numpy())
+    in_screen = keys.isin(pd.Index(inchikeys).dropna()).to_numpy()
+    grouped = assays[in_screen].astype(float).groupby(keys[in_screen].to_numpy())
     lowest, highest = grouped.min(), grouped.max()
     conflict = lowest.ne(highest) & lowest.notna()
-    labels = highest.mask(conflict).copy()  # one block of memory, however many assays
+    labels = highest.mask(conflict).copy()  # a copy is not fragmented, however many assays there are
     labels = labels[labels.notna().any(axis=1)].rename_axis("inchikey").reset_index()
-    return ScreenLabels(labels, int(of_screen.sum()), int(conflict.to_numpy().sum()))
+    return ScreenLabels(labels, int(in_screen.sum()), int(conflict.to_numpy().sum()))

@@ -1,4 +1,4 @@
-"""What the folds of a split share: structures, scaffolds and near-duplicates."""
+"""Find structures, scaffolds and near-duplicates that the folds of a split share."""
 
 from dataclasses import dataclass
 from itertools import combinations, permutations
@@ -10,14 +10,19 @@ from tqdm import tqdm
 from cloome_kedro.chemistry.fingerprints import unpack
 from cloome_kedro.words import FOLDS
 
-_BLOCK = 2048  # fingerprints in a block: 64 MiB of floats at 8,192 bits
+_BLOCK = 2048  # fingerprints per block; with 8,192 bits, a block of float32 takes 64 MiB
 
 
 @dataclass(frozen=True)
 class Nearest:
-    """For each of N fingerprints the most similar one of another set.
+    """The most similar fingerprint of another set, for each of N fingerprints.
 
-    ``similarity`` is the Tanimoto coefficient, 0 where none is near; ``row`` is its row in the other set.
+    Attributes
+    ----------
+    similarity
+        Tanimoto coefficient, (N,); 0 if no fingerprint of the other set reaches the threshold.
+    row
+        Row of the most similar fingerprint in the other set, (N,); -1 if there is none.
     """
 
     similarity: np.ndarray
@@ -27,35 +32,44 @@ class Nearest:
 def find_leaks(
     folds: pd.DataFrame, compounds: pd.DataFrame, fingerprints: np.ndarray, near_duplicate: float = 0.95
 ) -> pd.DataFrame:
-    """Count, for every ordered pair of folds, the compounds of one that have a relative in the other.
+    """Count the compounds of one fold that have a relative in another fold, for every ordered pair of folds.
 
-    Relatives share their ``structure`` (first InChIKey block) or their ``scaffold`` (Bemis-Murcko), or are
-    ``near-duplicate`` (Tanimoto coefficient of the fingerprints of at least ``near_duplicate``).
+    There are three kinds of relatives:
+
+    - ``structure``: the first block of the InChIKey is the same.
+    - ``scaffold``: the Bemis-Murcko scaffold is the same.
+    - ``near-duplicate``: the Tanimoto coefficient of the fingerprints is at least ``near_duplicate``.
 
     Parameters
     ----------
     folds
-        `inchikey`, `fold`.
+        Columns ``inchikey``, ``fold``.
     compounds
-        `inchikey`, `block`, `scaffold` of at least those compounds.
+        Columns ``inchikey``, ``block``, ``scaffold``. It has a row for every compound of ``folds``.
     fingerprints
-        Packed, uint8 (N, bits / 8), in the order of `compounds`.
+        Packed fingerprints of ``compounds``, in the same order, uint8 (N, bits / 8).
     near_duplicate
-        In (0, 1].
+        Smallest Tanimoto coefficient of near-duplicates, in (0, 1].
 
     Returns
     -------
-    `kind`, `fold`, `other_fold`, `compounds`, `of` (compounds of `fold`), `example`: the structure or scaffold that
-    most of them share, or the most similar pair.
+    One row per kind and ordered pair of folds:
+
+    - ``kind``, ``fold``, ``other_fold``
+    - ``compounds``: number of compounds of ``fold`` with a relative in ``other_fold``
+    - ``of``: number of compounds of ``fold``
+    - ``example``: the structure or scaffold that most of these compounds have, or the most similar pair; None if there
+      are no relatives
 
     Raises
     ------
     ValueError
-        If a compound is unknown, or the fingerprints are not those of `compounds`.
+        If a compound is unknown, or if the numbers of fingerprints and compounds differ.
     """
     if len(fingerprints) != len(compounds):
         raise ValueError(
-            f"{len(fingerprints)} fingerprints do not fit {len(compounds)} compounds: run featurization again"
+            f"there are {len(fingerprints)} fingerprints but {len(compounds)} compounds: run the pipeline "
+            "featurization again"
         )
     known = compounds[["inchikey", "block", "scaffold"]].assign(row=np.arange(len(compounds)))
     members = folds.merge(known, on="inchikey", how="left")
@@ -66,70 +80,83 @@ def find_leaks(
     by_fold = {fold: members[members["fold"] == fold] for fold in FOLDS}
     rows = []
     for kind, column in (("structure", "block"), ("scaffold", "scaffold")):
-        for fold, other in permutations(FOLDS, 2):
-            shared = by_fold[fold].loc[by_fold[fold][column].isin(by_fold[other][column]), column]
+        for fold, other_fold in permutations(FOLDS, 2):
+            values = by_fold[fold][column]
+            shared = values[values.isin(by_fold[other_fold][column])]
             example = shared.value_counts().index[0] if len(shared) else None
-            rows.append((kind, fold, other, len(shared), len(by_fold[fold]), example))
-    packed = {fold: fingerprints[of["row"].to_numpy(int)] for fold, of in by_fold.items()}
-    for fold, other in combinations(FOLDS, 2):
-        near = nearest(packed[fold], packed[other], near_duplicate)
-        for one, two, found in ((fold, other, near[0]), (other, fold, near[1])):
-            keys, others = by_fold[one]["inchikey"].to_numpy(), by_fold[two]["inchikey"].to_numpy()
+            rows.append((kind, fold, other_fold, len(shared), len(values), example))
+    packed = {fold: fingerprints[table["row"].to_numpy(int)] for fold, table in by_fold.items()}
+    keys = {fold: table["inchikey"].to_numpy() for fold, table in by_fold.items()}
+    for pair in combinations(FOLDS, 2):
+        both_ways = nearest(packed[pair[0]], packed[pair[1]], near_duplicate)
+        for (fold, other_fold), near in zip((pair, pair[::-1]), both_ways, strict=True):
             example = None
-            if found.similarity.any():
-                best = int(found.similarity.argmax())
-                example = f"{keys[best]} and {others[found.row[best]]}, {found.similarity[best]:.3f}"
-            rows.append(("near-duplicate", one, two, int((found.similarity > 0).sum()), len(keys), example))
+            if near.similarity.any():
+                best = int(near.similarity.argmax())
+                other_key = keys[other_fold][near.row[best]]
+                example = f"{keys[fold][best]} and {other_key}, {near.similarity[best]:.3f}"
+            count = int((near.similarity > 0).sum())
+            rows.append(("near-duplicate", fold, other_fold, count, len(keys[fold]), example))
     return pd.DataFrame(rows, columns=["kind", "fold", "other_fold", "compounds", "of", "example"])
 
 
-def nearest(one: np.ndarray, two: np.ndarray, threshold: float) -> tuple[Nearest, Nearest]:
-    """Each side's most similar fingerprints of the other, where their Tanimoto coefficient reaches a threshold.
+def nearest(first: np.ndarray, second: np.ndarray, threshold: float) -> tuple[Nearest, Nearest]:
+    """Find the most similar fingerprint in the other set, for each fingerprint of two sets.
 
-    Bits in common come from matrix products of blocks, so that memory does not grow with N x M. Fingerprints of a and
-    of b bits have a coefficient of at most min(a, b) / max(a, b) (Swamidass & Baldi 2007), so each block meets only
-    those of about as many bits.
+    Pairs with a Tanimoto coefficient below the threshold are ignored. The numbers of common bits are matrix products
+    of blocks of fingerprints, so that memory does not grow with N x M. The Tanimoto coefficient of fingerprints with a
+    and b bits is at most min(a, b) / max(a, b) (Swamidass & Baldi 2007). A block is therefore only compared with
+    fingerprints that have a similar number of bits.
 
     Parameters
     ----------
-    one, two
-        Packed, uint8 (N, bits / 8) and (M, bits / 8).
+    first, second
+        Packed fingerprints, uint8 (N, bits / 8) and (M, bits / 8).
     threshold
-        In (0, 1].
+        Smallest Tanimoto coefficient, in (0, 1].
+
+    Returns
+    -------
+    For each fingerprint of ``first`` the most similar one of ``second``, and the reverse. If several are equally
+    similar, it is the first of them.
     """
     if not 0 < threshold <= 1:
-        raise ValueError(f"the threshold of near-duplicates is {threshold}, must be above 0 and at most 1")
-    counts = [unpack(side).sum(axis=1, dtype=np.int64) for side in (one, two)]
-    orders = [np.argsort(count, kind="stable") for count in counts]
-    found = [Nearest(np.zeros(len(side)), np.full(len(side), -1)) for side in (one, two)]
-    sorted_counts = counts[1][orders[1]]
-    for start in tqdm(range(0, len(one), _BLOCK), desc="near-duplicates", unit="block", delay=2):
-        rows = orders[0][start : start + _BLOCK]
-        bits = unpack(one[rows]).astype(np.float32)
-        fewest, most = counts[0][rows[0]], counts[0][rows[-1]]
-        # one bit of slack, against rounding
-        first = np.searchsorted(sorted_counts, int(fewest * threshold) - 1)
-        last = np.searchsorted(sorted_counts, int(most / threshold) + 1, side="right")
-        for begin in range(first, last, _BLOCK):
-            columns = orders[1][begin : min(begin + _BLOCK, last)]
-            common = bits @ unpack(two[columns]).astype(np.float32).T  # whole numbers below 2^24: exact
-            union = counts[0][rows][:, None] + counts[1][columns] - common
-            r, c = np.nonzero(common >= threshold * np.maximum(union, 1) - 0.5)
-            similarity = common[r, c].astype(np.float64) / np.maximum(union[r, c], 1)
-            near = similarity >= threshold
-            r, c, similarity = rows[r[near]], columns[c[near]], similarity[near]
-            for side, mine, theirs in ((found[0], r, c), (found[1], c, r)):
-                _keep_best(side, mine, theirs, similarity)
-    return found[0], found[1]
+        raise ValueError(f"the threshold of near-duplicates is {threshold}, but must be above 0 and at most 1")
+    n_bits_first, n_bits_second = (unpack(packed).sum(axis=1, dtype=np.int64) for packed in (first, second))
+    order_first, order_second = (np.argsort(n_bits, kind="stable") for n_bits in (n_bits_first, n_bits_second))
+    sorted_n_bits = n_bits_second[order_second]
+    best_first, best_second = (Nearest(np.zeros(len(packed)), np.full(len(packed), -1)) for packed in (first, second))
+    for start in tqdm(range(0, len(first), _BLOCK), desc="near-duplicates", unit="block", delay=2):
+        block_first = order_first[start : start + _BLOCK]
+        bits_first = unpack(first[block_first]).astype(np.float32)
+        fewest, most = n_bits_first[block_first[0]], n_bits_first[block_first[-1]]
+        # The range is one bit wider on each side, because products and quotients are rounded.
+        begin = np.searchsorted(sorted_n_bits, int(fewest * threshold) - 1)
+        end = np.searchsorted(sorted_n_bits, int(most / threshold) + 1, side="right")
+        for start_second in range(begin, end, _BLOCK):
+            block_second = order_second[start_second : min(start_second + _BLOCK, end)]
+            common = bits_first @ unpack(second[block_second]).astype(np.float32).T  # integers below 2^24 are exact
+            union = n_bits_first[block_first][:, None] + n_bits_second[block_second] - common
+            # The comparison of float32 values has a tolerance. The exact one follows in float64.
+            i, j = np.nonzero(common >= threshold * np.maximum(union, 1) - 0.5)
+            similarity = common[i, j].astype(np.float64) / np.maximum(union[i, j], 1)
+            is_near = similarity >= threshold
+            rows_first, rows_second = block_first[i[is_near]], block_second[j[is_near]]
+            _keep_best(best_first, rows_first, rows_second, similarity[is_near])
+            _keep_best(best_second, rows_second, rows_first, similarity[is_near])
+    return best_first, best_second
 
 
-def _keep_best(side: Nearest, mine: np.ndarray, theirs: np.ndarray, similarity: np.ndarray) -> None:
-    """Take in new pairs; of equals the first row, so that blocks make no difference."""
-    order = np.lexsort((-theirs, similarity))  # what is written last stays
-    mine, theirs, similarity = mine[order], theirs[order], similarity[order]
-    best = pd.Series(np.arange(len(mine)), index=mine).groupby(level=0).last()
-    mine, at = best.index.to_numpy(), best.to_numpy()
-    better = (similarity[at] > side.similarity[mine]) | (
-        (similarity[at] == side.similarity[mine]) & (theirs[at] < side.row[mine])
+def _keep_best(best: Nearest, rows: np.ndarray, other_rows: np.ndarray, similarity: np.ndarray) -> None:
+    """Update the most similar fingerprints with new pairs.
+
+    Of equally similar ones, the first row of the other set is kept, so that the result does not depend on the blocks.
+    """
+    order = np.lexsort((-other_rows, similarity))  # the best pair of each row comes last
+    rows, other_rows, similarity = rows[order], other_rows[order], similarity[order]
+    last = pd.Series(np.arange(len(rows)), index=rows).groupby(level=0).last().to_numpy()
+    rows, other_rows, similarity = rows[last], other_rows[last], similarity[last]
+    is_better = (similarity > best.similarity[rows]) | (
+        (similarity == best.similarity[rows]) & (other_rows < best.row[rows])
     )
-    side.similarity[mine[better]], side.row[mine[better]] = similarity[at[better]], theirs[at[better]]
+    best.similarity[rows[is_better]], best.row[rows[is_better]] = similarity[is_better], other_rows[is_better]

@@ -7,9 +7,17 @@ from rdkit.Chem.Scaffolds import MurckoScaffold
 def murcko_scaffold(mol: Chem.Mol) -> str:
     """SMILES of a molecule's Bemis-Murcko scaffold, without stereochemistry.
 
-    The scaffold is the rings and what links them (Bemis & Murcko 1996), with the atoms that are double-bonded to
-    either, as RDKit draws it. An acyclic molecule has no rings, so its own SMILES stands in: a common "no scaffold"
-    would tie all acyclic compounds together. Stereochemistry is dropped, so that stereoisomers share a scaffold.
+    The scaffold consists of the rings and their linkers (Bemis & Murcko 1996). As RDKit defines it, it includes atoms
+    that are double-bonded to a ring or linker. For a molecule without rings, the result is the SMILES of the molecule.
+    With one common value for all of these, a scaffold split would put them all into one fold. Stereochemistry is
+    removed, so that stereoisomers have the same scaffold.
+
+    Examples
+    --------
+    >>> murcko_scaffold(Chem.MolFromSmiles("CC(=O)Oc1ccccc1C(=O)O"))
+    'c1ccccc1'
+    >>> murcko_scaffold(Chem.MolFromSmiles("C[C@H](N)C(=O)O"))
+    'CC(N)C(=O)O'
     """
     flat = Chem.Mol(mol)
     Chem.RemoveStereochemistry(flat)

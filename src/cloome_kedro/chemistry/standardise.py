@@ -1,7 +1,8 @@
-"""Structures as a screen's tables give them -> one standardised compound for each InChIKey."""
+"""Standardise the structures of a screen's tables to one compound per InChIKey."""
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 from rdkit import Chem, rdBase
 from rdkit.Chem.MolStandardize import rdMolStandardize
@@ -9,13 +10,14 @@ from rdkit.Chem.MolStandardize import rdMolStandardize
 from cloome_kedro.chemistry.scaffolds import murcko_scaffold
 from cloome_kedro.parallel import Bar, run_tasks
 
-CHUNK = 500
-PARALLEL_FROM = 5_000  # compounds: about 2 ms each, so below this worker processes cost more than they save
+CHUNK = 500  # compounds per task
+# number of compounds; with fewer (about 2 ms each), starting processes takes longer than it saves
+PARALLEL_FROM = 5_000
 
 
 @dataclass(frozen=True)
 class Structure:
-    """A standardised structure; `block` is the InChIKey's first 14 characters, shared by stereoisomers."""
+    """A standardised structure."""
 
     inchikey: str
     smiles: str
@@ -23,18 +25,20 @@ class Structure:
 
     @property
     def block(self) -> str:
+        """First block (14 characters) of the InChIKey, which stereoisomers share."""
         return self.inchikey[:14]
 
 
 def standardise_smiles(smiles: str | None) -> Structure:
-    """Clean up, keep the largest (organic, where there is one) fragment, remove charges: RDKit's MolStandardize.
+    """Standardise a structure with RDKit's MolStandardize.
 
-    Metals are disconnected by the clean-up, so a metal complex becomes its largest ligand.
+    The steps are clean-up, choice of the largest fragment, and neutralisation of charges. An organic fragment is
+    preferred. The clean-up disconnects metals, so that a metal complex becomes its largest ligand.
 
     Raises
     ------
     ValueError
-        If there is no SMILES, RDKit cannot read it, or the result has no InChIKey; the message says which.
+        If there is no SMILES, if RDKit cannot read it, or if the result has no InChIKey. The message says which.
     """
     if not isinstance(smiles, str) or not smiles.strip():
         raise ValueError("no SMILES")
@@ -45,7 +49,7 @@ def standardise_smiles(smiles: str | None) -> Structure:
         parameters = rdMolStandardize.CleanupParameters()
         parameters.preferOrganic = True  # type: ignore[assignment]
         mol = rdMolStandardize.Uncharger().uncharge(rdMolStandardize.FragmentParent(mol, parameters))
-        # read back, so that the InChIKey is that of the SMILES which fingerprints are made from
+        # Fingerprints are made from this SMILES, so the InChIKey must belong to it: read it again.
         canonical = Chem.MolToSmiles(mol)
         mol = Chem.MolFromSmiles(canonical)
         inchikey = Chem.MolToInchiKey(mol) if mol is not None and mol.GetNumAtoms() else ""
@@ -55,41 +59,44 @@ def standardise_smiles(smiles: str | None) -> Structure:
 
 
 def standardise(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Standardise a compound table; rows with one InChIKey become one compound.
+    """Standardise a compound table. Rows with the same InChIKey become one compound.
 
     Parameters
     ----------
     table
-        Columns `compound_id`, `smiles`, `name`, `moa` (the last three may be null; MoAs are separated by ``|``).
+        Columns ``compound_id``, ``smiles``, ``name``, ``moa``. The last three may be null. Mechanisms of action in
+        ``moa`` are separated by ``|``.
 
     Returns
     -------
     compounds
-        `inchikey`, `block`, `smiles`, `scaffold`, `name` (first one given), `moa` (union), by InChIKey.
+        Columns ``inchikey``, ``block``, ``smiles``, ``scaffold``, ``name`` (the first that is not null), ``moa`` (all
+        mechanisms of the rows), sorted by InChIKey.
     compound_keys
-        `compound_id`, `inchikey`, in the order of `table`.
+        Columns ``compound_id``, ``inchikey``, in the order of ``table``.
     rejected
-        `compound_id`, `smiles`, `reason`.
+        Columns ``compound_id``, ``smiles``, ``reason``.
     """
     outcomes = _standardise_all(table["smiles"].tolist())
-    found = [isinstance(outcome, Structure) for outcome in outcomes]
+    is_accepted = np.array([isinstance(outcome, Structure) for outcome in outcomes], dtype=bool)
     structures = [outcome for outcome in outcomes if isinstance(outcome, Structure)]
-    rejected = table.loc[[not f for f in found], ["compound_id", "smiles"]].assign(
+    rejected = table.loc[~is_accepted, ["compound_id", "smiles"]].assign(
         reason=[outcome for outcome in outcomes if isinstance(outcome, str)]
     )
-    accepted = table.loc[found, ["compound_id", "name", "moa"]].assign(
-        inchikey=[s.inchikey for s in structures],
-        block=[s.block for s in structures],
-        smiles=[s.smiles for s in structures],
-        scaffold=[s.scaffold for s in structures],
+    accepted = table.loc[is_accepted, ["compound_id", "name", "moa"]].assign(
+        inchikey=[structure.inchikey for structure in structures],
+        block=[structure.block for structure in structures],
+        smiles=[structure.smiles for structure in structures],
+        scaffold=[structure.scaffold for structure in structures],
     )
-    # tautomers may share an InChIKey and differ in SMILES: the least one, whatever the order of the rows
+    # Tautomers can have the same InChIKey but different SMILES. The alphabetically first one is kept, so that the
+    # result does not depend on the order of the rows.
     compounds = (
         accepted.sort_values(["inchikey", "smiles"], kind="stable")
         .groupby("inchikey", as_index=False)
         .agg({"block": "first", "smiles": "first", "scaffold": "first", "moa": _union})
     )
-    names = accepted.groupby("inchikey")["name"].first()  # the first that is not null
+    names = accepted.groupby("inchikey")["name"].first()  # the first name that is not null
     compounds.insert(4, "name", compounds["inchikey"].map(names))
     return (
         compounds,
@@ -99,13 +106,15 @@ def standardise(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.Dat
 
 
 def _standardise_all(smiles: list) -> list[Structure | str]:
+    """Structure of each SMILES, or the reason why there is none."""
     chunks = [smiles[start : start + CHUNK] for start in range(0, len(smiles), CHUNK)]
     bar = Bar("standardise", "compound", sizes=[len(chunk) for chunk in chunks], delay=2)
     n_jobs = 1 if len(smiles) < PARALLEL_FROM else -1
-    return [outcome for _, part in run_tasks(_chunk, [(chunk,) for chunk in chunks], bar, n_jobs) for outcome in part]
+    tasks = [(chunk,) for chunk in chunks]
+    return [outcome for _, outcomes in run_tasks(_standardise_chunk, tasks, bar, n_jobs) for outcome in outcomes]
 
 
-def _chunk(smiles: list) -> list[Structure | str]:
+def _standardise_chunk(smiles: list) -> list[Structure | str]:
     outcomes: list[Structure | str] = []
     for text in smiles:
         try:
@@ -118,7 +127,7 @@ def _chunk(smiles: list) -> list[Structure | str]:
 def _read(smiles: str, sanitize: bool = True) -> Chem.Mol | None:
     parameters = Chem.SmilesParserParams()
     parameters.sanitize = parameters.removeHs = sanitize  # type: ignore[assignment]
-    # vendors' tables hold ChemAxon extensions of SMILES that RDKit reads in part only
+    # Vendors' tables contain ChemAxon extensions of SMILES, which RDKit can read only in part.
     parameters.strictCXSMILES = False  # type: ignore[assignment]
     return Chem.MolFromSmiles(smiles, parameters)
 

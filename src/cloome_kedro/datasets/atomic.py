@@ -1,4 +1,4 @@
-"""kedro-datasets of one file, saved under a temporary name first."""
+"""Save single-file datasets of kedro-datasets under a temporary name first."""
 
 from pathlib import Path, PurePosixPath
 
@@ -6,9 +6,10 @@ from cloome_kedro.atomic import replace_file
 
 
 class AtomicSave:
-    """Mixin for kedro-datasets of one local file: write beside the target, then rename.
+    """Mixin for kedro-datasets that save one local file: it writes a temporary file, then renames it.
 
-    A run that is killed while it saves would otherwise leave a file that ``--only-missing-outputs`` takes for whole.
+    Otherwise a run that is killed while it saves would leave an incomplete file, which a run with
+    ``--only-missing-outputs`` would not write again.
     """
 
     _filepath: PurePosixPath

@@ -1,4 +1,4 @@
-"""Captioned tables of the catalog: a CSV with the Markdown of the same beside it."""
+"""Save a captioned table as CSV and as Markdown."""
 
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,15 @@ from cloome_kedro.reporting.captioned import CaptionedTable
 
 
 class CaptionedTableDataset(AbstractDataset[CaptionedTable, CaptionedTable]):
-    """``filepath`` is the CSV, which is read back; the Markdown is written beside it, and first.
+    """A captioned table as CSV, and as Markdown in the same folder.
 
-    kedro-viz previews the table; ``metadata: kedro-viz: preview_args: nrows`` says how much of it.
+    Loading reads the CSV. kedro-viz shows the first rows of the table; their number is ``nrows`` in
+    ``metadata: kedro-viz: preview_args``.
+
+    Parameters
+    ----------
+    filepath
+        The CSV file.
     """
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):
@@ -21,6 +27,7 @@ class CaptionedTableDataset(AbstractDataset[CaptionedTable, CaptionedTable]):
         self.metadata = metadata
 
     def save(self, data: CaptionedTable) -> None:
+        # The CSV comes last: if it exists, so does the Markdown.
         for path, text in (
             (self._filepath.with_suffix(".md"), data.to_markdown()),
             (self._filepath, data.to_csv()),

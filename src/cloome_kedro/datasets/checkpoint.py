@@ -1,4 +1,4 @@
-"""Checkpoints as a folder of safetensors and JSON."""
+"""Save checkpoints as folders of safetensors and JSON."""
 
 import json
 from pathlib import Path
@@ -10,9 +10,9 @@ from cloome_kedro.atomic import replace_folder
 
 
 class CheckpointDataset(AbstractDataset):
-    """A trained model with all that inference needs (see `cloome_kedro.learning.checkpoint`).
+    """A folder with a trained model and all that inference needs (see `cloome_kedro.learning.checkpoint`).
 
-    A published model is never saved over one that was trained here.
+    A published model cannot replace a model that was trained in this project.
     """
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):
@@ -29,8 +29,8 @@ class CheckpointDataset(AbstractDataset):
 
         if _published(data.config) and self._exists() and not _published(self._saved_config()):
             raise DatasetError(
-                f"{self._filepath} holds a checkpoint that was trained here: give the published one a variant of its "
-                "own, e.g. --params variant=published"
+                f"{self._filepath} holds a checkpoint that was trained here, which a published one must not replace. "
+                "Name another variant for the published one, e.g. --params variant=published"
             )
         save(data, self._filepath)
 
@@ -45,7 +45,7 @@ class CheckpointDataset(AbstractDataset):
 
 
 class CheckpointsDataset(AbstractDataset):
-    """A folder of checkpoints, each in a folder of its own that is named by its key."""
+    """A folder with one folder per checkpoint, which has the name of the checkpoint's key."""
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):
         self._filepath = Path(filepath)

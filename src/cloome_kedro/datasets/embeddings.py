@@ -1,4 +1,4 @@
-"""Embeddings, and the methods that are made from them, as folders of arrays."""
+"""Save embeddings and methods as folders of arrays."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from cloome_kedro.evaluation.methods import Embeddings, Method, Methods
 
 
 class EmbeddingsDataset(AbstractDataset[Embeddings, Embeddings]):
-    """A folder of ``vectors.npy``, ``keys.parquet`` (column ``key``, in the order of the vectors) and ``meta.json``."""
+    """A folder with ``vectors.npy``, ``keys.parquet`` (column ``key``, one row per vector) and ``meta.json``."""
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):
         self._filepath = Path(filepath)
@@ -34,16 +34,19 @@ class EmbeddingsDataset(AbstractDataset[Embeddings, Embeddings]):
 
 
 class MethodsDataset(AbstractDataset[Methods, Methods]):
-    """A folder with ``methods.json``, which lists the methods in order, and for each a folder of its embeddings."""
+    """A folder with ``methods.json``, which lists the methods, and one folder per method with its embeddings.
+
+    The folders are numbered from 0, in the order of the list.
+    """
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):
         self._filepath = Path(filepath)
         self.metadata = metadata
 
     def load(self) -> Methods:
-        listed = json.loads((self._filepath / "methods.json").read_text())
+        entries = json.loads((self._filepath / "methods.json").read_text())
         methods: Methods = {}
-        for number, entry in enumerate(listed):
+        for number, entry in enumerate(entries):
             folder = self._filepath / str(number)
             compounds = _read(folder / "compounds") if entry["compounds"] else None
             methods[entry["name"]] = Method(
@@ -53,14 +56,21 @@ class MethodsDataset(AbstractDataset[Methods, Methods]):
 
     def save(self, data: Methods) -> None:
         with replace_folder(self._filepath) as part:
-            listed = []
+            entries = []
             for number, (name, method) in enumerate(data.items()):
                 _write(method.fields, part / str(number) / "fields")
                 if method.compounds is not None:
                     _write(method.compounds, part / str(number) / "compounds")
-                facts = {"tasks": method.tasks, "ties": method.ties, "normalised": method.normalised}
-                listed.append({"name": name, "compounds": method.compounds is not None, **facts})
-            (part / "methods.json").write_text(json.dumps(listed, indent=1) + "\n")
+                entries.append(
+                    {
+                        "name": name,
+                        "compounds": method.compounds is not None,
+                        "tasks": method.tasks,
+                        "ties": method.ties,
+                        "normalised": method.normalised,
+                    }
+                )
+            (part / "methods.json").write_text(json.dumps(entries, indent=1) + "\n")
 
     def _exists(self) -> bool:
         return (self._filepath / "methods.json").exists()
@@ -74,7 +84,9 @@ def _read(folder: Path) -> Embeddings:
     meta = json.loads((folder / "meta.json").read_text())
     vectors = np.load(folder / "vectors.npy", allow_pickle=False)
     if len(keys) != len(vectors):
-        raise DatasetError(f"{folder}: {len(keys)} keys but {len(vectors)} vectors: run embedding again")
+        raise DatasetError(
+            f"{folder} has {len(keys)} keys but {len(vectors)} vectors: run the pipeline that writes it again"
+        )
     return Embeddings(keys["key"].to_numpy(), vectors, meta)
 
 

@@ -1,7 +1,6 @@
-"""Figures of the catalog: an image for people, and what the HTML report embeds."""
+"""Save figures as PNG, and as the SVG or WebP that the HTML report embeds."""
 
 import base64
-import io
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +13,19 @@ _MIME = {".svg": "image/svg+xml", ".webp": "image/webp"}
 
 
 class FigureDataset(AbstractDataset):
-    """A matplotlib figure as PNG, and beside it as SVG, or as WebP if it shows photographs.
+    """A matplotlib figure as PNG, and also as SVG, or as WebP if it shows images.
 
-    kedro-viz previews the PNG. Loading gives the other file as a data URI, which the report embeds. The same figure
-    gives the same bytes.
+    kedro-viz shows the PNG. Loading returns the SVG or WebP as a data URI, which the report embeds. The same figure
+    always gives the same bytes.
 
     Parameters
     ----------
     filepath
-        The PNG.
+        The PNG file. The other files have the same name with another suffix.
     dpi
         Pixels per inch of the PNG.
     pdf
-        Whether a PDF is written, too.
+        Whether a PDF is also written.
     """
 
     def __init__(self, *, filepath: str, dpi: int = 130, pdf: bool = False, metadata: dict[str, Any] | None = None):
@@ -37,11 +36,12 @@ class FigureDataset(AbstractDataset):
     def save(self, data: Any) -> None:
         from cloome_kedro.reporting.images import encode
 
-        photographic = any(axes.images for axes in data.axes)
-        formats = {".webp" if photographic else ".svg": None, ".png": self._dpi}
+        shows_images = any(axes.images for axes in data.axes)
+        formats = {".webp" if shows_images else ".svg": None, ".png": self._dpi}
         if self._pdf:
             formats = {".pdf": None, **formats}
-        for suffix in set(_MIME) - set(formats):  # of an earlier run, of another kind
+        # An earlier run may have written the other of SVG and WebP, which loading would find.
+        for suffix in set(_MIME) - set(formats):
             self._filepath.with_suffix(suffix).unlink(missing_ok=True)
         for suffix, dpi in formats.items():
             with replace_file(self._filepath.with_suffix(suffix)) as part:
@@ -51,11 +51,13 @@ class FigureDataset(AbstractDataset):
         for suffix, mime in _MIME.items():
             if (path := self._filepath.with_suffix(suffix)).exists():
                 return f"data:{mime};base64,{base64.b64encode(path.read_bytes()).decode()}"
-        raise FileNotFoundError(f"there is no {self._filepath.with_suffix('.svg')}: run the pipeline reporting")
+        raise FileNotFoundError(
+            f"there is no {self._filepath.with_suffix('.svg')} or .webp: run the pipeline that draws this figure"
+        )
 
     def preview(self) -> ImagePreview:
-        """The PNG in base64, as kedro-viz takes it."""
-        return ImagePreview(base64.b64encode(io.FileIO(self._filepath).readall()).decode())
+        """The PNG in base64, for kedro-viz."""
+        return ImagePreview(base64.b64encode(self._filepath.read_bytes()).decode())
 
     def _exists(self) -> bool:
         return self._filepath.exists()

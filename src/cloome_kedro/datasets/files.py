@@ -1,4 +1,4 @@
-"""Many tables of one folder at once."""
+"""Load several tables of a folder at once."""
 
 from pathlib import Path
 from typing import Any
@@ -8,9 +8,20 @@ from kedro.io import AbstractDataset, DatasetError
 
 
 class TableFiles(AbstractDataset[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]):
-    """Tables (parquet, else CSV) whose paths below ``filepath`` match ``pattern``, by these paths; read only.
+    """All tables of a folder that match a pattern, as a dictionary from path to table. They are read only.
 
-    ``missing`` says what to do where there is none. ``load_args`` go to :func:`pandas.read_csv`.
+    Files with the suffix ``.parquet`` are read as parquet, others as CSV. The paths are relative to the folder.
+
+    Parameters
+    ----------
+    filepath
+        The folder.
+    pattern
+        Glob pattern of the files, relative to the folder.
+    missing
+        What to do if no file matches, for the error message.
+    load_args
+        Arguments of :func:`pandas.read_csv`.
     """
 
     def __init__(
@@ -30,11 +41,11 @@ class TableFiles(AbstractDataset[dict[str, pd.DataFrame], dict[str, pd.DataFrame
 
     def load(self) -> dict[str, pd.DataFrame]:
         if not (paths := self._paths()):
-            raise DatasetError(f"{self._filepath} has no table {self._pattern}: {self._missing}")
+            raise DatasetError(f"{self._filepath} has no table that matches {self._pattern}: {self._missing}")
         return {path.relative_to(self._filepath).as_posix(): self._read(path) for path in paths}
 
     def save(self, data) -> None:
-        raise DatasetError(f"{self._filepath}/{self._pattern} are read only")
+        raise DatasetError(f"{self._filepath}/{self._pattern}: these tables are read only")
 
     def _paths(self) -> list[Path]:
         return sorted(path for path in self._filepath.glob(self._pattern) if not path.name.startswith("."))

@@ -1,4 +1,4 @@
-"""Fingerprints of the catalog as ``.npz`` files."""
+"""Save fingerprints as ``.npz`` files."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,10 @@ from cloome_kedro.atomic import replace_file
 
 
 class FingerprintsDataset(AbstractDataset):
-    """Packed fingerprints with their settings, a `cloome_kedro.learning.views.morgan.Fingerprints`; never unpickled."""
+    """Packed fingerprints and their settings (`cloome_kedro.learning.views.morgan.Fingerprints`).
+
+    Loading a file cannot execute code, because pickled arrays are refused.
+    """
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):
         self._filepath = Path(filepath)
@@ -26,7 +29,7 @@ class FingerprintsDataset(AbstractDataset):
                 return Fingerprints(arrays["packed"], json.loads(str(arrays["settings"])))
         except (BadZipFile, EOFError, KeyError, TypeError, ValueError) as error:
             raise DatasetError(
-                f"{self._filepath} does not hold fingerprints ({error}): run the featurization pipeline again"
+                f"{self._filepath} does not hold fingerprints ({error}): run the pipeline featurization again"
             ) from error
 
     def save(self, data: Any) -> None:

@@ -1,4 +1,4 @@
-"""Folders of the catalog."""
+"""Folders as datasets."""
 
 from pathlib import Path
 from typing import Any
@@ -8,15 +8,20 @@ from kedro.io import AbstractDataset, DatasetError
 
 from cloome_kedro.atomic import replace_file
 
-#: written last, so it says that a screen is whole
+#: file that is written last: if it exists, the folder is complete
 MANIFEST = "manifest.csv"
 
 
 class FolderDataset(AbstractDataset[pd.DataFrame, Path]):
-    """A folder as a handle: loading gives its path, saving writes the manifest of what was put there.
+    """A folder. Loading returns its path. Saving writes ``manifest.csv``, a table of what the folder contains.
 
-    With ``create`` the folder is made where it is missing (a place to write to); without, a missing folder is an error
-    that names it (a place to read from).
+    Parameters
+    ----------
+    filepath
+        The folder.
+    create
+        Whether loading makes a missing folder, because a node is going to write into it. Otherwise a missing folder is
+        an error.
     """
 
     def __init__(self, *, filepath: str, create: bool = False, metadata: dict[str, Any] | None = None):
@@ -33,8 +38,8 @@ class FolderDataset(AbstractDataset[pd.DataFrame, Path]):
             self._filepath.mkdir(parents=True, exist_ok=True)
         elif not self._filepath.is_dir():
             raise DatasetError(
-                f"{self._filepath} is not a folder: put the screen there, or correct its path in the catalog "
-                "(the virtual screen is made by `kedro run --pipelines simulation`)"
+                f"{self._filepath} is not a folder: put the screen there, or correct its path in the catalog. "
+                "`kedro run --pipelines simulation` makes the virtual screen"
             )
         return self._filepath
 

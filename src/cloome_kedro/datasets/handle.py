@@ -1,4 +1,4 @@
-"""Handle datasets: a folder that a node fills step by step, so that a stopped run loses nothing."""
+"""Handle datasets: folders that a node fills step by step, so that a stopped run loses nothing."""
 
 from pathlib import Path
 from typing import Any
@@ -8,19 +8,20 @@ from kedro.utils import load_obj
 
 
 class HandleDataset(AbstractDataset):
-    """A folder. Loading makes it and gives the handle that it is read and written through.
+    """A folder that nodes read and write through a handle, which loading returns.
 
-    Nodes take the handle as an input and return tables or models; what follows depends on those.
+    Loading also makes the folder if it is missing. A node takes the handle as an input and returns a table or a model.
+    Later nodes depend on this output, because Kedro does not allow the same dataset as input and output of a node.
 
     Parameters
     ----------
     filepath
         The folder.
     handle
-        Class of the handle, ``module.Class``, which is made from the folder's path and, where there are credentials,
+        Class of the handle, ``module.Class``. Its arguments are the path of the folder and, if there are credentials,
         their ``url``.
     credentials
-        ``url``: a database that several machines reach, for handles that take one.
+        ``url`` of a database that several machines can reach, for handles that use a database; or None.
     """
 
     def __init__(
@@ -33,15 +34,15 @@ class HandleDataset(AbstractDataset):
     ):
         self._filepath = Path(filepath)
         self._handle = handle
-        self._url = None if credentials is None else (credentials.get("url"),)
+        self._urls = [] if credentials is None else [credentials.get("url")]
         self.metadata = metadata
 
     def load(self) -> Any:
         self._filepath.mkdir(parents=True, exist_ok=True)
-        return load_obj(self._handle)(self._filepath.absolute(), *(self._url or ()))
+        return load_obj(self._handle)(self._filepath.absolute(), *self._urls)
 
     def save(self, data: Any) -> None:
-        raise DatasetError(f"{self._filepath} is written through its handle")
+        raise DatasetError(f"{self._filepath} cannot be saved: nodes write into it through its handle")
 
     def _exists(self) -> bool:
         return self._filepath.is_dir()

@@ -1,4 +1,4 @@
-"""A bioactivity label matrix in Matrix Market format with its index files."""
+"""Load a label matrix in Matrix Market format with its index files."""
 
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,10 @@ from kedro.io import AbstractDataset, DatasetError
 
 
 class LabelMatrix(AbstractDataset[pd.DataFrame, pd.DataFrame]):
-    """A sparse matrix of compounds × assays, +1 active, -1 inactive, absent not measured, as table ``assay_labels``.
+    """A sparse matrix of labels, compounds × assays, which is loaded as the table ``assay_labels``. It is read only.
 
-    Read only. The published matrix can be read as it is::
+    In the matrix, 1 is active and -1 is inactive. An entry that is absent was not measured. The published matrix can be
+    read without changes::
 
         assay_labels:
           type: cloome_kedro.datasets.label_matrix.LabelMatrix
@@ -24,12 +25,12 @@ class LabelMatrix(AbstractDataset[pd.DataFrame, pd.DataFrame]):
     Parameters
     ----------
     filepath
-        The matrix (``.mtx``). Where it is absent, the table has no rows.
+        The matrix (``.mtx``). If it is missing, the table has no rows.
     rows
-        CSV of the matrix's rows: ``INDEX`` (from 0) and ``INCHIKEY``.
+        CSV with one line per row of the matrix: ``INDEX`` (from 0) and ``INCHIKEY``.
     columns
-        CSV of the matrix's columns in their order: ``ASSAY_ID``. An id that comes again (the published list has seven
-        such columns) is told apart by its count: ``688816``, ``688816_2``, ``688816_3``.
+        CSV with one line per column of the matrix, in the same order: ``ASSAY_ID``. An id that occurs
+        again (in seven columns of the published list) gets a number: ``688816``, ``688816_2``, ``688816_3``.
     """
 
     def __init__(self, *, filepath: str, rows: str, columns: str, metadata: dict[str, Any] | None = None):
@@ -39,13 +40,17 @@ class LabelMatrix(AbstractDataset[pd.DataFrame, pd.DataFrame]):
         self.metadata = metadata
 
     def load(self) -> pd.DataFrame:
-        """Load the labels: ``inchikey``, then one float column an assay: 1.0, 0.0 or NaN.
+        """Load the labels.
+
+        Returns
+        -------
+        Column ``inchikey``, then one float column per assay: 1.0 active, 0.0 inactive, NaN not measured.
 
         Raises
         ------
         DatasetError
-            If a file cannot be read, the three do not fit one another, a value is not +1 or -1, or a compound or a
-            cell of the matrix is there twice.
+            If a file cannot be read, if the files do not fit together, if a value is not 1 or -1, or if a compound or
+            an entry of the matrix occurs twice.
         """
         from scipy.io import mmread
 
@@ -53,26 +58,24 @@ class LabelMatrix(AbstractDataset[pd.DataFrame, pd.DataFrame]):
             return pd.DataFrame({"inchikey": pd.Series(dtype=str)})
         try:
             matrix = mmread(self._filepath, spmatrix=False)
-        except ValueError as error:  # not Matrix Market, or an entry outside the size that its header gives
+        except ValueError as error:  # not Matrix Market, or an entry outside the size in the header
             raise DatasetError(f"{self._filepath}: {error}") from error
         if not hasattr(matrix, "tocoo"):
-            raise DatasetError(f"{self._filepath}: is dense (array); needs the format coordinate")
+            raise DatasetError(f"{self._filepath} is a dense matrix (array), but must be sparse (coordinate)")
         entries = matrix.tocoo()
-        (of_rows, of_columns), values = entries.coords, entries.data
-        if (wrong := ~np.isin(values, (1, -1))).any():
-            first = int(np.argmax(wrong))
+        (rows, columns), values = entries.coords, entries.data
+        if (is_wrong := ~np.isin(values, (1, -1))).any():
+            first = int(np.argmax(is_wrong))
             raise DatasetError(
-                f"{self._filepath}: {values[first]} in row {of_rows[first] + 1}, column {of_columns[first] + 1}; "
-                "labels are 1 (active) and -1 (inactive), what was not measured is left out"
+                f"{self._filepath}: row {rows[first] + 1}, column {columns[first] + 1} has the value {values[first]}. "
+                "Labels must be 1 (active) or -1 (inactive); leave out what was not measured"
             )
-        cells = pd.Series(of_rows.astype(np.int64) * matrix.shape[1] + of_columns)
-        if (twice := cells.duplicated()).any():
-            first = int(np.argmax(twice))
-            raise DatasetError(
-                f"{self._filepath}: row {of_rows[first] + 1}, column {of_columns[first] + 1} is there twice"
-            )
+        cells = pd.Series(rows.astype(np.int64) * matrix.shape[1] + columns)
+        if (is_repeated := cells.duplicated()).any():
+            first = int(np.argmax(is_repeated))
+            raise DatasetError(f"{self._filepath}: row {rows[first] + 1}, column {columns[first] + 1} occurs twice")
         table = np.full(matrix.shape, np.nan)
-        table[of_rows, of_columns] = values > 0
+        table[rows, columns] = values > 0
         labels = pd.DataFrame(table, columns=self._assays(matrix.shape[1]))
         labels.insert(0, "inchikey", self._compounds(matrix.shape[0]))
         return labels
@@ -80,26 +83,32 @@ class LabelMatrix(AbstractDataset[pd.DataFrame, pd.DataFrame]):
     def _compounds(self, size: int) -> np.ndarray:
         """InChIKeys in the order of the matrix's rows."""
         index = _read(self._rows, ["INDEX", "INCHIKEY"])
-        if (twice := index["INCHIKEY"].duplicated()).any():
-            raise DatasetError(f"{self._rows}: compound {index.loc[twice, 'INCHIKEY'].iloc[0]} is there twice")
+        if (is_repeated := index["INCHIKEY"].duplicated()).any():
+            raise DatasetError(f"{self._rows}: compound {index.loc[is_repeated, 'INCHIKEY'].iloc[0]} occurs twice")
         numbers = pd.to_numeric(index["INDEX"], errors="coerce")
-        if (beyond := ~numbers.isin(range(size))).any():
+        if (is_wrong := ~numbers.isin(range(size))).any():
             raise DatasetError(
-                f"{self._rows}: INDEX {index.loc[beyond, 'INDEX'].iloc[0]} is beyond the matrix, "
-                f"whose {size} rows are 0 to {size - 1}"
+                f"{self._rows}: INDEX {index.loc[is_wrong, 'INDEX'].iloc[0]} is no row of the matrix, which has the "
+                f"rows 0 to {size - 1}"
             )
         if len(numbers) != size or numbers.duplicated().any():
-            raise DatasetError(f"{self._rows}: {numbers.nunique()} different INDEX for the matrix's {size} rows")
+            raise DatasetError(
+                f"{self._rows} has {len(numbers)} lines with {numbers.nunique()} different values of INDEX; the matrix "
+                f"has {size} rows, which need one line each"
+            )
         return index["INCHIKEY"].to_numpy()[np.argsort(numbers.to_numpy())]
 
     def _assays(self, size: int) -> list[str]:
         ids = _read(self._columns, ["ASSAY_ID"])["ASSAY_ID"]
         if len(ids) != size:
-            raise DatasetError(f"{self._columns}: {len(ids)} assays for the matrix's {size} columns")
+            raise DatasetError(f"{self._columns} has {len(ids)} assays, but the matrix has {size} columns")
         count = ids.groupby(ids).cumcount() + 1
         names = ids.where(count == 1, ids + "_" + count.astype(str)).tolist()
         if len(set(names)) != size:
-            raise DatasetError(f"{self._columns}: an ASSAY_ID is that of a repeated one with its count; rename it")
+            repeated = pd.Series(names)[pd.Series(names).duplicated()].iloc[0]
+            raise DatasetError(
+                f"{self._columns}: the ASSAY_ID {repeated} is also the name of a repeated id with its number; rename it"
+            )
         return names
 
     def save(self, data: pd.DataFrame) -> None:
@@ -118,7 +127,7 @@ def _read(path: Path, columns: list[str]) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path}: {error}") from error
     if missing := [name for name in columns if name not in table]:
-        raise DatasetError(f"{path}: no column {missing[0]}; it has {', '.join(table.columns)}")
-    if (empty := table[columns].isna().any(axis=1)).any():
-        raise DatasetError(f"{path}: line {int(np.argmax(empty)) + 2} is incomplete")
+        raise DatasetError(f"{path} has no column {missing[0]}, only {', '.join(table.columns)}")
+    if (is_incomplete := table[columns].isna().any(axis=1)).any():
+        raise DatasetError(f"{path}: line {int(np.argmax(is_incomplete)) + 2} has no {' or no '.join(columns)}")
     return table

@@ -1,4 +1,4 @@
-"""Published checkpoints as PyTorch files."""
+"""Load published checkpoints, which are PyTorch files."""
 
 from pathlib import Path
 from typing import Any
@@ -7,9 +7,14 @@ from kedro.io import AbstractDataset, DatasetError
 
 
 class PublishedCheckpoint(AbstractDataset):
-    """A published ``.pt`` file, optionally with its model's JSON (``config``); read only.
+    """A published checkpoint, read only; see `cloome_kedro.learning.published`.
 
-    See `cloome_kedro.learning.published`.
+    Parameters
+    ----------
+    filepath
+        The ``.pt`` file.
+    config
+        JSON file with the settings of its model (optional).
     """
 
     def __init__(self, *, filepath: str, config: str | None = None, metadata: dict[str, Any] | None = None):
@@ -23,7 +28,7 @@ class PublishedCheckpoint(AbstractDataset):
         try:
             return read_published(self._filepath, self._config)
         except ValueError as error:
-            raise DatasetError(f"{error} (--params checkpoint=FILE names another)") from error
+            raise DatasetError(f"{error}. Another file can be named by --params checkpoint=FILE") from error
 
     def save(self, data) -> None:
         raise DatasetError("published checkpoints are read only")

@@ -1,4 +1,4 @@
-"""Parameters of the catalog: YAML that can be pasted into ``conf/``."""
+"""Save parameters as YAML that can be pasted into ``conf/``."""
 
 from typing import Any
 
@@ -9,12 +9,14 @@ from cloome_kedro.datasets.atomic import AtomicSave
 
 
 class Settings(AtomicSave, YAMLDataset):
-    """Nested parameters as YAML, saved by rename.
+    """Nested parameters as YAML. The file is replaced as a whole.
 
     Parameters
     ----------
+    filepath
+        The YAML file.
     group
-        Parameter group, ``module.Class``, that is saved and that loading gives; nested dictionaries if not given.
+        Class of a parameter group, ``module.Class``, for saving and loading its instances. None: nested dictionaries.
     """
 
     def __init__(self, *, filepath: str, group: str | None = None, **options: Any):

@@ -1,4 +1,4 @@
-"""Tables and texts of the catalog: kedro-datasets' own, saved by rename."""
+"""Tables and texts: the datasets of kedro-datasets, with files that are replaced as a whole."""
 
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,15 @@ class Table(AtomicSave, ParquetDataset):
 
 
 class OptionalTable(Table):
-    """A table that a screen or a study may lack: an absent file is an empty table.
+    """A table that a screen or a study may lack. If the file is missing, loading returns an empty table.
 
     Parameters
     ----------
+    filepath
+        The parquet file.
     schema
-        pandera schema, ``module.name``, that the table is checked against; it says what columns an empty table has.
+        pandera schema of the table, ``module.name``. Tables are checked against it, and it gives the columns of an
+        empty table.
     """
 
     def __init__(self, *, filepath: str, schema: str, **options: Any):
@@ -39,7 +42,7 @@ class OptionalTable(Table):
 
 
 class CsvTable(AtomicSave, CSVDataset):
-    """A table as CSV, for tables that people write or read by hand."""
+    """A table as CSV, for tables that people write or read."""
 
 
 class Text(AtomicSave, TextDataset):
@@ -47,7 +50,7 @@ class Text(AtomicSave, TextDataset):
 
 
 class OptionalText(Text):
-    """A text that a study may lack: an absent file is an empty text."""
+    """A text that a study may lack. If the file is missing, loading returns an empty text."""
 
     def load(self) -> str:
         return super().load() if Path(self._filepath).exists() else ""

@@ -1,9 +1,9 @@
-"""Every parameter group of the project, as a pydantic model.
+"""Parameter groups of the project, as pydantic models.
 
-Kedro validates ``params:`` inputs against a node's annotations before a run starts, so a misspelt key or a value out of
-range stops the run at once, with its name. Unknown keys are forbidden everywhere. Groups that belong to one library
-(``imaging``, ``learning``, ``simulation``, ``tuning``) are plain dataclasses there, since these libraries run without
-pydantic; they are checked here all the same.
+Kedro validates ``params:`` inputs against the annotations of a node before a run starts. A misspelt key or a value out
+of range therefore stops the run at once, and the message names it. Unknown keys are errors in all groups. The libraries
+``imaging``, ``learning``, ``simulation`` and ``tuning`` run without pydantic, so their settings are plain dataclasses.
+The parameter groups contain these dataclasses, and pydantic validates them, too.
 """
 
 from cloome_kedro.parameters.evaluation import (

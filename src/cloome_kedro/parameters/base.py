@@ -1,4 +1,4 @@
-"""What all parameter groups are made of."""
+"""Base classes and types of all parameter groups."""
 
 import dataclasses
 from collections.abc import Callable
@@ -15,23 +15,28 @@ TopK = Annotated[list[Positive], Field(min_length=1), AfterValidator(lambda ks: 
 
 
 class Parameters(BaseModel):
-    """Base of all groups: unknown keys are errors, values cannot be changed after validation."""
+    """Base of all groups. Unknown keys are errors, and values cannot be changed after validation."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Named:
-    """Marks a field whose value is one of a registry's entries: its name, and its settings beside the name.
+    """Annotation of a field that holds an entry of a registry, such as an encoder, with its settings.
 
-    In the configuration a name alone stands for an entry without settings. A setting that is null counts as not given,
-    so that an environment can take back what another one sets.
+    In the configuration, the field is a dictionary of the entry's name and its settings, or only the name. A setting
+    that is null counts as missing. An environment can therefore cancel a setting of ``conf/base`` with null.
+
+    Parameters
+    ----------
+    registry
+        Function that returns the registry. It is called when a value is read, so that the registry is imported then.
     """
 
     def __init__(self, registry: Callable[[], Registry]):
         self.registry = registry
 
     def read(self, value: Any) -> Any:
-        """The settings of the entry, as an instance of its dataclass."""
+        """Validate a value of the configuration and return an instance of the entry's dataclass."""
         if dataclasses.is_dataclass(value):
             return value
         if isinstance(value, str):
@@ -39,23 +44,23 @@ class Named:
         registry = self.registry()
         if not isinstance(value, dict) or "name" not in value:
             raise ValueError(f"the {registry.kind} needs a name, one of {', '.join(registry)}")
-        kind = registry.settings(registry[value["name"]])
-        given = {key: setting for key, setting in value.items() if key != "name" and setting is not None}
-        known = [field.name for field in dataclasses.fields(kind)]
-        if unknown := [key for key in given if key not in known]:
-            has = f"has {', '.join(known)}" if known else "has none"
+        settings_class = registry.settings(registry[value["name"]])
+        settings = {key: setting for key, setting in value.items() if key != "name" and setting is not None}
+        known = [field.name for field in dataclasses.fields(settings_class)]
+        if unknown := [key for key in settings if key not in known]:
+            kind, name, known_names = registry.kind, value["name"], ", ".join(known) or "none"
             raise ValueError(
-                f"{registry.kind} {value['name']}: there is no setting {unknown[0]}; it {has}. Where conf/base sets it "
-                "for another one, take it back by null"
+                f"{kind} {name}: there is no setting {unknown[0]}; its settings are: {known_names}. If conf/base sets "
+                f"{unknown[0]} for another {kind}, set it to null"
             )
-        return TypeAdapter(kind).validate_python(given)
+        return TypeAdapter(settings_class).validate_python(settings)
 
     def write(self, value: Any) -> dict[str, Any]:
-        """As the configuration has it."""
+        """Return a value as it is written in the configuration."""
         return self.registry().describe(value)
 
 
 def named(registry: Callable[[], Registry]) -> tuple[Any, ...]:
-    """Annotations of a field that holds one of a registry's entries; the registry is imported when a value is read."""
-    mark = Named(registry)
-    return BeforeValidator(mark.read), PlainSerializer(mark.write), mark
+    """Return the annotations of a field that holds an entry of a registry; see `Named`."""
+    annotation = Named(registry)
+    return BeforeValidator(annotation.read), PlainSerializer(annotation.write), annotation

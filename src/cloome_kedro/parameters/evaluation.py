@@ -1,4 +1,4 @@
-"""What trained models are asked, and the report."""
+"""Parameters of the evaluations and of the report."""
 
 from __future__ import annotations
 
@@ -14,47 +14,59 @@ Confidence = Annotated[float, Field(gt=0, lt=1)]
 
 
 class StudyParameters(Parameters):
-    """What the study is of."""
+    """The screen and the models of the study."""
 
     screen: str
     simulated: bool
     models: dict[str, str] = Field(
-        min_length=1, description="the models and the names that tables show; the report is about the first"
+        min_length=1,
+        description="keys: entries of `models`; values: their names in tables. The report is about the first model",
     )
 
     @property
     def labels(self) -> list[str]:
-        """Names of the models as tables show them, in order."""
+        """Names of the models in tables, in the order of `models`."""
         return list(self.models.values())
 
     @property
     def note(self) -> str:
-        """What every figure says of its data."""
+        """Note on the data that every figure shows; empty for real data."""
         return "simulated data" if self.simulated else ""
 
 
 class RetrievalParameters(Parameters):
-    """Cross-modal retrieval: compounds shown by one seeded field and by all, full pool and sampled candidates."""
+    """Cross-modal retrieval (pipeline ``retrieval``).
+
+    A compound is shown by one drawn field, and by the mean over its fields. The candidates are the full pool or a
+    sample.
+    """
 
     fold: Literal["validation", "test"] = "test"
-    candidates: Positive | None = Field(default=100, description="size of the sampled pool, the match included")
-    sampling_rate: float | None = Field(default=None, gt=0, le=1, description="instead: matches among candidates")
-    draws: Positive = Field(default=10, description="of fields and candidates; the first alone is reported too")
+    candidates: Positive | None = Field(default=100, description="size of a sampled pool, including the match")
+    sampling_rate: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="share of matches among the candidates of a sampled pool; replaces `candidates`",
+    )
+    draws: Positive = Field(
+        default=10, description="number of draws of fields and candidates; the first draw is also reported alone"
+    )
     top_k: TopK = Field(default=[1, 5, 10])
     confidence: Confidence = 0.95
 
     @model_validator(mode="after")
-    def _candidates_are_said_once(self) -> RetrievalParameters:
+    def _pool_size_is_given_once(self) -> RetrievalParameters:
         if (self.candidates is None) == (self.sampling_rate is None):
             raise ValueError(
-                "retrieval: give candidates or sampling_rate, and make the other null (a rate of 0.01 is one match "
-                "among 100 candidates)"
+                "retrieval: give either candidates or sampling_rate, and set the other to null (a sampling_rate of "
+                "0.01 means one match among 100 candidates)"
             )
         return self
 
     @property
     def pool_size(self) -> int:
-        """Candidates of a sampled pool, the match included."""
+        """Number of candidates of a sampled pool, including the match."""
         return self.candidates or round(1 / (self.sampling_rate or 1))
 
 
@@ -62,22 +74,26 @@ class ProbingParameters(Parameters):
     """Linear probes of assays (pipeline ``probing``)."""
 
     level: Literal["compound", "field"] = Field(
-        default="compound", description="a sample is a compound, by the mean over its fields, or (published) a field"
+        default="compound", description="a sample is a compound (mean over its fields) or, as published, a field"
     )
     c_grid: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
-        min_length=1, description="inverse strengths of regularisation, of which validation AUC chooses"
+        min_length=1,
+        description="inverse strengths of regularisation; the one with the best validation AUC is used for each assay",
     )
     unscorable: Literal["leave_out", "half"] = Field(
-        default="leave_out", description="an assay without both classes in a fold: left out, or (published) AUC 0.5"
+        default="leave_out",
+        description="an assay without both classes in a fold is left out or, as published, counts as AUC 0.5",
     )
     confidence: Confidence = 0.95
-    resamples: Annotated[int, Field(ge=100)] = Field(default=1000, description="of the bootstrap over test compounds")
+    resamples: Annotated[int, Field(ge=100)] = Field(
+        default=1000, description="number of resamples of the bootstrap over test compounds"
+    )
 
 
 def _different(protocols: list[list[Excluded]]) -> list[list[Excluded]]:
-    """Each protocol once, whatever the order of its keys."""
-    unique = (tuple(key for key in get_args(Excluded) if key in keys) for keys in protocols)
-    return [list(keys) for keys in dict.fromkeys(unique)]
+    """Remove repeated protocols. The order of the keys of a protocol does not matter."""
+    in_order = (tuple(key for key in get_args(Excluded) if key in keys) for keys in protocols)
+    return [list(keys) for keys in dict.fromkeys(in_order)]
 
 
 class ZeroShotParameters(Parameters):
@@ -85,40 +101,49 @@ class ZeroShotParameters(Parameters):
 
     fold: Literal["validation", "test"] = "test"
     shown_by: list[Literal["field", "mean"]] = Field(
-        default=["field"], min_length=1, description="a class: one of its fields, or the mean over all; or both in turn"
+        default=["field"],
+        min_length=1,
+        description="the reference of a class: one of its fields, or the mean over its fields",
     )
     exclude: Annotated[list[list[Excluded]], AfterValidator(_different)] = Field(
         default=[[], ["well"], ["plate"], ["compound"], ["plate", "compound"]],
         min_length=1,
-        description="what references may not share with a query, protocol by protocol; compound: of mechanisms only",
+        description="one protocol per list: what a reference may not share with its query; `compound` is only for "
+        "mechanisms",
     )
-    same_plate: bool = Field(default=True, description="also with references of other wells of the query's plate alone")
-    draws: Positive = Field(default=10, description="of references; the first alone is reported too")
+    same_plate: bool = Field(
+        default=True, description="one more protocol: references only from other wells of the query's plate"
+    )
+    draws: Positive = Field(
+        default=10, description="number of draws of references; the first draw is also reported alone"
+    )
     top_k: TopK = Field(default=[1, 5, 10])
     confidence: Confidence = 0.95
 
 
 class CorruptionParameters(Parameters):
-    """Test images as training never showed them (pipeline ``corruption``)."""
+    """Corrupted test images (pipeline ``corruption``)."""
 
-    names: list[str] = Field(min_length=1, description="registered corruptions; retrieval is of all")
+    names: list[str] = Field(min_length=1, description="registered corruptions; retrieval is done for each of them")
     stage: Literal["field", "crop"] = Field(
-        default="field", description="the whole stored field is corrupted, then cropped; or its crop"
+        default="field",
+        description="what is corrupted: the whole stored field, which is cropped afterwards; or the crop",
     )
-    corrupt: Literal["all", "queries"] = Field(default="all", description="references too, or queries alone")
+    corrupt: Literal["all", "queries"] = Field(default="all", description="corrupt queries and references, or queries")
     chosen: str = Field(
-        default="random_flip_small_rotation", description="one of names: of zero-shot classification and probing"
+        default="random_flip_small_rotation",
+        description="the corruption, one of `names`, of zero-shot classification and probing",
     )
 
     @model_validator(mode="after")
-    def _is_named(self) -> CorruptionParameters:
+    def _chosen_is_named(self) -> CorruptionParameters:
         if self.chosen not in self.names:
             raise ValueError(f"corruption.chosen: {self.chosen} is not in corruption.names, {', '.join(self.names)}")
         if len(set(self.names)) < len(self.names):
-            raise ValueError(f"corruption.names: one is there twice in {', '.join(self.names)}")
+            raise ValueError(f"corruption.names: a name occurs twice in {', '.join(self.names)}")
         from cloome_kedro.imaging.corruptions import find_corruptions
 
-        find_corruptions(self.names)  # before the run, not after the training
+        find_corruptions(self.names)  # an unknown name stops the run before it begins
         return self
 
 
@@ -128,7 +153,9 @@ class ProfileMoaParameters(Parameters):
     columns: ProfileColumns
     normalise: Normalisation
     shown_by: list[Literal["field", "mean"]] = Field(
-        default=["field", "mean"], min_length=1, description="what shows a mechanism: a well, or the mean of wells"
+        default=["field", "mean"],
+        min_length=1,
+        description="the reference of a mechanism: a well, or the mean of wells",
     )
     draws: Positive = 10
     top_k: TopK = Field(default=[1, 5, 10])
@@ -136,9 +163,9 @@ class ProfileMoaParameters(Parameters):
 
 
 class ReportingParameters(Parameters):
-    """The report."""
+    """The report (pipeline ``reporting``)."""
 
     title: str
-    published_screen: bool = Field(default=False, description="whether the screen is the publication's own, cpg0012")
+    published_screen: bool = Field(default=False, description="whether the screen is that of the publication, cpg0012")
     gallery_queries: Positive = 6
     gallery_hits: Positive = 5

@@ -1,4 +1,4 @@
-"""Models, and what they embed."""
+"""Parameters of models and of embedding."""
 
 from __future__ import annotations
 
@@ -36,39 +36,40 @@ Objective: TypeAlias = Annotated[Any, *named(_objectives)]
 
 
 class SideParameters(Parameters):
-    """One side of a model: what it sees, and how it is encoded."""
+    """The view and the encoder of one side of a model."""
 
     view: View
     encoder: Encoder
 
 
 class ModelParameters(Parameters):
-    """One model of the study (``models:``), trained contrastively."""
+    """A model: an entry of ``models:``."""
 
     field: SideParameters
     compound: SideParameters
     embedding_size: Positive = Field(
-        default=512, description="of the common space; an encoder with its own size, such as identity, decides instead"
+        default=512,
+        description="length of the embeddings; an encoder with a fixed size, such as identity, overrides it",
     )
     normalise: bool = Field(default=True, description="whether embeddings have length 1, so that scores are cosines")
-    inverse_temperature: float = Field(default=14.3, ge=1, le=100, description="its initial value")
+    inverse_temperature: float = Field(default=14.3, ge=1, le=100, description="initial value")
     learnable_temperature: bool = True
     objective: Objective
     fit: FitConfig
     pair_key: Literal["compound", "treatment"] = Field(
         default="compound",
-        description="what an epoch shows equally often, and a batch once where fit.unique_compounds; with treatment "
-        "(compound at a concentration) a batch can hold a compound at several concentrations",
+        description="what an epoch shows equally often, and a batch only once if fit.unique_compounds is true. With "
+        "treatment, a batch can contain a compound at several concentrations",
     )
-    selected_by: str = Field(default="top1", description="one of fit.keep: the study's checkpoint is the best by it")
+    selected_by: str = Field(default="top1", description="metric of fit.keep that chooses the checkpoint of the study")
     validation_fields: Positive = Field(
         default=4,
-        description="seeded fields of each compound that validation metrics of downstream tasks look at: of validation "
-        "compounds, and of labelled training compounds for probing_auc",
+        description="number of fields per compound that are drawn for the validation metrics of downstream tasks: of "
+        "validation compounds, and for probing_auc also of labelled training compounds",
     )
 
     @model_validator(mode="after")
-    def _is_kept(self) -> ModelParameters:
+    def _metrics_are_known(self) -> ModelParameters:
         known = validation_metrics()
         for metric in self.fit.keep:
             if metric not in ("loss", *known):
@@ -79,20 +80,22 @@ class ModelParameters(Parameters):
 
 
 def validation_metrics() -> tuple[str, ...]:
-    """Names of all validation metrics but the loss."""
+    """Names of all validation metrics except the loss."""
     from cloome_kedro.evaluation.validation_metrics import VALIDATION_METRICS
 
     return (*RETRIEVAL_METRICS, *VALIDATION_METRICS)
 
 
 class ImportParameters(Parameters):
-    """A published checkpoint, made one of a split (pipeline ``import_checkpoint``)."""
+    """Import of a published checkpoint (pipeline ``import_checkpoint``)."""
 
-    variant: str = Field(description="name below which it is saved; `default` is kept for models trained here")
+    variant: str = Field(
+        description="variant that it is saved as; `default` is refused, because it is for trained models"
+    )
 
 
 class EmbeddingParameters(Parameters):
-    """Embedding by trained models (pipeline ``embedding``)."""
+    """Embedding with trained models (pipeline ``embedding``)."""
 
     batch_size: Positive = 512
     accelerator: str = Field(default="auto", description="auto, cpu, cuda or mps")

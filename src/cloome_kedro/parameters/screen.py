@@ -1,4 +1,4 @@
-"""From raw images to pairs and folds."""
+"""Parameters of everything from raw images to folds."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class SimulationParameters(Parameters):
     """The virtual screen (pipeline ``simulation``)."""
 
     screen: ScreenConfig
-    n_jobs: int = Field(default=-1, description="processes; -1 uses every core")
+    n_jobs: int = Field(default=-1, description="number of processes; -1 is one per core")
 
 
 class IngestionParameters(Parameters):
-    """Raw images to plate files (pipeline ``ingestion``)."""
+    """Conversion of raw images to plate files (pipeline ``ingestion``)."""
 
     screen: str
     sources: list[Source] = Field(min_length=1)
@@ -28,10 +28,12 @@ class IngestionParameters(Parameters):
     n_jobs: int = -1
 
     @model_validator(mode="after")
-    def _sources_have_names_of_their_own(self) -> IngestionParameters:
+    def _source_names_are_unique(self) -> IngestionParameters:
         names = [source.name for source in self.sources]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"ingestion.sources: the name {', '.join(twice)} is there twice; give each its own")
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(
+                f"ingestion.sources: the name {', '.join(repeated)} occurs twice. Each source needs another"
+            )
         return self
 
 
@@ -53,23 +55,26 @@ class ProfileParameters(Parameters):
 
 
 class SplitParameters(Parameters):
-    """Folds by compound. ``seed`` is not the run's seed: the folds are part of the data."""
+    """Folds by compound. Runs with other seeds keep the folds, because ``seed`` here is not the seed of the run."""
 
     train: Share = 0.6
     validation: Share = 0.2
     test: Share = 0.2
     seed: int = 0
     near_duplicate: float = Field(
-        default=0.95, gt=0, le=1, description="least Tanimoto coefficient of compounds that the leak check reports"
+        default=0.95,
+        gt=0,
+        le=1,
+        description="smallest Tanimoto coefficient of the near-duplicates that the leak check reports",
     )
 
     @property
     def fractions(self) -> dict[str, float]:
-        """Share of each fold."""
+        """Fraction of the compounds in each fold."""
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
     @model_validator(mode="after")
     def _fractions_sum_to_one(self) -> SplitParameters:
         if abs(sum(self.fractions.values()) - 1) > 1e-6:
-            raise ValueError("splits: train + validation + test must be 1")
+            raise ValueError("splits: the sum of train, validation and test must be 1")
         return self

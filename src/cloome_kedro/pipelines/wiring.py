@@ -1,4 +1,4 @@
-"""How nodes are wired: inputs by name, one namespace each."""
+"""Helpers that wire nodes: inputs by name, one namespace per node."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -8,19 +8,33 @@ from typing import Any
 from kedro.pipeline import node
 from kedro.pipeline.node import Node
 
-#: nodes that a GPU machine runs: ``kedro run --tags gpu``
+#: tag of nodes that can use a GPU: ``kedro run --tags gpu``
 GPU = ["gpu"]
 
 
 def named(*datasets: str, **arguments: str) -> dict[str, str]:
-    """Inputs of a node: each dataset for the argument of its name, and those given by the argument's name.
+    """Map the arguments of a node function to datasets.
 
+    Parameters
+    ----------
+    datasets
+        Datasets for the arguments that have their names, without ``params:`` and namespace.
+    arguments
+        Argument -> dataset of another name.
+
+    Raises
+    ------
+    ValueError
+        If two datasets are given for one argument.
+
+    Examples
+    --------
     >>> named("random.examples", "params:seed", model="params:models.cloome")
     {'examples': 'random.examples', 'seed': 'params:seed', 'model': 'params:models.cloome'}
     """
     inputs = {name.rpartition(":")[2].rpartition(".")[2]: name for name in datasets} | arguments
     if len(inputs) < len(datasets) + len(arguments):
-        raise ValueError(f"two of these inputs go to one argument: {', '.join((*datasets, *arguments.values()))}")
+        raise ValueError(f"two of these datasets have the same argument: {', '.join((*datasets, *arguments.values()))}")
     return inputs
 
 
@@ -32,20 +46,20 @@ def task(
     tags: Sequence[str] = (),
     **constants: Any,
 ) -> Node:
-    """A node with the name of its function.
+    """Make a node with the name of its function.
 
     Parameters
     ----------
     function, inputs, outputs, tags
-        As Kedro's own.
+        As in :func:`kedro.pipeline.node`.
     namespace
-        What kedro-viz folds it into.
+        Namespace of the node. kedro-viz folds its nodes into one box.
     constants
-        Arguments of the function that no dataset has.
+        Arguments of the function that are not datasets.
     """
-    chosen = update_wrapper(partial(function, **constants), function) if constants else function
+    bound = update_wrapper(partial(function, **constants), function) if constants else function
     with warnings.catch_warnings():
-        # The report reads from the namespaces of all splits, of which Kedro warns.
+        # The report reads datasets of the namespaces of all splits. Kedro warns of this.
         warnings.filterwarnings("ignore", "One or more dataset names contain")
         outputs = outputs if isinstance(outputs, str) else list(outputs)
-        return node(chosen, inputs, outputs, name=function.__name__, namespace=namespace, tags=list(tags))
+        return node(bound, inputs, outputs, name=function.__name__, namespace=namespace, tags=list(tags))

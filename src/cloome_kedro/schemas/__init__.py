@@ -1,6 +1,7 @@
-"""The tables of the catalog, as pandera schemas (named by ``validator:`` in ``conf/base/catalog.yml``).
+"""pandera schemas of the tables in the catalog.
 
-A table whose columns differ from its schema is refused when it is saved and when it is loaded.
+The catalog (``conf/base/catalog.yml``) names the schema of a table under ``validator:`` or ``schema:``. Tables are
+checked when they are saved and when they are loaded.
 """
 
 from cloome_kedro.schemas.base import empty

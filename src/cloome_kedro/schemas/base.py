@@ -1,4 +1,4 @@
-"""What all tables are made of."""
+"""Columns and checks that several tables use."""
 
 from typing import Any
 
@@ -10,17 +10,20 @@ INCHIKEY = pa.Check.str_matches(r"^[A-Z]{14}-[A-Z]{10}-[A-Z]$")
 
 
 def column(kind: Any, *checks: pa.Check, **options: Any) -> pa.Column:
-    """A column of one type."""
+    """Make a column with a type and checks."""
     return pa.Column(kind, list(checks), **options)
 
 
 def table(columns: dict[str, pa.Column], **options: Any) -> pa.DataFrameSchema:
-    """A table that has these columns and no others."""
+    """Make the schema of a table that has these columns and no others."""
     return pa.DataFrameSchema(columns, strict=True, coerce=True, **options)
 
 
 def empty(schema: pa.DataFrameSchema) -> pd.DataFrame:
-    """The table without rows, each column of its type; columns of any name and number are left out."""
+    """Make a table without rows from a schema.
+
+    It has the required columns, with their types. Columns that are given by a pattern are left out.
+    """
     columns = [name for name, column in schema.columns.items() if not column.regex and column.required]
     frame = pd.DataFrame({name: pd.Series(dtype=object) for name in columns})
     return frame.astype({name: schema.columns[name].dtype.type for name in columns})

@@ -1,4 +1,4 @@
-"""What a screen is: its fields, compounds, profiles, folds, labels."""
+"""Tables of a screen: fields, compounds, profiles, folds and labels."""
 
 import pandera.pandas as pa
 
@@ -14,12 +14,12 @@ _field = {
     "site": column(int, pa.Check.ge(0)),
 }
 _annotation = {
-    "compound_id": column(str, nullable=True),  # as the screen names it; none for controls without a compound
+    "compound_id": column(str, nullable=True),  # name in the screen; empty for controls without a compound
     "concentration_um": column(float, nullable=True),
-    "control": column(bool),  # DMSO and other controls: never in pairs
+    "control": column(bool),  # DMSO and other controls, which are never in `pairs`
 }
 
-#: one row per compound as the screen's own tables give it
+#: one row per compound, from the tables of the screen
 compound_table = table(
     {
         "compound_id": column(str),
@@ -30,7 +30,8 @@ compound_table = table(
     unique=["compound_id"],
 )
 
-#: one row per field: where its five images are (absolute path, and page of a file of several) and what was in its well
+#: one row per field: its five images (absolute path, and page of a file that holds several images) and the content of
+#: its well
 field_index = table(
     {
         **_field,
@@ -43,12 +44,12 @@ field_index = table(
     unique=["field_id"],
 )
 
-#: one row per ingested field: which row of which plate file, and what its intensities are
+#: one row per ingested field: its row in the plate file, and statistics of its intensities
 fields = table(
     {
         **_field,
         **_annotation,
-        "plate_file": column(str),  # name in the plate store, without suffix
+        "plate_file": column(str),  # name of the file in the plate store, without suffix
         "row": column(int, pa.Check.ge(0)),
         **{
             f"{statistic}_{channel}": column(float)
@@ -59,7 +60,7 @@ fields = table(
     unique=["field_id"],
 )
 
-#: fields that were set aside, and why
+#: one row per field that was rejected, with the reason
 rejected_fields = table(
     {**_field, "stage": column(str, pa.Check.isin(["index", "image"])), "reason": column(str)},
 )
@@ -68,19 +69,19 @@ rejected_fields = table(
 compounds = table(
     {
         "inchikey": column(str, INCHIKEY),
-        "block": column(str, pa.Check.str_length(14, 14)),  # first block of the InChIKey: what splits group by
+        "block": column(str, pa.Check.str_length(14, 14)),  # first block of the InChIKey, which splits keep together
         "smiles": column(str),
-        "scaffold": column(str),  # Bemis-Murcko SMILES; an acyclic compound's own SMILES
+        "scaffold": column(str),  # SMILES of the Bemis-Murcko scaffold; for an acyclic compound, SMILES of the compound
         "name": column(str, nullable=True),
         "moa": column(str, nullable=True),  # mechanisms of action, separated by |
     },
     unique=["inchikey"],
 )
 
-#: which standardised compound each of the screen's compound ids is
+#: one row per compound id of the screen, with its standardised compound
 compound_keys = table({"compound_id": column(str), "inchikey": column(str, INCHIKEY)}, unique=["compound_id"])
 
-#: compounds that could not be standardised, and why
+#: one row per compound that could not be standardised, with the reason
 rejected_compounds = table({"compound_id": column(str), "smiles": column(str, nullable=True), "reason": column(str)})
 
 #: one row per plate whose fields were measured
@@ -95,16 +96,17 @@ profile_index = table(
     unique=["plate_file"],
 )
 
-#: one row per field: features of any number and name, a user's too; columns named Metadata_... are carried along unread
+#: one row per field: features of any number and name. It can be a table of the user. Columns with the names
+#: Metadata_... are kept but not read
 field_profiles = pa.DataFrameSchema(
     {
         "field_id": column(str),
         r"^(?!field_id$|Metadata_)": pa.Column(
             checks=pa.Check(
                 lambda feature: feature.dtype.kind in "fiu",
-                error="a column that is neither field_id nor Metadata_... is a feature, and must be numeric",
+                error="all columns except field_id and Metadata_... are features, which must be numeric",
             ),
-            nullable=True,  # a model, which needs a value, names the field
+            nullable=True,  # a model needs all values; its error message names a field without one
             regex=True,
             required=False,
         ),
@@ -113,7 +115,7 @@ field_profiles = pa.DataFrameSchema(
     unique=["field_id"],
 )
 
-#: one row per treated field with a known structure: what contrastive learning pairs (never a control)
+#: one row per treated field with a known structure: the pairs for contrastive learning, without controls
 pairs = table(
     {
         **_field,
@@ -125,17 +127,17 @@ pairs = table(
     unique=["field_id"],
 )
 
-#: which fold a compound is in
+#: one row per compound, with its fold
 folds = table({"inchikey": column(str, INCHIKEY), "fold": column(str, pa.Check.isin(FOLDS))}, unique=["inchikey"])
 
-#: one row per treated field of a split: all that training and evaluation read of a screen, beside `labels`
+#: one row per treated field of a split. Training and evaluation read only this table and `labels` of a screen
 examples = table(
     {
         **_field,
         "plate_file": column(str),
         "row": column(int, pa.Check.ge(0)),
         "inchikey": column(str, INCHIKEY),
-        "structure_row": column(int, pa.Check.ge(0)),  # of the compound, in `compounds` and in its features
+        "structure_row": column(int, pa.Check.ge(0)),  # row of the compound in `compounds` and in its features
         "treatment": column(str),
         "moa": column(str, nullable=True),
         "fold": column(str, pa.Check.isin(FOLDS)),
@@ -145,7 +147,7 @@ examples = table(
     unique=["field_id"],
 )
 
-#: one row per compound with an assay label: what assays of any name found, 1 active, 0 inactive, none where not
+#: one row per compound with an assay label. The columns are assays of any name: 1 active, 0 inactive, empty if not
 #: measured
 labels = pa.DataFrameSchema(
     {
@@ -156,44 +158,44 @@ labels = pa.DataFrameSchema(
     coerce=True,
 )
 
-#: folds as a user's table gives them, by InChIKey, well or field; columns that are not needed may be missing
+#: folds by InChIKey, well or field, from a table of the user. Columns that are not needed may be missing
 provided_folds = table(
     {
         "inchikey": column(str, INCHIKEY, nullable=True),
         "plate": column(str, nullable=True),
         "well": column(str, WELL, nullable=True),
-        "site": column("Int64", nullable=True),  # none: the whole well
-        "fold": column(str, nullable=True),  # which names are known is told with the row's number by the split
+        "site": column("Int64", nullable=True),  # empty: the whole well
+        "fold": column(str, nullable=True),  # the split checks the names, because its message gives the row
     },
     add_missing_columns=True,
 )
 
-#: one row per field: nuclei found in it
+#: one row per field, with its number of nuclei
 cell_counts = table({"field_id": column(str), "nuclei": column(float, pa.Check.ge(0))}, unique=["field_id"])
 
-#: one row per pair of folds and kind of leak, with an example of the worst pair
+#: one row per pair of folds and kind of leak, with an example
 leaks = table(
     {
         "kind": column(str, pa.Check.isin(["structure", "scaffold", "near-duplicate"])),
         "fold": column(str, pa.Check.isin(FOLDS)),
         "other_fold": column(str, pa.Check.isin(FOLDS)),
-        "compounds": column(int, pa.Check.ge(0)),  # of `fold` that have such a relative in `other_fold`
-        "of": column(int, pa.Check.ge(0)),  # compounds of `fold`
+        "compounds": column(int, pa.Check.ge(0)),  # number of compounds of `fold` with such a relative in `other_fold`
+        "of": column(int, pa.Check.ge(0)),  # number of compounds of `fold`
         "example": column(str, nullable=True),
         "split_hash": column(str),
     },
     unique=["kind", "fold", "other_fold"],
 )
 
-#: one row per treated well of plates that came as tables of profiles: its features, of any number and name
+#: one row per treated well of plates that are tables of profiles, with features of any number and name
 profile_wells = pa.DataFrameSchema(
     {
         "field_id": column(str),  # plate/well
-        "Metadata_Plate": column(str),  # the physical plate, whatever it was imaged by
+        "Metadata_Plate": column(str),  # the physical plate, which can be imaged several times
         "Metadata_Well": column(str, WELL),
         "Metadata_InChIKey": column(str, INCHIKEY),
         "Metadata_moa": column(str),
-        "Metadata_Count": column(float, nullable=True),  # of cells, as a multiple of the plate's median
+        "Metadata_Count": column(float, nullable=True),  # number of cells divided by the median of the plate
         r"^(?!field_id$|Metadata_)": column(float, regex=True),
     },
     strict=True,
@@ -201,10 +203,10 @@ profile_wells = pa.DataFrameSchema(
     unique=["field_id"],
 )
 
-#: treated wells of such plates that cannot be asked about, and why
+#: one row per treated well of such plates that is not used, with the reason
 rejected_profiles = table({"field_id": column(str), "reason": column(str)})
 
-#: the virtual screen's truth, read by oracles and by tests only; one row per well
+#: one row per well of the virtual screen: its true effects. Only oracles and tests read them
 truth = pa.DataFrameSchema(
     {
         "plate": column(str),
@@ -212,16 +214,16 @@ truth = pa.DataFrameSchema(
         "compound_id": column(str, nullable=True),
         "mechanism": column(str),
         "potency": column(float),
-        "phenotype_.*": column(float, regex=True, required=False),  # what the compound does to a cell on average
-        "realised_.*": column(float, regex=True, required=False),  # what was drawn in this well
+        "phenotype_.*": column(float, regex=True, required=False),  # mean effect of the compound on a cell
+        "realised_.*": column(float, regex=True, required=False),  # effect that was drawn for this well
     },
     strict=True,
     coerce=True,
     unique=["plate", "well"],
 )
 
-#: assay labels as the screen brings them: one row per compound, named by the screen's own id or by InChIKey; columns
-#: are assays of any name, 1 active, 0 inactive, none where it was not measured
+#: one row per compound, with assay labels from the screen. The key is the InChIKey or the screen's compound id. The
+#: other columns are assays of any name: 1 active, 0 inactive, empty if not measured
 assay_labels = pa.DataFrameSchema(
     {
         "compound_id": pa.Column(str, unique=True, required=False),
@@ -232,7 +234,7 @@ assay_labels = pa.DataFrameSchema(
     },
     checks=pa.Check(
         lambda table: ("compound_id" in table) != ("inchikey" in table),
-        error="assay_labels needs one of the columns compound_id and inchikey, not both",
+        error="assay_labels needs either the column compound_id or the column inchikey, not both",
     ),
     strict=True,
     coerce=True,

@@ -94,7 +94,7 @@ def test_group_larger_than_the_test_fold_goes_to_training():
 def test_a_block_with_two_scaffolds_ties_both():
     compounds = made_up_compounds([0, 0, *range(1, 30)], [0, 1, *([0, 1] * 15)[:29]])
     folds = scaffold_split(compounds, NO_PAIRS, FRACTIONS, 0)
-    with pytest.raises(SplitError, match="no compound of 31 is in"):
+    with pytest.raises(SplitError, match="none of the 31 compounds is in"):
         check_folds(folds, compounds, "scaffold", ["block", "scaffold"])
 
 

@@ -39,8 +39,8 @@ def test_by_key_well_and_field(caplog):
     # The compound of block 3 has no row, so it is left out.
     expected = [[made_up_key(0), "train"], [made_up_key(1), "validation"], [made_up_key(2), "test"]]
     assert folds.values.tolist() == expected
-    unmatched = ["row 4 (P9, C03, 1, test)", f"row 5 ({made_up_key(9)}, test)"]
-    assert f"2 rows of provided_folds name nothing in this screen, e.g. {unmatched}" in caplog.text
+    unmatched = f"row 4 (P9, C03, 1, test), row 5 ({made_up_key(9)}, test)"
+    assert f"2 rows of provided_folds match no compound or field of this screen, e.g. {unmatched}\n" in caplog.text
     assert "1 compounds have no fold in provided_folds and are left out" in caplog.text
 
 
@@ -65,16 +65,16 @@ def test_plate_and_well_do_not_count_beside_a_key():
     [
         (
             [(made_up_key(0), None, None, None, "trian")],
-            rf"fold is none of train, validation, test in 1 rows: row 1 \({made_up_key(0)}",
+            rf"1 rows have a fold that is none of train, validation, test: row 1 \({made_up_key(0)}",
         ),
-        ([(made_up_key(0), None, None, None, None)], "fold is none of"),
-        ([(None, "P1", None, 1, "train")], r"neither inchikey nor plate and well in 1 rows: row 1 \(P1, 1, train\)"),
+        ([(made_up_key(0), None, None, None, None)], "1 rows have a fold that is none of"),
+        ([(None, "P1", None, 1, "train")], r"1 rows have neither inchikey nor plate and well: row 1 \(P1, 1, train\)"),
         (
             [(made_up_key(0), None, None, None, "train"), (None, "P2", "A01", 1, "test")],
             rf"1 compounds are in more than one fold: {made_up_key(0)}: row 1 .*, row 2 \(P2, A01, 1, test\)",
         ),
-        ([(None, "P9", "A01", None, "train")], "no row names a compound or a field of this screen"),
-        ([], "no row names"),
+        ([(None, "P9", "A01", None, "train")], "no row matches a compound or a field of this screen"),
+        ([], "no row matches"),
     ],
 )
 def test_what_cannot_be_read_is_refused(rows, message):

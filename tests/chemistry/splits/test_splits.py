@@ -66,7 +66,7 @@ def test_a_split_of_ones_own_reads_its_table_and_is_checked(splits):
     folds = splits["supplier"](compounds, pd.DataFrame(), {}, 0, suppliers=suppliers)
     assert folds["fold"].tolist() == np.repeat(FOLDS, 3).tolist()
     check_folds(folds, compounds, "supplier", facts["together"])
-    with pytest.raises(SplitError, match="supplier split: 1 suppliers cross folds: a: "):
+    with pytest.raises(SplitError, match="supplier split: 1 suppliers are in more than one fold: a: "):
         check_folds(folds.assign(fold=["test", *folds["fold"][1:]]), compounds, "supplier", facts["together"])
 
 

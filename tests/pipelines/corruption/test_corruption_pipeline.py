@@ -297,7 +297,7 @@ def test_a_screen_without_labels_has_no_probes(study, caplog):
     found = run(study, labels=study["labels"].iloc[:0])
     assert all(found[f"corrupted_probing_{name}"].empty for name in ("scores", "metrics", "differences"))
     assert not found["corruption_metrics"].empty
-    assert "random: no compound has an assay label: corruptions are not probed" in caplog.text
+    assert "random split: no compound has an assay label, so corruptions are not probed" in caplog.text
 
 
 def test_a_screen_without_mechanisms_or_replicates_has_retrieval_alone(study):
@@ -311,20 +311,24 @@ def test_embeddings_of_another_model_are_refused(study):
     clean = study["random.one.field_embeddings"]
     other = dataclasses.replace(clean, meta=clean.meta | {"weights": "other"})
     weights = study["random.one.checkpoint"].weights
-    with pytest.raises(ValueError, match=f"random split: fields .* by the model other, the checkpoint is {weights}"):
+    message = f"random split: clean fields .* by the model other, but the checkpoint is the model {weights}"
+    with pytest.raises(ValueError, match=message):
         embed(study, field_embeddings=other)
     manifest = embed(study)
     method = dataclasses.replace(study["random.methods"]["First"], fields=other)
-    with pytest.raises(ValueError, match=f"corrupted fields .* the model {weights}, clean ones of First by other"):
+    message = f"corrupted fields of First .* the model {weights}, but clean fields by the model other"
+    with pytest.raises(ValueError, match=message):
         rank(study, manifest, methods={**study["random.methods"], "First": method})
 
 
 def test_a_manifest_of_other_embeddings_is_refused(study):
     manifest = embed(study)
     embed(study, seed=1)
-    with pytest.raises(ValueError, match=r"one.corrupted_fields are not of the embeddings of nothing in .*/one:"):
+    with pytest.raises(
+        ValueError, match=r"one.corrupted_fields does not describe the embeddings of nothing in .*/one:"
+    ):
         rank(study, manifest)
-    with pytest.raises(ValueError, match="not of the embeddings of random_flip"):
+    with pytest.raises(ValueError, match="does not describe the embeddings of random_flip"):
         rank(study, manifest, CORRUPTION.model_copy(update={"names": ["random_flip", *NAMES]}))
 
 
@@ -333,7 +337,7 @@ def test_unknown_corruptions_are_told_before_the_run():
         CorruptionParameters(names=["nothing", "random_flop"], chosen="nothing")
     with pytest.raises(ValueError, match=r"corruption\.chosen: random_flip is not in corruption\.names, nothing"):
         CorruptionParameters(names=NAMES, chosen="random_flip")
-    with pytest.raises(ValueError, match=r"corruption\.names: one is there twice"):
+    with pytest.raises(ValueError, match=r"corruption\.names: a name occurs twice"):
         CorruptionParameters(names=["nothing", *NAMES], chosen="nothing")
     assert CorruptionParameters(names=NAMES, chosen="nothing") == CORRUPTION
 

@@ -85,7 +85,7 @@ def test_pipeline(checkpoint, tmp_path, caplog):
         assert found.keys.tolist() == keys
         np.testing.assert_allclose(found.vectors, expected[side].numpy(), atol=1e-6)
         assert found.meta == meta
-    assert "stored in another way" not in caplog.text
+    assert "the storage of fields" not in caplog.text
 
     untrained = outputs["random.mine.untrained_embeddings"]
     assert untrained.keys.tolist() == list("bcde")
@@ -122,7 +122,7 @@ def test_untrained_embeddings_know_no_weights_and_no_test_fields(checkpoint, tmp
     changed[4:] = 255 - changed[4:]  # Z is in the test fold
     np.testing.assert_allclose(embed(images=changed)[:4], vectors[:4], atol=1e-6)
     assert not np.allclose(embed(images=changed)[4:], vectors[4:], atol=0.01)
-    with pytest.raises(ValueError, match="no field of a compound of the training fold"):
+    with pytest.raises(ValueError, match="no field of the training fold has an input for the view of the model"):
         embed(examples=examples.replace({"fold": {"train": "test"}}))
 
 
@@ -131,8 +131,8 @@ def test_fields_stored_in_another_way_are_warned_of(checkpoint, tmp_path, caplog
     write_plate(store, "P1", np.zeros((1, 5, 34, 34), np.uint8), storage={**STORAGE, "scope": "plate"})
     fields = pd.DataFrame({"field_id": ["a"], "plate_file": ["P1"], "row": [0]})
     embed_fields(checkpoint, fields, CPU, plate_store=store)
-    assert "fields are stored in another way than the model was trained on" in caplog.text
-    assert "scope plate, not field" in caplog.text
+    assert "the storage of fields is not the same as in training" in caplog.text
+    assert "scope is plate, was field" in caplog.text
     assert "size" not in caplog.text
 
 
@@ -146,7 +146,7 @@ def test_fingerprints_of_another_kind_are_refused(checkpoint, change):
 
 def test_fingerprints_of_fewer_compounds_are_refused(checkpoint):
     codes = Fingerprints(np.zeros((1, 2), np.uint8), SETTINGS)
-    with pytest.raises(ValueError, match="there is no fingerprint of row 1, only 1"):
+    with pytest.raises(ValueError, match="there is no fingerprint of row 1, since there are only 1"):
         embed_compounds(checkpoint, pd.DataFrame({"inchikey": ["X", "Y"]}), CPU, fingerprints=codes)
 
 
@@ -165,7 +165,9 @@ def test_fields_without_a_profile_are_left_out(of_profiles, caplog):
     found = embed_fields(of_profiles, fields, CPU, field_profiles=profiles)
     assert found.keys.tolist() == ["a", "c"]
     assert found.meta["without_input"] == 2
-    assert "2 of 4 fields have no input of the model's view: b, ..." in caplog.text
+    assert (
+        "2 of 4 fields are left out, since the view of the model has no input for them; the first is b" in caplog.text
+    )
     standardised = torch.tensor([[2.0, 0.75], [0.0, -0.5]])
     with torch.inference_mode():
         expected = of_profiles.build().encode_fields(standardised)
@@ -178,7 +180,7 @@ def test_untrained_encoders_are_calibrated_on_fields_that_have_a_profile(of_prof
     found = embed_untrained(of_profiles, examples, CPU, 0, field_profiles=profiles)
     assert found.keys.tolist() == ["b", "c", "d"]
     assert found.meta["without_input"] == 1
-    with pytest.raises(ValueError, match="no field of a compound of the training fold has an input"):
+    with pytest.raises(ValueError, match="no field of the training fold has an input"):
         embed_untrained(of_profiles, examples, CPU, 0, field_profiles=profiles[2:])
 
 

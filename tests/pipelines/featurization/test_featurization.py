@@ -120,7 +120,7 @@ def test_labels_are_those_of_compounds_with_a_field(labelled, caplog):
     labels = schemas.labels.validate(join_labels(**arguments)).set_index("inchikey")
     expected = pd.DataFrame({"one": [1.0, 0.0], "two": [np.nan, 1.0]}, index=[keys["c0"], keys["c1"]])
     pd.testing.assert_frame_equal(labels, expected.sort_index().rename_axis("inchikey"))
-    told = "2 of 4 rows of assay labels are of the screen's compounds: 2 compounds, 3 labels (2 active) in 2 assays"
+    told = "2 of 4 rows of assay labels match the screen: 2 compounds with 3 labels (2 active) in 2 assays"
     assert told in caplog.text
 
 
@@ -143,7 +143,7 @@ def test_ids_that_disagree_are_told_and_count_as_not_measured(labelled, caplog):
     row = labels.set_index("inchikey").loc[keys["c0"]]
     assert np.isnan(row["one"])
     assert row["two"] == 0, "one id measured it"
-    assert "1 labels count as not measured, since several ids of the compound disagree" in caplog.text
+    assert "1 labels are treated as not measured, since several ids of their compound disagree" in caplog.text
 
 
 def test_a_screen_without_labels_has_an_empty_table(labelled, caplog):
@@ -220,7 +220,7 @@ def test_provided(split_inputs, caplog):
     examples = run_pipeline(pipeline, {**split_inputs, "provided_folds": table})["provided.examples"]
     by_fold = examples.groupby("fold")["site"].unique().map(list).to_dict()
     assert by_fold == {"train": [0, 1, 2], "validation": [3, 4, 5], "test": [6, 7, 8]}, "all fields of the compound"
-    assert "1 rows of provided_folds name nothing" in caplog.text
+    assert "1 rows of provided_folds match no compound or field" in caplog.text
     assert f"{len(SMILES) - 3} compounds have no fold" in caplog.text
 
 
@@ -229,13 +229,13 @@ def test_provided_stereoisomers_in_two_folds_stop_the_run(split_inputs):
     compounds, keys, _ = standardise_compounds(isomers.assign(name=None, moa=None))
     pairs = keys.assign(plate="p", well=["A01", "A02", "A03"], site=1)
     table = provided_table("plate,well,fold\np,A01,train\np,A02,test\np,A03,validation\n")
-    with pytest.raises(SplitError, match="provided split: 1 blocks cross folds"):
+    with pytest.raises(SplitError, match="provided split: 1 blocks are in more than one fold"):
         make_examples(compounds, pairs, SplitParameters(), split="provided", provided_folds=table)
 
 
 def test_an_empty_fold_stops_the_run(split_inputs):
     few = split_inputs["pairs"].query("site < 6")  # two compounds
-    with pytest.raises(SplitError, match="random split: no compound of 2 is in "):
+    with pytest.raises(SplitError, match="random split: none of the 2 compounds is in "):
         make_examples(split_inputs["compounds"], few, SplitParameters(), split="random")
 
 

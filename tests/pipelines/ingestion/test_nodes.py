@@ -65,7 +65,7 @@ def test_an_index_of_mostly_bad_fields_stops_before_work(tmp_path, store):
     source = write_load_data_screen(tmp_path)
     for path in (tmp_path / "images/P1").glob("*_ER.tiff"):
         path.unlink()
-    with pytest.raises(ValueError, match="8 of 16 fields were set aside"):
+    with pytest.raises(ValueError, match="8 of 16 fields were rejected"):
         run(tmp_path, store, [source])
     assert not list(store.folder.iterdir())
 
@@ -160,5 +160,5 @@ def test_real_fields_of_the_wrong_bit_depth_say_so(cloome_data, store):
     platemap = {"platemaps": "metadata/JUMP-Target-1_compound_platemap.tsv"}
     with pytest.raises(ValueError, match="no column smiles, pert_iname"):
         run(cloome_data, store, [{**JUMP, "platemap": platemap}])
-    with pytest.raises(ValueError, match=r"7 of 7 fields.*\n.*uint16, where bit_depth 8 means uint8"):
+    with pytest.raises(ValueError, match=r"7 of 7 fields.*\n.*uint16, but bit_depth 8 needs uint8"):
         run(cloome_data, store, [{**JUMP, "bit_depth": 8}])

@@ -154,14 +154,14 @@ def test_a_screen_without_labels_has_empty_tables_and_a_warning(screen, outputs,
     for labels in (screen["labels"][["inchikey"]].iloc[:0], others):
         caplog.clear()
         assert all(table.empty for table in probe(screen, outputs, labels=labels).values())
-        assert "scaffold: no compound has an assay label, so there is nothing to probe" in caplog.text
+        assert "scaffold split: no compound has an assay label, so there is nothing to probe" in caplog.text
 
 
 def test_methods_that_learned_nothing_are_not_probed(screen, outputs, caplog):
     """With none left there is nothing to probe."""
     methods = {name: dataclasses.replace(method, tasks=("retrieval",)) for name, method in outputs["methods"].items()}
     assert all(table.empty for table in probe(screen, {"methods": methods}).values())
-    assert "scaffold: no method has learned features of fields" in caplog.text
+    assert "scaffold split: no method has learned features of fields" in caplog.text
 
 
 def test_a_fold_without_labels_leaves_all_assays_unscored(screen, outputs, caplog):
@@ -170,7 +170,7 @@ def test_a_fold_without_labels_leaves_all_assays_unscored(screen, outputs, caplo
     assert not found["scores"]["scored"].any()
     assert found["metrics"].empty
     assert found["differences"].empty
-    assert "scaffold: none of 5 assays can be scored" in caplog.text
+    assert "scaffold split: none of 5 assays can be scored" in caplog.text
 
 
 def test_methods_without_features_are_left_out(screen, caplog):
@@ -184,7 +184,7 @@ def test_a_field_without_a_profile_has_that_of_the_training_fold(screen, caplog)
     """Profiles are standardised on the training fold, so its mean is near 0: zeros in its place change little."""
     some = run({**screen, "field_profiles": screen["field_profiles"].iloc[5:]})
     assert set(some["scores"]["method"]) == METHODS
-    assert "scaffold: 5 of 720 fields have no profile" in caplog.text
+    assert "scaffold split: 5 of 720 fields have no profile" in caplog.text
     profiles, examples = some["methods"]["Profiles"].fields, screen["scaffold.examples"]
     ids, train = examples["field_id"], (examples["fold"] == "train").to_numpy()
     vectors = np.zeros((len(ids), 2), np.float32)

@@ -136,12 +136,12 @@ def test_a_planted_mechanism_is_found_on_small_plates(tmp_path):
 
 
 def test_a_folder_without_tables_is_named(tmp_path):
-    with pytest.raises(DatasetError, match=rf"{tmp_path} has no table \*\.csv: put some there"):
+    with pytest.raises(DatasetError, match=rf"{tmp_path} has no table that matches \*\.csv: put some there"):
         run(tmp_path)
 
 
 def test_an_expression_without_a_group_is_refused():
-    with pytest.raises(ValidationError, match="needs one group in brackets"):
+    with pytest.raises(ValidationError, match="needs exactly one group in brackets"):
         ProfileMoaParameters.model_validate({"columns": {"physical_plate": "^.+_"}, "normalise": {}})
 
 

@@ -73,7 +73,10 @@ def test_more_nuclei_show(tmp_path):
         ({"measure": {"families": ["colour"]}}, "families"),
         ({"measure": {"families": []}}, "families"),
         ({"measure": {"compartments": ["cells"]}}, "compartments"),
-        ({"measure": {"compartments": ["field"], "families": ["sizeshape", "feret"]}}, "add nuclei to profiles.compa"),
+        (
+            {"measure": {"compartments": ["field"], "families": ["sizeshape", "feret"]}},
+            "add nuclei to profiles.measure.compa",
+        ),
         ({"select": {"operations": ["noise_removal"]}}, "operations"),
         ({"measure": {"nucleus_diameter": 0}}, "nucleus_diameter"),
         ({"measure": {"nucleus_size": 9}}, "nucleus_size"),

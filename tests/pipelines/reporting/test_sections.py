@@ -46,7 +46,7 @@ def test_a_model_that_was_not_trained_here_has_no_curves(study):
 def test_training_without_two_validation_compounds_is_described(study):
     study["histories"] = {name: table.filter(regex="^(?!validation_)") for name, table in study["histories"].items()}
     found = run("describe_training", study)
-    assert "was kept. Median speed" in found["training_text"]
+    assert "was kept. The median speed was" in found["training_text"]
     assert 'src="figure:training_curves"' in found["training_text"]
 
 

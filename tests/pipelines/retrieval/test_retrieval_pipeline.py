@@ -172,7 +172,7 @@ def test_a_sampling_rate_says_how_many_candidates(screen, outputs):
     same = run({**screen, "params:retrieval": rate})
     pd.testing.assert_frame_equal(same["retrieval_ranks"], outputs["retrieval_ranks"])
     for wrong in ({"sampling_rate": 0.01}, {"candidates": None}):
-        with pytest.raises(ValueError, match="give candidates or sampling_rate"):
+        with pytest.raises(ValueError, match="give either candidates or sampling_rate"):
             RetrievalParameters.model_validate(wrong)
 
 

@@ -117,13 +117,16 @@ def test_a_study_without_results_is_left_out(tmp_path):
 
 
 def test_no_tables_other_tables_and_other_folds_are_named(tmp_path):
-    with pytest.raises(DatasetError, match=r"has no table .*/metrics.parquet: run a study"):
+    with pytest.raises(DatasetError, match=r"has no table that matches .*/metrics.parquet: run a study"):
         run(tmp_path)
     write(tmp_path, [0])
     other = tmp_path / "random" / "default" / "seed_1" / "metrics.parquet"
     other.parent.mkdir()
     pd.DataFrame({"a": [1]}).to_parquet(other)
-    message = r"random/default/seed_1/metrics.parquet is not a table of metrics of this version \(columns a, candidates"
+    message = (
+        r"random/default/seed_1/metrics.parquet is not a table of metrics of this version: it lacks columns, or has"
+        r" unknown ones \(a, candidates"
+    )
     with pytest.raises(ValueError, match=message):
         run(tmp_path)
     other.write_bytes(b"half")
@@ -131,7 +134,7 @@ def test_no_tables_other_tables_and_other_folds_are_named(tmp_path):
         run(tmp_path)
     other.unlink()
     write(tmp_path, [1], split_hash="other")
-    with pytest.raises(ValueError, match="seed 0 of h, seed 1 of other"):
+    with pytest.raises(ValueError, match="seed 0: h, seed 1: other"):
         run(tmp_path)
 
 

@@ -148,7 +148,7 @@ def test_other_labels_begin_anew_where_they_are_scored_by(screen, tmp_path):
 
 def test_what_a_screen_lacks_is_told_before_training(screen, tmp_path):
     no_moa = {**screen, "examples": screen["examples"].assign(moa=None)}
-    with pytest.raises(ValueError, match=r"fit.keep: zero_shot_moa_top1 cannot be .*: no field is of a known class"):
+    with pytest.raises(ValueError, match=r"fit.keep: zero_shot_moa_top1 cannot be .*: no field has a known class"):
         run(no_moa, settings(["zero_shot_moa_top1"]), tmp_path)
     no_labels = {**screen, "labels": screen["labels"][["inchikey"]].iloc[:0]}
     with pytest.raises(ValueError, match=r"probing_auc cannot be measured .*: no compound has a label"):

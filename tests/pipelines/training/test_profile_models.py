@@ -78,7 +78,7 @@ def fit(screen, folder, model=None, seed=0):
     model = model or settings()
     probing = ProbingParameters(c_grid=[1])
     checkpoints, history = train(
-        fit_states=folder, place="m", labels=LABELS, model=model, probing=probing, seed=seed, **screen
+        fit_states=folder, subfolder="m", labels=LABELS, model=model, probing=probing, seed=seed, **screen
     )
     return select_checkpoint(checkpoints, model), history
 
@@ -270,12 +270,15 @@ def test_fields_without_a_profile_are_left_out_with_a_warning(screen, outputs, t
     fewer = {**screen, "field_profiles": profiles[~profiles["field_id"].isin(gone)]}
     checkpoint, _ = fit(fewer, tmp_path)
     told = (
-        "2 of 720 fields are left out of training and validation, for the model's views have no input of them; the "
-        f"first is {gone[0]}"
+        "2 of 720 fields are left out of training and validation, since the views of the model have no input for "
+        f"them; the first is {gone[0]}"
     )
     assert told in caplog.text
     ranks = rank(fewer, checkpoint)
-    assert f"3 of 900 fields have no input of the model's view: {gone[0]}, ..." in caplog.text
+    assert (
+        f"3 of 900 fields are left out, since the view of the model has no input for them; the first is {gone[0]}"
+        in caplog.text
+    )
     assert f"random split: 3 of 900 fields of Bilinear have no embedding, the first is {gone[0]}" in caplog.text
     first = ranks.query("pool == 'full' and shown_by == 'field' and draw == 0")
     assert set(first["candidates"]) == {59}
@@ -289,9 +292,9 @@ def test_fields_without_a_profile_are_left_out_with_a_warning(screen, outputs, t
 
 def test_no_profile_at_all_is_an_error(screen, outputs, tmp_path):
     others = screen["field_profiles"].assign(field_id=lambda table: "other/" + table["field_id"])
-    with pytest.raises(ValueError, match="no field of a compound of the training fold has a row in field_profiles"):
+    with pytest.raises(ValueError, match="no field of the training fold has a row in field_profiles"):
         fit({**screen, "field_profiles": others}, tmp_path)
-    with pytest.raises(ValueError, match="random split: the method knows no field that was drawn"):
+    with pytest.raises(ValueError, match="random split: the method knows none of the fields of a draw"):
         rank({**screen, "field_profiles": others}, outputs["bilinear.checkpoint"])
 
 
@@ -308,14 +311,14 @@ def test_bad_tables_are_named(screen, tmp_path):
     with pytest.raises(ValueError, match=r"shape \(300, 8\) uint8 do not have 128 bits"):
         Fingerprints(screen["fingerprints"].packed, {**SETTINGS, "bits": 128})
     few = Fingerprints(screen["fingerprints"].packed[:5], SETTINGS)
-    with pytest.raises(ValueError, match="there is no fingerprint of row 5, only 5"):
+    with pytest.raises(ValueError, match="there is no fingerprint of row 5, since there are only 5"):
         fit({**screen, "fingerprints": few}, tmp_path)
 
 
 def test_a_model_of_other_folds_columns_or_bits_is_refused(screen, outputs):
     checkpoint = outputs["bilinear.checkpoint"]
     other_folds = screen["examples"].assign(split_hash="0123456789abcdef")
-    with pytest.raises(ValueError, match=r"fields of Bilinear are embedded by a model of folds .* on test compounds"):
+    with pytest.raises(ValueError, match=r"fields of Bilinear are .* trained on folds .* on test compounds"):
         rank({**screen, "examples": other_folds}, checkpoint)
     renamed = screen["field_profiles"].rename(columns={"feature_4": "blur"})
     with pytest.raises(ValueError, match="blur instead of feature_4"):
@@ -327,12 +330,12 @@ def test_a_model_of_other_folds_columns_or_bits_is_refused(screen, outputs):
 
 def test_identity_has_no_settings():
     assert settings().field.encoder == Identity()
-    with pytest.raises(ValueError, match="encoder identity: there is no setting width; it has none"):
+    with pytest.raises(ValueError, match="encoder identity: there is no setting width; its settings are: none"):
         settings({**BILINEAR, "field": {"view": "profiles", "encoder": {"name": "identity", "width": 8}}})
 
 
 def test_two_sizes_that_do_not_fit_are_told(screen, tmp_path):
     """Profiles and fingerprints as they are have no space in common."""
     as_they_are = {**BILINEAR, "compound": {"view": "morgan", "encoder": "identity"}}
-    with pytest.raises(ValueError, match="field and compound have embeddings of 12 and 64 numbers"):
+    with pytest.raises(ValueError, match="of fields have 12 numbers, embeddings of compounds have 64:"):
         fit(screen, tmp_path, settings(as_they_are))

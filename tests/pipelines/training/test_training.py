@@ -84,7 +84,7 @@ def run(screen, model=None, seed=0, states=None):
     model = model or settings()
     with TemporaryDirectory() as folder:
         checkpoints, history = train(
-            fit_states=states or Path(folder), place="m", **screen, model=model, probing=PROBING, seed=seed
+            fit_states=states or Path(folder), subfolder="m", **screen, model=model, probing=PROBING, seed=seed
         )
     return select_checkpoint(checkpoints, model), history
 
@@ -180,7 +180,7 @@ def test_the_test_fold_changes_nothing(screen):
 
 def test_the_best_by_each_metric_is_kept_and_one_selected(screen, tmp_path):
     model = settings(keep=["loss", "top1"], epochs=3)
-    checkpoints, history = train(fit_states=tmp_path, place="m", **screen, model=model, probing=PROBING, seed=0)
+    checkpoints, history = train(fit_states=tmp_path, subfolder="m", **screen, model=model, probing=PROBING, seed=0)
     assert {name: checkpoint.config["selected_by"] for name, checkpoint in checkpoints.items()} == {
         "loss": "loss",
         "top1": "top1",
@@ -190,7 +190,7 @@ def test_the_best_by_each_metric_is_kept_and_one_selected(screen, tmp_path):
     assert select_checkpoint(checkpoints, model) is checkpoints["top1"]
     other = model.model_copy(update={"selected_by": "top5"})
     with pytest.raises(
-        ValueError, match="no checkpoint was kept by top5, only by loss, top1: run the node train again"
+        ValueError, match="there is no checkpoint of the metric top5, only of loss, top1: run the node train again"
     ):
         select_checkpoint(checkpoints, other)
 
@@ -199,7 +199,7 @@ def test_a_training_that_has_ended_is_not_repeated(screen, tmp_path, caplog):
     caplog.set_level("INFO")
     first, history = run(screen, states=tmp_path)
     again, history_again = run(screen, states=tmp_path)
-    assert "this training has ended before" in caplog.text
+    assert "this training is already finished" in caplog.text
     assert all(torch.equal(first.tensors[name], again.tensors[name]) for name in first.tensors)
     pd.testing.assert_frame_equal(history, history_again)
 
@@ -229,9 +229,12 @@ def test_seed_decides(screen):
 
 def test_what_does_not_fit_is_named(screen):
     few = Fingerprints(screen["fingerprints"].packed[:5], SETTINGS)
-    with pytest.raises(ValueError, match="there is no fingerprint of row 5, only 5: run the featurization pipeline"):
+    with pytest.raises(
+        ValueError,
+        match="there is no fingerprint of row 5, since there are only 5: run the pipeline featurization again",
+    ):
         run({**screen, "fingerprints": few})
-    with pytest.raises(ValueError, match="no field of a compound of the training fold"):
+    with pytest.raises(ValueError, match="the table examples has no field in the training fold"):
         run(refold(screen, train="test"))
     store = screen["plate_store"]
     write_plate(store, "P2", np.zeros((1, 5, 36, 36), np.uint8), storage={**STORAGE, "scope": "plate"})

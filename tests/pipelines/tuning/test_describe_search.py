@@ -60,7 +60,7 @@ def test_the_metric_is_that_of_the_tuned_model(study):
         " and draws == 1 and shown_by == 'field'"
     ).iloc[0]  # fmt: skip
     assert any(cell.startswith(f"{100 * row['value']:.1f} % (") for line in cells(part) for cell in line[1:2])
-    assert "of the model bilinear" in part
+    assert ", model bilinear" in part
     assert "kedro run" not in part
 
 
@@ -101,5 +101,5 @@ def test_a_model_has_its_label_in_the_study():
     parameters = StudyParameters(screen="mine", simulated=False, models=models)
     search, tuned = make_search(study["examples"], tunes="profile"), make_tuned(study["metrics"], "Profile model")
     part = search_part(study, search, tuned, parameters)
-    assert "of the model profile" in part
+    assert ", model profile" in part
     assert "kedro run" not in part

@@ -24,7 +24,7 @@ from cloome_kedro.pipelines.training.fitting import TrainingData
 from cloome_kedro.pipelines.training.nodes import train
 from cloome_kedro.pipelines.tuning import create_pipeline, create_settings_pipeline
 from cloome_kedro.pipelines.tuning.nodes import describe_search
-from cloome_kedro.pipelines.tuning.objective import Trial
+from cloome_kedro.pipelines.tuning.objective import TrialTraining
 from cloome_kedro.tuning.store import StudyStore
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -156,7 +156,7 @@ def test_the_first_trial_is_the_training_node_at_the_default_configuration(scree
     sources = {name: screen[name] for name in SOURCES[tunes]}
     tables_read = {name: screen[name] for name in ("examples", "labels")}
     settings = {"model": MODELS[tunes], "probing": PROBING, "seed": 0}
-    _, history = train(fit_states=tmp_path, place="state", **tables_read, **settings, **sources)
+    _, history = train(fit_states=tmp_path, subfolder="state", **tables_read, **settings, **sources)
     assert tables["trial_epochs"].query("trial == 0")["value"].tolist() == history["validation_top1"].tolist()
     assert trials["value"][0] == history["validation_top1"][history["best"]].item()
     assert trials["epoch"][0] == history["epoch"][history["best"]].item()
@@ -252,7 +252,7 @@ def test_a_search_is_described_beside_the_results_of_default_and_winner(screen, 
     figures = {f"search_{name}_figure": f"data:{name}" for name in ("history", "slices", "importance")}
     described = {"trials": tables["trials"], "importances": tables["importances"], "study": STUDY, **figures}
     part = describe_search(metrics=metrics, tuned_metrics=winner, **described)
-    for text in ("0123456789abcdef", "12.5 %", "37.5 %", "the model bilinear", 'src="data:history"'):
+    for text in ("0123456789abcdef", "12.5 %", "37.5 %", ", model bilinear", 'src="data:history"'):
         assert text in part
     assert "62.5 %" not in part, "of other folds"
     assert "has not been trained" in describe_search(metrics=metrics, tuned_metrics=winner.iloc[:0], **described)
@@ -260,6 +260,8 @@ def test_a_search_is_described_beside_the_results_of_default_and_winner(screen, 
 
 def test_objectives_reach_other_processes(screen):
     data = TrainingData(screen["examples"], screen["labels"], PROBING, {"plate_store": screen["plate_store"]})
-    trial = Trial(data, screen["compounds"], tuning("cloome").chosen, Settings(MODELS["cloome"], FINGERPRINTS), seed=0)
+    trial = TrialTraining(
+        data, screen["compounds"], tuning("cloome").chosen, Settings(MODELS["cloome"], FINGERPRINTS), seed=0
+    )
     sent = pickle.loads(pickle.dumps(trial))
     assert (sent.space, sent.settings) == (trial.space, trial.settings)

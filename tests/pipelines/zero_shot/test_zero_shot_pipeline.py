@@ -157,7 +157,7 @@ def test_fields_without_a_profile_are_asked_of_the_others_only(screen, caplog):
     of_test = screen["scaffold.examples"].query("fold == 'test'")["field_id"].head(7)
     profiles = screen["field_profiles"]
     some = run({**screen, "field_profiles": profiles[~profiles["field_id"].isin(of_test)]})["metrics"]
-    assert "scaffold: 7 of 480 fields have no profile" in caplog.text
+    assert "scaffold split: 7 of 480 fields have no profile" in caplog.text
     n = some.query("draws == 1 and metric == 'top-1' and task == 'zero-shot compound' and excluded == 'none'")
     n = n.set_index("method")["n"]
     assert n["CLOOME"] == 180
@@ -174,7 +174,7 @@ def test_several_mechanisms_are_a_class_of_their_own(screen, outputs, caplog):
         moa=lambda table: table["moa"].mask(table["inchikey"].isin(both), "mechanism 0|mechanism 1")
     )
     ranks, _, _ = classify_fields(outputs["methods"], examples, QUICK, 0)
-    assert "scaffold: 2 compounds have several mechanisms" in caplog.text
+    assert "scaffold split: 2 compounds have several mechanisms" in caplog.text
     ranks = ranks.query("task == 'zero-shot MoA' and method == 'CLOOME'")
     assert set(ranks["candidates"]) == {MECHANISMS + 1}
     assert set(ranks.loc[ranks["compound"].isin(both), "match"]) == {"mechanism 0|mechanism 1"}
@@ -186,8 +186,8 @@ def test_a_screen_that_cannot_answer_gets_empty_tables_and_a_warning(screen, out
     assert all(table.empty for table in found)
     for table, schema in zip(found, TABLES.values(), strict=True):
         schema.validate(table)
-    assert "scaffold: zero-shot compound is left out" in caplog.text
-    assert "scaffold: zero-shot MoA is left out" in caplog.text
+    assert "scaffold split: zero-shot compound is left out" in caplog.text
+    assert "scaffold split: zero-shot MoA is left out" in caplog.text
 
 
 def test_a_model_that_learns_nothing_of_fields_is_not_asked(screen):

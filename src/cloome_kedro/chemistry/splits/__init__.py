@@ -1,21 +1,21 @@
-"""Ways to split a screen into folds by compound, by name.
+"""Registry of the splits of a screen into folds by compound.
 
 A split is a function ``(compounds, pairs, fractions, seed, **tables) -> folds``:
 
 compounds : pandas.DataFrame
-    Table ``compounds``, of those that have a field, sorted by InChIKey.
+    Rows of the table ``compounds`` for the compounds that have a field, sorted by InChIKey.
 pairs : pandas.DataFrame
-    Table ``pairs``: the treated fields.
+    Table ``pairs``: one row per treated field.
 fractions : dict of str to float
-    Share of the compounds for train, validation and test.
+    Fraction of the compounds in the folds train, validation and test.
 seed : int
-    Of the draws.
+    Seed of random draws.
 tables
-    What the split's line names under ``reads``.
+    The tables that the split lists in ``reads``, by name.
 
-It gives the columns ``inchikey`` and ``fold``. Folds are checked afterwards: compounds that share a value of a column
-in ``together`` may not be in two folds. A new split is one module and one line here, or a function that a module of
-your own registers by ``SPLITS.register``.
+It returns a table with the columns ``inchikey`` and ``fold``. Its folds are checked afterwards: compounds with the same
+value in a column of ``together`` must be in the same fold. A module of the user can add a split with
+``SPLITS.register``.
 """
 
 from collections.abc import Callable

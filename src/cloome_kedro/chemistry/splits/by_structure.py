@@ -1,8 +1,8 @@
 """Random and scaffold split.
 
-Compounds are never split one by one but by *group*. Near-identical structures on both sides of a split make a test
-easier than the question it stands for. So stereoisomers (compounds with one first InChIKey block) always stay together;
-under a scaffold split compounds of one Bemis-Murcko scaffold do, too.
+Similar compounds form *groups*, and a group is never divided. If the training and the test fold contained nearly
+identical structures, the test would be too easy. Stereoisomers, which have the same first InChIKey block, are always in
+one group. In a scaffold split, so are compounds with the same Bemis-Murcko scaffold.
 """
 
 from collections.abc import Mapping
@@ -18,10 +18,10 @@ from cloome_kedro.words import FOLDS
 def random_split(
     compounds: pd.DataFrame, pairs: pd.DataFrame, fractions: Mapping[str, float], seed: int
 ) -> pd.DataFrame:
-    """Folds at random, stereoisomers together.
+    """Draw folds at random, with stereoisomers in the same fold.
 
-    Parameters and result are those of every split, see :mod:`cloome_kedro.chemistry.splits`. The order of the rows does
-    not matter.
+    Parameters and result are those of every split, see :mod:`cloome_kedro.chemistry.splits`. The result does not depend
+    on the order of the rows.
     """
     compounds = compounds.sort_values("inchikey")
     return _folds(compounds, _assign(pd.factorize(compounds["block"])[0], fractions, seed))
@@ -30,41 +30,44 @@ def random_split(
 def scaffold_split(
     compounds: pd.DataFrame, pairs: pd.DataFrame, fractions: Mapping[str, float], seed: int
 ) -> pd.DataFrame:
-    """Like `random_split`, but compounds of one scaffold stay together, too.
+    """Draw folds at random, with stereoisomers and compounds of the same scaffold in the same fold.
 
-    A group is a connected component of "same block or same scaffold", since tautomers can share a block and differ in
-    scaffold. A group may land in every fold that it fits into. The common alternative, the largest groups to training
-    and what remains to test, would fill the test fold with singletons, which is another question.
+    Tautomers can have the same block but different scaffolds. A group is therefore a connected component of the
+    relation "same block or same scaffold". Every fold with enough places can get a group. A common alternative puts the
+    largest groups into the training fold and the rest into the test fold. The test fold would then mostly contain
+    scaffolds with a single compound, so it would not represent the screen.
     """
     compounds = compounds.sort_values("inchikey")
     blocks, _ = pd.factorize(compounds["block"])
     scaffolds, _ = pd.factorize(compounds["scaffold"])
     offset = blocks.max(initial=-1) + 1
-    nodes = offset + scaffolds.max(initial=-1) + 1  # blocks and scaffolds; a compound is the edge between its two
+    # The graph has a node for each block and each scaffold. A compound is the edge between its block and its scaffold.
+    nodes = offset + scaffolds.max(initial=-1) + 1
     edges = coo_array((np.ones(len(compounds)), (blocks, offset + scaffolds)), shape=(nodes, nodes))
     _, component = connected_components(edges, directed=False)
     return _folds(compounds, _assign(component[blocks], fractions, seed))
 
 
 def _assign(groups: np.ndarray, fractions: Mapping[str, float], seed: int) -> np.ndarray:
-    """Fold number of each compound: each group, the large ones first, goes to a fold that it fits into.
+    """Assign each group to a fold, and return the fold number of each compound.
 
-    The fold is drawn with the odds of the places left in each. So a group of any size is as likely in a fold as the
-    fold's share, and the small groups at the end fill the folds up. A group that fits nowhere goes where most is
-    missing, so no fold exceeds its share by more than two thirds of a group.
+    Groups are assigned one after the other, the largest first. The fold is drawn among those with enough free places.
+    The probability of a fold is proportional to its free places. The small groups at the end fill the folds. A group
+    that fits into no fold goes to the fold with the most free places. A fold therefore exceeds its share by at most two
+    thirds of a group.
     """
     rng = np.random.default_rng(seed)
-    share = np.array([fractions[fold] for fold in FOLDS], dtype=float)
-    missing = share / share.sum() * len(groups)
+    shares = np.array([fractions[fold] for fold in FOLDS], dtype=float)
+    free = shares / shares.sum() * len(groups)
     sizes = np.bincount(groups)
-    fold_of = np.empty(len(sizes), dtype=int)
+    fold_of_group = np.empty(len(sizes), dtype=int)
     for group in np.argsort(-sizes, kind="stable"):
-        # half a compound of tolerance: a share need not be a whole number of compounds
-        places = np.where(missing + 0.5 >= sizes[group], missing, 0)
-        fold = rng.choice(len(FOLDS), p=places / places.sum()) if places.any() else np.argmax(missing)
-        fold_of[group] = fold
-        missing[fold] -= sizes[group]
-    return fold_of[groups]
+        # The tolerance is half a compound, because a share is not always a whole number of compounds.
+        places = np.where(free + 0.5 >= sizes[group], free, 0)
+        fold = rng.choice(len(FOLDS), p=places / places.sum()) if places.any() else np.argmax(free)
+        fold_of_group[group] = fold
+        free[fold] -= sizes[group]
+    return fold_of_group[groups]
 
 
 def _folds(compounds: pd.DataFrame, fold_numbers: np.ndarray) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Folds as a table gives them, so that published splits can be used."""
+"""Read folds from a table, so that published splits can be used."""
 
 import logging
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from cloome_kedro.words import FOLDS
 
 logger = logging.getLogger(__name__)
 
-_BLOCK = 14  # length of an InChIKey's first block, the hash of the connectivity
+_BLOCK = 14  # length of the first block of an InChIKey, which is a hash of the connectivity
 
 
 def provided_split(
@@ -20,29 +20,30 @@ def provided_split(
     seed: int,
     provided_folds: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Folds by InChIKey or by field.
+    """Assign compounds to the folds of a table, by InChIKey or by field.
 
-    An InChIKey counts by its first block: a published key may be that of another charge or stereoisomer, and a block
-    may be in one fold only. Compounds without a fold are left out, and rows that name nothing of the screen are
-    ignored, both with a warning.
+    InChIKeys are compared by their first block, because a published key can be that of another stereoisomer or charge.
+    Compounds without a fold are left out, and rows that match nothing in the screen are ignored. Both give a warning.
 
     Parameters
     ----------
     compounds, pairs, fractions, seed
-        As for every split, see :mod:`cloome_kedro.chemistry.splits`; fractions and seed have no effect.
+        As for every split, see :mod:`cloome_kedro.chemistry.splits`. Fractions and seed have no effect.
     provided_folds
-        Columns ``inchikey``, ``plate``, ``well``, ``site``, ``fold``. A row gives ``inchikey``, or ``plate`` and
-        ``well``, which do not count beside an ``inchikey``. Where ``site`` is null, the row means the whole well.
+        Columns ``inchikey``, ``plate``, ``well``, ``site``, ``fold``. A row has ``inchikey``, or ``plate`` and
+        ``well``. If it has all three, only ``inchikey`` counts. If ``site`` is null, the row is for the whole well.
 
     Raises
     ------
     SplitError
-        If a row has an unknown fold or no key, a compound is in two folds, or nothing matches; names the rows.
+        If a row has an unknown fold or no key, if a compound is in two folds, or if no row matches. The message names
+        the rows.
     """
     table = provided_folds.reset_index(drop=True)
     by_key = table["inchikey"].notna()
-    _refuse(~table["fold"].isin(FOLDS), table, f"fold is none of {', '.join(FOLDS)}")
-    _refuse(~by_key & (table["plate"].isna() | table["well"].isna()), table, "neither inchikey nor plate and well")
+    _refuse(~table["fold"].isin(FOLDS), table, f"have a fold that is none of {', '.join(FOLDS)}")
+    no_well = table["plate"].isna() | table["well"].isna()
+    _refuse(~by_key & no_well, table, "have neither inchikey nor plate and well")
 
     keyed = table.assign(line=table.index, block=table["inchikey"].str[:_BLOCK])
     known = pairs[["inchikey"]].drop_duplicates().assign(block=lambda t: t["inchikey"].str[:_BLOCK])
@@ -60,26 +61,35 @@ def provided_split(
         ]
     )
     if matches.empty:
-        raise SplitError("provided folds: no row names a compound or a field of this screen")
-    crossing = matches.groupby("inchikey")["fold"].nunique().loc[lambda n: n > 1].index
-    if len(crossing):
-        lines = {key: sorted(matches.loc[matches["inchikey"] == key, "line"].unique()) for key in crossing[:EXAMPLES]}
-        named = "; ".join(f"{key}: " + ", ".join(_row(table, line) for line in rows[:4]) for key, rows in lines.items())
-        raise SplitError(f"provided folds: {len(crossing)} compounds are in more than one fold: {named}")
+        raise SplitError(
+            "provided folds: no row matches a compound or a field of this screen. Check the InChIKeys, or the names of "
+            "plates and wells"
+        )
+    n_folds = matches.groupby("inchikey")["fold"].nunique()
+    ambiguous = n_folds.index[n_folds > 1]
+    if len(ambiguous):
+        lines = {key: sorted(matches.loc[matches["inchikey"] == key, "line"].unique()) for key in ambiguous[:EXAMPLES]}
+        examples = "; ".join(
+            f"{key}: " + ", ".join(_describe_row(table, line) for line in key_lines[:4])
+            for key, key_lines in lines.items()
+        )
+        raise SplitError(f"provided folds: {len(ambiguous)} compounds are in more than one fold: {examples}")
     folds = matches.groupby("inchikey")["fold"].first().reset_index()
     if unmatched := sorted(set(table.index) - set(matches["line"])):
-        examples = [_row(table, line) for line in unmatched[:3]]
-        logger.warning("%d rows of provided_folds name nothing in this screen, e.g. %s", len(unmatched), examples)
+        examples = ", ".join(_describe_row(table, line) for line in unmatched[:3])
+        logger.warning(
+            "%d rows of provided_folds match no compound or field of this screen, e.g. %s", len(unmatched), examples
+        )
     if without := pairs["inchikey"].nunique() - len(folds):
         logger.warning("%d compounds have no fold in provided_folds and are left out", without)
     return folds
 
 
-def _refuse(bad: pd.Series, table: pd.DataFrame, why: str) -> None:
-    if bad.any():
-        rows = ", ".join(_row(table, line) for line in table.index[bad][:EXAMPLES])
-        raise SplitError(f"provided folds: {why} in {int(bad.sum())} rows: {rows}")
+def _refuse(is_wrong: pd.Series, table: pd.DataFrame, problem: str) -> None:
+    if is_wrong.any():
+        rows = ", ".join(_describe_row(table, line) for line in table.index[is_wrong][:EXAMPLES])
+        raise SplitError(f"provided folds: {int(is_wrong.sum())} rows {problem}: {rows}")
 
 
-def _row(table: pd.DataFrame, line: int) -> str:
+def _describe_row(table: pd.DataFrame, line: int) -> str:
     return f"row {line + 1} ({', '.join(str(value) for value in table.loc[line].dropna())})"

@@ -1,4 +1,4 @@
-"""Corrupted test images of one split: their embeddings, and what is left of each evaluation."""
+"""Corruption study of one split: embeddings of corrupted test images, and each evaluation with them."""
 
 from cloome_kedro.pipelines.corruption.pipeline import create_pipeline
 

@@ -1,6 +1,6 @@
-"""What is left of each evaluation on corrupted images of the test fold.
+"""Evaluations with corrupted images of the test fold.
 
-Clean images are evaluated here once more, by the same code on the same queries, so differences to them are paired.
+Clean images are evaluated again, by the same code on the same queries, so that differences from them are paired.
 """
 
 import dataclasses
@@ -30,27 +30,29 @@ def rank_corrupted(
     seed: int,
     **corrupted,
 ):
-    """Rank as the pipelines ``retrieval`` and ``zero_shot`` do, the latter with images of the chosen corruption only.
+    """Rank corrupted images as the pipelines ``retrieval`` and ``zero_shot`` do.
 
-    With ``corrupt: queries``, references of zero-shot classification stay clean, and compound to image, whose queries
-    are structures, is left out.
+    Retrieval uses all corruptions, zero-shot classification only the chosen one. With ``corrupt: queries``, references
+    of zero-shot classification are clean. The direction compound to image is then left out, since its queries are
+    structures.
 
     Parameters
     ----------
     corruption_stores : pathlib.Path
-        Folder of a corruption store for each split and model.
+        Folder with a corruption store for each split and model.
     corrupted
-        ``<model>_fields``: ``corrupted_fields`` of each model that sees images.
+        ``<model>_fields``: the table ``corrupted_fields`` of each model that sees images.
 
     Returns
     -------
     corruption_ranks, corruption_metrics, corruption_differences
-        Ranks of the first draw, metrics of all, and paired differences to clean images.
+        Ranks of the first draw, metrics of all draws, and paired differences from clean images.
 
     Raises
     ------
     ValueError
-        If methods are of other folds, or corrupted fields of another model or of other embeddings than are stored.
+        If methods were gathered for other folds, or if ``corrupted_fields`` does not fit the model of the clean
+        embeddings or the stored embeddings.
     """
     import pandas as pd
 
@@ -62,37 +64,35 @@ def rank_corrupted(
     check_methods(methods, examples)
     fields = fold_fields(examples, FOLD)
     draws = Draws(retrieval.pool_size, retrieval.draws, seed)
-    parts = []
-    for label, stored in _by_model(methods, examples, study, corruption_stores, corrupted).items():
-        images = {CLEAN: methods[label]} | {
-            name: dataclasses.replace(methods[label], fields=stored(name)) for name in corruption.names
+    split, folds_hash = examples["split"].iloc[0], examples["split_hash"].iloc[0]
+    results = []
+    for label, read_embeddings in _readers_by_model(methods, examples, study, corruption_stores, corrupted).items():
+        method_of_images = {CLEAN: methods[label]} | {
+            name: dataclasses.replace(methods[label], fields=read_embeddings(name)) for name in corruption.names
         }
-        by_retrieval = {name: rank_method(method, fields, draws) for name, method in images.items()}
+        retrieved = {images: rank_method(method, fields, draws) for images, method in method_of_images.items()}
         if corruption.corrupt == "queries":
-            by_retrieval = {
-                name: ranks[ranks["direction"] == IMAGE_TO_COMPOUND] for name, ranks in by_retrieval.items()
-            }
-        by_zero_shot = _rank_zero_shot(images, fields, corruption, zero_shot, seed)
-        for by_images, protocol in ((by_retrieval, retrieval), (by_zero_shot, zero_shot)):
-            if not by_images:  # no class has two fields
+            retrieved = {images: ranks[ranks["direction"] == IMAGE_TO_COMPOUND] for images, ranks in retrieved.items()}
+        classified = _rank_zero_shot(method_of_images, fields, corruption, zero_shot, seed)
+        for ranks_of_images, parameters in ((retrieved, retrieval), (classified, zero_shot)):
+            if not ranks_of_images:  # no class has two fields
                 continue
-            named = [
-                ranks.assign(split=examples["split"].iloc[0], method=label, images=name)
-                for name, ranks in by_images.items()
-            ]
-            clean, changed = named[0], pd.concat(named[1:], ignore_index=True)
-            summary = Summary(protocol.top_k, protocol.confidence, seed)
-            folds = examples["split_hash"].iloc[0]
-            parts.append(
+            clean, *changed = (
+                ranks.assign(split=split, method=label, images=images) for images, ranks in ranks_of_images.items()
+            )
+            changed = pd.concat(changed, ignore_index=True)
+            summary = Summary(parameters.top_k, parameters.confidence, seed)
+            results.append(
                 (
                     changed[changed["draw"] == 0],
-                    summarise_ranks(changed, summary).assign(split_hash=folds),
-                    compare_ranks(changed, clean, CLEAN, summary).assign(split_hash=folds),
+                    summarise_ranks(changed, summary).assign(split_hash=folds_hash),
+                    compare_ranks(changed, clean, CLEAN, summary).assign(split_hash=folds_hash),
                 )
             )
-    ranks, metrics, differences = (pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True))
+    ranks, metrics, differences = (pd.concat(tables, ignore_index=True) for tables in zip(*results, strict=True))
+    # Rows of the method Random repeat for every model.
     keys = [name for name in metrics if name not in ("value", "low", "high", "spread", "chance")]
-    return ranks, metrics.drop_duplicates(keys, ignore_index=True), differences  # chance is the same for all models
+    return ranks, metrics.drop_duplicates(keys, ignore_index=True), differences
 
 
 def probe_corrupted(
@@ -107,7 +107,7 @@ def probe_corrupted(
     seed: int,
     **corrupted,
 ):
-    """Score probes, which are fitted to clean images, on test images with the chosen corruption.
+    """Score probes that were fitted to clean images on test images with the chosen corruption.
 
     Parameters
     ----------
@@ -117,6 +117,7 @@ def probe_corrupted(
     Returns
     -------
     corrupted_probing_scores, corrupted_probing_metrics, corrupted_probing_differences
+        Differences are corrupted minus clean images. If no compound has a label, all three are empty, with a warning.
 
     Raises
     ------
@@ -130,32 +131,33 @@ def probe_corrupted(
     from cloome_kedro.words import CLEAN
 
     check_methods(methods, examples)
-    kinds = probing_scores, metrics, differences
+    table_schemas = probing_scores, metrics, differences
+    split, chosen = examples["split"].iloc[0], corruption.chosen
     labels = labels.set_index("inchikey")
     fields = examples[examples["inchikey"].isin(labels.index)].sort_values("field_id", ignore_index=True)
     if fields.empty:
-        logger.warning("%s: no compound has an assay label: corruptions are not probed", examples["split"].iloc[0])
-        return tuple(empty(table) for table in kinds)
-    chosen, inputs = corruption.chosen, ProbeInputs(fields, labels, probing.c_grid, probing.level)
-    of_test = fields.loc[fields["fold"] == FOLD, "field_id"]
-    by_model = _by_model(methods, examples, study, corruption_stores, corrupted)
+        logger.warning("%s split: no compound has an assay label, so corruptions are not probed", split)
+        return tuple(empty(schema) for schema in table_schemas)
+    inputs = ProbeInputs(fields, labels, probing.c_grid, probing.level)
+    test_fields = fields.loc[fields["fold"] == FOLD, "field_id"]
+    readers = _readers_by_model(methods, examples, study, corruption_stores, corrupted)
     probed = probe(
-        {label: inputs.features(methods[label]) for label in by_model},
+        {label: inputs.features(methods[label]) for label in readers},
         inputs,
-        {chosen: {label: stored(chosen).of(of_test) for label, stored in by_model.items()}},
+        {chosen: {label: read_embeddings(chosen).of(test_fields) for label, read_embeddings in readers.items()}},
     )
-    comparisons = [((label, chosen), (label, CLEAN), CLEAN) for label in by_model]
+    comparisons = [((label, chosen), (label, CLEAN), CLEAN) for label in readers]
     summary = ProbeSummary(probing.unscorable, probing.confidence, probing.resamples, seed)
-    found = (probed.table, *summarise_probes(probed, comparisons, summary))
-    own = {"split": examples["split"].iloc[0], "split_hash": examples["split_hash"].iloc[0]}
+    tables = (probed.table, *summarise_probes(probed, comparisons, summary))
+    split_columns = {"split": split, "split_hash": examples["split_hash"].iloc[0]}
     return tuple(
-        table[table["images"] == chosen].assign(**own)[list(kind.columns)]
-        for kind, table in zip(kinds, found, strict=True)
+        table[table["images"] == chosen].assign(**split_columns)[list(schema.columns)]
+        for schema, table in zip(table_schemas, tables, strict=True)
     )
 
 
-def _rank_zero_shot(images, fields, corruption: CorruptionParameters, zero_shot: ZeroShotParameters, seed: int):
-    """Ranks by the published protocol, all draws, of clean images and of the chosen corruption."""
+def _rank_zero_shot(method_of_images, fields, corruption: CorruptionParameters, zero_shot: ZeroShotParameters, seed):
+    """Rank by the published protocol in all draws: clean images, and images with the chosen corruption."""
     import pandas as pd
 
     from cloome_kedro.evaluation.zero_shot import rank_by_plan
@@ -163,20 +165,20 @@ def _rank_zero_shot(images, fields, corruption: CorruptionParameters, zero_shot:
     from cloome_kedro.words import CLEAN
 
     protocols = [Protocol((), shown_by) for shown_by in zero_shot.shown_by]
-    found: dict[str, list] = {CLEAN: [], corruption.chosen: []}
-    for question, asked in classes_of(fields).items():
-        vectors = {name: images[name].unit_fields(asked["field_id"]) for name in found}
-        for protocol, plans in draw_plans(asked, protocols, zero_shot.draws, seed).items():
+    tables: dict[str, list] = {CLEAN: [], corruption.chosen: []}
+    for task, labelled in classes_of(fields).items():
+        vectors = {images: method_of_images[images].unit_fields(labelled["field_id"]) for images in tables}
+        for protocol, plans in draw_plans(labelled, protocols, zero_shot.draws, seed).items():
             for draw, plan in enumerate(plans):
-                for name, ranks in found.items():
-                    references = vectors[name if corruption.corrupt == "all" else CLEAN]
-                    drawn = rank_by_plan(plan, vectors[name], references)
-                    ranks.append(drawn.assign(task=question, draw=draw, **protocol.setting))
-    return {name: pd.concat(ranks, ignore_index=True) for name, ranks in found.items() if ranks}
+                for images in tables:
+                    references = vectors[images if corruption.corrupt == "all" else CLEAN]
+                    ranks = rank_by_plan(plan, vectors[images], references)
+                    tables[images].append(ranks.assign(task=task, draw=draw, **protocol.setting))
+    return {images: pd.concat(ranks, ignore_index=True) for images, ranks in tables.items() if ranks}
 
 
-def _by_model(methods, examples, study: StudyParameters, corruption_stores, corrupted):
-    """Label of each model -> a function from a corruption's name to the embeddings of the corrupted fields."""
+def _readers_by_model(methods, examples, study: StudyParameters, corruption_stores, corrupted):
+    """Label of each model -> a function from the name of a corruption to the embeddings of the corrupted fields."""
     from cloome_kedro.evaluation.methods import Embeddings
     from cloome_kedro.imaging.corruption_store import CorruptionStore
 
@@ -184,23 +186,24 @@ def _by_model(methods, examples, study: StudyParameters, corruption_stores, corr
 
     def reader(name):
         store, table = CorruptionStore(corruption_stores / split / name), corrupted[f"{name}_fields"]
-        weights, label = table["weights"].unique(), study.models[name]
-        if list(weights) != [methods[label].fields.meta.get("weights")]:
+        label = study.models[name]
+        weights, clean_weights = table["weights"].unique(), methods[label].fields.meta.get("weights")
+        if list(weights) != [clean_weights]:
             raise ValueError(
-                f"{split} split: corrupted fields are embedded by the model {', '.join(weights)}, clean ones of {label}"
-                f" by {methods[label].fields.meta.get('weights')}: run the pipelines embedding and corruption again"
+                f"{split} split: corrupted fields of {label} are embedded by the model {', '.join(weights)}, but clean "
+                f"fields by the model {clean_weights}: run the pipelines embedding and corruption again"
             )
 
-        def stored(chosen: str) -> Embeddings:
-            digests = table.loc[table["corruption"] == chosen, "digest"].unique()
-            if list(digests) != [store.digest(chosen)]:
+        def read_embeddings(images: str) -> Embeddings:
+            digests = table.loc[table["corruption"] == images, "digest"].unique()
+            if list(digests) != [store.digest(images)]:
                 raise ValueError(
-                    f"{split}.{name}.corrupted_fields are not of the embeddings of {chosen} in {store.folder}: run the "
-                    "pipeline corruption of this split again"
+                    f"{split}.{name}.corrupted_fields does not describe the embeddings of {images} in {store.folder}: "
+                    "run the pipeline corruption of this split again"
                 )
-            fields, vectors = store.read(chosen)
+            fields, vectors = store.read(images)
             return Embeddings(fields["field_id"].to_numpy(), vectors)
 
-        return stored
+        return read_embeddings
 
     return {study.models[name]: reader(name) for name in study.models if f"{name}_fields" in corrupted}

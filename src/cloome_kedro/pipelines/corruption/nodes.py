@@ -1,6 +1,6 @@
 """The node of ``corruption`` that embeds corrupted images.
 
-Tables are those of :mod:`cloome_kedro.schemas` of the same name.
+:mod:`cloome_kedro.schemas` describes the tables of the same names.
 """
 
 import logging
@@ -9,7 +9,8 @@ from cloome_kedro.parameters import CorruptionParameters, EmbeddingParameters
 
 logger = logging.getLogger(__name__)
 
-FOLD = "test"  # whose fields are corrupted
+#: the fold whose images are corrupted
+FOLD = "test"
 
 
 def embed_corrupted(
@@ -24,14 +25,14 @@ def embed_corrupted(
     seed: int,
     place: str,
 ):
-    """Corrupt and embed every field of the test fold, in each way that is not in the store already.
+    """Corrupt and embed every field of the test fold, by each corruption whose embeddings are not in the store yet.
 
     Parameters
     ----------
     corruption_stores : pathlib.Path
-        Folder of a corruption store for each split and model.
+        Folder with a corruption store for each split and model.
     place
-        The model's store among these: ``<split>/<model>``.
+        Path of the model's store in this folder: ``<split>/<model>``.
 
     Returns
     -------
@@ -53,11 +54,11 @@ def embed_corrupted(
     from cloome_kedro.imaging.corruptions import corrupt, draw_table, find_corruptions
     from cloome_kedro.learning.embed import Embedder, find_device
 
-    split, corruption_store = examples["split"].iloc[0], CorruptionStore(corruption_stores / place)
-    if (weights := checkpoint.weights) != (clean := field_embeddings.meta.get("weights")):
+    split, store = examples["split"].iloc[0], CorruptionStore(corruption_stores / place)
+    if (weights := checkpoint.weights) != (clean_weights := field_embeddings.meta.get("weights")):
         raise ValueError(
-            f"{split} split: fields are embedded by the model {clean}, the checkpoint is {weights}: run the embedding "
-            "pipeline of this split again"
+            f"{split} split: clean fields are embedded by the model {clean_weights}, but the checkpoint is the model "
+            f"{weights}: run the embedding pipeline of this split again"
         )
     fields, view = fold_fields(examples, FOLD), checkpoint.view("field")
     rows = view.rows(fields, {"plate_store": plate_store})
@@ -72,21 +73,19 @@ def embed_corrupted(
     for chosen in find_corruptions(corruption.names):
         drawn = draw_table(chosen, fields["field_id"].tolist(), seed)
         digest = corruption_digest(chosen, drawn, **made_from)
-        if corruption_store.digest(chosen.name) == digest:
-            logger.info("%s split, %s: embedded already", split, chosen.name)
+        if store.digest(chosen.name) == digest:
+            logger.info("%s split, %s: already embedded", split, chosen.name)
         else:
             logger.info("%s split, %s: %d fields to embed", split, chosen.name, len(fields))
             settings, black = [json.loads(text) for text in drawn["settings"]], np.empty(len(fields))
 
             def change(images, positions, chosen=chosen, settings=settings, black=black):
-                own = [settings[i] for i in positions]
-                images, black[positions] = corrupt(chosen, images, own, corruption.stage, view.centre)
+                batch_settings = [settings[i] for i in positions]
+                images, black[positions] = corrupt(chosen, images, batch_settings, corruption.stage, view.centre)
                 return images
 
             vectors = embed("field", rows.read, len(fields), view, change)
-            corruption_store.write(chosen.name, drawn.assign(stage=corruption.stage, black=black), vectors, digest)
+            store.write(chosen.name, drawn.assign(stage=corruption.stage, black=black), vectors, digest)
         augmentation = chosen.is_augmentation(checkpoint.config["views"]["field"])
-        tables.append(
-            corruption_store.read(chosen.name)[0].assign(augmentation=augmentation, weights=weights, digest=digest)
-        )
+        tables.append(store.read(chosen.name)[0].assign(augmentation=augmentation, weights=weights, digest=digest))
     return pd.concat(tables, ignore_index=True)

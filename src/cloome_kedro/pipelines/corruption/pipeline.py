@@ -9,7 +9,15 @@ from cloome_kedro.pipelines.wiring import GPU, named, task
 
 
 def create_pipeline(split: str, models: Sequence[str]) -> Pipeline:
-    """The corruption study of one split, of its models of images; no nodes where there are none."""
+    """Embed corrupted test images by each model, and evaluate them.
+
+    Parameters
+    ----------
+    split
+        Name of the split.
+    models
+        Names of its models that see images. Without any, the pipeline is empty.
+    """
     if not models:
         return Pipeline([])
     namespace = f"{split}.evaluation.corruption"

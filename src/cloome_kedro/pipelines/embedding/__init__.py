@@ -1,4 +1,4 @@
-"""Embeddings of all fields and compounds by one model of one split, and of fields by the untrained model."""
+"""Embeddings of all fields and compounds by a model of a split, and of fields by the untrained model."""
 
 from cloome_kedro.pipelines.embedding.pipeline import create_pipeline
 

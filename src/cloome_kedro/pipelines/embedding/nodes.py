@@ -1,4 +1,4 @@
-"""Embedding: a checkpoint and fields or compounds in, keyed vectors out."""
+"""Nodes of ``embedding``: a checkpoint and fields or compounds in, keyed vectors out."""
 
 import logging
 
@@ -8,27 +8,32 @@ logger = logging.getLogger(__name__)
 
 
 def embed_fields(checkpoint, fields, embedding: EmbeddingParameters, **sources):
-    """Embed every field of the table ``fields``, controls too: ``Embeddings`` by ``field_id``.
+    """Embed all fields of the table ``fields``, including controls.
 
-    Fields that the model's view has no input of are left out, with a warning.
+    Fields without input are left out with a warning.
 
     Parameters
     ----------
     sources
-        Datasets that the model's view reads.
+        Datasets that the view of the model reads.
+
+    Returns
+    -------
+    cloome_kedro.evaluation.methods.Embeddings
+        By ``field_id``.
     """
     view = checkpoint.view("field")
     if differences := view.differences(fields, sources):
         logger.warning(
-            "fields are stored in another way than the model was trained on (params:ingestion.storage: %s): embeddings "
-            "may be poor",
+            "the storage of fields is not the same as in training (params:ingestion.storage: %s): embeddings may be "
+            "poor",
             "; ".join(differences),
         )
     return _embed("field", checkpoint.build(), checkpoint, fields, fields["field_id"], embedding, sources)
 
 
 def embed_compounds(checkpoint, compounds, embedding: EmbeddingParameters, **sources):
-    """Embed every compound: ``Embeddings`` by InChIKey."""
+    """Embed all compounds: ``Embeddings`` by InChIKey."""
     import numpy as np
 
     table = compounds.assign(structure_row=np.arange(len(compounds)))
@@ -36,10 +41,10 @@ def embed_compounds(checkpoint, compounds, embedding: EmbeddingParameters, **sou
 
 
 def embed_untrained(checkpoint, examples, embedding: EmbeddingParameters, seed: int, **sources):
-    """Embed every field of ``examples`` by the checkpoint's architecture with fresh weights of this seed.
+    """Embed all fields of ``examples`` by an untrained model: the checkpoint's architecture with initial weights.
 
-    What is found with them is what the architecture and the view give without any training. Batch normalisation takes
-    its statistics from fields of the training fold, as the first steps of a training would.
+    Results of these embeddings show what architecture and view give without training. The statistics of batch
+    normalisation come from fields of the training fold, as in the first steps of a training.
 
     Raises
     ------
@@ -55,21 +60,21 @@ def embed_untrained(checkpoint, examples, embedding: EmbeddingParameters, seed: 
     rows = view.rows(examples, sources)
     train = np.flatnonzero((examples["fold"] == "train").to_numpy() & rows.known)
     if not len(train):
-        raise ValueError("no field of a compound of the training fold has an input of the model's view")
+        raise ValueError("no field of the training fold has an input for the view of the model")
     model = checkpoint.build_untrained(seed)
     embedder = Embedder(model, embedding.batch_size, find_device(embedding.accelerator))
     calibrate_field_statistics(embedder, rows.read, train, view, seed)
-    own = {"seed": seed, "epoch": None, "weights": "untrained"}
-    return _embed("field", model, checkpoint, examples, examples["field_id"], embedding, sources, **own)
+    facts = {"seed": seed, "epoch": None, "weights": "untrained"}
+    return _embed("field", model, checkpoint, examples, examples["field_id"], embedding, sources, **facts)
 
 
-def _embed(side, model, checkpoint, table, keys, embedding: EmbeddingParameters, sources, **own):
-    """Embed the rows of a table that the model's view has an input of.
+def _embed(side, model, checkpoint, table, keys, embedding: EmbeddingParameters, sources, **facts):
+    """Embed the rows of a table that have an input.
 
     Parameters
     ----------
-    own
-        What the description of the embeddings says instead of what the checkpoint says.
+    facts
+        Entries of the metadata of the embeddings that replace those of the checkpoint.
     """
     import numpy as np
 
@@ -79,10 +84,13 @@ def _embed(side, model, checkpoint, table, keys, embedding: EmbeddingParameters,
     view = checkpoint.view(side)
     rows = view.rows(table, sources)
     known, keys = np.flatnonzero(rows.known), np.asarray(keys)
-    without = len(keys) - len(known)
-    if without:
+    without_input = len(keys) - len(known)
+    if without_input:
         first = keys[~rows.known][0]
-        logger.warning("%d of %d %ss have no input of the model's view: %s, ...", without, len(keys), side, first)
+        logger.warning(
+            "%d of %d %ss are left out, since the view of the model has no input for them; the first is %s",
+            *(without_input, len(keys), side, first),
+        )
     vectors = Embedder(model, embedding.batch_size, find_device(embedding.accelerator))(side, rows.read, known, view)
     config = checkpoint.config
     meta = {
@@ -90,6 +98,6 @@ def _embed(side, model, checkpoint, table, keys, embedding: EmbeddingParameters,
         "weights": checkpoint.weights,
         "normalised": checkpoint.architecture.normalise,
         "learned": any(True for _ in model.visual.parameters()),
-        "without_input": without,
+        "without_input": without_input,
     }
-    return Embeddings(keys[known], vectors, meta | own)
+    return Embeddings(keys[known], vectors, meta | facts)

@@ -9,36 +9,36 @@ from cloome_kedro.pipelines.wiring import GPU, named, task
 
 
 def create_pipeline(
-    results: str, model: str, of_fields: Sequence[str], of_compounds: Sequence[str], untrained: bool = False
+    results: str, model: str, field_sources: Sequence[str], compound_sources: Sequence[str], untrained: bool = False
 ) -> Pipeline:
     """Embed with one model of one split.
 
     Parameters
     ----------
     results
-        Namespace of the trained model: the split's, or that of its tuned model.
+        Namespace of the trained model: the name of the split, or ``<split>_tuned``.
     model
-        Its name.
-    of_fields, of_compounds
-        Datasets that the model's views of fields and of compounds read.
+        Name of the model.
+    field_sources, compound_sources
+        Names of the datasets that its views of fields and of compounds read.
     untrained
-        Whether fields are embedded by the untrained model, too.
+        Whether the untrained model embeds fields, too.
     """
-    of_model = f"{results}.{model}"
-    checkpoint = f"{of_model}.checkpoint"
+    namespace = f"{results}.{model}"
+    checkpoint = f"{namespace}.checkpoint"
     tasks = [
         task(
             nodes.embed_fields,
-            named(checkpoint, "fields", "params:embedding", *of_fields),
-            f"{of_model}.field_embeddings",
-            of_model,
+            named(checkpoint, "fields", "params:embedding", *field_sources),
+            f"{namespace}.field_embeddings",
+            namespace,
             GPU,
         ),
         task(
             nodes.embed_compounds,
-            named(checkpoint, "compounds", "params:embedding", *of_compounds),
-            f"{of_model}.compound_embeddings",
-            of_model,
+            named(checkpoint, "compounds", "params:embedding", *compound_sources),
+            f"{namespace}.compound_embeddings",
+            namespace,
             GPU,
         ),
     ]
@@ -46,9 +46,9 @@ def create_pipeline(
         tasks.append(
             task(
                 nodes.embed_untrained,
-                named(checkpoint, f"{results}.examples", "params:embedding", "params:seed", *of_fields),
-                f"{of_model}.untrained_embeddings",
-                of_model,
+                named(checkpoint, f"{results}.examples", "params:embedding", "params:seed", *field_sources),
+                f"{namespace}.untrained_embeddings",
+                namespace,
                 GPU,
             )
         )

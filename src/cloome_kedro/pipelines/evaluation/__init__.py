@@ -1,4 +1,4 @@
-"""What all evaluations of a split share: its methods before them, and one table of all their results after them."""
+"""Steps that all evaluations of a split share: gathering its methods, and joining the results of all tasks."""
 
 from cloome_kedro.pipelines.evaluation.pipeline import create_join_pipeline, create_methods_pipeline
 

@@ -1,4 +1,4 @@
-"""Nodes that all evaluations share. Tables are those of :mod:`cloome_kedro.schemas` of the same name."""
+"""Nodes that all evaluations share. :mod:`cloome_kedro.schemas` describes the tables of the same names."""
 
 import logging
 
@@ -8,14 +8,14 @@ logger = logging.getLogger(__name__)
 
 
 def gather_methods(study: StudyParameters, examples, field_profiles=None, cell_counts=None, truth=None, **embeddings):
-    """Gather all that answers questions about fields: ``methods``, the model that the study is about first.
+    """Gather the ``methods`` of a split, the first model of the study first.
 
     Parameters
     ----------
     field_profiles, cell_counts, truth : pandas.DataFrame
-        Tables of these names, each of which may be empty; or None, and then there are models only.
+        Tables of these names. Each may be empty. None: there are only models.
     embeddings
-        ``<model>_fields`` and ``<model>_compounds`` of each model, and ``untrained``, if the first model has an
+        ``<model>_fields`` and ``<model>_compounds`` of each model, and ``untrained`` if the first model has an
         untrained counterpart.
     """
     from cloome_kedro.evaluation import methods
@@ -24,33 +24,38 @@ def gather_methods(study: StudyParameters, examples, field_profiles=None, cell_c
     models = {study.models[name]: (embeddings[f"{name}_fields"], embeddings[f"{name}_compounds"]) for name in names}
     others = None
     if field_profiles is not None:
-        others = methods.Others(embeddings.get("untrained"), field_profiles, cell_counts, truth)
+        others = methods.OtherSources(embeddings.get("untrained"), field_profiles, cell_counts, truth)
     return methods.gather_methods(examples, models, others)
 
 
 def join_results(examples, **tables):
-    """Join the results of all tasks: ``metrics``, ``differences``.
+    """Join the results of all tasks.
 
-    Results that were found on other folds are left out, with a warning.
+    Results that were computed with other folds are left out, with a warning.
 
     Parameters
     ----------
     tables
-        ``<task>_metrics`` and ``<task>_differences``, each of which may be empty.
+        ``<task>_metrics`` and ``<task>_differences``. Each may be empty.
+
+    Returns
+    -------
+    metrics, differences
     """
     import pandas as pd
 
-    folds = examples["split_hash"].iloc[0]
+    folds_hash = examples["split_hash"].iloc[0]
     joined = []
     for kind in ("metrics", "differences"):
-        found = []
-        for name, table in tables.items():
-            if not name.endswith(kind) or table.empty:
+        of_kind = {name: table for name, table in tables.items() if name.endswith(kind)}
+        current = []
+        for name, table in of_kind.items():
+            if table.empty:
                 continue
-            if (table["split_hash"] == folds).all():
-                found.append(table)
+            if (table["split_hash"] == folds_hash).all():
+                current.append(table)
             else:
-                logger.warning("%s is of other folds and left out: run its pipeline again", name)
-        empty = next(table for name, table in tables.items() if name.endswith(kind)).iloc[:0]
-        joined.append(pd.concat(found, ignore_index=True) if found else empty)
+                logger.warning("%s was computed with other folds and is left out: run its pipeline again", name)
+        empty = next(iter(of_kind.values())).iloc[:0]
+        joined.append(pd.concat(current, ignore_index=True) if current else empty)
     return tuple(joined)

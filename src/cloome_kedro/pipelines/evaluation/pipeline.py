@@ -1,4 +1,4 @@
-"""Wiring of what all evaluations share."""
+"""Wiring of the steps that all evaluations share."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from kedro.pipeline import Pipeline
 from cloome_kedro.pipelines.evaluation import nodes
 from cloome_kedro.pipelines.wiring import named, task
 
-#: what other tables make methods of
+#: tables from which other methods than the models are made
 _TABLES = ("field_profiles", "cell_counts", "truth")
 
 
@@ -19,10 +19,10 @@ def create_methods_pipeline(split: str, models: Sequence[str], results: str, unt
     split, models
         Names of the split and of the models.
     results
-        Namespace of models and results: the split's, where classical profiles, confounders and oracles are methods,
-        too; or that of its tuned model, which is evaluated alone.
+        Namespace of models and results. In the namespace of the split, classical profiles, confounders and oracles are
+        methods too. In that of its tuned model, this model is the only method.
     untrained
-        The model whose untrained counterpart was embedded, if any.
+        Name of the model with an untrained counterpart; empty if there is none.
     """
     embeddings = {}
     for model in models:
@@ -30,12 +30,12 @@ def create_methods_pipeline(split: str, models: Sequence[str], results: str, unt
         embeddings[f"{model}_compounds"] = f"{results}.{model}.compound_embeddings"
     if untrained:
         embeddings["untrained"] = f"{results}.{untrained}.untrained_embeddings"
-    others = _TABLES if results == split else ()
+    tables = _TABLES if results == split else ()
     return Pipeline(
         [
             task(
                 nodes.gather_methods,
-                named("params:study", f"{split}.examples", *others, **embeddings),
+                named("params:study", f"{split}.examples", *tables, **embeddings),
                 f"{results}.methods",
                 f"{results}.evaluation",
             )
@@ -51,7 +51,7 @@ def create_join_pipeline(split: str, tables: Sequence[str], results: str) -> Pip
     split, results
         As in :func:`create_methods_pipeline`.
     tables
-        Names of the tasks whose ``<name>_metrics`` and ``<name>_differences`` there are.
+        Names of the tasks. Each has the tables ``<name>_metrics`` and ``<name>_differences``.
     """
     inputs = [f"{results}.{name}_{kind}" for name in tables for kind in ("metrics", "differences")]
     return Pipeline(

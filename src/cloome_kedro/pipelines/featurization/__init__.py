@@ -1,4 +1,4 @@
-"""Structures to fingerprints, fields to pairs, compounds to folds, and all of it to examples."""
+"""Fingerprints of structures, pairs of fields and compounds, folds, and the table of examples."""
 
 from cloome_kedro.pipelines.featurization.pipeline import create_pipeline, create_split_pipeline
 

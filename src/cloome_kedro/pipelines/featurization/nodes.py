@@ -1,4 +1,4 @@
-"""Nodes of ``featurization``. Tables are those of :mod:`cloome_kedro.schemas` of the same name."""
+"""Nodes of ``featurization``. :mod:`cloome_kedro.schemas` describes the tables, by their names."""
 
 import logging
 from collections import Counter
@@ -9,7 +9,7 @@ logger = logging.getLogger(__name__)
 
 
 def standardise_compounds(compound_table):
-    """Standardise the screen's structures.
+    """Standardise the structures of the screen.
 
     Returns
     -------
@@ -19,7 +19,7 @@ def standardise_compounds(compound_table):
 
     compounds, compound_keys, rejected = standardise(compound_table)
     logger.info(
-        "%d structures: %d compounds, %d rejected %s",
+        "%d structures give %d compounds; %d structures are rejected %s",
         len(compound_table),
         len(compounds),
         len(rejected),
@@ -29,7 +29,7 @@ def standardise_compounds(compound_table):
 
 
 def fingerprint_compounds(compounds, fingerprints: FingerprintParameters):
-    """Morgan fingerprints: ``Fingerprints``, in the order of ``compounds``."""
+    """Compute Morgan fingerprints: ``Fingerprints``, in the order of ``compounds``."""
     from cloome_kedro.chemistry.fingerprints import morgan, pack
     from cloome_kedro.learning.views.morgan import Fingerprints
 
@@ -38,7 +38,7 @@ def fingerprint_compounds(compounds, fingerprints: FingerprintParameters):
 
 
 def pair_fields(fields, compound_keys):
-    """Pair fields with their structures: ``pairs``. Controls never enter, even those that are a known compound.
+    """Pair treated fields with their compounds: ``pairs``. Controls are left out, also those with a known compound.
 
     Raises
     ------
@@ -49,35 +49,36 @@ def pair_fields(fields, compound_keys):
     pairs = treated.merge(compound_keys, on="compound_id")
     if pairs.empty:
         raise ValueError(
-            f"no pairs: none of the {len(treated)} treated fields has a standardised compound; compare the compound "
-            "ids in 'fields' with those in 'compound_keys' and the reasons in 'rejected_compounds'"
+            f"there are no pairs: none of the {len(treated)} treated fields has a standardised compound. Compare the "
+            "compound_id in the tables fields and compound_keys, and see the reasons in rejected_compounds"
         )
     logger.info(
-        "%d fields: %d pairs of %d compounds; left out: %d of control wells, %d without a standardised compound",
+        "%d fields give %d pairs with %d compounds; %d fields of control wells and %d fields without a standardised "
+        "compound are left out",
         len(fields),
         len(pairs),
         pairs["inchikey"].nunique(),
         len(fields) - len(treated),
         len(treated) - len(pairs),
     )
-    # The concentration in µM has six digits. Where it is unknown, nothing follows the @.
+    # The concentration in µM has six significant digits. If it is unknown, nothing follows the @.
     micromolar = pairs["concentration_um"].map("{:.6g}".format).where(pairs["concentration_um"].notna(), "")
     columns = ["field_id", "screen", "plate", "well", "site", "plate_file", "row", "inchikey"]
     return pairs[columns].assign(treatment=pairs["inchikey"] + "@" + micromolar)
 
 
 def join_labels(assay_labels, compound_keys, pairs):
-    """Join the screen's assay labels to its compounds: ``labels``."""
+    """Join the assay labels to the compounds of the screen: ``labels``."""
     from cloome_kedro.chemistry.labels import labels_of_screen
 
     labels, rows, conflicts = labels_of_screen(assay_labels, compound_keys, pairs["inchikey"].unique())
     values = labels.drop(columns="inchikey").to_numpy(float)
     logger.info(
-        "%d of %d rows of assay labels are of the screen's compounds: %d compounds, %d labels (%d active) in %d assays",
+        "%d of %d rows of assay labels match the screen: %d compounds with %d labels (%d active) in %d assays",
         *(rows, len(assay_labels), len(labels), (values >= 0).sum(), (values == 1).sum(), values.shape[1]),
     )
     if conflicts:
-        logger.warning("%d labels count as not measured, since several ids of the compound disagree", conflicts)
+        logger.warning("%d labels are treated as not measured, since several ids of their compound disagree", conflicts)
     return labels
 
 
@@ -86,10 +87,10 @@ def make_examples(compounds, pairs, splits: SplitParameters, *, split: str, **ta
 
     Parameters
     ----------
-    tables
-        Further tables that the split reads.
     split
         Name of the split.
+    tables
+        Further tables that the split reads.
 
     Raises
     ------
@@ -105,11 +106,11 @@ def make_examples(compounds, pairs, splits: SplitParameters, *, split: str, **ta
     paired = compounds[compounds["inchikey"].isin(pairs["inchikey"])]
     folds = SPLITS[split](paired, pairs, splits.fractions, splits.seed, **tables)
     check_folds(folds, compounds, split, SPLITS.facts(split)["together"])
-    of_compounds = compounds[["inchikey", "moa"]].assign(structure_row=np.arange(len(compounds)))
+    columns = compounds[["inchikey", "moa"]].assign(structure_row=np.arange(len(compounds)))
     identity = split_hash(folds)
     examples = (
         pairs.merge(folds, on="inchikey", validate="many_to_one")
-        .merge(of_compounds, on="inchikey", validate="many_to_one")
+        .merge(columns, on="inchikey", validate="many_to_one")
         .assign(split=split, split_hash=identity)
     )
     sizes = examples.groupby("fold").agg(compounds=("inchikey", "nunique"), fields=("field_id", "size"))
@@ -123,23 +124,24 @@ def make_examples(compounds, pairs, splits: SplitParameters, *, split: str, **ta
 
 
 def check_leaks(examples, compounds, fingerprints, splits: SplitParameters):
-    """Find structures, scaffolds and near-duplicates that folds share: ``leaks``. Only structures are warned of."""
+    """Find structures, scaffolds and near-duplicates that folds share: ``leaks``. Warn of shared structures only."""
     from cloome_kedro.chemistry.leaks import find_leaks
 
     folds = examples[["inchikey", "fold"]].drop_duplicates()
     leaks = find_leaks(folds, compounds, fingerprints.packed, splits.near_duplicate)
-    of_test = leaks[(leaks["fold"] == "test") & (leaks["other_fold"] == "train")].set_index("kind")["compounds"]
+    shared = leaks[(leaks["fold"] == "test") & (leaks["other_fold"] == "train")].set_index("kind")["compounds"]
     logger.info(
-        "of %d test compounds %d have a scaffold of the training fold, %d a near-duplicate in it (Tanimoto >= %g)",
+        "of %d test compounds, %d share a scaffold with the training fold and %d have a near-duplicate in it "
+        "(Tanimoto >= %g)",
         (folds["fold"] == "test").sum(),
-        of_test["scaffold"],
-        of_test["near-duplicate"],
+        shared["scaffold"],
+        shared["near-duplicate"],
         splits.near_duplicate,
     )
     for leak in leaks[(leaks["kind"] == "structure") & (leaks["compounds"] > 0)].to_dict("records"):
         logger.warning(
-            "THE SPLIT LEAKS: %(compounds)d of %(of)d compounds of the fold %(fold)s have their structure in the fold "
-            "%(other_fold)s, e.g. %(example)s",
+            "THE SPLIT LEAKS: %(compounds)d of %(of)d compounds of the fold %(fold)s have the same structure as a "
+            "compound of the fold %(other_fold)s, e.g. %(example)s",
             leak,
         )
     return leaks.assign(split_hash=examples["split_hash"].iloc[0])

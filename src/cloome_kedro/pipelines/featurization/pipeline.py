@@ -8,7 +8,7 @@ from cloome_kedro.pipelines.wiring import named, task
 
 
 def create_pipeline() -> Pipeline:
-    """What all splits share: standardised compounds, fingerprints, pairs and labels."""
+    """Make the data that all splits share: standardised compounds, fingerprints, pairs and labels."""
     namespace = "featurization"
     return Pipeline(
         [
@@ -26,7 +26,7 @@ def create_pipeline() -> Pipeline:
 
 
 def create_split_pipeline(split: str) -> Pipeline:
-    """The examples of one split, one of :data:`~cloome_kedro.chemistry.splits.SPLITS`, and what its folds share."""
+    """Make the examples and the table of leaks of a split of :data:`~cloome_kedro.chemistry.splits.SPLITS`."""
     namespace = f"{split}.featurization"
     tables = SPLITS.facts(split).get("reads", ())
     return Pipeline(

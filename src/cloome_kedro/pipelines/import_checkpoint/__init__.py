@@ -1,4 +1,4 @@
-"""A published checkpoint in place of a training."""
+"""Import of a published checkpoint, in place of a training."""
 
 from cloome_kedro.pipelines.import_checkpoint.pipeline import create_pipeline
 

@@ -1,16 +1,16 @@
-"""Import: a published checkpoint becomes one of this project, below a variant of its own."""
+"""Nodes of ``import_checkpoint``: a published checkpoint is saved as a checkpoint of this project."""
 
 from cloome_kedro.parameters import ImportParameters
 
 
 def import_published(published_checkpoint, import_checkpoint: ImportParameters):
-    """Pass the checkpoint on to be saved as a split's.
+    """Return the checkpoint, to be saved as the checkpoint of a split.
 
     Raises
     ------
     ValueError
-        If no variant is named: ``default`` is kept for models that are trained here.
+        If no variant is given, since ``default`` is reserved for models that are trained here.
     """
     if import_checkpoint.variant == "default":
-        raise ValueError("a published checkpoint needs a variant of its own: add --params variant=published")
+        raise ValueError("a published checkpoint needs another variant than default: add --params variant=published")
     return published_checkpoint

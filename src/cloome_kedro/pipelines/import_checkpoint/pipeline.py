@@ -7,7 +7,7 @@ from cloome_kedro.pipelines.wiring import named, task
 
 
 def create_pipeline(split: str, model: str) -> Pipeline:
-    """Make the published checkpoint that of a model of a split."""
+    """Import the published checkpoint as the checkpoint of a model of a split."""
     return Pipeline(
         [
             task(

@@ -1,4 +1,4 @@
-"""Raw images to plate files of 8-bit fields."""
+"""Pipeline ``ingestion``: from raw images to plate files of 8-bit fields."""
 
 from cloome_kedro.pipelines.ingestion.pipeline import create_pipeline
 

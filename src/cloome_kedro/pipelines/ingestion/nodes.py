@@ -1,4 +1,4 @@
-"""Nodes of ``ingestion``."""
+"""Nodes of the pipeline ``ingestion``."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from cloome_kedro.parameters import IngestionParameters
 
 
 def index_fields(raw_screen: Path, ingestion: IngestionParameters):
-    """Find all fields of the screen by the names of their images, and join them to compounds.
+    """List all fields of the screen, and join them to compounds.
 
     Returns
     -------
@@ -20,7 +20,7 @@ def index_fields(raw_screen: Path, ingestion: IngestionParameters):
 
 
 def ingest_plates(plate_store, field_index, rejected_index, ingestion: IngestionParameters):
-    """Make the plate files that are missing or outdated.
+    """Write the plate files that are missing or outdated.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Wiring of ``ingestion``."""
+"""Wiring of the pipeline ``ingestion``."""
 
 from kedro.pipeline import Pipeline
 
@@ -7,7 +7,7 @@ from cloome_kedro.pipelines.wiring import named, task
 
 
 def create_pipeline() -> Pipeline:
-    """From the screen's folder to plate files and the tables that describe their rows."""
+    """Create the pipeline: from the screen's folder to plate files and the tables of their fields."""
     return Pipeline(
         [
             task(

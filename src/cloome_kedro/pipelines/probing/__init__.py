@@ -1,4 +1,4 @@
-"""Linear probing of one split: which assays is a compound active in, from images of it."""
+"""Linear probing in one split: in which assays is a compound active, predicted from its images."""
 
 from cloome_kedro.pipelines.probing.pipeline import create_pipeline
 

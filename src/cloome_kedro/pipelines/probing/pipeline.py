@@ -7,7 +7,7 @@ from cloome_kedro.pipelines.wiring import named, task
 
 
 def create_pipeline(split: str, results: str) -> Pipeline:
-    """Probing of one split; arguments are those of the pipeline ``retrieval``."""
+    """Probe assays. Parameters are those of the pipeline ``retrieval``."""
     return Pipeline(
         [
             task(

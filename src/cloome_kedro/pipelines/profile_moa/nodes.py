@@ -1,13 +1,13 @@
-"""Nodes of ``profile_moa``. Tables are those of :mod:`cloome_kedro.schemas` of the same name."""
+"""Nodes of the pipeline ``profile_moa``. :mod:`cloome_kedro.schemas` describes the tables under the same names."""
 
 from cloome_kedro.parameters import ProfileMoaParameters
 
-#: there are no folds, since nothing is trained
+#: ``split`` and ``split_hash`` in the tables of results: there are no folds, because nothing is trained
 WITHOUT_FOLDS = "none"
 
 
 def join_profile_plates(profile_plates, profile_moa: ProfileMoaParameters):
-    """Join the plates' tables on the features that all have, each plate normalised on its own.
+    """Normalise the table of each plate, and join the tables with the features that all plates have.
 
     Returns
     -------
@@ -19,16 +19,22 @@ def join_profile_plates(profile_plates, profile_moa: ProfileMoaParameters):
 
 
 def rank_mechanisms(profile_wells, profile_moa: ProfileMoaParameters, seed: int):
-    """Rank the mechanism of every well, by its profile and by confounders: ``profile_moa_ranks``."""
+    """Rank the mechanism of each well by its profile and by confounders, and return ``profile_moa_ranks``."""
     from cloome_kedro.evaluation.profile_moa import rank_mechanisms
 
-    names = {"Plate": "plate", "Well": "well", "InChIKey": "inchikey", "moa": "label", "Count": "nuclei"}
-    wells = profile_wells.rename(columns={f"Metadata_{theirs}": ours for theirs, ours in names.items()})
-    described = wells[["field_id", *names.values()]]
+    new_names = {
+        "Metadata_Plate": "plate",
+        "Metadata_Well": "well",
+        "Metadata_InChIKey": "inchikey",
+        "Metadata_moa": "label",
+        "Metadata_Count": "nuclei",
+    }
+    wells = profile_wells.rename(columns=new_names)
+    descriptions = wells[["field_id", *new_names.values()]]
     ranks = rank_mechanisms(
-        described.drop(columns="nuclei"),
-        wells.drop(columns=described.columns).to_numpy(float),
-        described[["field_id", "nuclei"]],
+        descriptions.drop(columns="nuclei"),
+        wells.drop(columns=descriptions.columns).to_numpy(float),
+        descriptions[["field_id", "nuclei"]],
         profile_moa.shown_by,
         profile_moa.draws,
         seed,
@@ -37,7 +43,7 @@ def rank_mechanisms(profile_wells, profile_moa: ProfileMoaParameters, seed: int)
 
 
 def summarise_mechanisms(profile_moa_ranks, profile_moa: ProfileMoaParameters, seed: int):
-    """Summarise ranks: accuracies with intervals and chance, and what profiles are better by than confounders.
+    """Summarise ranks: accuracies with intervals and chance, and differences between profiles and confounders.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Wiring of ``profile_moa``."""
+"""Wiring of the pipeline ``profile_moa``."""
 
 from kedro.pipeline import Pipeline
 
@@ -7,7 +7,7 @@ from cloome_kedro.pipelines.wiring import named, task
 
 
 def create_pipeline() -> Pipeline:
-    """From a table of profiles for each plate to the ranks of mechanisms across plates."""
+    """Create the pipeline: from one table of profiles per plate to the ranks of mechanisms across plates."""
     namespace = "profile_moa"
     return Pipeline(
         [

@@ -1,4 +1,4 @@
-"""Classical features of every field."""
+"""Pipeline ``profiles``: classical features of each field."""
 
 from cloome_kedro.pipelines.profiles.pipeline import create_pipeline
 

@@ -1,4 +1,4 @@
-"""Wiring of ``profiles``."""
+"""Wiring of the pipeline ``profiles``."""
 
 from kedro.pipeline import Pipeline
 
@@ -7,8 +7,8 @@ from cloome_kedro.pipelines.wiring import named, task
 
 
 def create_pipeline() -> Pipeline:
-    """From plate files to one normalised profile per field."""
-    measured = ("profile_store", "profile_index")
+    """Create the pipeline: from plate files to one normalised profile per field."""
+    raw_profiles = ("profile_store", "profile_index")
     return Pipeline(
         [
             task(
@@ -17,7 +17,12 @@ def create_pipeline() -> Pipeline:
                 "profile_index",
                 "profiles",
             ),
-            task(nodes.count_nuclei, named(*measured), "cell_counts", "profiles"),
-            task(nodes.normalise_profiles, named(*measured, "fields", "params:profiles"), "field_profiles", "profiles"),
+            task(nodes.count_nuclei, named(*raw_profiles), "cell_counts", "profiles"),
+            task(
+                nodes.normalise_profiles,
+                named(*raw_profiles, "fields", "params:profiles"),
+                "field_profiles",
+                "profiles",
+            ),
         ]
     )

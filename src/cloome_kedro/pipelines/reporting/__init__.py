@@ -1,4 +1,4 @@
-"""Figures, galleries and the HTML report."""
+"""Tables, figures, retrieval galleries and the HTML report."""
 
 from cloome_kedro.pipelines.reporting.pipeline import create_pipeline, create_split_pipeline
 

@@ -1,4 +1,7 @@
-"""Nodes of the report over all splits. Tables are those of :mod:`cloome_kedro.schemas` of the same name."""
+"""Nodes of the report over all splits.
+
+Arguments that are tables have the names of their schemas in :mod:`cloome_kedro.schemas`.
+"""
 
 from cloome_kedro.parameters import ReportingParameters, RetrievalParameters, StudyParameters
 
@@ -14,7 +17,7 @@ def describe_data(
     study: StudyParameters,
     seed: int,
 ):
-    """Describe the screen, with some of its fields.
+    """Describe the screen, and draw some of its fields.
 
     Returns
     -------
@@ -32,8 +35,9 @@ def describe_data(
         rejected_fields=tables.rejected_summary(rejected_fields, "field_id"),
         rejected_compounds=tables.rejected_summary(rejected_compounds, "compound_id"),
         panels_caption=(
-            f"A control and treated fields drawn at random (seed {seed}). Composite of Mito red, ER green, RNA teal,"
-            " AGP orange and DNA blue, then each channel in grey. All at one contrast."
+            f"A control field and treated fields, drawn at random (seed {seed}). Left: composite of Mito (red), ER"
+            " (green), RNA (teal), AGP (orange) and DNA (blue). Right: each channel in grey. All rows have the same"
+            " contrast."
         ),
     )
     names = pairs.merge(compounds, on="inchikey").set_index("field_id")["name"]
@@ -41,7 +45,7 @@ def describe_data(
 
 
 def draw_figure_1(fields, plate_store, study: StudyParameters, seed: int):
-    """Draw the publication's figure 1, corruptions of one field, from a treated field of this screen.
+    """Draw figure 1 of the publication, the corruptions of one field, with a treated field of this screen.
 
     Returns
     -------
@@ -58,17 +62,17 @@ def draw_figure_1(fields, plate_store, study: StudyParameters, seed: int):
     return render("figure_1.html.j2", Look(models=study.models), field_id=field_id, seed=seed), figure
 
 
-def write_supplement(study: StudyParameters, reporting: ReportingParameters, **of_splits):
-    """Fill the publication's supplementary tables with what every split found, beside what was published.
+def write_supplement(study: StudyParameters, reporting: ReportingParameters, **tables_of_splits):
+    """Make the publication's supplementary tables with our and the published values, and the table of audits.
 
     Parameters
     ----------
-    of_splits
+    tables_of_splits
         ``<split>_metrics``, ``<split>_differences`` and ``<split>_leaks`` of every split.
 
     Returns
     -------
-    list
+    list of CaptionedTable
         The tables in the order of :data:`cloome_kedro.reporting.sheets.SHEETS`, then the audits.
     """
     import pandas as pd
@@ -76,14 +80,16 @@ def write_supplement(study: StudyParameters, reporting: ReportingParameters, **o
     from cloome_kedro.reporting.audits import audit_table
     from cloome_kedro.reporting.sheets import SHEETS
     from cloome_kedro.reporting.style import Look
-    from cloome_kedro.reporting.supplement import supplement_tables, whose_data
+    from cloome_kedro.reporting.supplement import describe_data_sources, supplement_tables
 
     look = Look(note=study.note, models=study.models)
-    metrics, differences = (pd.concat(_by_split(of_splits, kind), ignore_index=True) for kind in _RESULTS)
-    leaks = [table.assign(split=split) for split, table in _by_split(of_splits, "leaks").items()]
-    whose = whose_data(study.screen, study.simulated, reporting.published_screen)
-    supplement = supplement_tables(metrics, whose, look)
-    audits = audit_table(metrics, differences, pd.concat(leaks, ignore_index=True), whose, look)
+    metrics, differences = (
+        pd.concat(_by_split(tables_of_splits, kind), ignore_index=True) for kind in ("metrics", "differences")
+    )
+    leaks = [table.assign(split=split) for split, table in _by_split(tables_of_splits, "leaks").items()]
+    data_note = describe_data_sources(study.screen, study.simulated, reporting.published_screen)
+    supplement = supplement_tables(metrics, data_note, look)
+    audits = audit_table(metrics, differences, pd.concat(leaks, ignore_index=True), data_note, look)
     return [*(supplement[sheet.name] for sheet in SHEETS), audits]
 
 
@@ -97,13 +103,13 @@ def write_report(
     study: StudyParameters,
     reporting: ReportingParameters,
     retrieval: RetrievalParameters,
-    **pieces,
+    **parts,
 ):
-    """Join everything into one HTML file, and write the main results as text for the terminal.
+    """Join all parts into one HTML file, and format the main results as text for the terminal.
 
     Parameters
     ----------
-    pieces
+    parts
         ``<split>_section`` and ``<split>_metrics`` of every split, and ``supplement_table_<name>`` of every
         supplementary table.
 
@@ -117,37 +123,33 @@ def write_report(
     from cloome_kedro.reporting.headline import headline
     from cloome_kedro.reporting.report import embed, render_report
     from cloome_kedro.reporting.style import Look
-    from cloome_kedro.reporting.supplement import NOTHING, whose_data
+    from cloome_kedro.reporting.supplement import NO_RESULTS, describe_data_sources
     from cloome_kedro.reporting.tasks_text import format_tasks
     from cloome_kedro.words import RETRIEVAL
 
     look = Look(note=study.note, models=study.models)
-    by_split = _by_split(pieces, "metrics")
-    supplement = [table for name, table in pieces.items() if name.startswith("supplement_table_")]
+    metrics_by_split = _by_split(parts, "metrics")
+    supplement = [table for name, table in parts.items() if name.startswith("supplement_table_")]
     report = render_report(
-        _by_split(pieces, "section"),
+        _by_split(parts, "section"),
         embed(data_text + figure_1_text, {"fields": fields_figure, "figure_1": figure_1}),
         look,
         title=reporting.title,
         fold=retrieval.fold,
         confidence=retrieval.confidence,
-        cards=[card for metrics in by_split.values() for card in headline(metrics, look)],
-        whose=whose_data(study.screen, study.simulated, reporting.published_screen),
-        tables=[*(table for table in supplement if NOTHING not in table.notes), supplement_audits],
-        missing=[table.title for table in supplement if NOTHING in table.notes],
+        cards=[card for metrics in metrics_by_split.values() for card in headline(metrics, look)],
+        data_note=describe_data_sources(study.screen, study.simulated, reporting.published_screen),
+        tables=[*(table for table in supplement if NO_RESULTS not in table.notes), supplement_audits],
+        missing=[table.title for table in supplement if NO_RESULTS in table.notes],
     )
-    metrics = pd.concat(by_split, ignore_index=True)
-    of_retrieval = metrics[metrics["task"] == RETRIEVAL]
+    metrics = pd.concat(metrics_by_split, ignore_index=True)
     texts = [
-        tables.format_retrieval(of_retrieval, look, retrieval.confidence),
+        tables.format_retrieval(metrics[metrics["task"] == RETRIEVAL], look, retrieval.confidence),
         format_tasks(metrics, look, retrieval.confidence),
     ]
     return report, "\n\n".join(text for text in texts if text)
 
 
-_RESULTS = ("metrics", "differences")
-
-
-def _by_split(pieces, kind: str) -> dict:
-    """Pieces of one kind, by split."""
-    return {name.removesuffix(f"_{kind}"): piece for name, piece in pieces.items() if name.endswith(f"_{kind}")}
+def _by_split(parts, kind: str) -> dict:
+    """Select the parts ``<split>_<kind>``, by split."""
+    return {name.removesuffix(f"_{kind}"): part for name, part in parts.items() if name.endswith(f"_{kind}")}

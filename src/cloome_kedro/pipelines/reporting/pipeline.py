@@ -1,4 +1,4 @@
-"""Wiring of ``reporting``."""
+"""Wiring of the pipeline ``reporting``."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,25 +11,25 @@ from cloome_kedro.reporting.sheets import SHEETS
 
 
 def create_split_pipeline(split: str, models: Sequence[str], sees_images: bool) -> Pipeline:
-    """One split's figures, the parts of its section, and the section.
+    """Make the figures and the section of one split.
 
     Parameters
     ----------
     split
-        Its name.
+        Name of the split.
     models
         Names of the study's models.
     sees_images
-        Whether the first model does, so that there is a study of corrupted images.
+        Whether the first model sees images. Only then there is a corruption study.
     """
     first = f"{split}.{models[0]}"
     examples, embeddings = f"{split}.examples", [f"{first}.field_embeddings", f"{first}.compound_embeddings"]
     results = [f"{split}.metrics", f"{split}.differences", "params:study"]
-    of_models = {f"{model}_{name}": f"{split}.{model}.{name}" for model in models for name in ("checkpoint", "history")}
+    trainings = {f"{model}_{name}": f"{split}.{model}.{name}" for model in models for name in ("checkpoint", "history")}
     parts: dict[str, tuple[Callable, dict[str, str], list[str]]] = {
         "training": (
             sections.describe_training,
-            named(examples, "compounds", f"{split}.leaks", "params:study", **of_models),
+            named(examples, "compounds", f"{split}.leaks", "params:study", **trainings),
             ["training_curves"],
         ),
         "retrieval": (
@@ -68,10 +68,10 @@ def create_split_pipeline(split: str, models: Sequence[str], sees_images: bool) 
             ),
             ["corruption_effects", "corruption_ranks"],
         )
-    tasks_of_parts = [
-        each
+    part_nodes = [
+        node
         for part, (function, inputs, figures) in parts.items()
-        for each in _of_part(f"{split}.{part}", function, inputs, [f"{split}.{name}_figure" for name in figures])
+        for node in _part_nodes(f"{split}.{part}", function, inputs, [f"{split}.{name}_figure" for name in figures])
     ]
     section = task(
         sections.write_section,
@@ -79,11 +79,14 @@ def create_split_pipeline(split: str, models: Sequence[str], sees_images: bool) 
         f"{split}.report_section",
         f"{split}.reporting",
     )
-    return Pipeline([*tasks_of_parts, section])
+    return Pipeline([*part_nodes, section])
 
 
-def _of_part(name: str, function: Callable, inputs: dict[str, str], figures: list[str]) -> list[Node]:
-    """Describe and draw, then put the figures into the text; folded into one box of the split's reporting."""
+def _part_nodes(name: str, function: Callable, inputs: dict[str, str], figures: list[str]) -> list[Node]:
+    """Make the nodes of one part: one writes the text and draws figures, one puts the figures into the text.
+
+    kedro-viz shows both as one box in the reporting of the split.
+    """
     split, _, part = name.partition(".")
     namespace = f"{split}.reporting.{part}"
     return [
@@ -93,7 +96,13 @@ def _of_part(name: str, function: Callable, inputs: dict[str, str], figures: lis
 
 
 def create_pipeline(splits: Sequence[str]) -> Pipeline:
-    """Figures of the screen, the supplement, and the report over all splits of a study."""
+    """Make the figures of the screen, the supplement and the report over all splits of a study.
+
+    Parameters
+    ----------
+    splits
+        Names of the splits.
+    """
     supplement = [f"supplement_table_{sheet.name}" for sheet in SHEETS]
     results = {f"{split}_{name}": f"{split}.{name}" for split in splits for name in ("metrics", "differences", "leaks")}
     sections = {f"{split}_section": f"{split}.report_section" for split in splits}

@@ -1,12 +1,13 @@
-"""Nodes that describe a split's models, their retrieval and their embeddings, and join its section of the report.
+"""Nodes that describe the models, retrieval and embeddings of a split, and join the split's section of the report.
 
-Each that describes draws figures and writes a text, HTML that names its figures. With its figures, a text is a part of
-the section. Tables are those of :mod:`cloome_kedro.schemas` of the same name.
+A node ``describe_...`` draws figures and writes a text: HTML that contains the names of the figures.
+:func:`put_in_figures` makes a part of the section from a text and its figures. Arguments that are tables have the names
+of their schemas in :mod:`cloome_kedro.schemas`.
 """
 
 from cloome_kedro.parameters import ReportingParameters, RetrievalParameters, StudyParameters
 
-#: parts of a section, in order -> headings
+#: name of each part of a section, in order -> its heading
 HEADINGS = {
     "training": "Folds and training",
     "tuning": "Hyperparameter search",
@@ -19,7 +20,7 @@ HEADINGS = {
 
 
 def describe_training(examples, compounds, leaks, study: StudyParameters, **models):
-    """Describe folds, what they share, and the models.
+    """Describe the folds with their leaks, and the models with their training.
 
     Parameters
     ----------
@@ -67,7 +68,7 @@ def describe_retrieval(
     retrieval: RetrievalParameters,
     seed: int,
 ):
-    """Describe retrieval by all methods, with a gallery of the first model's.
+    """Describe retrieval by all methods, and draw a gallery of the first model.
 
     Returns
     -------
@@ -94,8 +95,8 @@ def describe_retrieval(
         bilinear=study.models.get("bilinear"),
         has_oracle=bool(metrics["method"].str.startswith("Oracle").any()),
         gallery_caption=(
-            f"Drawn at random from the {retrieval.fold} compounds (seed {seed}), not chosen. The candidates are"
-            f" those of the full pool: one field of each {retrieval.fold} compound."
+            f"The compounds are drawn at random from the {retrieval.fold} fold (seed {seed}). The candidates are those"
+            f" of the full pool: one field of each {retrieval.fold} compound."
         ),
     )
     gallery = retrieval_gallery(
@@ -120,7 +121,7 @@ def describe_embeddings(
     retrieval: RetrievalParameters,
     seed: int,
 ):
-    """Map the fold that retrieval is of, and the gap between images and compounds.
+    """Describe the embeddings of the fold of retrieval: a map, and the gap between images and compounds.
 
     Returns
     -------
@@ -144,29 +145,35 @@ def describe_embeddings(
         images, compounds = unit_rows(images), unit_rows(compounds)
     counts = f"{len(images):,} fields of {len(keys):,} {retrieval.fold} compounds"
     if len(keys) < 2 or len(images) < 3:
-        few = f"Too few to draw: {counts}."
-        return render("embedding.html.j2", look, summary=few, drawn=False), look.message(few), look.message(few)
+        reason = f"Too few to draw: {counts}."
+        return (
+            render("embedding.html.j2", look, summary=reason, drawn=False),
+            look.message(reason),
+            look.message(reason),
+        )
     gap = modality_gap(images, compounds, match, seed)
     part = render(
         "embedding.html.j2",
         look,
         summary=(
-            f"{counts}. The centroids of images and compounds lie {gap.distance:.3f} apart (modality gap; 0: none, 2:"
-            f" opposite). A matched pair has the higher cosine than an unmatched one in {100 * gap.separation:.1f} % of"
-            f" cases (chance 50 %). The mean cosine of matched pairs is {gap.matched.mean():.3f}, of unmatched ones"
-            f" {gap.unmatched.mean():.3f}."
+            f"{counts}. The modality gap is {gap.distance:.3f}. It is the distance between the centroids of images and"
+            " compounds (0: no gap, 2: opposite centroids). A matched pair has a higher cosine than an unmatched pair"
+            f" in {100 * gap.separation:.1f} % of cases (chance: 50 %). The mean cosine is {gap.matched.mean():.3f} for"
+            f" matched pairs and {gap.unmatched.mean():.3f} for unmatched pairs."
         ),
         drawn=True,
     )
-    drawn = embedding_map(images, fields["moa"], fields["plate"], look, seed=seed)
-    return part, drawn, modality_gap_figure(gap, images, compounds, look)
+    map_figure = embedding_map(images, fields["moa"], fields["plate"], look, seed=seed)
+    return part, map_figure, modality_gap_figure(gap, images, compounds, look)
 
 
 def put_in_figures(text, **figures):
-    """Put a text's figures into it.
+    """Replace the names of figures in a text by the figures.
 
     Parameters
     ----------
+    text
+        HTML of a node ``describe_...``.
     figures
         ``<name>_figure`` as data URIs.
     """
@@ -176,14 +183,18 @@ def put_in_figures(text, **figures):
 
 
 def write_section(examples, study: StudyParameters, **parts):
-    """Join a split's parts: ``report_section``, HTML without the parts that are empty.
+    """Join the parts of a split to its section. Empty parts are left out.
 
-    A description of a hyperparameter search on other folds is left out.
+    The part about a hyperparameter search is also left out if the search used other folds.
 
     Parameters
     ----------
     parts
-        ``<name>_part`` of those in :data:`HEADINGS`, as HTML.
+        ``<name>_part`` as HTML, with names in :data:`HEADINGS`.
+
+    Returns
+    -------
+    report_section
     """
     from cloome_kedro.reporting.report import render_section
     from cloome_kedro.reporting.style import Look
@@ -191,5 +202,5 @@ def write_section(examples, study: StudyParameters, **parts):
     if examples["split_hash"].iloc[0] not in parts.get("tuning_part", ""):
         parts["tuning_part"] = ""
     by_heading = {heading: parts.get(f"{name}_part", "") for name, heading in HEADINGS.items()}
-    written = {heading: part for heading, part in by_heading.items() if part}
-    return render_section(str(examples["split"].iloc[0]), written, Look(models=study.models))
+    by_heading = {heading: part for heading, part in by_heading.items() if part}
+    return render_section(str(examples["split"].iloc[0]), by_heading, Look(models=study.models))

@@ -1,7 +1,7 @@
-"""Nodes that describe what a split's embeddings are good for besides retrieval.
+"""Nodes that describe zero-shot classification, probing and corruptions of a split.
 
-Each draws figures and writes a text, HTML that names its figures. Tables are those of :mod:`cloome_kedro.schemas` of
-the same name.
+Each node draws figures and writes a text: HTML that contains the names of the figures. Arguments that are tables have
+the names of their schemas in :mod:`cloome_kedro.schemas`.
 """
 
 from cloome_kedro.parameters import ProbingParameters, RetrievalParameters, StudyParameters, ZeroShotParameters
@@ -10,7 +10,7 @@ from cloome_kedro.parameters import ProbingParameters, RetrievalParameters, Stud
 def describe_zero_shot(
     examples, zero_shot_ranks, metrics, differences, study: StudyParameters, zero_shot: ZeroShotParameters
 ):
-    """Describe zero-shot classification, beside confounders and with references left out.
+    """Describe zero-shot classification by all methods and protocols.
 
     Returns
     -------
@@ -24,15 +24,15 @@ def describe_zero_shot(
     look = Look(f"{examples['split'].iloc[0]} split", study.note, study.models)
     metrics = metrics[metrics["task"].isin(ZERO_SHOT) & (metrics["images"] == CLEAN)]
     differences = differences[differences["task"].isin(ZERO_SHOT) & (differences["images"] == CLEAN)]
-    asked = [question for question in ZERO_SHOT if (metrics["task"] == question).any()]
-    costs = {question: task_tables.exclusion_costs(differences, question, look) for question in asked}
+    tasks = [name for name in ZERO_SHOT if (metrics["task"] == name).any()]
+    costs = {name: task_tables.exclusion_costs(differences, name, look) for name in tasks}
     part = render(
         "zero_shot.html.j2",
         look,
         confidence=zero_shot.confidence,
-        tasks={question: task_tables.zero_shot_table(metrics, question, look) for question in asked},
-        exclusions={question: task_tables.exclusion_table(metrics, question, look) for question in asked},
-        costs={question: table for question, table in costs.items() if len(table)},
+        tasks={name: task_tables.zero_shot_table(metrics, name, look) for name in tasks},
+        exclusions={name: task_tables.exclusion_table(metrics, name, look) for name in tasks},
+        costs={name: table for name, table in costs.items() if len(table)},
         differences=task_tables.method_differences(differences[differences["method"] == look.model]),
     )
     return (
@@ -57,7 +57,7 @@ def describe_probing(
     Parameters
     ----------
     corrupted_probing_scores
-        Table ``probing_scores`` on corrupted images; None where no model sees images.
+        Table ``probing_scores``, corrupted images. None if no model sees images.
 
     Returns
     -------
@@ -72,19 +72,23 @@ def describe_probing(
     look = Look(f"{examples['split'].iloc[0]} split", study.note, study.models)
     corrupted = probing_scores.iloc[:0] if corrupted_probing_scores is None else corrupted_probing_scores
     differences = differences[(differences["task"] == PROBING) & (differences["images"] == CLEAN)]
+    caption = (
+        f"AUC of every assay that can be scored. First panel: assays in the order of the AUC of {look.model}, with the"
+        " number of assays above 0.9, 0.8 and 0.7. Second panel: all methods. Boxes show quartiles. The line at 0.5 is"
+        " chance."
+    )
+    if len(corrupted):
+        caption += f" Third panel: {look.model} on corrupted against clean images."
     part = render(
         "probing.html.j2",
         look,
         compounds=probing.level == "compound",
+        left_out=probing.unscorable == "leave_out",
         confidence=probing.confidence,
         scores=task_tables.probing_table(metrics, look),
         differences=task_tables.method_differences(differences[differences["method"] == look.model], ("mean AUC",)),
         unscored=task_tables.unscored_assays(probing_scores, look),
-        assays_caption=(
-            f"AUC of every assay that can be scored. Left: in the order of {look.model}'s, with how many lie above 0.9,"
-            " 0.8 and 0.7. Then all methods; boxes are quartiles. The line at 0.5 is chance."
-            + (f" Right: {look.model} on corrupted against clean images." if len(corrupted) else "")
-        ),
+        assays_caption=caption,
     )
     return part, assay_auc(probing_scores, corrupted, look)
 
@@ -100,7 +104,7 @@ def describe_corruption(
     study: StudyParameters,
     retrieval: RetrievalParameters,
 ):
-    """Describe what corruptions cost the first model, beside the same on clean images.
+    """Describe the results of the first model on corrupted images, and the differences to clean images.
 
     Returns
     -------
@@ -113,14 +117,14 @@ def describe_corruption(
 
     look = Look(f"{examples['split'].iloc[0]} split", study.note, study.models)
     images = [name for name in metrics["images"].unique() if name != CLEAN]
-    probed = {corruption_label(name): task_tables.probing_table(metrics, look, name) for name in images}
+    probing = {corruption_label(name): task_tables.probing_table(metrics, look, name) for name in images}
     part = render(
         "corruption.html.j2",
         look,
         confidence=retrieval.confidence,
         effects=task_tables.corruption_table(metrics, differences, look),
         corrupted=task_tables.corrupted_summary(corrupted_fields),
-        probing={label: table for label, table in probed.items() if len(table)},
+        probing={label: table for label, table in probing.items() if len(table)},
     )
     return (
         part,

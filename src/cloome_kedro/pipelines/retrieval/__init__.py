@@ -1,4 +1,4 @@
-"""Cross-modal retrieval of one split: ranks and metrics of all methods that have compounds."""
+"""Cross-modal retrieval in one split: ranks and metrics of all methods that have vectors of compounds."""
 
 from cloome_kedro.pipelines.retrieval.pipeline import create_pipeline
 

@@ -1,21 +1,27 @@
-"""Nodes of ``retrieval``. Tables are those of :mod:`cloome_kedro.schemas` of the same name."""
+"""Nodes of ``retrieval``. :mod:`cloome_kedro.schemas` describes the tables of the same names."""
 
 from cloome_kedro.parameters import RetrievalParameters
 
 
 def rank_matches(methods, examples, retrieval: RetrievalParameters, seed: int):
-    """Rank the match of every compound of the fold in both directions, by every method: ``ranks`` of all draws.
+    """Rank the match of every compound of the fold, in both directions and by every method.
 
-    A compound is shown by one field, in several seeded draws, and by the mean of all its fields.
+    A compound is represented by one field, in several seeded draws, and by the mean over all its fields.
+
+    Returns
+    -------
+    retrieval_ranks
+        Ranks of all draws.
 
     Raises
     ------
     ValueError
-        If the fold has no fields, a method knows none of those that were drawn, or methods are of other folds.
+        If the fold has no fields, a method knows none of the fields of a draw, or methods were gathered for other
+        folds.
     """
     import pandas as pd
 
-    from cloome_kedro.evaluation.methods import asked, check_methods
+    from cloome_kedro.evaluation.methods import check_methods, methods_of_task
     from cloome_kedro.evaluation.retrieval import Draws, fold_fields, rank_method
     from cloome_kedro.words import CLEAN, RETRIEVAL
 
@@ -23,13 +29,14 @@ def rank_matches(methods, examples, retrieval: RetrievalParameters, seed: int):
     fields = fold_fields(examples, retrieval.fold)
     draws = Draws(retrieval.pool_size, retrieval.draws, seed)
     ranks = [
-        rank_method(method, fields, draws).assign(method=name) for name, method in asked(methods, RETRIEVAL).items()
+        rank_method(method, fields, draws).assign(method=name)
+        for name, method in methods_of_task(methods, RETRIEVAL).items()
     ]
     return pd.concat(ranks, ignore_index=True).assign(split=examples["split"].iloc[0], images=CLEAN)
 
 
 def summarise_retrieval(retrieval_ranks, examples, retrieval: RetrievalParameters, seed: int):
-    """Summarise ranks: metrics with intervals and chance, and the first method minus each other one.
+    """Summarise ranks as metrics with intervals and chance, and compare the first method with each other one.
 
     Returns
     -------
@@ -42,8 +49,8 @@ def summarise_retrieval(retrieval_ranks, examples, retrieval: RetrievalParameter
     summary = Summary(retrieval.top_k, retrieval.confidence, seed)
     by_method = dict(iter(retrieval_ranks.groupby("method", sort=False)))
     first = next(iter(by_method.values()))
-    # A study of one method compares it with nothing: the table is then empty.
-    others = {name: ranks for name, ranks in by_method.items() if ranks is not first} or {"nothing": first.iloc[:0]}
+    # With a single method, comparing it with an empty table gives the empty table of differences.
+    others = {name: ranks for name, ranks in by_method.items() if ranks is not first} or {"none": first.iloc[:0]}
     differences = [compare_ranks(first, ranks, f"method {name}", summary) for name, ranks in others.items()]
     tables = summarise_ranks(retrieval_ranks, summary), pd.concat(differences, ignore_index=True)
     return tuple(table.assign(split_hash=examples["split_hash"].iloc[0]) for table in tables)

@@ -7,14 +7,14 @@ from cloome_kedro.pipelines.wiring import named, task
 
 
 def create_pipeline(split: str, results: str) -> Pipeline:
-    """Retrieval of one split.
+    """Rank matches and summarise the ranks.
 
     Parameters
     ----------
     split
-        Its name.
+        Name of the split.
     results
-        Namespace of methods and results: the split's, or that of its tuned model.
+        Namespace of methods and results: that of the split, or that of its tuned model.
     """
     namespace = f"{results}.evaluation.retrieval"
     common = (f"{split}.examples", "params:retrieval", "params:seed")

@@ -1,4 +1,4 @@
-"""Nodes of ``seeds``."""
+"""Nodes of the pipeline ``seeds``."""
 
 import logging
 
@@ -8,13 +8,13 @@ logger = logging.getLogger(__name__)
 
 
 def gather_seeds(metrics_of_seeds, study: StudyParameters):
-    """Mean and spread of every metric over seeds.
+    """Compute mean and spread of every metric over seeds.
 
     Parameters
     ----------
     metrics_of_seeds : dict of str to pandas.DataFrame
-        Tables ``metrics`` by their paths ``<split>/<variant>/seed_<seed>/metrics.parquet``. The winner of a search
-        counts as a split of its own, ``<split>_tuned``.
+        Tables ``metrics`` by their paths ``<split>/<variant>/seed_<seed>/metrics.parquet``. The winner of a search is
+        a separate split, ``<split>_tuned``.
 
     Returns
     -------
@@ -23,7 +23,7 @@ def gather_seeds(metrics_of_seeds, study: StudyParameters):
     Raises
     ------
     ValueError
-        If a file is not a table of metrics, or seeds of a split have different folds.
+        If a file is not a table of metrics, or if seeds of a split have different folds.
     """
     from pathlib import PurePosixPath
 
@@ -38,13 +38,13 @@ def gather_seeds(metrics_of_seeds, study: StudyParameters):
     for path, table in metrics_of_seeds.items():
         if differing := sorted(set(metrics_table.columns) ^ set(table.columns)):
             raise ValueError(
-                f"{path} is not a table of metrics of this version (columns {', '.join(differing)}): make it again, or "
-                "remove it"
+                f"{path} is not a table of metrics of this version: it lacks columns, or has unknown ones"
+                f" ({', '.join(differing)}). Run the evaluation of this seed again, or delete the file"
             )
         split, _, seed, _ = PurePosixPath(path).parts
         tables.append(table.assign(split=split, seed=int(seed.removeprefix("seed_"))))
     metrics = pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
-    found = metrics.groupby("split")["seed"].unique()
-    logger.info("seeds found: %s", "; ".join(f"{split} {sorted(map(int, of))}" for split, of in found.items()))
-    gathered = spread_over_seeds(metrics)
-    return gathered, format_seeds(gathered, Look(models=study.models))
+    for split, seeds in metrics.groupby("split")["seed"].unique().items():
+        logger.info("split %s: found metrics of the seeds %s", split, ", ".join(map(str, sorted(seeds))))
+    seeds_metrics = spread_over_seeds(metrics)
+    return seeds_metrics, format_seeds(seeds_metrics, Look(models=study.models))

@@ -1,4 +1,4 @@
-"""Wiring of ``seeds``."""
+"""Wiring of the pipeline ``seeds``."""
 
 from kedro.pipeline import Pipeline
 
@@ -7,6 +7,6 @@ from cloome_kedro.pipelines.wiring import named, task
 
 
 def create_pipeline() -> Pipeline:
-    """Gather the metrics of every split and seed that have been run with a variant."""
+    """Join the metrics of all splits and seeds that were run with a variant."""
     inputs = named("metrics_of_seeds", "params:study")
     return Pipeline([task(gather_seeds, inputs, ["seeds_metrics", "seeds_summary"], "seeds")])

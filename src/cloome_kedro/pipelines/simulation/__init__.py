@@ -1,4 +1,4 @@
-"""The virtual screen: design it, write it."""
+"""Pipeline ``simulation``: the design and the files of the virtual screen."""
 
 from cloome_kedro.pipelines.simulation.pipeline import create_pipeline
 

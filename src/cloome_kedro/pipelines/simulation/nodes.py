@@ -1,4 +1,4 @@
-"""Nodes of the virtual screen."""
+"""Nodes of the pipeline ``simulation``."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from cloome_kedro.parameters import SimulationParameters
 
 
 def design_virtual_screen(simulation: SimulationParameters):
-    """Draw what every well shows.
+    """Draw the phenotype of each well and the assay labels of each compound.
 
     Returns
     -------
@@ -22,9 +22,10 @@ def design_virtual_screen(simulation: SimulationParameters):
 
 
 def write_virtual_screen(virtual_screen_folder: Path, simulation: SimulationParameters):
-    """Render the screen into its folder: ``raw_screen``, one row per plate."""
+    """Render the screen into its folder, and return ``raw_screen``, one row per plate."""
     from cloome_kedro.datasets.folder import MANIFEST
     from cloome_kedro.simulation.screen import design_screen, write_screen
 
-    (virtual_screen_folder / MANIFEST).unlink(missing_ok=True)  # until all plates of this design are there
+    # The manifest marks a complete screen. It must not exist while plates are missing.
+    (virtual_screen_folder / MANIFEST).unlink(missing_ok=True)
     return write_screen(virtual_screen_folder, design_screen(simulation.screen), simulation.screen, simulation.n_jobs)

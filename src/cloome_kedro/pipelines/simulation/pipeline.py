@@ -1,4 +1,4 @@
-"""Wiring of the virtual screen."""
+"""Wiring of the pipeline ``simulation``."""
 
 from kedro.pipeline import Pipeline
 
@@ -7,7 +7,7 @@ from cloome_kedro.pipelines.wiring import named, task
 
 
 def create_pipeline() -> Pipeline:
-    """``params:simulation`` -> ``raw_screen``, ``truth``, ``assay_labels``."""
+    """Create the pipeline: from ``params:simulation`` to ``raw_screen``, ``truth`` and ``assay_labels``."""
     return Pipeline(
         [
             task(nodes.design_virtual_screen, named("params:simulation"), ["truth", "assay_labels"], "simulation"),

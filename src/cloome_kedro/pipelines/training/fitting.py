@@ -1,4 +1,4 @@
-"""One training on the examples of a split, as the pipeline runs it once and a search runs it many times."""
+"""A training on the examples of a split. The pipeline runs it once, a search runs it once per trial."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -12,14 +12,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a training reads.
+    """Data of a training.
 
     Attributes
     ----------
     examples, labels : pandas.DataFrame
         Tables of these names. Rows of the test fold are never read.
     probing
-        How the validation metric ``probing_auc`` is measured.
+        Settings of the validation metric ``probing_auc``.
     sources
         Datasets that the views of the model read, by name.
     """
@@ -43,21 +43,23 @@ def fit_model(
     Parameters
     ----------
     state : cloome_kedro.learning.state.FitState
-        Where the training keeps its state.
+        Where the training saves its state.
     report
         As in :class:`cloome_kedro.learning.validation.Validation`.
     progress
-        Whether there are progress bars.
+        Whether to show progress bars.
 
     Returns
     -------
-    cloome_kedro.learning.fit.FitResult, dict
-        What was found; and the part of a checkpoint's config that says what the model is.
+    result : cloome_kedro.learning.fit.FitResult
+        Best models and history.
+    description : dict
+        Description of the model for the config of a checkpoint.
 
     Raises
     ------
     ValueError
-        If tables do not fit one another, or a metric of ``fit.keep`` cannot be measured on them.
+        If the tables do not fit together, or a metric of ``fit.keep`` cannot be measured on them.
     """
     from cloome_kedro.evaluation.retrieval import retrieval_accuracies
     from cloome_kedro.learning.checkpoint import describe
@@ -68,16 +70,16 @@ def fit_model(
     from cloome_kedro.learning.seeding import seeded
     from cloome_kedro.learning.validation import Validation
 
-    # Only these rows go on: what belongs to the test fold cannot be read.
-    seen = data.examples[data.examples["fold"] != "test"].reset_index(drop=True)
-    settings = {"field": model.field.view, "compound": model.compound.view}
+    # The test fold is removed here, so that nothing below can read it.
+    examples = data.examples[data.examples["fold"] != "test"].reset_index(drop=True)
+    view_settings = {"field": model.field.view, "compound": model.compound.view}
     unit = {"compound": "structure_row", "treatment": "treatment"}[model.pair_key]
-    pairs, known = pair_data(seen, data.sources, settings, seed, unit, progress)
+    pairs, known = pair_data(examples, data.sources, view_settings, seed, unit, progress)
     if not known.all():
         logger.warning(
-            "%d of %d fields are left out of training and validation, for the model's views have no input of them; the "
-            "first is %s",
-            *((~known).sum(), len(known), seen.loc[~known, "field_id"].iloc[0]),
+            "%d of %d fields are left out of training and validation, since the views of the model have no input for "
+            "them; the first is %s",
+            *((~known).sum(), len(known), examples.loc[~known, "field_id"].iloc[0]),
         )
     views = {"field": pairs.field.view, "compound": pairs.compound.view}
     architecture = Architecture(
@@ -93,7 +95,7 @@ def fit_model(
     )
     with seeded(seed):
         network = PairModel(architecture)
-    tasks, identity = _task_metrics(seen, known, data, model, seed)
+    tasks, identity = _task_metrics(examples, known, data, model, seed)
     result = fit(
         network,
         pairs,
@@ -105,10 +107,10 @@ def fit_model(
     return result, describe(architecture, views, model.objective, model.fit)
 
 
-def _task_metrics(seen, known, data: TrainingData, model: ModelParameters, seed: int):
-    """Validation metrics of downstream tasks that ``fit.keep`` names, and what tells apart the labels they score by.
+def _task_metrics(examples, known, data: TrainingData, model: ModelParameters, seed: int):
+    """Prepare the validation metrics of downstream tasks in ``fit.keep``; return them and an identity of their labels.
 
-    Each is measured on some seeded fields of each compound.
+    They are measured on a few fields of each compound, drawn by the seed.
     """
     import numpy as np
 
@@ -121,16 +123,16 @@ def _task_metrics(seen, known, data: TrainingData, model: ModelParameters, seed:
     if not names:
         return [], ""
     usable = np.flatnonzero(known)
-    positions = usable[draw_some(seen.iloc[usable], model.validation_fields, seed)]
-    fields, labels = seen.iloc[positions].reset_index(drop=True), data.labels.set_index("inchikey")
-    asked = ValidationData(fields, labels, data.probing.c_grid, data.probing.level)
+    positions = usable[draw_some(examples.iloc[usable], model.validation_fields, seed)]
+    fields, labels = examples.iloc[positions].reset_index(drop=True), data.labels.set_index("inchikey")
+    validation_data = ValidationData(fields, labels, data.probing.c_grid, data.probing.level)
     tasks, identities = [], []
     for name in names:
         try:
-            metric = VALIDATION_METRICS[name].of(asked, seed)
+            metric = VALIDATION_METRICS[name].of(validation_data, seed)
         except ValueError as error:
             raise ValueError(
-                f"fit.keep: {name} cannot be measured on the validation fold: {error}; keep by another metric"
+                f"fit.keep: {name} cannot be measured on the validation fold: {error}. Choose another metric"
             ) from error
         tasks.append(TaskMetric(name, positions[metric.fields], metric))
         identities.append(f"{name} {metric.identity}")

@@ -14,15 +14,15 @@ def create_pipeline(split: str, model: str, sources: Sequence[str], results: str
     Parameters
     ----------
     split, model
-        Their names.
+        Names of the split and of the model.
     sources
-        Datasets that the model's views read.
+        Names of the datasets that the views of the model read.
     results
-        Namespace of the trained model; the split's if not given.
+        Namespace of the trained model. By default the name of the split.
     settings
-        Dataset with the model's settings; those of ``models:`` if not given.
+        Dataset with the settings of the model. By default its entry under ``models:``.
     """
-    of_model = f"{results or split}.{model}"
+    namespace = f"{results or split}.{model}"
     settings = settings or f"params:models.{model}"
     return Pipeline(
         [
@@ -32,16 +32,16 @@ def create_pipeline(split: str, model: str, sources: Sequence[str], results: str
                     "fit_states", f"{split}.examples", "labels", "params:probing", "params:seed", *sources,
                     model=settings,
                 ),
-                [f"{of_model}.checkpoints", f"{of_model}.history"],
-                of_model,
+                [f"{namespace}.checkpoints", f"{namespace}.history"],
+                namespace,
                 GPU,
-                place=f"{results or split}/{model}",
+                subfolder=f"{results or split}/{model}",
             ),
             task(
                 nodes.select_checkpoint,
-                named(f"{of_model}.checkpoints", model=settings),
-                f"{of_model}.checkpoint",
-                of_model,
+                named(f"{namespace}.checkpoints", model=settings),
+                f"{namespace}.checkpoint",
+                namespace,
                 GPU,
             ),
         ]

@@ -1,4 +1,4 @@
-"""Nodes of ``tuning`` and ``tune_and_train``. Tables are those of :mod:`cloome_kedro.schemas` of the same name."""
+"""Nodes of ``tuning`` and ``tune_and_train``. :mod:`cloome_kedro.schemas` describes the tables, by their names."""
 
 import logging
 
@@ -10,7 +10,7 @@ from cloome_kedro.parameters import (
     TuningParameters,
 )
 from cloome_kedro.pipelines.training.fitting import TrainingData
-from cloome_kedro.pipelines.tuning.objective import Trial
+from cloome_kedro.pipelines.tuning.objective import TrialTraining
 
 logger = logging.getLogger(__name__)
 
@@ -27,28 +27,31 @@ def search_parameters(
     tuning: TuningParameters,
     **sources,
 ):
-    """Search settings of a model by its validation fold; the test fold is never read.
+    """Search for the settings of a model that are best on the validation fold; the test fold is never read.
 
-    A search that was stopped goes on. Several processes or machines may run this on one study.
+    An interrupted search continues. Several processes or machines may run this node for the same study.
 
     Parameters
     ----------
     search_store : cloome_kedro.tuning.store.StudyStore
-        Where trials are kept.
+        Where trials are stored.
     sources
-        Datasets that the model's views read, but for fingerprints.
+        Datasets that the views of the model read, except fingerprints, which are made for each trial.
 
     Returns
     -------
-    trials, trial_epochs, importances, best_parameters (nested as in ``conf/``)
+    trials, trial_epochs, importances : pandas.DataFrame
+        Tables of these names.
+    best_parameters : dict
+        Settings of the best trial, nested as in ``conf/``.
 
     Raises
     ------
     ValueError
-        If the space does not contain the default configuration, a value does not fit it, or the study was begun with
-        other data or settings.
+        If the space does not contain the default configuration, a value of the space does not fit the configuration, or
+        the study was started with other data or settings.
     RuntimeError
-        If no trial was completed.
+        If no trial is complete.
     """
     from cloome_kedro.parameters.tuning import Settings, as_written, changes_of, check_space, default_point
     from cloome_kedro.tuning.results import epochs_table, importances, trials_table, winner
@@ -59,12 +62,12 @@ def search_parameters(
     data = TrainingData(examples, labels, probing, sources)
     first = [("default", default_point(chosen, settings))]
     first += [("published", point) for point in chosen.published_points] if tuning.published else []
-    trial = Trial(data, compounds, chosen, settings, seed)
+    training = TrialTraining(data, compounds, chosen, settings, seed)
     split, screen = examples["split"].iloc[0], examples["screen"].iloc[0]
     # One database may hold studies of several screens and splits.
     name = f"{screen}/{split}/{tuning.name}"
-    logger.info("%s: searching by %s of the validation fold", name, chosen.metric)
-    study = search(search_store, name, Question(chosen.space, first, trial, _identity(trial)), tuning.search)
+    logger.info("study %s: searching for the best %s on the validation fold", name, chosen.metric)
+    study = search(search_store, name, Question(chosen.space, first, training, _identity(training)), tuning.search)
     trials = trials_table(study).assign(
         study=name,
         split=split,
@@ -77,30 +80,30 @@ def search_parameters(
     return trials, epochs_table(study), importances(study, seed), best
 
 
-def _identity(trial: Trial) -> dict[str, str]:
-    """All that the values of trials depend on beside the point."""
+def _identity(training: TrialTraining) -> dict[str, str]:
+    """Everything that the values of trials depend on, except the point."""
     import pandas as pd
 
     from cloome_kedro.evaluation.validation_metrics import VALIDATION_METRICS
     from cloome_kedro.learning.views import VIEWS
     from cloome_kedro.parameters.tuning import FINGERPRINTS, unsearched
 
-    data, space = trial.data, trial.space
+    data, space = training.data, training.space
     identity = {
         "split": data.examples["split_hash"].iloc[0],
         "examples": str(pd.util.hash_pandas_object(data.examples, index=False).sum()),
         "metric": space.metric,
-        "seed": str(trial.seed),
+        "seed": str(training.seed),
         **{f"space: {name}": str(dimension) for name, dimension in space.parameters.items()},
-        **{name: str(value) for name, value in unsearched(space, trial.settings).items()},
+        **{name: str(value) for name, value in unsearched(space, training.settings).items()},
     }
-    model, seen = trial.settings.model, data.examples[data.examples["fold"] != "test"].reset_index(drop=True)
-    train = (seen["fold"] == "train").to_numpy().nonzero()[0]
+    model, examples = training.settings.model, data.examples[data.examples["fold"] != "test"].reset_index(drop=True)
+    train = (examples["fold"] == "train").to_numpy().nonzero()[0]
     for side, view in (("field", model.field.view), ("compound", model.compound.view)):
-        # Fingerprints are made for each trial, from settings that are told above or searched.
+        # Fingerprints are made for each trial. Their settings are above or in the search space.
         if FINGERPRINTS not in VIEWS.facts(VIEWS.name_of(view))["reads"]:
-            fitted = view.fit(seen, data.sources, train, trial.seed, progress=False)
-            identity[f"content of {side}s"] = fitted.rows(seen, data.sources).identity
+            fitted = view.fit(examples, data.sources, train, training.seed, progress=False)
+            identity[f"content of {side}s"] = fitted.rows(examples, data.sources).identity
     if space.metric in VALIDATION_METRICS:
         identity["labels"] = str(pd.util.hash_pandas_object(data.labels, index=False).sum())
         identity["probing"] = str(data.probing.model_dump(mode="json"))
@@ -108,11 +111,14 @@ def _identity(trial: Trial) -> dict[str, str]:
 
 
 def draw_search(trials, trial_epochs, importances, study: StudyParameters):
-    """Draw what a search tried and found.
+    """Draw the figures of a search.
 
     Returns
     -------
-    search_history_figure, search_slices_figure, search_importance_figure, tuning_summary (text for the terminal)
+    search_history_figure, search_slices_figure, search_importance_figure
+        Figures of these names.
+    tuning_summary : str
+        Text for the terminal.
     """
     from cloome_kedro.reporting import tuning_figures
     from cloome_kedro.reporting.style import Look
@@ -128,19 +134,19 @@ def draw_search(trials, trial_epochs, importances, study: StudyParameters):
 
 
 def describe_search(*, trials, importances, metrics, tuned_metrics, study: StudyParameters, **figures):
-    """Describe a search, and its winner on the test fold beside the default configuration: ``tuning_part``, HTML.
+    """Describe a search, and compare its winner with the default configuration on the test fold: ``tuning_part``, HTML.
 
     Parameters
     ----------
     metrics, tuned_metrics : pandas.DataFrame
-        Tables ``metrics`` of the study, and of the winner; either may be empty.
+        Tables ``metrics`` of the default configuration and of the winner. Both may be empty.
     figures
-        ``search_<name>_figure`` as data URIs.
+        Figures ``search_<name>_figure`` as data URIs.
     """
     from cloome_kedro.reporting import tuning_tables
+    from cloome_kedro.reporting.cells import ABSENT
     from cloome_kedro.reporting.report import embed, render
     from cloome_kedro.reporting.style import Look
-    from cloome_kedro.reporting.tables import NOTHING
     from cloome_kedro.reporting.tuning_metric import SearchMetric
 
     look = Look(f"{trials['split'].iloc[0]} split", study.note, study.models)
@@ -154,7 +160,7 @@ def describe_search(*, trials, importances, metrics, tuned_metrics, study: Study
         summary=tuning_tables.search_text(trials),
         gain=tuning_tables.gain_text(trials),
         tested=tested,
-        trained=len(tested) > 0 and bool((tested["winner"] != NOTHING).any()),
+        trained=len(tested) > 0 and bool((tested["winner"] != ABSENT).any()),
         train_winner=tuning_tables.TRAIN_WINNER,
         exact=metric.percent,
         parameters=tuning_tables.parameter_table(trials),
@@ -165,7 +171,7 @@ def describe_search(*, trials, importances, metrics, tuned_metrics, study: Study
 
 
 def use_best(best_parameters, model: ModelParameters, fingerprints: FingerprintParameters):
-    """Settings of the best trial.
+    """Make the settings of the best trial.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What a trial does: the training of the training node, at the settings of a point."""
+"""The training of a trial: that of the pipeline ``training``, with the settings of a point."""
 
 import dataclasses
 from collections.abc import Callable
@@ -14,21 +14,21 @@ from cloome_kedro.pipelines.training.fitting import TrainingData, fit_model
 
 
 @dataclass(frozen=True)
-class Trial:
-    """The objective of a search: train at a point, and give the value of the space's metric at its best epoch; pickled.
+class TrialTraining:
+    """Train with the settings of a point; the value is the metric of the space at the best epoch. It can be pickled.
 
     Attributes
     ----------
     data
-        What trainings read. Fingerprints are those of the trial.
+        Data of all trainings. Each trial makes its own fingerprints.
     compounds : pandas.DataFrame
-        Table of this name, for fingerprints.
+        Table of this name, for the fingerprints.
     space
-        What is searched.
+        Search space.
     settings
         The default configuration.
     seed
-        Of all trainings.
+        Seed of all trainings.
     """
 
     data: TrainingData
@@ -38,7 +38,7 @@ class Trial:
     seed: int
 
     def __call__(self, point, folder: Path, report: Callable[[int, float], bool]):
-        """As :data:`cloome_kedro.tuning.search.Objective`."""
+        """Run a trial, see :data:`cloome_kedro.tuning.search.Objective`."""
         import torch
 
         from cloome_kedro.learning.state import FitState
@@ -54,7 +54,7 @@ class Trial:
             )
         finally:
             if torch.cuda.is_available():
-                torch.cuda.empty_cache()  # also after running out of memory: the next trial may need less
+                torch.cuda.empty_cache()  # also if memory ran out, since the next trial may need less
         epoch = result.best[self.space.metric].epoch
         counts = {"epoch": epoch, "epochs": len(result.history)}
         return Outcome(result.history[epoch][column], result.stopped, counts)

@@ -10,14 +10,14 @@ from cloome_kedro.pipelines.wiring import GPU, named, task
 
 
 def create_pipeline(split: str, model: str, sources: Sequence[str]) -> Pipeline:
-    """The search of one split.
+    """Search for the settings of one model on one split.
 
     Parameters
     ----------
     split, model
-        Name of the split, and of the model that is tuned.
+        Names of the split and of the model.
     sources
-        Datasets that the model's views read; fingerprints are made for each trial.
+        Names of the datasets that the views of the model read. Fingerprints are made for each trial instead.
     """
     namespace = f"{split}.tuning"
     tables = [f"{split}.{name}" for name in ("trials", "trial_epochs", "importances")]
@@ -49,14 +49,14 @@ def create_pipeline(split: str, model: str, sources: Sequence[str]) -> Pipeline:
                     tuned_metrics=f"{split}_tuned.metrics",
                 ),
                 f"{split}.tuning_part",
-                f"{split}.reporting",  # it comes after the training of the winner, so not in the search's namespace
+                f"{split}.reporting",  # not the namespace of the search, since it needs the trained winner
             ),
         ]
     )
 
 
 def create_settings_pipeline(split: str, model: str) -> Pipeline:
-    """Settings of the best trial of a split, and the fingerprints they ask for."""
+    """Make the settings of the best trial of a split, and fingerprints with these settings."""
     namespace = f"{split}_tuned"
     return Pipeline(
         [

@@ -7,7 +7,7 @@ from cloome_kedro.pipelines.zero_shot import nodes
 
 
 def create_pipeline(split: str, results: str) -> Pipeline:
-    """Zero-shot classification of one split; arguments are those of the pipeline ``retrieval``."""
+    """Classify fields. Parameters are those of the pipeline ``retrieval``."""
     return Pipeline(
         [
             task(
