@@ -1,4 +1,4 @@
-"""The catalog's rules: every entry has a layer, every table a schema, every node's dataset an entry."""
+"""The catalog's rules: every path lies in a layer's folder, every table has a schema, every node's dataset an entry."""
 
 import re
 from pathlib import Path
@@ -13,11 +13,9 @@ from cloome_kedro.datasets.label_matrix import LabelMatrix
 from cloome_kedro.datasets.tables import CsvTable, OptionalTable, Table
 from environments import ENVIRONMENTS, WITHOUT_DATA, configured, pipelines_of
 
-LAYERS = {"raw", "intermediate", "primary", "feature", "model_input", "models", "model_output", "reporting"}
-#: folders that are filled step by step: handles, inputs of the nodes that fill them
-STEPWISE = {"fit_states", "corruption_stores", "search_store", "plate_store", "profile_store"}
-#: results that are inputs of a namespace that makes earlier things, too: with a layer, kedro-viz would draw no layers
-RETURNING = {"{split}.{task}_metrics", "{split}.{task}_differences", "{split}.metrics", "{split}.tuning_part"}
+#: data/NN_layer
+LAYERS = ("raw", "intermediate", "primary", "feature", "model_input", "models", "model_output", "reporting")
+FOLDERS = {f"{number:02d}_{layer}" for number, layer in enumerate(LAYERS, start=1)}
 
 
 @pytest.fixture(scope="module", params=ENVIRONMENTS)
@@ -34,21 +32,14 @@ def kind_of(entry):
     return parse_dataset_definition(own)[0]
 
 
-def layer_of(entry):
-    """Layer in kedro-viz, if there is one."""
-    return entry.get("metadata", {}).get("kedro-viz", {}).get("layer")
+def folder_of(entry):
+    """Folder of the layer in ``data``, None outside ``data``."""
+    parts = Path(entry["filepath"]).parts
+    return parts[1] if parts[0] == "data" else None
 
 
-def test_every_entry_has_a_layer_except_results_that_return_to_a_namespace(catalog):
-    assert {name for name, entry in catalog.items() if layer_of(entry) is None} == RETURNING
-    assert {layer_of(entry) for entry in catalog.values()} - {None} == LAYERS
-
-
-def test_paths_lie_in_their_layers_folder(catalog):
-    for name, entry in catalog.items():
-        folder = Path(entry["filepath"]).parts
-        if folder[0] == "data" and name.split(".")[-1] not in STEPWISE:
-            assert folder[1].split("_", 1)[1] == (layer_of(entry) or "reporting"), name
+def test_paths_lie_in_the_folders_of_layers(catalog):
+    assert {folder_of(entry) for entry in catalog.values()} - {None} == FOLDERS
 
 
 def test_every_table_has_a_schema(catalog):
@@ -140,8 +131,7 @@ def test_results_of_models_keep_variants_and_seeds_apart(catalog):
     for name, entry in catalog.items():
         if name in {"published_checkpoint"} | over_seeds | of_variants:
             continue
-        layer = layer_of(entry) or "reporting"
-        if layer in {"models", "model_output", "reporting"} or name in {"fit_states", "corruption_stores"}:
+        if folder_of(entry) in {"06_models", "07_model_output", "08_reporting"}:
             assert re.search(r"/(default|retrieval|profile_model)/seed_0(/|$)", entry["filepath"]), name
         else:
             assert "seed_" not in entry["filepath"], name

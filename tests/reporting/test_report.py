@@ -31,17 +31,15 @@ def report(look, **replaced):
         "fold": "test",
         "confidence": 0.95,
         "cards": [Card("A & B", "random", 0.5, 0.25, 0.75, 0.1, "top-1, n = 7", others={"Other": 0.2})],
-        "data_note": "ours: <made up>",
-        "tables": [],
-        "missing": [],
     }
     sections = {"random": "<section id='random'>part</section>"}
-    return render_report(sections, data_part(look), look, **(values | replaced))
+    supplement = render("supplement.html.j2", look, data_note="ours: <made up>", tables=[], missing=[])
+    return render_report(sections, data_part(look), supplement, look, **(values | replaced))
 
 
 def test_missing_values_are_errors():
     with pytest.raises(UndefinedError, match="title"):
-        render_report({}, "", REAL)
+        render_report({}, "", "", REAL)
     with pytest.raises(UndefinedError, match="panels_caption"):
         render("data.html.j2", REAL, counts=TABLE, rejected_fields=TABLE, rejected_compounds=TABLE)
 

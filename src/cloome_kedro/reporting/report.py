@@ -81,15 +81,15 @@ def render_section(split: str, parts: Mapping[str, str], look: Look) -> str:
     return render("section.html.j2", look, split=split, parts={name: Markup(part) for name, part in parts.items()})
 
 
-def render_report(sections: Mapping[str, str], data: str, look: Look, **values: Any) -> str:
+def render_report(sections: Mapping[str, str], data: str, supplement: str, look: Look, **values: Any) -> str:
     """Render the whole report.
 
     Parameters
     ----------
     sections
         Split -> section as HTML, which is not escaped.
-    data
-        The part about the data as HTML, which is not escaped.
+    data, supplement
+        The parts about the data and with the supplementary tables as HTML, which is not escaped.
     look
         First model, and note about the data.
     values
@@ -100,6 +100,7 @@ def render_report(sections: Mapping[str, str], data: str, look: Look, **values: 
         look,
         sections={split: Markup(section) for split, section in sections.items()},
         data=Markup(data),
+        supplement=Markup(supplement),
         version=version("cloome-kedro"),
         **values,
     )

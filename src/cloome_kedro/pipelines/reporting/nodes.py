@@ -93,13 +93,34 @@ def write_supplement(study: StudyParameters, reporting: ReportingParameters, **t
     return [*(supplement[sheet.name] for sheet in SHEETS), audits]
 
 
+def describe_supplement(study: StudyParameters, reporting: ReportingParameters, **supplement):
+    """Render the tables of the supplement as a part of the report.
+
+    Parameters
+    ----------
+    supplement
+        ``supplement_table_<name>`` of every supplementary table, and ``supplement_audits``.
+    """
+    from cloome_kedro.reporting.report import render
+    from cloome_kedro.reporting.style import Look
+    from cloome_kedro.reporting.supplement import NO_RESULTS, describe_data_sources
+
+    return render(
+        "supplement.html.j2",
+        Look(note=study.note, models=study.models),
+        data_note=describe_data_sources(study.screen, study.simulated, reporting.published_screen),
+        tables=[table for table in supplement.values() if NO_RESULTS not in table.notes],
+        missing=[table.title for table in supplement.values() if NO_RESULTS in table.notes],
+    )
+
+
 def write_report(
     *,
     data_text,
     fields_figure,
     figure_1_text,
     figure_1,
-    supplement_audits,
+    supplement_text,
     study: StudyParameters,
     reporting: ReportingParameters,
     retrieval: RetrievalParameters,
@@ -110,8 +131,7 @@ def write_report(
     Parameters
     ----------
     parts
-        ``<split>_section`` and ``<split>_metrics`` of every split, and ``supplement_table_<name>`` of every
-        supplementary table.
+        ``<split>_section`` and ``<split>_metrics`` of every split.
 
     Returns
     -------
@@ -123,24 +143,20 @@ def write_report(
     from cloome_kedro.reporting.headline import headline
     from cloome_kedro.reporting.report import embed, render_report
     from cloome_kedro.reporting.style import Look
-    from cloome_kedro.reporting.supplement import NO_RESULTS, describe_data_sources
     from cloome_kedro.reporting.tasks_text import format_tasks
     from cloome_kedro.words import RETRIEVAL
 
     look = Look(note=study.note, models=study.models)
     metrics_by_split = _by_split(parts, "metrics")
-    supplement = [table for name, table in parts.items() if name.startswith("supplement_table_")]
     report = render_report(
         _by_split(parts, "section"),
         embed(data_text + figure_1_text, {"fields": fields_figure, "figure_1": figure_1}),
+        supplement_text,
         look,
         title=reporting.title,
         fold=retrieval.fold,
         confidence=retrieval.confidence,
         cards=[card for metrics in metrics_by_split.values() for card in headline(metrics, look)],
-        data_note=describe_data_sources(study.screen, study.simulated, reporting.published_screen),
-        tables=[*(table for table in supplement if NO_RESULTS not in table.notes), supplement_audits],
-        missing=[table.title for table in supplement if NO_RESULTS in table.notes],
     )
     metrics = pd.concat(metrics_by_split, ignore_index=True)
     texts = [

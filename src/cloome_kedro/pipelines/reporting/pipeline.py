@@ -20,7 +20,7 @@ def create_split_pipeline(split: str, models: Sequence[str], sees_images: bool) 
     models
         Names of the study's models.
     sees_images
-        Whether the first model sees images. Only then there is a corruption study.
+        Whether the first model sees images. Otherwise there is no corruption study.
     """
     first = f"{split}.{models[0]}"
     examples, embeddings = f"{split}.examples", [f"{first}.field_embeddings", f"{first}.compound_embeddings"]
@@ -103,7 +103,7 @@ def create_pipeline(splits: Sequence[str]) -> Pipeline:
     splits
         Names of the splits.
     """
-    supplement = [f"supplement_table_{sheet.name}" for sheet in SHEETS]
+    supplement = [*(f"supplement_table_{sheet.name}" for sheet in SHEETS), "supplement_audits"]
     results = {f"{split}_{name}": f"{split}.{name}" for split in splits for name in ("metrics", "differences", "leaks")}
     sections = {f"{split}_section": f"{split}.report_section" for split in splits}
     metrics = {name: dataset for name, dataset in results.items() if name.endswith("_metrics")}
@@ -128,13 +128,19 @@ def create_pipeline(splits: Sequence[str]) -> Pipeline:
             task(
                 nodes.write_supplement,
                 named("params:study", "params:reporting", **results),
-                [*supplement, "supplement_audits"],
-                namespace,
+                supplement,
+                f"{namespace}.supplement",
+            ),
+            task(
+                nodes.describe_supplement,
+                named(*supplement, "params:study", "params:reporting"),
+                "supplement_text",
+                f"{namespace}.supplement",
             ),
             task(
                 nodes.write_report,
                 named(
-                    *("data_text", "fields_figure", "figure_1_text", "figure_1", *supplement, "supplement_audits"),
+                    *("data_text", "fields_figure", "figure_1_text", "figure_1", "supplement_text"),
                     *("params:study", "params:reporting", "params:retrieval"),
                     **sections,
                     **metrics,

@@ -7,7 +7,7 @@ of their schemas in :mod:`cloome_kedro.schemas`.
 
 from cloome_kedro.parameters import ReportingParameters, RetrievalParameters, StudyParameters
 
-#: name of each part of a section, in order -> its heading
+#: name of each part of a section -> its heading, in the order of the section
 HEADINGS = {
     "training": "Folds and training",
     "tuning": "Hyperparameter search",
@@ -183,7 +183,7 @@ def put_in_figures(text, **figures):
 
 
 def write_section(examples, study: StudyParameters, **parts):
-    """Join the parts of a split to its section. Empty parts are left out.
+    """Join the parts of a split into its section. Empty parts are left out.
 
     The part about a hyperparameter search is also left out if the search used other folds.
 

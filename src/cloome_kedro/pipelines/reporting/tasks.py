@@ -57,7 +57,7 @@ def describe_probing(
     Parameters
     ----------
     corrupted_probing_scores
-        Table ``probing_scores``, corrupted images. None if no model sees images.
+        Table ``probing_scores`` for corrupted images. None if no model sees images.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def describe_corruption(
     study: StudyParameters,
     retrieval: RetrievalParameters,
 ):
-    """Describe the results of the first model on corrupted images, and the differences to clean images.
+    """Describe the results of the first model on corrupted images, and the differences from clean images.
 
     Returns
     -------
