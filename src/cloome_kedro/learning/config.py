@@ -36,7 +36,7 @@ class FitConfig:
     micro_batch_size
         Number of pairs whose activations a device holds at the same time; null is the whole batch. The loss is always
         that of the whole batch. Batch normalisation uses the statistics of each micro-batch. Micro-batches have about
-        equal sizes and at least two pairs: with a value of 2, some have 3 if the number of pairs is odd.
+        equal sizes and at least two pairs. With a value of 2 and an odd number of pairs, one of them has three pairs.
     unique_compounds
         Whether each compound occurs at most once in a batch (each treatment, if ``pair_key`` is ``treatment``). It
         also changes what an epoch is, see :func:`cloome_kedro.learning.batches.epoch_batches`.
@@ -51,7 +51,7 @@ class FitConfig:
     compile
         Whether the model is compiled by ``torch.compile``.
     checkpoint_minutes, checkpoint_steps
-        How often the state is saved from which an interrupted training continues.
+        How often the state is saved. An interrupted training continues from its saved state.
     """
 
     __pydantic_config__: ClassVar[dict] = {"extra": "forbid"}

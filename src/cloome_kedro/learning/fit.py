@@ -78,10 +78,10 @@ def fit(
     recipe : Recipe
         Objective, settings and seed.
     validation : Validation
-        What is measured after every epoch. The epoch with the highest value of a metric is kept; if values are equal,
-        the one with the lower validation loss. With fewer than two validation pairs the last epoch is kept. If
-        ``validation.report`` ended a training early, this training is finished for calls with a report. A call without
-        a report repeats it in full.
+        What is measured after every epoch. The epoch with the highest value of a metric is kept. If values are equal,
+        the epoch with the lower validation loss is kept. With fewer than two validation pairs the last epoch is kept.
+        If ``validation.report`` ended a training early, this training is finished for calls with a report. A call
+        without a report repeats it in full.
     state : FitState
         Where the training saves its state.
     progress : bool

@@ -7,9 +7,9 @@ import logging
 import math
 import signal
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from cloome_kedro.learning.config import FitConfig
 from cloome_kedro.learning.data import PairData
 from cloome_kedro.learning.model import PairModel, make_optimizer
 from cloome_kedro.learning.objectives.base import Objective
+from cloome_kedro.learning.progress import Progress
 from cloome_kedro.learning.schedules import warmup_cosine_restarts
 from cloome_kedro.learning.state import FitState
 from cloome_kedro.learning.step import backward
@@ -52,22 +53,6 @@ class Recipe:
     config: FitConfig
     seed: int
     identity: str = ""
-
-
-@dataclass
-class Progress:
-    """Progress of a training: its saved state beside weights and optimiser."""
-
-    step: int = 0  # finished steps
-    epoch: int = 0  # finished epochs
-    losses: list[float] = field(default_factory=list)  # one per step of the current epoch
-    norms: list[float] = field(default_factory=list)  # norm of the gradient, one per step of the current epoch
-    skipped: int = 0  # last steps in a row that were skipped
-    waiting: float = 0.0  # seconds of the current epoch spent waiting for data
-    elapsed: float = 0.0  # seconds of the current epoch
-    history: list[dict[str, Any]] = field(default_factory=list)
-    best: dict[str, dict[str, Any]] = field(default_factory=dict)  # metric -> score, epoch, tensors
-    stopped: bool = False  # whether the report ended the training
 
 
 class Training:
@@ -101,6 +86,7 @@ class Training:
         units = data.trained_units
         available = len(np.unique(units)) if config.unique_compounds else len(units)
         self.local_size = min(config.batch_size, available) // fabric.world_size  # pairs of a batch on this device
+        self.batch_size = self.local_size * fabric.world_size
         self.steps_per_epoch = len(self._batches(0))
         self.total_steps = config.epochs * self.steps_per_epoch
         if config.warmup_steps >= self.total_steps and self.is_first_rank:
@@ -133,12 +119,11 @@ class Training:
     def _batches(self, epoch: int) -> list[np.ndarray]:
         """Pairs of each batch of an epoch, over all devices."""
         rng = np.random.default_rng([self.seed, 2, epoch])
-        size = self.local_size * self.fabric.world_size
-        batches = epoch_batches(self.data.trained_units, size, self.config.unique_compounds, rng)
+        batches = epoch_batches(self.data.trained_units, self.batch_size, self.config.unique_compounds, rng)
         return [self.data.train[batch] for batch in batches]
 
     def _local_part(self, batch: np.ndarray) -> np.ndarray:
-        """Part of this device in an array with one row per pair of the batch."""
+        """Select the pairs of this device from an array with one row per pair of a batch."""
         return batch[self.fabric.global_rank * self.local_size :][: self.local_size]
 
     def _read_pairs(self, pairs: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
@@ -236,18 +221,17 @@ class Training:
                 "inverse_temperature": self.model.logit_inv_tau.exp().item(),
                 "learning_rate": self._learning_rate(progress.step - 1),
                 "gradient_norm": float(np.mean([norm for norm in progress.norms if math.isfinite(norm)] or [math.nan])),
-                "fields_per_second": len(progress.losses) * self.local_size * self.fabric.world_size / progress.elapsed,
+                "fields_per_second": progress.pairs_per_second(self.batch_size),
                 "waiting_fraction": progress.waiting / progress.elapsed,
             }
             progress.history.append(row)
-            self._keep_best(row)
+            progress.keep_best(row, self.config.keep, self.model, validated=len(self.data.validation) >= 2)
             patience, best_epoch = self.config.patience, progress.best[self.config.keep[0]]["epoch"]
             out_of_patience = patience is not None and progress.epoch - best_epoch >= patience
             report = self.validation.report
             report_ends = report is not None and bool(report(row))  # the saved state cannot hold NumPy's booleans
             progress.stopped = report_ends and not out_of_patience and progress.epoch + 1 < self.config.epochs
-        progress.epoch += 1
-        progress.losses, progress.norms, progress.waiting, progress.elapsed = [], [], 0.0, 0.0
+        progress.start_next_epoch()
         return self.fabric.broadcast(out_of_patience or progress.stopped)
 
     def _report_earlier_epochs(self) -> bool:
@@ -256,22 +240,6 @@ class Training:
         if self.is_first_rank and report is not None:
             progress.stopped = any(report(row) for row in progress.history)
         return self.fabric.broadcast(progress.stopped)
-
-    def _keep_best(self, row: dict[str, Any]) -> None:
-        tensors: dict[str, torch.Tensor] = {}  # one copy of the weights, shared by all metrics
-        for metric in self.config.keep:
-            if len(self.data.validation) < 2:
-                score = [float(row["epoch"])]
-            elif metric == "loss":
-                score = [-row["validation_loss"]]
-            else:
-                score = [row[f"validation_{metric}"], -row["validation_loss"]]
-            if math.isnan(score[0]):
-                raise ValueError(f"fit.keep: {metric} cannot be measured on the validation fold of this screen")
-            best = self.progress.best.get(metric)
-            if best is None or score > best["score"]:
-                tensors = tensors or {k: tensor.to("cpu", copy=True) for k, tensor in self.model.state_dict().items()}
-                self.progress.best[metric] = {"score": score, "epoch": row["epoch"], "tensors": tensors}
 
     def _resume(self) -> None:
         self.last_save = time.monotonic()
@@ -320,7 +288,7 @@ class Training:
     def _bar_numbers(self) -> dict[str, str]:
         """Numbers beside the progress bar."""
         progress = self.progress
-        speed = len(progress.losses) * self.local_size * self.fabric.world_size / progress.elapsed
+        speed = progress.pairs_per_second(self.batch_size)
         metric = self.config.keep[0]
         value = progress.history[-1].get(f"validation_{metric}") if progress.history else None
         last = {} if value is None else {f"val_{metric}": f"{value:.3f}"}

@@ -28,7 +28,7 @@ MicroBatch = Callable[[], tuple[torch.Tensor, torch.Tensor]]
 def backward(
     fabric: Fabric, network: _FabricModule, objective: Objective, micro_batches: Sequence[MicroBatch]
 ) -> torch.Tensor:
-    """Add the gradient of the batch's loss to the parameters, equally on all devices, and return the loss.
+    """Add the gradient of the loss of a batch to the parameters, equally on all devices, and return the loss.
 
     Without batch normalisation, loss and gradient are those of the undivided batch. Batch normalisation in training
     uses the statistics of each micro-batch on each device. Each micro-batch updates the running statistics once.
@@ -96,7 +96,7 @@ def _gather(fabric: Fabric, embeddings: torch.Tensor) -> torch.Tensor:
 
 @contextmanager
 def _running_statistics(network: nn.Module, updated: bool) -> Iterator[None]:
-    """Whether batch normalisation updates its running statistics inside the block."""
+    """Switch the update of running statistics of batch normalisation on or off inside the block."""
     layers = [m for m in network.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
     norms = [] if updated else layers
     for norm in norms:

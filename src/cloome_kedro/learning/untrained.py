@@ -16,8 +16,8 @@ def calibrate_field_statistics(
     """Measure the batch normalisation statistics of the field encoder on a sample of fields.
 
     A new layer normalises by mean 0 and variance 1, which are not the statistics of its inputs. A training normalises
-    by those of its batches, from its first step on. Without this function, the embeddings of nearly all fields would
-    have the same direction. Weights do not change.
+    by the statistics of its batches, from the first step on. Without this function, the embeddings of nearly all fields
+    would have the same direction. Weights do not change.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from torch import nn
 from cloome_kedro.learning.config import at_least
 from cloome_kedro.learning.encoders.base import Encoder
 
-SMALLEST_SIDE = 29  # pixels; a shorter side is halved to nothing
+SMALLEST_SIDE = 29  # pixels; from a shorter side, the last stage would have no pixel
 
 
 @dataclass(frozen=True)

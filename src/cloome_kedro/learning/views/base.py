@@ -83,5 +83,5 @@ class View(ABC):
         return []
 
     def augment(self, batch: torch.Tensor, seeds: np.ndarray) -> torch.Tensor:
-        """Make the input of the encoder for training; ``seeds`` has one seed per row. By default as in evaluation."""
+        """Make the input of the encoder for training, with one seed per row. By default, it is that of evaluation."""
         return self(batch)
