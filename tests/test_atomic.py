@@ -29,24 +29,6 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     assert [left.name for left in path.parent.iterdir()] == ["table.csv"]
 
 
-def test_what_dead_processes_left_is_removed_and_what_others_write_stays(tmp_path):
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    names = {
-        "dead": f".a[1].{dead.pid}.part.csv",
-        "living": f".a[1].{os.getppid()}.part.csv",
-        "another file's": f".a1.{dead.pid}.part.csv",
-        "another kind's": f".a[1].{dead.pid}.part.txt",
-        "no process's": ".a[1].old.part.csv",
-    }
-    for name in names.values():
-        (tmp_path / name).touch()
-    with replace_file(tmp_path / "a[1].csv") as part:
-        assert str(os.getpid()) in part.name
-        part.touch()
-    assert {path.name for path in tmp_path.iterdir()} == {*names.values(), "a[1].csv"} - {names["dead"]}
-
-
 def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
     folder = tmp_path / "deep" / "checkpoint"
 
@@ -66,26 +48,41 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
     assert [left.name for left in folder.parent.iterdir()] == ["checkpoint"]
 
 
-def test_remains_are_removed_of_the_one_file_only(tmp_path):
-    """A file whose name begins with another's name and a dot is a file of its own."""
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
+@pytest.fixture
+def remaining(tmp_path):
+    """Make temporary files of `P[1].npy` and of other files; return a function that names those that still exist."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
     names = {
-        "of the dead": f".P1.{dead.pid}.part.npy",
-        "of the living": f".P1.{os.getppid()}.part.npy",
-        "of another file": f".P1.2.{dead.pid}.part.npy",
-        "of no process": ".P1.old.part.npy",
+        "of an ended process": f".P[1].{ended.pid}.part.npy",
+        "of a running process": f".P[1].{os.getppid()}.part.npy",
+        "of a file that the name matches as a pattern": f".P1.{ended.pid}.part.npy",
+        "of a file with a longer name": f".P[1].2.{ended.pid}.part.npy",
+        "of a file with another suffix": f".P[1].{ended.pid}.part.txt",
+        "of no process": ".P[1].old.part.npy",
     }
     for name in names.values():
         (tmp_path / name).touch()
+    return lambda: {kind for kind, name in names.items() if (tmp_path / name).exists()}
 
-    def remaining():
-        return {key for key, name in names.items() if (tmp_path / name).exists()}
 
-    remove_parts(tmp_path / "P1.npy")
-    assert remaining() == {"of the living", "of another file", "of no process"}
-    remove_parts(tmp_path / "P1.npy", include_running=True)
-    assert remaining() == {"of another file", "of no process"}
+def test_replacing_a_file_removes_its_temporary_files_of_ended_processes(tmp_path, remaining):
+    before = remaining()
+    assert len(before) == 6
+    with replace_file(tmp_path / "P[1].npy") as part:
+        assert str(os.getpid()) in part.name
+        part.touch()
+    assert remaining() == before - {"of an ended process"}
+    assert (tmp_path / "P[1].npy").exists()
+    assert not part.exists()
+
+
+def test_temporary_files_of_running_processes_are_removed_on_request(tmp_path, remaining):
+    before = remaining()
+    remove_parts(tmp_path / "P[1].npy")
+    assert remaining() == before - {"of an ended process"}
+    remove_parts(tmp_path / "P[1].npy", include_running=True)
+    assert remaining() == before - {"of an ended process", "of a running process"}
 
 
 def test_a_part_is_beside_its_file_and_has_its_suffix(tmp_path):

@@ -124,7 +124,7 @@ def _setting_text(row: dict) -> str:
 
 
 def _key(row: dict) -> tuple:
-    """Values that identify a setting. A missing value and ``none`` are equal."""
+    """Get the values that identify a setting. A missing value and ``none`` give the same key."""
     return tuple("" if pd.isna(row[column]) or row[column] == "none" else row[column] for column in _SETTING)
 
 

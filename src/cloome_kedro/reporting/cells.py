@@ -27,14 +27,7 @@ def percent_text(row: dict, signed: bool = False) -> str:
 
 
 def auc_text(row: dict, signed: bool = False) -> str:
-    """Format a mean AUC or a difference of mean AUCs with its interval.
-
-    Parameters
-    ----------
-    row
-        Row of ``metrics``. If ``signed``, row of ``differences``.
-    signed
-        Whether to format a difference.
+    """Format a mean AUC or a difference of mean AUCs with its interval, from the same rows as :func:`percent_text`.
 
     Examples
     --------

@@ -96,11 +96,11 @@ def _zero_shot(metrics: pd.DataFrame, look: Look) -> list[Card]:
     if model_rows.empty:
         return []
     classes, n, compounds = model_rows[["candidates", "n", "compounds"]].iloc[0]
-    strict = [(pool, excluded) for pool, excluded in protocols(rows) if pool == "full" and excluded != "none"]
+    stricter = [(pool, excluded) for pool, excluded in protocols(rows) if pool == "full" and excluded != "none"]
     more: dict[str, float] = {}
-    for pool, excluded in strict[-1:]:
-        same = rows[(rows["method"] == look.model) & (rows["pool"] == pool) & (rows["excluded"] == excluded)]
-        more |= {f"{look.model}, {protocol_label(pool, excluded)} only": value for value in same["value"]}
+    for pool, excluded in stricter[-1:]:
+        strict_rows = rows[(rows["method"] == look.model) & (rows["pool"] == pool) & (rows["excluded"] == excluded)]
+        more |= {f"{look.model}, {protocol_label(pool, excluded)} only": value for value in strict_rows["value"]}
     basis = f"n = {n:,.0f} fields of {compounds:,.0f} compounds, top-1 among {classes:g} mechanisms"
     return [_card(published, look, "Zero-shot mechanism of action", basis, more=more)]
 

@@ -40,7 +40,7 @@ def format_mechanisms(metrics: pd.DataFrame, differences: pd.DataFrame, confiden
     top_ks = top_k_names(metrics["metric"])
     difference_rows = []
     for shown_by, excluded in _protocols(metrics):
-        rows = _of_protocol(metrics, shown_by, excluded)
+        rows = _select_protocol(metrics, shown_by, excluded)
         first = rows.iloc[0]
         references = REFERENCES.get(excluded, excluded)
         lines += ["", f"references: {references}; a mechanism is shown by {SHOWN_BY[shown_by]}"]
@@ -50,7 +50,7 @@ def format_mechanisms(metrics: pd.DataFrame, differences: pd.DataFrame, confiden
             for method in _LOOK.in_order(rows["method"])
         ]
         lines += text_lines(pd.DataFrame(cells), left=1)
-        top1 = _of_protocol(differences[differences["metric"] == "top-1"], shown_by, excluded)
+        top1 = _select_protocol(differences[differences["metric"] == "top-1"], shown_by, excluded)
         difference_rows.append(
             {"references": references, "shown by": SHOWN_BY[shown_by]}
             | {
@@ -106,7 +106,7 @@ def draw_mechanisms(metrics: pd.DataFrame) -> Figure:
     return _LOOK.add_title(figure)
 
 
-def _of_protocol(table: pd.DataFrame, shown_by: str, excluded: str) -> pd.DataFrame:
+def _select_protocol(table: pd.DataFrame, shown_by: str, excluded: str) -> pd.DataFrame:
     return table[(table["shown_by"] == shown_by) & (table["excluded"] == excluded)]
 
 

@@ -1,4 +1,16 @@
-"""Tables of zero-shot classification, probing, corruptions and leaks for HTML. All cells are text."""
+"""Tables of zero-shot classification, probing, corruptions and leaks for HTML. All cells are text.
+
+The functions have these parameters:
+
+metrics, differences, scores, corrupted_fields, leaks : pandas.DataFrame
+    Rows of one split in the tables of these names (``scores``: ``probing_scores``).
+task : str
+    One of :data:`cloome_kedro.words.ZERO_SHOT`.
+look : cloome_kedro.reporting.style.Look
+    Order of methods, and the first model.
+
+A table is empty if there are no results.
+"""
 
 import pandas as pd
 
@@ -15,19 +27,7 @@ UNRESTRICTED = ("excluded none", "pool full")
 def zero_shot_table(metrics: pd.DataFrame, task: str, look: Look) -> pd.DataFrame:
     """Tabulate zero-shot classification with the published protocol, in which any reference is allowed.
 
-    Parameters
-    ----------
-    metrics
-        Table ``metrics`` of one split.
-    task
-        One of :data:`cloome_kedro.words.ZERO_SHOT`.
-    look
-        Order of methods.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per method: the single draw, and top-1 over all draws. It is empty if the task has no results.
+    There is one row per method: the single draw, and top-1 over all draws.
     """
     rows = metrics[(metrics["task"] == task) & (metrics["pool"] == "full") & metrics["excluded"].isin(["none"])]
     rows = rows[(rows["images"] == CLEAN) & rows["shown_by"].isin(single_draw(rows)["shown_by"])]
@@ -41,22 +41,7 @@ def zero_shot_table(metrics: pd.DataFrame, task: str, look: Look) -> pd.DataFram
 
 
 def exclusion_table(metrics: pd.DataFrame, task: str, look: Look) -> pd.DataFrame:
-    """Tabulate top-1 in a single draw by allowed references (rows) and method (columns).
-
-    Parameters
-    ----------
-    metrics
-        Table ``metrics`` of one split.
-    task
-        One of :data:`cloome_kedro.words.ZERO_SHOT`.
-    look
-        Order of methods.
-
-    Returns
-    -------
-    pandas.DataFrame
-        It is empty if the task has no results.
-    """
+    """Tabulate top-1 in a single draw by allowed references (rows) and method (columns)."""
     rows = single_draw(metrics[(metrics["task"] == task) & (metrics["metric"] == "top-1")])
     return _by_protocol(rows, look, signed=False)
 
@@ -64,19 +49,7 @@ def exclusion_table(metrics: pd.DataFrame, task: str, look: Look) -> pd.DataFram
 def exclusion_costs(differences: pd.DataFrame, task: str, look: Look) -> pd.DataFrame:
     """Tabulate the change of top-1 if references are excluded, by allowed references (rows) and method (columns).
 
-    Parameters
-    ----------
-    differences
-        Table ``differences`` of one split.
-    task
-        One of :data:`cloome_kedro.words.ZERO_SHOT`.
-    look
-        Order of methods.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Top-1 with the exclusion minus top-1 without it, in percentage points.
+    A cell is top-1 with the exclusion minus top-1 without it, in percentage points.
     """
     against = differences["against"].isin(UNRESTRICTED)
     rows = differences[(differences["task"] == task) & (differences["metric"] == "top-1") & against]
@@ -134,19 +107,7 @@ def _candidates_text(row: dict) -> str:
 def probing_table(metrics: pd.DataFrame, look: Look, images: str = CLEAN) -> pd.DataFrame:
     """Tabulate probing: means ± SD over assays, and the number of assays above each level of AUC.
 
-    Parameters
-    ----------
-    metrics
-        Table ``metrics`` of one split.
-    look
-        Order of methods.
-    images
-        Kind of images.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per method.
+    There is one row per method. ``images`` is the kind of images.
     """
     rows = metrics[(metrics["task"] == PROBING) & (metrics["images"] == images)]
     table = []
@@ -170,14 +131,7 @@ def probing_table(metrics: pd.DataFrame, look: Look, images: str = CLEAN) -> pd.
 def unscored_assays(scores: pd.DataFrame, look: Look, max_reasons: int = 10) -> pd.DataFrame:
     """Count the assays that have no score for the first model by reason, with one example per reason.
 
-    Parameters
-    ----------
-    scores
-        Table ``probing_scores`` of one split.
-    look
-        The first model.
-    max_reasons
-        Maximum number of reasons. Rarer ones are left out.
+    The table has at most ``max_reasons`` rows. Rarer reasons are left out.
     """
     rows = scores[(scores["method"] == look.model) & ~scores["scored"]]
     table = rows.groupby("reason").agg(assays=("assay", "size"), example=("assay", "first")).reset_index()
@@ -188,17 +142,7 @@ def unscored_assays(scores: pd.DataFrame, look: Look, max_reasons: int = 10) -> 
 def corruption_table(metrics: pd.DataFrame, differences: pd.DataFrame, look: Look) -> pd.DataFrame:
     """Tabulate top-k of the first model on clean and corrupted images, and the paired difference of top-1 to clean.
 
-    Parameters
-    ----------
-    metrics, differences
-        Tables of these names of one split.
-    look
-        The first model.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per task, candidates and kind of images.
+    There is one row per task, candidates and kind of images.
     """
     single = _published_protocols(metrics[metrics["method"] == look.model])
     changes = differences[(differences["against"] == CLEAN) & (differences["metric"] == "top-1")]
@@ -239,13 +183,7 @@ def _equal(table: pd.DataFrame, values: dict) -> pd.Series:
 
 
 def corrupted_summary(corrupted_fields: pd.DataFrame) -> pd.DataFrame:
-    """Count the corrupted fields, and summarise the black share of the encoder's input, by corruption.
-
-    Parameters
-    ----------
-    corrupted_fields
-        Table of this name.
-    """
+    """Count the corrupted fields, and summarise the black share of the encoder's input, by corruption."""
     table = []
     for name in images_in_order(corrupted_fields["corruption"]):
         rows = corrupted_fields[corrupted_fields["corruption"] == name]
@@ -266,16 +204,8 @@ def corrupted_summary(corrupted_fields: pd.DataFrame) -> pd.DataFrame:
 def leak_table(leaks: pd.DataFrame) -> pd.DataFrame:
     """Tabulate the compounds of a fold that have a relative in another fold.
 
-    Parameters
-    ----------
-    leaks
-        Table of this name.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per pair of folds, one column per kind of relative, and an example. Pairs whose first fold is empty are
-        left out.
+    There is one row per pair of folds, one column per kind of relative, and an example. Pairs whose first fold is empty
+    are left out.
     """
     leaks = leaks[leaks["of"] > 0]
     table = []

@@ -17,19 +17,8 @@ _SHOWN = {
 def format_tasks(metrics: pd.DataFrame, look: Look, confidence: float = 0.95) -> str:
     """Format the single draw of the published protocols on clean images, one block per split.
 
-    Parameters
-    ----------
-    metrics
-        Table ``metrics``, all tasks and splits.
-    look
-        Order of methods, and note about the data.
-    confidence
-        Confidence level of the intervals.
-
-    Returns
-    -------
-    str
-        It is empty if the study has neither zero-shot classification nor probing.
+    The parameters are those of :func:`cloome_kedro.reporting.tables.format_retrieval`, but ``metrics`` has all tasks.
+    The text is empty if the study has neither zero-shot classification nor probing.
     """
     is_shown = metrics["metric"] == metrics["task"].map({task: metric for task, (metric, _) in _SHOWN.items()})
     is_published = (metrics["draws"] == 1) & (metrics["images"] == CLEAN) & (metrics["pool"] != "same plate")

@@ -1,4 +1,7 @@
-"""A hyperparameter search as sentences, as tables of strings for HTML, and as text for the terminal."""
+"""A hyperparameter search as sentences, as tables of strings for HTML, and as text for the terminal.
+
+The parameter ``trials`` of the functions is the table of this name.
+"""
 
 import textwrap
 from typing import Any
@@ -33,17 +36,9 @@ def short_name(parameter: str) -> str:
 
 
 def default_trial(trials: pd.DataFrame) -> dict | None:
-    """Find the trial of the default configuration.
+    """Find the trial of the default configuration. None if there is no such trial.
 
-    Parameters
-    ----------
-    trials
-        Table of this name.
-
-    Returns
-    -------
-    dict or None
-        If the trial was repeated, the complete one, or else the last one. None if there is no such trial.
+    If it was repeated, the complete one is returned, or the last one if none is complete.
     """
     rows = trials[trials["source"] == "default"].sort_values("number")
     complete = rows[rows["state"] == "COMPLETE"]
@@ -67,13 +62,7 @@ def was_repeated(trials: pd.DataFrame) -> pd.Series:
 
 
 def search_text(trials: pd.DataFrame) -> str:
-    """Describe the search: study, states of trials, dates, metric.
-
-    Parameters
-    ----------
-    trials
-        Table of this name with at least one row.
-    """
+    """Describe the search: study, states of trials, dates, metric. There must be at least one trial."""
     first = trials.iloc[0]
     repeated = was_repeated(trials)
     states = trials.loc[~repeated, "state"].value_counts()
@@ -100,13 +89,7 @@ def _duration(seconds: float) -> str:
 
 
 def gain_text(trials: pd.DataFrame) -> str:
-    """Compare the validation values of default and winner, and explain the limits of this comparison.
-
-    Parameters
-    ----------
-    trials
-        Table of this name with at least one row.
-    """
+    """Compare the validation values of default and winner, and explain the limits of this comparison."""
     default, winner = default_trial(trials), winner_trial(trials)
     if winner is None:
         return "No trial is complete yet."
@@ -129,18 +112,7 @@ def gain_text(trials: pd.DataFrame) -> str:
 
 
 def parameter_table(trials: pd.DataFrame) -> pd.DataFrame:
-    """Tabulate the searched parameters of default and winner, and the values in all trials.
-
-    Parameters
-    ----------
-    trials
-        Table of this name.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per parameter, all cells are text.
-    """
+    """Tabulate the searched parameters of default and winner, and the values in all trials. All cells are text."""
     sides = {"default": default_trial(trials), "winner": winner_trial(trials)}
     table = [
         {"parameter": name}
@@ -183,12 +155,7 @@ def value_text(value: Any) -> str:
 def failure_table(trials: pd.DataFrame, max_reasons: int = 10) -> pd.DataFrame:
     """Count failed trials by reason, with one example per reason. Trials that were repeated do not count.
 
-    Parameters
-    ----------
-    trials
-        Table of this name.
-    max_reasons
-        Maximum number of reasons. Rarer ones are left out.
+    The table has at most ``max_reasons`` rows. Rarer reasons are left out.
     """
     failed = trials[(trials["state"] == "FAIL") & ~was_repeated(trials)].fillna({"reason": "not known"})
     counted = failed.groupby("reason").agg(trials=("number", "size"), example=("number", "first")).reset_index()
@@ -200,17 +167,7 @@ def failure_table(trials: pd.DataFrame, max_reasons: int = 10) -> pd.DataFrame:
 def search_summary(trials: pd.DataFrame, look: Look) -> str:
     """Describe the search for the terminal: states, gain, parameters of default and winner, failures.
 
-    Parameters
-    ----------
-    trials
-        Table of this name.
-    look
-        Note about the data.
-
-    Returns
-    -------
-    str
-        It is empty if there are no trials.
+    ``look`` gives the note about the data. The text is empty if there are no trials.
     """
     if trials.empty:
         return ""

@@ -19,6 +19,7 @@ from cloome_kedro.pipelines.training.fitting import TrainingData, fit_model
 from cloome_kedro.pipelines.zero_shot.nodes import classify_fields
 from cloome_kedro.words import PROBING, RETRIEVAL_METRICS, ZERO_SHOT_COMPOUND, ZERO_SHOT_MOA
 from planted_examples import inchikey, make_examples, write_plate
+from small_models import IMAGE_MODEL
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 COMPOUNDS, FIELDS, BITS = 40, 3, 16
@@ -28,20 +29,7 @@ PARAMETERS = ProbingParameters(c_grid=[0.01, 1, 100], resamples=100)
 
 def settings(keep, **changes):
     fit = {"warmup_steps": 1, "batch_size": 16, "epochs": 1, "accelerator": "cpu", "keep": keep}
-    return ModelParameters.model_validate(
-        {
-            "field": {
-                "view": {"name": "images", "normalisation": "published"},
-                "encoder": {"name": "resnet", "layers": [1, 1, 1, 1], "width": 4},
-            },
-            "compound": {"view": "morgan", "encoder": {"name": "mlp", "layers": 1, "width": 8}},
-            "embedding_size": 8,
-            "objective": "info_nce",
-            "fit": fit,
-            "selected_by": keep[0],
-            **changes,
-        }
-    )
+    return ModelParameters.model_validate({**IMAGE_MODEL, "fit": fit, "selected_by": keep[0], **changes})
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ from cloome_kedro.pipelines.retrieval.nodes import rank_matches
 from cloome_kedro.pipelines.training.nodes import select_checkpoint, train
 from cloome_kedro.words import COMPOUND_TO_IMAGE, DIRECTIONS, IMAGE_TO_COMPOUND, PROBING, RETRIEVAL
 from planted_examples import inchikey, make_examples, run_pipeline
+from small_models import BILINEAR
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 COMPOUNDS, FIELDS, BITS, FEATURES = 300, 3, 64, 12
@@ -29,23 +30,17 @@ SETTINGS = {"radius": 3, "bits": BITS, "chirality": True}
 STUDY = StudyParameters(screen="s", simulated=True, models={"bilinear": "Bilinear"})
 EVALUATION = RetrievalParameters(candidates=20, draws=2)
 EMBEDDING = EmbeddingParameters(accelerator="cpu")
-BILINEAR = {
-    "field": {"view": "profiles", "encoder": "identity"},
-    "compound": {"view": "morgan", "encoder": {"name": "linear", "start": "zeros"}},
-    "normalise": False,
-    "inverse_temperature": 1,
-    "learnable_temperature": False,
-}
 MLP = {
     "field": {"view": "profiles", "encoder": {"name": "mlp", "layers": 1, "width": 32}},
     "compound": {"view": "morgan", "encoder": {"name": "mlp", "layers": 1, "width": 32}},
     "embedding_size": 16,
+    "objective": "info_nce",
 }
 
 
 def settings(model=BILINEAR, **fit):
     fit = {"warmup_steps": 0, "batch_size": 64, "epochs": 8, "learning_rate": 0.01, "accelerator": "cpu", **fit}
-    return ModelParameters.model_validate({**model, "objective": "info_nce", "fit": fit})
+    return ModelParameters.model_validate({**model, "fit": fit})
 
 
 @pytest.fixture(scope="module")

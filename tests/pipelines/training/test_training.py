@@ -11,6 +11,7 @@ import torch
 from kedro.validation.type_extractor import TypeExtractor
 from pydantic import ValidationError
 
+import stored_plates
 from cloome_kedro import schemas
 from cloome_kedro.imaging.store import PlateStore
 from cloome_kedro.learning.views.morgan import Fingerprints
@@ -18,31 +19,23 @@ from cloome_kedro.parameters import ModelParameters, ProbingParameters
 from cloome_kedro.pipelines.training import create_pipeline
 from cloome_kedro.pipelines.training.nodes import select_checkpoint, train
 from planted_examples import inchikey, make_examples, run_pipeline, write_plate
+from small_models import IMAGE_MODEL
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 COMPOUNDS, FIELDS = 12, 3
 PROBING = ProbingParameters(c_grid=[0.01, 1, 100])
 SETTINGS = {"radius": 3, "bits": 16, "chirality": True}
 FOLDS = ["train"] * 8 + ["validation"] * 2 + ["test"] * 2
-STORAGE = {
-    "channels": ["Mito", "ER", "RNA", "AGP", "DNA"],
-    "intensity": {"outlier_percent": 0.3, "scale": 256},
-    "scope": "field",
-    "crop": None,
-    "size": [36, 36],
-}
+STORAGE = stored_plates.STORAGE | {"scope": "field", "size": [36, 36]}
 
 
 def settings(normalisation="dataset", objective="info_nce", model=None, **fit):
     """A small model; ``fit`` are settings of the training, ``model`` others."""
+    view = {"name": "images", "crop": 32, "normalisation": normalisation}
     return ModelParameters.model_validate(
         {
-            "field": {
-                "view": {"name": "images", "crop": 32, "normalisation": normalisation},
-                "encoder": {"name": "resnet", "layers": [1, 1, 1, 1], "width": 4},
-            },
-            "compound": {"view": "morgan", "encoder": {"name": "mlp", "layers": 1, "width": 8}},
-            "embedding_size": 8,
+            **IMAGE_MODEL,
+            "field": {**IMAGE_MODEL["field"], "view": view},
             "objective": objective,
             "fit": {"warmup_steps": 2, "batch_size": 4, "epochs": 2, "accelerator": "cpu", **fit},
             **(model or {}),

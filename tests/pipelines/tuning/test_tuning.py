@@ -26,32 +26,17 @@ from cloome_kedro.pipelines.tuning import create_pipeline, create_settings_pipel
 from cloome_kedro.pipelines.tuning.nodes import describe_search
 from cloome_kedro.pipelines.tuning.objective import TrialTraining
 from cloome_kedro.tuning.store import StudyStore
+from small_models import BILINEAR, IMAGE_MODEL
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 COMPOUNDS, FIELDS = 30, 2
 FIT = {"warmup_steps": 1, "batch_size": 8, "epochs": 2, "learning_rate": 0.01, "accelerator": "cpu"}
 FINGERPRINTS, PROBING = FingerprintParameters(bits=64), ProbingParameters(c_grid=[0.1, 10])
 STUDY = StudyParameters(screen="s", simulated=True, models={"cloome": "CLOOME", "bilinear": "Bilinear"})
-CLOOME = {
-    "field": {
-        "view": {"name": "images", "normalisation": "published"},
-        "encoder": {"name": "resnet", "layers": [1, 1, 1, 1], "width": 4},
-    },
-    "compound": {"view": "morgan", "encoder": {"name": "mlp", "layers": 1, "width": 8}},
-    "embedding_size": 8,
-    "objective": "info_nce",
-    "fit": FIT,
+MODELS = {
+    name: ModelParameters.model_validate({**model, "fit": FIT})
+    for name, model in (("cloome", IMAGE_MODEL), ("bilinear", BILINEAR))
 }
-BILINEAR = {
-    "field": {"view": "profiles", "encoder": "identity"},
-    "compound": {"view": "morgan", "encoder": {"name": "linear", "start": "zeros"}},
-    "normalise": False,
-    "inverse_temperature": 1,
-    "learnable_temperature": False,
-    "objective": "info_nce",
-    "fit": FIT,
-}
-MODELS = {name: ModelParameters.model_validate(model) for name, model in (("cloome", CLOOME), ("bilinear", BILINEAR))}
 SOURCES = {"cloome": ("plate_store", "fingerprints"), "bilinear": ("field_profiles", "fingerprints")}
 
 

@@ -117,7 +117,8 @@ def probe_corrupted(
     Returns
     -------
     corrupted_probing_scores, corrupted_probing_metrics, corrupted_probing_differences
-        Differences are corrupted minus clean images. If no compound has a label, all three are empty, with a warning.
+        Differences are corrupted minus clean images. If no compound has a label, all three are empty, and a warning is
+        logged.
 
     Raises
     ------

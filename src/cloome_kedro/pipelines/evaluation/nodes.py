@@ -47,15 +47,15 @@ def join_results(examples, **tables):
     folds_hash = examples["split_hash"].iloc[0]
     joined = []
     for kind in ("metrics", "differences"):
-        of_kind = {name: table for name, table in tables.items() if name.endswith(kind)}
+        tables_of_kind = {name: table for name, table in tables.items() if name.endswith(kind)}
         current = []
-        for name, table in of_kind.items():
+        for name, table in tables_of_kind.items():
             if table.empty:
                 continue
             if (table["split_hash"] == folds_hash).all():
                 current.append(table)
             else:
                 logger.warning("%s was computed with other folds and is left out: run its pipeline again", name)
-        empty = next(iter(of_kind.values())).iloc[:0]
+        empty = next(iter(tables_of_kind.values())).iloc[:0]
         joined.append(pd.concat(current, ignore_index=True) if current else empty)
     return tuple(joined)

@@ -19,8 +19,8 @@ def create_methods_pipeline(split: str, models: Sequence[str], results: str, unt
     split, models
         Names of the split and of the models.
     results
-        Namespace of models and results. In the namespace of the split, classical profiles, confounders and oracles are
-        methods too. In that of its tuned model, this model is the only method.
+        Namespace of models and results: that of the split, or that of its tuned model. For the split, classical
+        profiles, confounders and oracles are methods, too. For the tuned model, this model is the only method.
     untrained
         Name of the model with an untrained counterpart; empty if there is none.
     """

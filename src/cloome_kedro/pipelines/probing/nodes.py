@@ -13,8 +13,8 @@ def probe_assays(methods, examples, labels, probing: ProbingParameters, seed: in
     Returns
     -------
     probing_scores, probing_metrics, probing_differences
-        Differences are the first method minus each other one. If no compound has a label or no method can be probed,
-        all three are empty, with a warning.
+        Differences are the first method minus each other method. If no compound has a label or no method can be probed,
+        all three are empty, and a warning is logged.
 
     Raises
     ------

@@ -108,9 +108,10 @@ def fit_model(
 
 
 def _task_metrics(examples, known, data: TrainingData, model: ModelParameters, seed: int):
-    """Prepare the validation metrics of downstream tasks in ``fit.keep``; return them and an identity of their labels.
+    """Prepare the validation metrics of downstream tasks in ``fit.keep``.
 
-    They are measured on a few fields of each compound, drawn by the seed.
+    They are measured on a few fields of each compound, drawn by the seed. A text that identifies their labels is also
+    returned.
     """
     import numpy as np
 

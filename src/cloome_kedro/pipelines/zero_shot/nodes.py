@@ -10,8 +10,8 @@ logger = logging.getLogger(__name__)
 def classify_fields(methods, examples, zero_shot: ZeroShotParameters, seed: int):
     """Rank the compound and the mechanism of every field of the fold, by every protocol, method and draw.
 
-    Fields of compounds without a mechanism are not used for mechanisms. A task that the screen does not allow has no
-    rows, with a warning.
+    Fields of compounds without a mechanism are left out of the task that classifies mechanisms. If no field can be a
+    query of a task, the task has no rows, and a warning is logged.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def classify_fields(methods, examples, zero_shot: ZeroShotParameters, seed: int)
     moa = classes[ZERO_SHOT_MOA].set_index("inchikey")["label"].astype("str")
     if n_several := moa[moa.str.contains("|", regex=False)].index.nunique():
         logger.warning(
-            "%s split: %d compounds have several mechanisms. Each combination of mechanisms is a class of its own",
+            "%s split: %d compounds have several mechanisms. Each combination of mechanisms is a separate class",
             *(split, n_several),
         )
     summary = Summary(zero_shot.top_k, zero_shot.confidence, seed)
