@@ -57,10 +57,10 @@ def compare(before: pd.DataFrame, after: pd.DataFrame) -> float:
     gaps = (before.loc[after.index] - after).abs()
     both_missing = before.loc[after.index].isna() & after.isna()
     gaps = gaps.mask(both_missing, 0).fillna(float("inf"))
-    for method, of_method in gaps.groupby("method"):
-        if of_method.to_numpy().any():
-            largest = ", ".join(f"{name} {value:.3g}" for name, value in of_method.max().items() if value)
-            print(f"  {method}: {(of_method > 0).any(axis=1).sum():,} rows differ, at most by {largest}")
+    for method, method_gaps in gaps.groupby("method"):
+        if method_gaps.to_numpy().any():
+            largest = ", ".join(f"{name} {value:.3g}" for name, value in method_gaps.max().items() if value)
+            print(f"  {method}: {(method_gaps > 0).any(axis=1).sum():,} rows differ, at most by {largest}")
     print(f"  largest difference: {gaps.max().max():.3g}")
     return float(gaps.max().max())
 

@@ -115,29 +115,34 @@ def main(level: str, assays: int) -> None:
     numbers = [int((~np.isnan(labels)).sum()) for labels in data[1::2]]
     print(f"{level} level: {len(chosen)} of {len(scorable)} assays, {numbers} labels, {len(C_GRID)} C", flush=True)
 
-    start, used = time.perf_counter(), time.process_time()
+    start, cpu_start = time.perf_counter(), time.process_time()
     table = fit_probes(Labelled(*data[:2]), Labelled(*data[2:4]), {"test": data[4]}, data[5])["test"].table
-    seconds, used = time.perf_counter() - start, time.process_time() - used
-    print(f"  fit_probes                 {seconds:8.2f} s ({used:.2f} s of CPU)", flush=True)
+    seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
+    print(f"  fit_probes                 {seconds:8.2f} s ({cpu_seconds:.2f} s of CPU)", flush=True)
     for threads in (1, None):
         with threadpool_limits(threads):
-            begun, taken = time.perf_counter(), time.process_time()
-            loop = published(*data)
-            begun, taken = time.perf_counter() - begun, time.process_time() - taken
+            start, cpu_start = time.perf_counter(), time.process_time()
+            results = published(*data)
+            loop_seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
         name = f"{threads} thread" if threads else "default threads"
-        print(f"  published, {name:<15} {begun:8.2f} s ({taken:.2f} s of CPU): {begun / seconds:.1f} times as long")
-    theirs = np.array([loop[assay] for assay in range(len(chosen))])
-    same = table["c"].to_numpy() == theirs[:, 0]
-    apart = np.abs(table["auc"].to_numpy() - theirs[:, 1])
-    print(
-        f"  same C for {same.sum()} assays; C at most 10^{np.abs(np.log10(table['c'] / theirs[:, 0])).max():.0f} apart"
-    )
-    print(f"  test AUC, mean: {table['auc'].mean():.4f}, published {theirs[:, 1].mean():.4f}")
-    if same.any():
-        print(f"  apart where C is the same: mean {apart[same].mean():.5f}, at most {apart[same].max():.5f}")
+        print(
+            f"  published, {name:<15} {loop_seconds:8.2f} s ({cpu_seconds:.2f} s of CPU): "
+            f"{loop_seconds / seconds:.1f} times as long"
+        )
+    published_c, published_auc = np.array([results[assay] for assay in range(len(chosen))]).T
+    same_c = table["c"].to_numpy() == published_c
+    largest_ratio = 10 ** np.abs(np.log10(table["c"] / published_c)).max()
+    print(f"  same C for {same_c.sum()} assays; values of C differ at most by a factor of {largest_ratio:.0f}")
+    print(f"  test AUC, mean: {table['auc'].mean():.4f}, published {published_auc.mean():.4f}")
+    if same_c.any():
+        gaps = np.abs(table["auc"].to_numpy() - published_auc)[same_c]
+        print(f"  difference of AUC where C is the same: mean {gaps.mean():.5f}, at most {gaps.max():.5f}")
     exact = np.array([converged(c, assay, *data) for assay, c in enumerate(table["c"])])
-    apart = np.abs(table["auc"].to_numpy() - exact)
-    print(f"  from scikit-learn's converged solution at the same C: mean {apart.mean():.5f}, at most {apart.max():.5f}")
+    gaps = np.abs(table["auc"].to_numpy() - exact)
+    print(
+        f"  difference of AUC from scikit-learn's converged solution at the same C: mean {gaps.mean():.5f}, at most "
+        f"{gaps.max():.5f}"
+    )
 
 
 if __name__ == "__main__":
@@ -150,5 +155,5 @@ if __name__ == "__main__":
         help="number of assays, spread evenly over the numbers of labels (209 are all)",
     )
     arguments = parser.parse_args()
-    for each in ["compound", "field"] if arguments.level == "both" else [arguments.level]:
-        main(each, arguments.assays)
+    for level in ["compound", "field"] if arguments.level == "both" else [arguments.level]:
+        main(level, arguments.assays)

@@ -72,19 +72,20 @@ def main() -> None:
         "--noise", type=float, nargs="+", default=[0.15, 1.0], help="noise of queries; more noise gives worse ranks"
     )
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.child:
-        print(json.dumps(measure(given.queries, given.candidates, given.size, given.noise[0], given.repeats)))
+    options = parser.parse_args()
+    if options.child:
+        print(json.dumps(measure(options.queries, options.candidates, options.size, options.noise[0], options.repeats)))
         return
-    for noise in given.noise:
-        sizes = ("--queries", given.queries, "--candidates", given.candidates, "--size", given.size)
-        command = [sys.executable, __file__, "--child", *sizes, "--repeats", given.repeats, "--noise", noise]
+    for noise in options.noise:
+        sizes = ("--queries", options.queries, "--candidates", options.candidates, "--size", options.size)
+        command = [sys.executable, __file__, "--child", *sizes, "--repeats", options.repeats, "--noise", noise]
         child = subprocess.run([str(part) for part in command], check=True, stdout=subprocess.PIPE, text=True)
-        found = json.loads(child.stdout)
+        result = json.loads(child.stdout)
         print(
-            f"{given.queries} queries x {given.candidates} candidates x {given.size}, top-1 {found['top-1']:.0%}: "
-            f"match_ranks {found['match_ranks']:.2f} s, matrix product {found['product']:.2f} s, "
-            f"ratio {found['ratio']:.2f}, peak {found['peak']:.2f} GiB"
+            f"{options.queries} queries x {options.candidates} candidates x {options.size}, "
+            f"top-1 {result['top-1']:.0%}: "
+            f"match_ranks {result['match_ranks']:.2f} s, matrix product {result['product']:.2f} s, "
+            f"ratio {result['ratio']:.2f}, peak {result['peak']:.2f} GiB"
         )
 
 

@@ -88,8 +88,11 @@ def make_model(width: int) -> PairModel:
         return PairModel(Architecture(ResNet(width=width), MLP(), field_inputs=CHANNELS, compound_inputs=BITS))
 
 
-def make_data(store: Store, fields: int, crop: int, shown: int) -> PairData:
-    """Pair every field with another compound. An eighth of them validates; ``shown`` of the others are an epoch."""
+def make_data(store: Store, fields: int, crop: int, epoch_size: int) -> PairData:
+    """Pair every field with a different compound.
+
+    An eighth of the pairs validates. An epoch trains on ``epoch_size`` of the other pairs.
+    """
     positions, morgan = np.arange(fields), Morgan(bits=BITS)
     packed = np.random.default_rng(1).integers(0, 256, (fields, BITS // 8), dtype=np.uint8)
     fingerprints = Fingerprints(packed, {"radius": morgan.radius, "bits": BITS, "chirality": morgan.chirality})
@@ -98,7 +101,7 @@ def make_data(store: Store, fields: int, crop: int, shown: int) -> PairData:
     return PairData(
         field=Side(Images(crop), store, "random fields"),
         compound=Side(morgan, compounds.read, compounds.identity),
-        train=np.resize(positions[held_out:], shown),
+        train=np.resize(positions[held_out:], epoch_size),
         validation=positions[:held_out],
         units=positions,
         keys=positions.astype(str),
@@ -221,18 +224,18 @@ def main(arguments: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(prefix="cloome_benchmark_", dir=options.folder) as name:
         folder = Path(name)
         Store(folder).write(options.fields, *options.field_size)
-        figures = measure_fit(folder, options, config)
+        results = measure_fit(folder, options, config)
     if options.plain:
-        figures["plain_images_per_second"] = options.devices * measure_plain(options, config)
-        figures["ratio_to_plain"] = figures["images_per_second"] / figures["plain_images_per_second"]
+        results["plain_images_per_second"] = options.devices * measure_plain(options, config)
+        results["ratio_to_plain"] = results["images_per_second"] / results["plain_images_per_second"]
     settings = {key: str(value) if isinstance(value, Path) else value for key, value in vars(options).items()}
-    report = {"device": device_name(options.accelerator), "torch": torch.__version__, **settings, **figures}
+    report = {"device": device_name(options.accelerator), "torch": torch.__version__, **settings, **results}
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n")
     print(f"\n{'device':<32}{report['device']}, torch {torch.__version__}")
-    for key, value in figures.items():
+    for key, value in results.items():
         print(f"{key:<32}{value:.3f}")
-    if not all(map(math.isfinite, figures.values())):
+    if not all(map(math.isfinite, results.values())):
         raise SystemExit("a result is not finite")
 
 

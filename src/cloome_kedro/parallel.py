@@ -46,7 +46,7 @@ def run_tasks(
     bar
         The progress bar.
     n_jobs
-        Number of processes; -1 is one per core. It is never larger than the number of tasks. With a single one, the
+        Number of processes; -1 is one per core. There are never more processes than tasks. If the number is 1, the
         tasks run in the current process.
     ordered
         Whether results come in the order of the tasks. Otherwise each one comes as soon as it is ready.

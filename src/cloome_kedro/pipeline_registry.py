@@ -227,7 +227,7 @@ def register_pipelines(configuration: Mapping[str, Any] | None = None) -> dict[s
 def _tuned_model(parameters: Mapping[str, Any], default: str) -> str:
     """Name of the model that the chosen search space tunes, or ``default``.
 
-    An unknown space is no error here: the validation of the parameters reports it.
+    An unknown space gives ``default``, because the validation of the parameters reports it.
     """
     tuning = parameters.get("tuning", {})
     return tuning.get("spaces", {}).get(tuning.get("space"), {}).get("tunes", default)
@@ -236,7 +236,8 @@ def _tuned_model(parameters: Mapping[str, Any], default: str) -> str:
 def _base_configuration() -> dict[str, dict[str, Any]]:
     """``globals`` and ``parameters`` of ``conf/base``, without resolving ``${...}``; empty if the files do not exist.
 
-    This is no configuration loader, because a second loader would replace the resolvers of the session's loader.
+    The files are read without a configuration loader, because a second loader would replace the resolvers of the
+    session's loader.
     """
     folder = (find_kedro_project(Path.cwd()) or Path.cwd()) / "conf" / "base"
     files = {key: sorted(folder.glob(f"{key}*.yml")) for key in ("globals", "parameters")}

@@ -14,7 +14,7 @@ warnings.filterwarnings("ignore", message="register_new_resolver")
 
 
 def in_project(path: str) -> str:
-    """Absolute path of a file of the project, whichever of its folders a notebook or command is started in."""
+    """Absolute path of a file of the project. Notebooks and commands can be started in any folder of the project."""
     return str((find_kedro_project(Path.cwd()) or Path.cwd()) / path)
 
 

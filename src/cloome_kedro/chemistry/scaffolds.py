@@ -9,8 +9,8 @@ def murcko_scaffold(mol: Chem.Mol) -> str:
 
     The scaffold consists of the rings and their linkers (Bemis & Murcko 1996). As RDKit defines it, it includes atoms
     that are double-bonded to a ring or linker. For a molecule without rings, the result is the SMILES of the molecule.
-    With one common value for all of these, a scaffold split would put them all into one fold. Stereochemistry is
-    removed, so that stereoisomers have the same scaffold.
+    If all molecules without rings had the same scaffold, a scaffold split would put them all into one fold.
+    Stereochemistry is removed, so that stereoisomers have the same scaffold.
 
     Examples
     --------

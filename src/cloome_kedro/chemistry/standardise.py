@@ -11,7 +11,7 @@ from cloome_kedro.chemistry.scaffolds import murcko_scaffold
 from cloome_kedro.parallel import Bar, run_tasks
 
 CHUNK = 500  # compounds per task
-# number of compounds; with fewer (about 2 ms each), starting processes takes longer than it saves
+# number of compounds, at about 2 ms each; with fewer, starting processes takes longer than the time that they save
 PARALLEL_FROM = 5_000
 
 

@@ -27,7 +27,7 @@ class CaptionedTableDataset(AbstractDataset[CaptionedTable, CaptionedTable]):
         self.metadata = metadata
 
     def save(self, data: CaptionedTable) -> None:
-        # The CSV comes last: if it exists, so does the Markdown.
+        # The CSV is written last, so that it never exists without the Markdown.
         for path, text in (
             (self._filepath.with_suffix(".md"), data.to_markdown()),
             (self._filepath, data.to_csv()),

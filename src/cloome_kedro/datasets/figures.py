@@ -40,7 +40,7 @@ class FigureDataset(AbstractDataset):
         formats = {".webp" if shows_images else ".svg": None, ".png": self._dpi}
         if self._pdf:
             formats = {".pdf": None, **formats}
-        # An earlier run may have written the other of SVG and WebP, which loading would find.
+        # An earlier run may have written the other format, SVG or WebP. Loading would return this outdated file.
         for suffix in set(_MIME) - set(formats):
             self._filepath.with_suffix(suffix).unlink(missing_ok=True)
         for suffix, dpi in formats.items():

@@ -1,8 +1,8 @@
 """Baselines that know where a field was and how many cells it has, but not what the cells look like.
 
-A model of images may use the same information as a baseline that scores well. Fields on one plate have equal scores,
-and so have fields in one well position and fields with one number of cells. Break these ties at random: if they counted
-against the match, the scores would hide what a baseline knows.
+If such a baseline scores well, a model of images may use the same information. A baseline gives the same score to all
+fields that it cannot tell apart, for example to all fields on a plate. Break these ties at random: if they counted
+against the match, the results would hide what the baseline knows.
 """
 
 import logging
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 def confounder_vectors(fields: pd.DataFrame, cell_counts: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Vectors of unit length whose dot products order fields as the confounder does.
+    """Make vectors of unit length whose dot products order fields as a confounder does.
 
     Parameters
     ----------
@@ -31,8 +31,8 @@ def confounder_vectors(fields: pd.DataFrame, cell_counts: pd.DataFrame) -> dict[
         Method -> (N, d) float, in the order of ``fields``. Dot products are
 
         - ``Plate only``: 1 for fields on the same plate, otherwise 0;
-        - ``Well position only``: lower, the further apart the rows and the columns of two wells are;
-        - ``Cell count only``: lower, the more two counts differ.
+        - ``Well position only``: decreasing with the distance between the rows and between the columns of two wells;
+        - ``Cell count only``: decreasing with the difference between two counts.
 
     Raises
     ------
@@ -73,10 +73,10 @@ def confounder_vectors(fields: pd.DataFrame, cell_counts: pd.DataFrame) -> dict[
 
 
 def _unit_circle_vectors(values: np.ndarray) -> np.ndarray:
-    """Make vectors (N, 2 K) whose dot product falls with the differences of K values (N, K), which are not negative.
+    """Make vectors (N, 2 K) from non-negative values (N, K). Dot products decrease with the differences of the values.
 
-    A value becomes an angle, from 0 for 0 to a right angle for the largest of all values. The dot product is the mean
-    of the cosines of the K differences.
+    The value 0 becomes the angle 0, and the largest of all values becomes a right angle. The dot product of two vectors
+    is the mean of the cosines of the K differences of their angles.
     """
     angles = values / max(values.max(initial=0), 1) * np.pi / 2
     return np.hstack([np.cos(angles), np.sin(angles)]) / np.sqrt(values.shape[1])

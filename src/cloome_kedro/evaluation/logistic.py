@@ -3,10 +3,10 @@
 Each minimises ``sum of log losses + |w|^2 / (2 C)`` with an intercept that is not penalised. This is scikit-learn's
 objective divided by C. The solver is Newton's method with three savings:
 
-- The Hessian is kept while the samples keep their shares of its weights, which they often do over decades of C. Only
-  samples with a noticeable weight enter it.
-- A step goes to the minimum over a small subspace: the Newton direction, the last step and the current coefficients.
-  The margins of all three are known, so the search needs no pass over the features.
+- The Hessian weights each sample. It is reused while each sample has nearly the same share of the weights. This is
+  often the case over several decades of C. Samples with a very small weight are left out of it.
+- A step goes to the minimum in a small subspace, which the Newton direction, the last step and the current coefficients
+  span. The margins of all three are known, so the search for the minimum does not read the features again.
 - The next C starts from the minimum over the last two solutions. Solutions move nearly linearly in log C, also where
   classes are separable and norms grow without bound.
 """
@@ -15,17 +15,18 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-#: The Hessian is computed again if the samples' shares have changed more than this: in the first steps, and later.
+#: The Hessian is computed again if the samples' shares of the weights have changed by more than this: in the first
+#: three steps, and later.
 _DRIFT = 0.6, 0.15
 _SAMPLES_PER_FEATURE = 8  # this many samples per feature are enough for a Hessian
 #: Samples with less than this share of the mean weight are left out of the Hessian. If C |H| is below this number, only
 #: the penalty is used.
 _NEGLIGIBLE = 0.02
-_SMALL_GAIN = 1e-3  # a step in a subspace with a smaller gain, relative to the objective, is taken without a check
+_SMALL_GAIN = 1e-3  # a step with a smaller gain, relative to the objective, is taken without a check
 _BLOCK = 128  # columns of the Hessian that are computed at a time
 _MAX_RESIDUAL = 0.9  # a sample with a larger residual has the curvature of this residual
 _STEPS = 25
-#: A solution within 5 tolerances is accepted if a step leaves more than 0.8 of the error: rounding limits it then.
+#: An error of up to 5 tolerances is accepted if the last step left more than 0.8 of the error: rounding is the limit.
 _STALLED = 5, 0.8
 
 _Direction = tuple[Tensor, Tensor]  # change of the coefficients (B, M), and of the margins (B, N)
@@ -135,8 +136,7 @@ class LogisticRegressions:
     def _move(self, directions: list[_Direction], c: Tensor, finished: Tensor | None = None) -> _Direction:
         """Go to the minimum over the span of the directions and the intercept, and return the step.
 
-        Regressions that are ``finished``, (B,) bool, stay. At a minimum, directions are rounding errors and would lead
-        away from it.
+        Regressions that are ``finished``, (B,) bool, do not move. At their minimum, directions are rounding errors.
         """
         span = torch.stack([w for w, _ in directions], 1)
         margins = torch.stack([*(z for _, z in directions), torch.ones_like(self.z)], 1)

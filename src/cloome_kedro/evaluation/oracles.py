@@ -1,4 +1,4 @@
-"""What retrieval could reach at best on a virtual screen, where the truth is known.
+"""Oracles: the best retrieval that is possible on a virtual screen, where the truth is known.
 
 An oracle is a method like a model: it has vectors of fields and of compounds, and their dot products are scores.
 """
@@ -29,8 +29,9 @@ def oracle_vectors(truth: pd.DataFrame, examples: pd.DataFrame) -> dict[str, Ora
           phenotype of a compound. Each axis is in units of its replicate noise, the root mean square of drawn minus
           average phenotype over the wells of the examples. The highest score is the most likely match under Gaussian
           noise.
-        - ``Oracle (mechanism)`` scores 1 for a shared mechanism, otherwise 0. So all compounds of a mechanism tie.
-          Break these ties at random: if they counted against the match, the scores would hide what it knows.
+        - ``Oracle (mechanism)`` scores 1 for a shared mechanism, otherwise 0. Therefore all compounds of a mechanism
+          tie. Break these ties at random: if they counted against the match, the results would hide what the oracle
+          knows.
 
     Raises
     ------
@@ -67,7 +68,7 @@ def oracle_vectors(truth: pd.DataFrame, examples: pd.DataFrame) -> dict[str, Ora
 
 
 def _distance_vectors(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Vectors whose dot product falls with the distance: a.b - |a|^2/2 - |b|^2/2 = -|a - b|^2 / 2."""
+    """Make vectors whose dot products decrease with the distance: a.b - |a|^2/2 - |b|^2/2 = -|a - b|^2 / 2."""
     halves = [np.square(vectors).sum(axis=1, keepdims=True) / 2 for vectors in (a, b)]
     ones = [np.ones_like(half) for half in halves]
     return np.hstack([a, -halves[0], ones[0]]), np.hstack([b, ones[1], -halves[1]])

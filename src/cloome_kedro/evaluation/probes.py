@@ -4,8 +4,8 @@ The protocol is the published one. For each assay, probes are fitted to the trai
 the highest validation AUC is chosen. The probe is fitted again to training and validation fold with this C, and scored
 on the test fold.
 
-:mod:`cloome_kedro.evaluation.logistic` solves the regressions, all C of an assay one after the other. Assays with few
-samples are solved in batches, and each thread of torch solves one batch at a time.
+:mod:`cloome_kedro.evaluation.logistic` solves the regressions. The values of C of an assay are solved one after the
+other. Assays with few samples are solved in batches. Each thread of torch solves one batch at a time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -275,7 +275,7 @@ def _fit_batch(
     each = torch.arange(len(assays), device=device)
     final.start(w[each, :, best], b[each, best])
     if refit and not final.solve(cs[best], _REFIT_TOLERANCE).all():
-        # The start can be far from the solution, where the training fold was separable: follow the whole path then.
+        # If the training fold was separable, the start can be far from the solution. Then solve all C up to the best.
         final = LogisticRegressions(x, y, known)
         for i in range(int(best.max()) + 1):
             final.solve(cs[best.clamp(max=i)], _PATH_TOLERANCE)

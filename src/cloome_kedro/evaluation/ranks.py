@@ -59,9 +59,8 @@ def match_ranks(
     match
         (N,) int: row of ``candidates`` that is the query's match.
     ties
-        Where candidates with the score of the match are ranked: all before it (``pessimistic``), all after it
-        (``optimistic``), half of them before it (``expected``), or a number of them, drawn uniformly, before it
-        (``random``).
+        How many of the candidates with the score of the match are ranked before it: all (``pessimistic``), none
+        (``optimistic``), half of them (``expected``), or a number that is drawn uniformly (``random``).
     seed
         Seed of random ties.
     allowed
@@ -79,7 +78,8 @@ def match_ranks(
 
     Notes
     -----
-    The time is that of a matrix product, in float64 if embeddings have collapsed. Memory does not grow with N x M.
+    The function takes about as long as a matrix product, in float64 if embeddings have collapsed. Its memory does not
+    grow with N x M.
 
     Examples
     --------

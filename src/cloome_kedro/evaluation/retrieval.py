@@ -139,8 +139,8 @@ def rank_method(method: Method, fields: pd.DataFrame, draws: Draws) -> pd.DataFr
     """Rank every match in both directions.
 
     First, one drawn field represents each compound. Matches are ranked in the full pool and in sampled pools. Draw 0
-    also has the pool ``same plate``: the compounds whose drawn field is on the plate of the query. What the fields of a
-    plate have in common gives no advantage there.
+    also has the pool ``same plate``: the compounds whose drawn field is on the plate of the query. In this pool,
+    features that all fields of a plate share give no advantage.
 
     Then the mean over all its fields represents each compound. The full pool is ranked once, and sampled pools are
     ranked in all draws.

@@ -21,7 +21,7 @@ def spread_over_seeds(metrics: pd.DataFrame) -> pd.DataFrame:
         Table ``seeds_metrics``. It has one row per setting, ``draws`` and metric, with the columns
 
         - ``value``: mean over seeds;
-        - ``spread``: standard deviation over seeds, with n - 1; missing for a single seed;
+        - ``spread``: standard deviation over seeds, with n - 1 in the denominator; missing for a single seed;
         - ``lowest`` and ``highest`` value;
         - ``seeds`` (for example ``0, 1, 2``) and their number, ``n_seeds``;
         - ``candidates`` and ``chance``: means over seeds.

@@ -1,7 +1,7 @@
 """Validation metrics that measure tasks on the validation fold: one number each, higher is better.
 
-They are measured after every epoch on the same fields. What does not change between epochs is therefore prepared once.
-They never use the test fold.
+They are measured after every epoch on the same fields. Everything that does not change between epochs is therefore
+prepared once. They never use the test fold.
 """
 
 from collections.abc import Sequence

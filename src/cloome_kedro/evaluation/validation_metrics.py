@@ -7,7 +7,7 @@ other data. To add a metric, add a class and an entry here, or register a class 
 ``VALIDATION_METRICS.register``.
 
 Facts of an entry: ``label`` is the name in reports of a search. ``task`` and ``metric`` name the rows of the tables
-``metrics`` that measure the same on the test fold.
+``metrics`` that hold the same metric for the test fold.
 """
 
 from typing import Any

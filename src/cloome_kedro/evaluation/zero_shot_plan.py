@@ -44,7 +44,7 @@ class Plan:
     group_starts
         (S + 1,) position in ``grouped_rows`` where each group begins. The last one is N.
     replacements
-        Reference S + i: its group, and the row that it is (``field``) or the rows that it leaves out (``mean``).
+        Group and rows of reference S + i. ``field``: the row of the reference. ``mean``: rows that the mean leaves out.
     pools
         First group, last group (exclusive), and replacements of each pool. Replacements map a group to the reference
         that replaces its usual one, or to -1 if the class is not in the pool.
@@ -192,7 +192,7 @@ class _ReferenceAssigner:
         by_mean = self.plan.shown_by == "mean"
         keys = [key * len(self.first_groups) + self.region for key in keys]
         if not keys:
-            # No field is its own reference. With other keys this follows from them. The code -1 excludes nothing.
+            # A query must not be its own reference. Any other key already implies this. The code -1 excludes nothing.
             only_itself = np.full(len(self.region), -1, np.int64)
             rows = queries if by_mean else self.first_rows
             only_itself[rows] = rows
@@ -254,12 +254,12 @@ def _seeded_places(field_ids: pd.Series, seed: int, draw: int) -> np.ndarray:
 
 
 def _codes(fields: pd.DataFrame, columns: list[str]) -> np.ndarray:
-    """Numbers that are equal for fields with equal values of the columns: (N,) int64."""
+    """Number the fields so that fields with equal values of the columns have equal numbers: (N,) int64."""
     return fields.groupby(columns, sort=True).ngroup().to_numpy(np.int64)
 
 
 def _rows_by_value(key: np.ndarray, rows: np.ndarray) -> defaultdict[int, list[int]]:
-    """Map each value of the key (N,) to those of the given rows that have it."""
+    """Map each value of the key (N,) to the rows, among the given rows, that have this value."""
     by_value: defaultdict[int, list[int]] = defaultdict(list)
     for value, row in zip(key[rows].tolist(), rows.tolist(), strict=True):
         by_value[value].append(row)

@@ -198,7 +198,7 @@ def evaluate_ranks(
             against = "pool full" if same_plate else "excluded none"
             differences.append(compare_ranks(table, ranks[baseline], against, summary))
     if model is not None:
-        # Either of the two methods may know too few fields for a protocol.
+        # A protocol is missing if one of the two methods knows too few fields.
         shared = [protocol for protocol in ranks if protocol.pool == "full" and protocol in model.ranks]
         strictest = {
             protocol.shown_by: protocol for protocol in sorted(shared, key=lambda protocol: len(protocol.excluded))

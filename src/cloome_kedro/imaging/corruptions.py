@@ -42,9 +42,10 @@ class Corruption:
     change : callable
         ``(image, **settings) -> image``. Both images are uint8 (C, H, W) on the same device.
     fills : bool
-        Whether the function can leave pixels without image content. Such pixels are black.
+        Whether the function can leave pixels without image content. These pixels are black.
     augments : tuple of str
-        Settings of the view ``images`` with which training shows such images (augmentations).
+        Settings of the view ``images`` that are augmentations of the same kind. If one is set, training shows images
+        that are changed like this.
     """
 
     name: str
@@ -55,19 +56,19 @@ class Corruption:
 
     @property
     def source(self) -> str:
-        """Source code of ``change``, from which the digest tells that results are outdated."""
+        """Source code of ``change``. The digest contains it, so an edit makes earlier results outdated."""
         try:
             return inspect.getsource(self.change)
         except OSError:  # a function typed at a prompt has no source file
             return self.change.__code__.co_code.hex()
 
     def is_augmentation(self, view: dict[str, Any]) -> bool:
-        """Whether a model with this view saw such images in training.
+        """Tell whether a model with this view saw such images in training.
 
         Parameters
         ----------
         view
-            The view's settings, as the checkpoint describes them.
+            Settings of the view, as the checkpoint describes them.
         """
         return any(view.get(key) for key in self.augments)
 
@@ -105,7 +106,10 @@ def find_corruptions(names: Sequence[str]) -> list[Corruption]:
 
 
 def field_seed(seed: int, name: str, field_id: str) -> int:
-    """Seed of one field for the corruption with this name, 63 bits. It does not depend on other fields."""
+    """Compute the seed of one field for the corruption with this name, a number of 63 bits.
+
+    It does not depend on other fields.
+    """
     entropy = hashlib.sha256(f"{name}\n{field_id}".encode()).digest()
     sequence = np.random.SeedSequence([seed, int.from_bytes(entropy, "big")])
     return int(sequence.generate_state(1, np.uint64)[0] >> 1)
@@ -137,13 +141,13 @@ def draw_table(corruption: Corruption, field_ids: Sequence[str], seed: int) -> p
     corruption
         The corruption.
     field_ids
-        Fields, one row each.
+        The fields.
     seed
-        Seed of the run, from which each field's seed is made.
+        Seed of the run. The seed of each field is computed from it.
 
     Returns
     -------
-    field_id, corruption (its name), seed (of the field), settings (JSON)
+    One row per field: ``field_id``, ``corruption`` (its name), ``seed`` (of the field), ``settings`` (JSON).
     """
     seeds = [field_seed(seed, corruption.name, field_id) for field_id in field_ids]
     settings = [json.dumps(draw_settings(corruption, seed_of_field)) for seed_of_field in seeds]
@@ -157,7 +161,7 @@ def corrupt(
     stage: Stage = "field",
     view: Callable[[torch.Tensor], torch.Tensor] = lambda images: images,
 ) -> tuple[torch.Tensor, np.ndarray]:
-    """Corrupt stored fields, and crop them as an encoder sees them.
+    """Corrupt stored fields, and crop them as an encoder would.
 
     Parameters
     ----------
@@ -170,7 +174,7 @@ def corrupt(
     stage
         ``field``: the whole field is corrupted, then cropped. ``crop``: the field is cropped, then corrupted.
     view
-        Crops uint8 images as the encoder does.
+        Function that crops uint8 images as the encoder does.
 
     Returns
     -------
@@ -207,47 +211,50 @@ def _flips(generator: np.random.Generator) -> dict[str, Any]:
     return {"flip_horizontal": bool(generator.random() < 0.5), "flip_vertical": bool(generator.random() < 0.5)}
 
 
-def _within(degrees: float) -> Draw:
+def _angle_within(degrees: float) -> Draw:
     return lambda generator: {"angle": generator.uniform(-degrees, degrees)}
 
 
-def _flips_within(degrees: float) -> Draw:
-    return lambda generator: _flips(generator) | _within(degrees)(generator)
+def _flips_and_angle_within(degrees: float) -> Draw:
+    return lambda generator: _flips(generator) | _angle_within(degrees)(generator)
 
 
 @corruption(draw=_flips, augments=["flips"])
 def random_flip(image: torch.Tensor, flip_horizontal: bool, flip_vertical: bool) -> torch.Tensor:
-    """Mirror left to right, and top to bottom, each with probability 1/2."""
+    """Mirror left to right with probability 1/2, and independently top to bottom with probability 1/2."""
     if flip_horizontal:
         image = functional.horizontal_flip(image)
     return functional.vertical_flip(image) if flip_vertical else image
 
 
-@corruption(draw=_within(10), fills=True, augments=["rotation"])
+@corruption(draw=_angle_within(10), fills=True, augments=["rotation"])
 def small_rotation(image: torch.Tensor, angle: float) -> torch.Tensor:
-    """Turn about the centre by up to 10 degrees, counter-clockwise where positive.
+    """Rotate about the centre by an angle of at most 10 degrees. Positive angles are counter-clockwise.
 
-    As published, pixels are the nearest ones (torchvision's default) and corners are filled with black.
+    As published, interpolation is by nearest neighbour, the default of torchvision, and empty corners are black.
     """
     return functional.rotate(image, angle, fill=[0.0])
 
 
-@corruption(draw=_flips_within(10), fills=True, augments=["flips", "rotation"])
+@corruption(draw=_flips_and_angle_within(10), fills=True, augments=["flips", "rotation"])
 def random_flip_small_rotation(
     image: torch.Tensor, flip_horizontal: bool, flip_vertical: bool, angle: float
 ) -> torch.Tensor:
-    """Mirror as `random_flip`, then turn as `small_rotation`."""
+    """Mirror as in `random_flip`, then rotate as in `small_rotation`."""
     return small_rotation(random_flip(image, flip_horizontal, flip_vertical), angle)
 
 
-@corruption(draw=_within(180), fills=True, augments=["rotation"])
+@corruption(draw=_angle_within(180), fills=True, augments=["rotation"])
 def large_rotation(image: torch.Tensor, angle: float) -> torch.Tensor:
-    """Turn as `small_rotation`, by any angle."""
+    """Rotate as in `small_rotation`, but by any angle."""
     return small_rotation(image, angle)
 
 
 @corruption(draw=lambda generator: {"sigma": generator.uniform(0.5, 2)})
 def gaussian_blur(image: torch.Tensor, sigma: float) -> torch.Tensor:
-    """Blur by a Gaussian of 0.5 to 2 pixels, as a field slightly out of focus; it is not in the publication."""
-    # 6 pixels on each side: three times the largest sigma
+    """Blur with a Gaussian whose standard deviation is 0.5 to 2 pixels, as if the field were slightly out of focus.
+
+    The publication does not have this corruption.
+    """
+    # The kernel reaches 6 pixels to each side, which is three times the largest standard deviation.
     return functional.gaussian_blur(image, [13, 13], [sigma, sigma])

@@ -90,7 +90,7 @@ class ProbingParameters(Parameters):
     )
 
 
-def _different(protocols: list[list[Excluded]]) -> list[list[Excluded]]:
+def _without_repetitions(protocols: list[list[Excluded]]) -> list[list[Excluded]]:
     """Remove repeated protocols. The order of the keys of a protocol does not matter."""
     in_order = (tuple(key for key in get_args(Excluded) if key in keys) for keys in protocols)
     return [list(keys) for keys in dict.fromkeys(in_order)]
@@ -105,7 +105,7 @@ class ZeroShotParameters(Parameters):
         min_length=1,
         description="the reference of a class: one of its fields, or the mean over its fields",
     )
-    exclude: Annotated[list[list[Excluded]], AfterValidator(_different)] = Field(
+    exclude: Annotated[list[list[Excluded]], AfterValidator(_without_repetitions)] = Field(
         default=[[], ["well"], ["plate"], ["compound"], ["plate", "compound"]],
         min_length=1,
         description="one protocol per list: what a reference may not share with its query; `compound` is only for "
@@ -127,12 +127,14 @@ class CorruptionParameters(Parameters):
     names: list[str] = Field(min_length=1, description="registered corruptions; retrieval is done for each of them")
     stage: Literal["field", "crop"] = Field(
         default="field",
-        description="what is corrupted: the whole stored field, which is cropped afterwards; or the crop",
+        description="field: the whole stored field is corrupted, then cropped; crop: the crop is corrupted",
     )
-    corrupt: Literal["all", "queries"] = Field(default="all", description="corrupt queries and references, or queries")
+    corrupt: Literal["all", "queries"] = Field(
+        default="all", description="what is corrupted: queries and references, or only queries"
+    )
     chosen: str = Field(
         default="random_flip_small_rotation",
-        description="the corruption, one of `names`, of zero-shot classification and probing",
+        description="corruption that is used in zero-shot classification and probing, one of `names`",
     )
 
     @model_validator(mode="after")

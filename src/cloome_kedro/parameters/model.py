@@ -90,7 +90,7 @@ class ImportParameters(Parameters):
     """Import of a published checkpoint (pipeline ``import_checkpoint``)."""
 
     variant: str = Field(
-        description="variant that it is saved as; `default` is refused, because it is for trained models"
+        description="variant as which the checkpoint is saved; `default` is refused, because it is for trained models"
     )
 
 

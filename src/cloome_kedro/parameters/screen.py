@@ -32,7 +32,7 @@ class IngestionParameters(Parameters):
         names = [source.name for source in self.sources]
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(
-                f"ingestion.sources: the name {', '.join(repeated)} occurs twice. Each source needs another"
+                f"ingestion.sources: the name {', '.join(repeated)} occurs twice. Give each source a different name"
             )
         return self
 

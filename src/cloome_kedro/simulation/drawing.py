@@ -1,7 +1,7 @@
-"""Drawing on a square canvas in micrometres: the grid, tileable noise, spots, threads and ellipses.
+"""Drawing on a square canvas in micrometres: pixel grid, noise, spots, threads and ellipses.
 
-A canvas shows :data:`FIELD_UM` micrometres of the well whatever its size in pixels (96 px = a 20x objective with
-0.65 um pixels, binned twice). All images are float32 of shape (size, size).
+A canvas of any size in pixels shows a square of the well with sides of :data:`FIELD_UM`. With 96 pixels per side, a
+pixel has the size of 2 x 2 binned pixels of 0.65 um, as with a 20x objective. All images are float32 (size, size).
 """
 
 from dataclasses import dataclass
@@ -10,13 +10,22 @@ from functools import lru_cache
 import numpy as np
 from scipy import ndimage
 
+#: side of a field in um
 FIELD_UM = 124.8
-_NOISE_SEED = 20170  # the bank is part of the drawing, not of an experiment: one for all screens
+_NOISE_SEED = 20170  # the noise bank is the same for all screens, so its seed is not that of a screen
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """A square of ``size`` pixels and its pixel centres ``x``, ``y`` in um, float32 (size, size)."""
+    """A square pixel grid. :func:`canvas` makes it.
+
+    Attributes
+    ----------
+    size
+        Side in pixels.
+    x, y
+        Coordinates of the pixel centres in um, float32 (size, size). ``y`` increases from the first row to the last.
+    """
 
     size: int
     x: np.ndarray
@@ -24,23 +33,51 @@ class Canvas:
 
     @property
     def pixel(self) -> float:
-        """Side of a pixel in um."""
+        """Side of a pixel in um.
+
+        >>> round(canvas(96).pixel, 2)
+        1.3
+        """
         return FIELD_UM / self.size
 
     def blur(self, image: np.ndarray, sigma: float) -> np.ndarray:
-        """Gaussian blur of the last two axes, ``sigma`` in um."""
+        """Blur the last two axes of an array (..., size, size) with a Gaussian, with ``sigma`` in um."""
         pixels = sigma / self.pixel
         return ndimage.gaussian_filter(image, (0,) * (image.ndim - 2) + (pixels, pixels), truncate=3, mode="nearest")
 
     def noise(self, wavelength: float, rng: np.random.Generator) -> np.ndarray:
-        """A random window of tileable noise of zero mean and unit variance whose bumps are ``wavelength`` um apart."""
+        """Draw a window of smooth noise, float32 (size, size).
+
+        On average over all windows, the mean is 0 and the variance is 1.
+
+        Parameters
+        ----------
+        wavelength
+            Typical distance between two maxima in um.
+        rng
+            Generator that chooses the window.
+        """
         bank = _noise_bank(self.size, wavelength)
         top, left = rng.integers(0, len(bank) - self.size, 2)
         window = bank[top : top + self.size, left : left + self.size]
         return window.T if rng.random() < 0.5 else window
 
     def spots(self, x, y, sigma, amplitude) -> np.ndarray:
-        """Sum of round Gaussian spots; all arguments are arrays of one length, lengths in um, amplitude = peak."""
+        """Draw round Gaussian spots and add them up.
+
+        Parameters
+        ----------
+        x, y
+            (n,) centres in um.
+        sigma
+            (n,) standard deviations in um. Values below 0.4 pixels are raised to 0.4 pixels.
+        amplitude
+            (n,) values at the centres.
+
+        Returns
+        -------
+        float32 (size, size).
+        """
         if len(x) == 0:
             return np.zeros((self.size, self.size), np.float32)
         sigma = np.maximum(sigma / self.pixel, 0.4)
@@ -48,17 +85,30 @@ class Canvas:
         offsets = np.arange(-reach, reach + 1)
         column, row = x / self.pixel - 0.5, y / self.pixel - 0.5
         columns, rows = (np.round(centre).astype(np.intp)[:, None] + offsets for centre in (column, row))
-        across = np.exp(-(((columns - column[:, None]) / sigma[:, None]) ** 2) / 2)
-        along = np.exp(-(((rows - row[:, None]) / sigma[:, None]) ** 2) / 2) * np.asarray(amplitude)[:, None]
-        across[(columns < 0) | (columns >= self.size)] = 0
-        along[(rows < 0) | (rows >= self.size)] = 0
+        across_columns = np.exp(-(((columns - column[:, None]) / sigma[:, None]) ** 2) / 2)
+        across_rows = np.exp(-(((rows - row[:, None]) / sigma[:, None]) ** 2) / 2) * np.asarray(amplitude)[:, None]
+        across_columns[(columns < 0) | (columns >= self.size)] = 0
+        across_rows[(rows < 0) | (rows >= self.size)] = 0
         index = (np.clip(rows, 0, self.size - 1) * self.size)[:, :, None] + np.clip(columns, 0, self.size - 1)[:, None]
-        return self._add(index, along[:, :, None] * across[:, None])
+        return self._add(index, across_rows[:, :, None] * across_columns[:, None])
 
     def threads(self, x, y, amplitude) -> np.ndarray:
-        """Points (any shape, um) set with bilinear weights; a thread is a row of points closer than a pixel.
+        """Draw points, each shared by bilinear weights among the four nearest pixels.
 
-        ``amplitude`` (same shape) is light per um^2 and point, so that the result does not depend on the canvas' size.
+        A thread is a series of points whose distances are below one pixel. Points outside the outermost pixel centres
+        are left out.
+
+        Parameters
+        ----------
+        x, y
+            Coordinates in um, arrays of one shape.
+        amplitude
+            Integral of the light of each point over the area in um^2, an array of the same shape. Therefore the light
+            does not depend on the size of the canvas.
+
+        Returns
+        -------
+        float32 (size, size).
         """
         column, row = (np.ravel(c) / self.pixel - 0.5 for c in (x, y))
         inside = (column >= 0) & (column < self.size - 1) & (row >= 0) & (row < self.size - 1)
@@ -76,13 +126,14 @@ class Canvas:
         return self._add(np.concatenate(indices), np.concatenate(weights))
 
     def _add(self, index: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Sum the values of each pixel: float32 (size, size). ``index`` counts pixels row by row."""
         total = np.bincount(index.ravel(), values.ravel(), self.size**2)
         return total.astype(np.float32).reshape(self.size, self.size)
 
 
 @lru_cache(maxsize=8)
 def canvas(size: int) -> Canvas:
-    """The canvas of ``size`` x ``size`` pixels."""
+    """Make the canvas with ``size`` x ``size`` pixels."""
     centres = ((np.arange(size) + 0.5) * FIELD_UM / size).astype(np.float32)
     x, y = np.meshgrid(centres, centres)
     return Canvas(size, x, y)
@@ -90,7 +141,10 @@ def canvas(size: int) -> Canvas:
 
 @lru_cache(maxsize=32)
 def _noise_bank(size: int, wavelength: float) -> np.ndarray:
-    """Three by three fields of band-limited periodic noise: an annulus of wavelengths in Fourier space."""
+    """Make periodic noise with wavelengths near the given one, with three times the side of a field.
+
+    White noise is filtered by a ring in Fourier space.
+    """
     n = 3 * size
     rng = np.random.default_rng([_NOISE_SEED, size, round(1000 * wavelength)])
     frequency = np.hypot(np.fft.fftfreq(n)[:, None], np.fft.rfftfreq(n)[None]) * size / FIELD_UM  # cycles per um
@@ -102,9 +156,31 @@ def _noise_bank(size: int, wavelength: float) -> np.ndarray:
 
 
 def ellipse_distances(x, y, centre_x, centre_y, angle, long, short) -> np.ndarray:
-    """Squared distance of every pixel to every ellipse's centre, 1 on its outline: float32 (ellipses, pixels).
+    """Squared distance of every pixel from the centre of every ellipse, in units of the ellipse.
 
-    A quadratic form in the pixel's coordinates, so that one matrix product serves all ellipses and pixels.
+    It is 0 at the centre and 1 on the outline. The distance is a quadratic form of the coordinates. A single matrix
+    product therefore gives the distances for all ellipses and pixels.
+
+    Parameters
+    ----------
+    x, y
+        Coordinates of the pixels, float32 arrays of one shape.
+    centre_x, centre_y
+        (n,) centres of the ellipses.
+    angle
+        (n,) angle in radians from the x axis to the axis ``long``.
+    long, short
+        (n,) half axes.
+
+    Returns
+    -------
+    float32 (n, pixels). Pixels are in the flattened order of ``x``.
+
+    Examples
+    --------
+    >>> x, y = np.array([0.0, 2.0, 0.0], np.float32), np.array([0.0, 0.0, 2.0], np.float32)
+    >>> ellipse_distances(x, y, *(np.array([value]) for value in (0.0, 0.0, 0.0, 2.0, 1.0)))
+    array([[0., 1., 4.]], dtype=float32)
     """
     cos, sin = np.cos(angle), np.sin(angle)
     xx = (cos / long) ** 2 + (sin / short) ** 2
@@ -127,9 +203,29 @@ def ellipse_distances(x, y, centre_x, centre_y, angle, long, short) -> np.ndarra
 
 
 def nearest_two(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Owner of each pixel, its squared distance and the runner-up's, from (objects, pixels); overwrites its input."""
+    """Find the nearest object of each pixel, and the two smallest distances.
+
+    Parameters
+    ----------
+    distances
+        (objects, pixels) float. The function overwrites this array.
+
+    Returns
+    -------
+    owner
+        (pixels,) int: row of the nearest object.
+    nearest
+        (pixels,) distance of the nearest object.
+    second
+        (pixels,) distance of the second nearest object; infinite if there is only one object.
+
+    Examples
+    --------
+    >>> nearest_two(np.array([[1.0, 5.0], [3.0, 2.0], [4.0, 9.0]]))
+    (array([0, 1]), array([1., 2.]), array([3., 5.]))
+    """
     owner = distances.argmin(axis=0)
-    everywhere = np.arange(distances.shape[1])
-    nearest = distances[owner, everywhere]
-    distances[owner, everywhere] = np.inf
+    pixels = np.arange(distances.shape[1])
+    nearest = distances[owner, pixels]
+    distances[owner, pixels] = np.inf
     return owner, nearest, distances.min(axis=0)

@@ -1,4 +1,4 @@
-"""Rendering of fields and of whole plates, as a microscope delivers them: TIFF files and a LoadData table."""
+"""Rendering of single fields, and of whole plates as TIFF files with a LoadData table, as a microscope writes them."""
 
 import hashlib
 import os
@@ -16,7 +16,8 @@ from cloome_kedro.simulation.phenotype import AXES
 from cloome_kedro.simulation.stains import CHANNELS
 
 _TABLE, _DIGEST = "load_data.csv", "inputs.sha256"
-#: the drawing code as imported: whoever edits it during a run must not get old plates under the new digest
+# Source code of the modules that draw. It is read at import: if the files are edited during a run, plates of the old
+# code must not get the digest of the new code.
 _CODE = b"".join(
     Path(file).read_bytes()
     for file in (phenotype.__file__, drawing.__file__, cells.__file__, stains.__file__, microscope.__file__, __file__)
@@ -24,7 +25,11 @@ _CODE = b"".join(
 
 
 def generator(seed: int, *names: object) -> np.random.Generator:
-    """A generator that depends on ``seed`` and the names alone, whatever the machine, process or order of calls."""
+    """Make a random generator that depends only on the seed and the names, not on the process or the order of calls.
+
+    >>> generator(0, "P1", "A01", 1).integers(100) == generator(0, "P1", "A01", 1).integers(100)
+    np.True_
+    """
     digest = hashlib.sha256("\0".join(map(str, names)).encode()).digest()
     return np.random.default_rng(np.random.SeedSequence([seed, *np.frombuffer(digest[:16], "<u4").tolist()]))
 
@@ -38,59 +43,81 @@ def render_fields(
     sites: Sequence[int] | None = None,
     plate_effect_strength: float = 1.0,
 ) -> np.ndarray:
-    """Render one field a phenotype.
+    """Render one field per phenotype.
+
+    The draws of a field depend only on the seed, its plate, its well and its site. Therefore a field that is rendered
+    alone is the same as in a batch.
 
     Parameters
     ----------
-    phenotypes : float (N, len(AXES)), see :mod:`cloome_kedro.simulation.phenotype`
-    size : side of a field in pixels; a field is 125 um wide whatever its size
-    seed, plate, wells, sites : what a field's randomness depends on, so that any field can be rendered alone;
-        by default every field is another site of one well far from the plate's edge
-    plate_effect_strength : 0 leaves photon and camera noise only
+    phenotypes
+        (N, len(AXES)) float, see :mod:`cloome_kedro.simulation.phenotype`.
+    size
+        Side of a field in pixels. It does not change the region that is shown, which is 125 um wide.
+    seed
+        Seed of all draws.
+    plate
+        Name of the plate.
+    wells, sites
+        Well and site of each field. By default, the fields are different sites of one well far from the edge of the
+        plate.
+    plate_effect_strength
+        Factor on plate effects. With 0, there is only noise of photons and camera.
 
     Returns
     -------
-    uint16 (N, 5, size, size), 0 to 4095, channels as in ``stains.CHANNELS``
+    uint16 (N, 5, size, size), from 0 to 4095. Channels are in the order of ``stains.CHANNELS``.
+
+    Raises
+    ------
+    ValueError
+        If phenotypes have another shape or are not finite.
     """
     phenotypes = np.atleast_2d(np.asarray(phenotypes, float))
     if phenotypes.shape[1] != len(AXES) or not np.isfinite(phenotypes).all():
         raise ValueError(f"phenotypes must be finite and of shape (N, {len(AXES)}), not {phenotypes.shape}")
-    n = len(phenotypes)
-    wells = ["H12"] * n if wells is None else wells
-    sites = range(1, n + 1) if sites is None else sites
-    effects = microscope.Plate.draw(plate_effect_strength, generator(seed, plate))
-    sheet = drawing.canvas(size)
-    images = np.empty((n, len(CHANNELS), size, size), np.uint16)
+    n_fields = len(phenotypes)
+    wells = ["H12"] * n_fields if wells is None else wells
+    sites = range(1, n_fields + 1) if sites is None else sites
+    plate_effects = microscope.Plate.draw(plate_effect_strength, generator(seed, plate))
+    canvas = drawing.canvas(size)
+    images = np.empty((n_fields, len(CHANNELS), size, size), np.uint16)
     for i, (vector, well, site) in enumerate(zip(phenotypes, wells, sites, strict=True)):
         rng = generator(seed, plate, well, site)
-        light = stains.stain(vector, effects.crowding(well), sheet, rng)
-        images[i] = microscope.photograph(light, effects, well, sheet, rng)
+        light = stains.stain(vector, plate_effects.crowding(well), canvas, rng)
+        images[i] = microscope.photograph(light, plate_effects, well, canvas, rng)
     return images
 
 
 def write_plate(folder: Path, plate: str, wells: pd.DataFrame, config: ScreenConfig) -> int:
-    """Render one plate into the folder of a screen, unless it is there already.
+    """Render one plate into the folder of a screen, unless it exists already.
 
-    Writes ``images/<plate>/<plate>_<well>_s<site>_<channel>.tiff`` (uint16, deflate) and
-    ``load_data_csv/<plate>/load_data.csv``. Both folders appear under their names when complete, the table last:
-    without it there is no plate. The plate is left alone where the digest beside the table shows that it was made from
-    the same inputs and code.
+    The files are ``images/<plate>/<plate>_<well>_s<site>_<channel>.tiff`` (uint16, deflate) and
+    ``load_data_csv/<plate>/load_data.csv``. Each folder gets its final name when it is complete. The folder of the
+    table comes last, so a plate that has a table is complete. A plate is kept if the digest beside its table shows that
+    it was made by the same code from the same inputs, and if no image is missing.
 
     Parameters
     ----------
-    folder : the screen's folder
-    wells : one row a well: ``well`` and ``realised_<axis>`` for every axis
+    folder
+        Folder of the screen.
+    plate
+        Name of the plate.
+    wells
+        One row per well: ``well``, and ``realised_<axis>`` for every axis.
+    config
+        Settings of the screen.
 
     Returns
     -------
-    The number of fields.
+    Number of fields of the plate.
     """
-    wells = _drawn(wells)
+    wells = _rendered_columns(wells)
     images, table = folder / "images" / plate, folder / "load_data_csv" / plate
     fields = len(wells) * config.sites
     digest = _digest(plate, wells, config)
-    marker = table / _DIGEST
-    is_current = marker.is_file() and marker.read_text() == digest and (table / _TABLE).is_file()
+    digest_file = table / _DIGEST
+    is_current = digest_file.is_file() and digest_file.read_text() == digest and (table / _TABLE).is_file()
     if is_current and _count(images) == fields * len(CHANNELS):
         return fields
 
@@ -105,34 +132,41 @@ def write_plate(folder: Path, plate: str, wells: pd.DataFrame, config: ScreenCon
 
 
 def drop_stale_plates(folder: Path, plates: Mapping[str, pd.DataFrame], config: ScreenConfig) -> None:
-    """Remove what :func:`write_plate` made for another design, and the drafts of a killed run.
+    """Remove plates that :func:`write_plate` rendered for another design, and incomplete folders of a killed run.
 
-    Otherwise a run killed half-way would leave images of the old design, which ingestion would join to the new
-    design's compounds. Plates without a digest were not rendered here and stay.
+    Otherwise, ingestion could join images of the old design to compounds of the new one. Plates without a digest were
+    not rendered by this module and are kept.
 
     Parameters
     ----------
-    plates : plate -> the wells that :func:`write_plate` gets
+    folder
+        Folder of the screen.
+    plates
+        Plate -> its wells, as in :func:`write_plate`.
+    config
+        Settings of the screen.
     """
     for draft in folder.glob("images/.*.part"):
         shutil.rmtree(draft)
-    for marker in sorted(folder.glob(f"load_data_csv/*/{_DIGEST}")):
-        plate = marker.parent.name
-        if plate not in plates or marker.read_text() != _digest(plate, _drawn(plates[plate]), config):
-            shutil.rmtree(marker.parent)
+    for digest_file in sorted(folder.glob(f"load_data_csv/*/{_DIGEST}")):
+        plate = digest_file.parent.name
+        if plate not in plates or digest_file.read_text() != _digest(plate, _rendered_columns(plates[plate]), config):
+            shutil.rmtree(digest_file.parent)
             shutil.rmtree(folder / "images" / plate, ignore_errors=True)
 
 
-def _drawn(wells: pd.DataFrame) -> pd.DataFrame:
-    """What a plate's images depend on: its wells in their order, and what was drawn in them."""
+def _rendered_columns(wells: pd.DataFrame) -> pd.DataFrame:
+    """Select the columns that the images of a plate depend on, with the wells in sorted order."""
     return wells[["well", *(f"realised_{axis}" for axis in AXES)]].sort_values("well")
 
 
 def _count(folder: Path) -> int:
+    """Number of files in a folder; 0 if there is no folder."""
     return len(os.listdir(folder)) if folder.is_dir() else 0
 
 
 def _write_images(draft: Path, plate: str, wells: pd.DataFrame, config: ScreenConfig) -> list[dict]:
+    """Render all fields of a plate, write their images into the folder ``draft``, and return the rows of LoadData."""
     import tifffile
 
     rows = []
@@ -165,7 +199,7 @@ def _write_images(draft: Path, plate: str, wells: pd.DataFrame, config: ScreenCo
 
 
 def _digest(plate: str, wells: pd.DataFrame, config: ScreenConfig) -> str:
-    """Fingerprint of all that a plate's files depend on, the drawing code included."""
+    """Digest of everything that the files of a plate depend on, including the code that draws."""
     settings = (plate, config.seed, config.sites, config.field_size, config.plate_effect_strength)
     digest = hashlib.sha256(repr(settings).encode())
     digest.update("\0".join(wells["well"]).encode())

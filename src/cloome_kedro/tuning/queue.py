@@ -52,13 +52,13 @@ class _Lock:
             except DuplicatedStudyError:
                 pass
             try:
-                held = self._storage.get_study_id_from_name(self._name)
-                state = (held, self._storage.get_study_user_attrs(held))
+                lock_id = self._storage.get_study_id_from_name(self._name)
+                state = (lock_id, self._storage.get_study_user_attrs(lock_id))
                 if state != last_state:
                     last_state, unchanged_since = state, time.monotonic()
                 elif time.monotonic() - unchanged_since > self._patience:  # the process that held it was killed
                     logger.warning("taking over the lock %s of a killed process", self._name)
-                    self._storage.delete_study(held)
+                    self._storage.delete_study(lock_id)
                     continue
             except KeyError:  # it was released in the meantime
                 continue
@@ -115,8 +115,8 @@ def fill(
     """Enqueue missing trials: the ``first`` points, then the points of the grid or trials that the sampler will draw.
 
     A point is not enqueued again if the study has a trial of it. So this function may be called repeatedly, also by
-    several processes at the same time. A study without a grid then has ``config.trials`` trials, or as many as there
-    are ``first`` points if these are more. Copies of killed trials do not count.
+    several processes at the same time. A study without a grid then has ``config.trials`` trials. If there are more
+    ``first`` points than that, it has one trial per point. Copies of killed trials do not count.
 
     Parameters
     ----------

@@ -47,7 +47,10 @@ class SeededSampler(BaseSampler):
 
 
 def make_sampler(config: SearchConfig) -> BaseSampler:
-    """Make the sampler of a search. With a grid it draws only trials that an earlier search left to its sampler."""
+    """Make the sampler of a search.
+
+    The points of a grid are given. The sampler then draws only for trials that an earlier search without a grid left.
+    """
     if config.sampler == "tpe":
         # constant_liar: running trials count as bad, so that workers try different points
         return SeededSampler(

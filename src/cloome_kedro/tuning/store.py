@@ -18,7 +18,7 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, Prog
 
 from cloome_kedro.tuning.space import Point
 
-#: how often a trial is repeated if its process was killed
+#: largest number of times that a trial is repeated, if its process is killed
 RETRIES = 2
 _LOCK_SECONDS = 60  # time that a process waits for others that write to the SQLite file
 _ATTEMPTS = 5  # to create the tables of the database

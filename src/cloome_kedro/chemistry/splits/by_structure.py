@@ -2,7 +2,7 @@
 
 Similar compounds form *groups*, and a group is never divided. If the training and the test fold contained nearly
 identical structures, the test would be too easy. Stereoisomers, which have the same first InChIKey block, are always in
-one group. In a scaffold split, so are compounds with the same Bemis-Murcko scaffold.
+one group. In a scaffold split, compounds with the same Bemis-Murcko scaffold are also in one group.
 """
 
 from collections.abc import Mapping
