@@ -31,11 +31,12 @@ def run(code):
 
 @pytest.fixture(autouse=True)
 def handlers():
-    """Handlers are those of before at the end of each test."""
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.getsignal(number) for number in numbers]
+    """Handlers are those of before at the end of each test. A process in the background starts with SIGINT ignored."""
+    given = signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = signal.getsignal(signal.SIGTERM)
     yield
-    assert [signal.getsignal(number) for number in numbers] == before
+    assert signal.signal(signal.SIGINT, given) == signal.default_int_handler
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def send(number):
