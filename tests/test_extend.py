@@ -2,6 +2,7 @@
 
 import re
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import yaml
 
 from cloome_kedro.registry import load_modules
 from project import Project
+from registries import restored
 
 PAGE = Path(__file__).parents[1] / "docs" / "how-to" / "extend.md"
 SECTIONS = re.split(r"^## ", PAGE.read_text(), flags=re.MULTILINE)[1:]
@@ -43,13 +45,12 @@ def extensions(tmp_path_factory):
     from cloome_kedro.learning.objectives import OBJECTIVES
     from cloome_kedro.learning.views import VIEWS
 
-    registries = [SPLITS, RANK_METRICS, VALIDATION_METRICS, CORRUPTIONS, LAYOUTS, ENCODERS, OBJECTIVES, VIEWS]
-    before = [(dict(r._targets), dict(r._modules), dict(r._facts)) for r in registries]
-    load_modules([MODULE])
-    yield sys.modules.pop(MODULE)
-    sys.path.remove(str(folder))
-    for registry, parts in zip(registries, before, strict=True):
-        registry._targets, registry._modules, registry._facts = parts
+    with ExitStack() as stack:
+        for registry in (SPLITS, RANK_METRICS, VALIDATION_METRICS, CORRUPTIONS, LAYOUTS, ENCODERS, OBJECTIVES, VIEWS):
+            stack.enter_context(restored(registry))
+        load_modules([MODULE])
+        yield sys.modules.pop(MODULE)
+        sys.path.remove(str(folder))
 
 
 def settings(key: str, *path: str) -> dict:

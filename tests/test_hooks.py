@@ -19,6 +19,7 @@ from cloome_kedro.parameters import CorruptionParameters, FingerprintParameters
 from cloome_kedro.registry import load_modules
 from cloome_kedro.settings import HOOKS
 from environments import configured, pipelines_of
+from registries import restored
 
 
 @pytest.fixture
@@ -92,10 +93,8 @@ def user_module(tmp_path, monkeypatch):
     name = "a_module_of_mine"
     (tmp_path / f"{name}.py").write_text(MODULE)
     monkeypatch.syspath_prepend(tmp_path)
-    for registry in (CORRUPTIONS, VIEWS, ENCODERS):
-        for part in ("_targets", "_modules", "_facts"):
-            monkeypatch.setattr(registry, part, dict(getattr(registry, part)))
-    yield name
+    with restored(CORRUPTIONS), restored(VIEWS), restored(ENCODERS):
+        yield name
     sys.modules.pop(name, None)
 
 

@@ -5,7 +5,7 @@ decorator `corruption` registers a function under its name. The source code of a
 docstring, is part of the digest of its embeddings: after an edit, its fields are embedded again.
 
 >>> @corruption(draw=lambda generator: {"gain": generator.uniform(0.5, 1)})
-... def dimmer(image, gain):
+... def half_to_full_brightness(image, gain):
 ...     return (image * gain).to(image.dtype)
 """
 

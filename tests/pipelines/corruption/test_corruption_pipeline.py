@@ -37,6 +37,7 @@ from cloome_kedro.pipelines.corruption.nodes import embed_corrupted
 from cloome_kedro.pipelines.retrieval.nodes import rank_matches
 from cloome_kedro.words import COMPOUND_TO_IMAGE, IMAGE_TO_COMPOUND
 from planted_examples import inchikey, make_examples, run_pipeline, unit, write_plate
+from registries import restored
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 COMPOUNDS = 24
@@ -69,11 +70,11 @@ def register(change, draw=lambda generator: {}, augments=()):
 
 
 @pytest.fixture(autouse=True)
-def registry(monkeypatch):
+def registry():
     """A registry of the test's own, with the corruption ``nothing``."""
-    for part in ("_targets", "_modules", "_facts"):
-        monkeypatch.setattr(CORRUPTIONS, part, dict(getattr(CORRUPTIONS, part)))
-    register(nothing, augments=("resized_crop_scale",))
+    with restored(CORRUPTIONS):
+        register(nothing, augments=("resized_crop_scale",))
+        yield
 
 
 def make_checkpoint(examples, seed=0):
