@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from cloome_kedro.atomic import part_of, remove_parts, replace_file, replace_folder
+from cloome_kedro import atomic
+from cloome_kedro.atomic import is_running, part_of, remove_parts, replace_file, replace_folder
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
@@ -87,3 +88,56 @@ def test_temporary_files_of_running_processes_are_removed_on_request(tmp_path, r
 
 def test_a_part_is_beside_its_file_and_has_its_suffix(tmp_path):
     assert part_of(tmp_path / "P1.2.npy") == tmp_path / f".P1.2.{os.getpid()}.part.npy"
+
+
+def write_file(path):
+    with replace_file(path) as part:
+        part.write_text("new")
+
+
+def write_folder(path):
+    with replace_folder(path) as part:
+        (part / "0").mkdir()
+        (part / "0" / "vectors.npy").write_text("new")
+        (part / "methods.json").write_text("new")
+
+
+@pytest.mark.parametrize(("write", "files"), [(write_file, 1), (write_folder, 2)])
+def test_content_is_on_the_disk_before_it_gets_its_name(tmp_path, monkeypatch, write, files):
+    events = []
+    fsync, replace = os.fsync, os.replace
+
+    def record_fsync(descriptor):
+        events.append("folder" if os.path.isdir(f"/proc/self/fd/{descriptor}") else "file")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", record_fsync)
+    monkeypatch.setattr(os, "replace", lambda *paths: events.append("rename") or replace(*paths))
+    write(tmp_path / "result")
+    renamed = events.index("rename")
+    assert events[:renamed].count("file") == files
+    assert events[renamed:] == ["rename", "folder"]
+
+
+@pytest.mark.parametrize("write", [write_file, write_folder])
+def test_what_cannot_be_written_to_the_disk_replaces_nothing(tmp_path, monkeypatch, write):
+    write(tmp_path / "result")
+    before = sorted(tmp_path.rglob("*"))
+    text = {path: path.read_text() for path in before if path.is_file()}
+
+    def full(path, flags):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(atomic, "_fsync", full)
+    with pytest.raises(OSError, match="no space left"):
+        write(tmp_path / "result")
+    assert sorted(tmp_path.rglob("*")) == before
+    assert {path: path.read_text() for path in text} == text
+
+
+def test_processes_of_this_machine_are_seen():
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    assert is_running(os.getpid())
+    assert is_running(1)
+    assert not is_running(ended.pid)

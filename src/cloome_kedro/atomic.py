@@ -1,9 +1,12 @@
-"""Write under a temporary name, then rename, so that a killed run leaves no incomplete file under the final name."""
+"""Write under a temporary name, then rename, so that a killed run leaves no incomplete file under the final name.
+
+Files are on the disk (fsync) before they are renamed, so that this also holds for a power failure.
+"""
 
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
 
@@ -29,9 +32,39 @@ def replace_file(path: Path) -> Iterator[Path]:
     part = part_of(path)
     try:
         yield part
+        flush(part)
         os.replace(part, path)
+        flush(path.parent, content=False)
     finally:
         part.unlink(missing_ok=True)
+
+
+def flush(path: Path, content: bool = True) -> None:
+    """Wait until a file is on the disk and not only in the memory of the system (fsync).
+
+    Parameters
+    ----------
+    path
+        File or folder.
+    content
+        Whether the files of a folder are flushed, too. Otherwise only its list of names is.
+    """
+    if path.is_dir():
+        for child in path.iterdir() if content else ():
+            flush(child)
+        if os.name == "posix":
+            with suppress(OSError):  # some network file systems cannot flush a folder
+                _fsync(path, os.O_RDONLY)
+    else:
+        _fsync(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+
+
+def _fsync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def part_of(path: Path) -> Path:
@@ -56,11 +89,12 @@ def remove_parts(path: Path, include_running: bool = False) -> None:
     for part in path.parent.glob(f".{escape(path.stem)}.*.part{escape(path.suffix)}"):
         # The pattern also matches temporary files of "P1.2.npy" for the path "P1.npy": there this is not a number.
         process = part.name.removeprefix(f".{path.stem}.").removesuffix(f".part{path.suffix}")
-        if process.isdecimal() and (include_running or not _is_running(int(process))):
+        if process.isdecimal() and (include_running or not is_running(int(process))):
             part.unlink(missing_ok=True)
 
 
-def _is_running(process: int) -> bool:
+def is_running(process: int) -> bool:
+    """Whether a process with this number runs on this machine. On systems other than POSIX the answer is always yes."""
     if os.name != "posix":  # on other systems, signal 0 would end the process
         return True
     try:
@@ -85,10 +119,12 @@ def replace_folder(folder: Path) -> Iterator[Path]:
     part.mkdir(parents=True)
     try:
         yield part
+        flush(part)
         shutil.rmtree(old, ignore_errors=True)
         if folder.exists():
             os.replace(folder, old)
         os.replace(part, folder)
+        flush(folder.parent, content=False)
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(part, ignore_errors=True)
