@@ -2,6 +2,10 @@
 
 import json
 import multiprocessing
+import os
+import socket
+import subprocess
+import sys
 import threading
 
 import optuna
@@ -10,8 +14,8 @@ from optuna.trial import TrialState
 
 from cloome_kedro.tuning import queue
 from cloome_kedro.tuning.config import SearchConfig
-from cloome_kedro.tuning.queue import claim, fill
-from cloome_kedro.tuning.store import StudyStore, quiet
+from cloome_kedro.tuning.queue import claim, fill, put_back_killed
+from cloome_kedro.tuning.store import StudyStore, failure_reason, quiet
 from tuning_objectives import GRID, RANGES, claim_all
 
 DEFAULT = ("default", {"rate": 2, "objective": "info_nce"})
@@ -63,6 +67,68 @@ def test_copies_of_killed_trials_do_not_count(study):
     assert len(fill_(study, DRAWN, DEFAULT)) == 6
     assert len(fill_(study, SearchConfig(trials=6), DEFAULT)) == 7
     assert study.trials[-1].user_attrs["place"] == 5
+
+
+def test_a_place_is_used_once_also_beside_trials_of_a_user(study):
+    fill_(study, DRAWN, DEFAULT)
+    with quiet():
+        optuna.storages.RetryHeartbeatStaleTrialCallback()(study, study.trials[0])
+    study.enqueue_trial(PUBLISHED[1], {"source": "mine"})  # without a place: the sampler takes its number, 6
+    fill_(study, SearchConfig(trials=9), DEFAULT)
+    places = [trial.user_attrs.get("place", trial.number) for trial in study.trials if trial.number != 5]
+    assert places == [0, 1, 2, 3, 4, 6, 7, 8, 9]
+
+
+# ---- trials of killed processes
+
+
+def ended_process():
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+HOST = socket.gethostname()
+WORKERS = {
+    "killed": (lambda: f"{HOST}:{ended_process()}", True),
+    "running": (lambda: f"{HOST}:{os.getpid()}", False),
+    "on another machine": (lambda: f"other-{HOST}:{ended_process()}", False),
+    "not named yet": (lambda: None, False),
+    "of an unknown form": (lambda: HOST, False),
+}
+
+
+@pytest.mark.parametrize("worker", WORKERS)
+def test_the_trial_of_a_killed_process_of_this_machine_waits_again(tmp_path, worker):
+    storage = StudyStore(tmp_path).storage()
+    study = optuna.create_study(study_name="s", storage=storage)
+    fill(study, storage, GRID, [DEFAULT], SearchConfig(trials=3))
+    make, is_put_back = WORKERS[worker]
+    trial = claim(study, storage)
+    if (name := make()) is not None:
+        trial.set_user_attr("worker", name)
+    trial.suggest_categorical("rate", (1, 2, 3, 4))
+    put_back_killed(study, storage)
+    assert (study.trials[0].state == TrialState.WAITING) == is_put_back
+    assert len(study.trials) == 3
+    if is_put_back:
+        assert study.trials[0].params == {"rate": 2}, "what was drawn stays"
+        assert claim(study, storage).number == 0
+        put_back_killed(study, storage)
+        assert study.trials[0].state == TrialState.RUNNING, "its new process is not named yet"
+
+
+def test_a_trial_that_kills_its_process_is_put_back_twice(tmp_path):
+    storage = StudyStore(tmp_path).storage()
+    study = optuna.create_study(study_name="s", storage=storage)
+    fill(study, storage, GRID, [DEFAULT], SearchConfig(trials=1))
+    states = []
+    for _ in range(3):
+        claim(study, storage).set_user_attr("worker", f"{HOST}:{ended_process()}")
+        put_back_killed(study, storage)
+        states.append(study.trials[0].state)
+    assert states == [TrialState.WAITING, TrialState.WAITING, TrialState.FAIL]
+    assert failure_reason(study.trials[0]) == "its process was killed"
 
 
 def test_points_that_were_drawn_are_not_tried_again_by_a_grid(study):

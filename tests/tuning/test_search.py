@@ -6,7 +6,9 @@ import os
 import signal
 import sqlite3
 import time
+from dataclasses import replace
 
+import optuna
 import pytest
 from optuna.trial import TrialState
 
@@ -14,7 +16,7 @@ from cloome_kedro.tuning.config import SearchConfig
 from cloome_kedro.tuning.results import trials_table
 from cloome_kedro.tuning.search import Question, search
 from cloome_kedro.tuning.store import StudyStore
-from tuning_objectives import GRID, Recorded, value_of
+from tuning_objectives import GRID, RANGES, Recorded, value_of
 
 DEFAULT = ("default", {"rate": 2, "objective": "info_nce"})
 IDENTITY = {"data": "a" * 64, "seed": "0"}
@@ -144,7 +146,8 @@ def test_a_point_that_kills_is_given_up_after_two_more_attempts(store, tmp_path)
     study = search_(store, objective, SearchConfig(**{**vars(EVERY), "workers": 2}))
     assert objective.tried.count(killing) == 3
     states = trials_table(study)["state"].value_counts().to_dict()
-    assert states == {"COMPLETE": GRID.grid_size - 1, "FAIL": 3}
+    # Two workers of the first search and one of the second. The second search puts the trial back at its start.
+    assert states == {"COMPLETE": GRID.grid_size - 1, "FAIL": 2}
     assert not store.trials("s").exists()
 
 
@@ -169,3 +172,29 @@ def test_a_signal_to_the_launcher_ends_its_workers_and_their_trials_wait(store, 
     study = search_(store, objective)
     assert len(study.trials) == GRID.grid_size
     assert {trial.state for trial in study.trials} == {TrialState.COMPLETE}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+@pytest.mark.parametrize("trial", [1, 6, 9])
+def test_a_killed_search_draws_what_it_would_have_drawn(store, tmp_path, sampler, trial):
+    config = SearchConfig(sampler=sampler, trials=12, startup_trials=3, heartbeat_seconds=60)
+    question = Question(RANGES, [("default", {"rate": 0.1, "objective": "info_nce"})], None, IDENTITY)
+    undisturbed = Recorded(tmp_path / "undisturbed")
+    search(store, "whole", replace(question, objective=undisturbed), config)
+    objective = Recorded(tmp_path / "log", killed_at=undisturbed.tried[trial])
+    arguments = (store, "s", replace(question, objective=objective), config)
+    process = multiprocessing.get_context("spawn").Process(target=search, args=arguments)
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert len(objective.tried) == trial + 1
+    study = search(*arguments)
+    expected = undisturbed.tried
+    assert objective.tried == [*expected[: trial + 1], *expected[trial:]]
+    assert [t.params for t in study.trials] == [t.params for t in store_study(store, "whole").trials]
+    assert {t.state for t in study.trials} <= {TrialState.COMPLETE, TrialState.PRUNED}
+
+
+def store_study(store, name):
+    return optuna.load_study(study_name=name, storage=store.storage())

@@ -1,10 +1,12 @@
 """Where studies are kept."""
 
 import sqlite3
+import time
 
 import pytest
 import sqlalchemy
 
+from cloome_kedro.tuning import store as store_module
 from cloome_kedro.tuning.store import StudyStore
 
 
@@ -56,3 +58,51 @@ def test_each_trial_has_a_folder_of_its_own_which_a_copy_finds(store):
     assert store.trial_folder("one", 1, {"a": 1}) in folders
     assert {folder.parent for folder in folders} == {store.trials("one"), store.trials("..")}
     assert all(folder.resolve().is_relative_to((store.folder / "trials").resolve()) for folder in folders)
+
+
+@pytest.mark.parametrize("lock", ["IMMEDIATE", "EXCLUSIVE"])
+@pytest.mark.parametrize("tables", [True, False])
+def test_a_database_that_another_program_keeps_locked_is_named_soon(tmp_path, monkeypatch, lock, tables):
+    monkeypatch.setattr(store_module, "_OPEN_SECONDS", 0.2)
+    store, begin = StudyStore(tmp_path), time.monotonic()
+    if tables:
+        store.storage()
+    with sqlite3.connect(tmp_path / "study.db", isolation_level=None) as other:
+        other.execute("CREATE TABLE mine (x)")
+        other.execute(f"BEGIN {lock}")
+        with pytest.raises(RuntimeError, match=r"another program has kept .*study\.db locked for 0\.2 seconds: close"):
+            store.storage()
+    assert time.monotonic() - begin < 20
+    other.close()
+    store.storage()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"number,state,value\n" * 50, "is not a database of studies, or is damaged"),
+        (b"SQLite format 3\x00" + b"\x07" * 2000, "is not a database of studies, or is damaged"),
+        (None, "cannot be used"),
+    ],
+    ids=["text", "damaged", "folder"],
+)
+def test_a_file_that_is_no_database_is_named(tmp_path, content, message):
+    path = tmp_path / "study.db"
+    path.mkdir() if content is None else path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"study\.db {message}"):
+        StudyStore(tmp_path).storage()
+
+
+def test_half_a_database_is_named(tmp_path):
+    store = StudyStore(tmp_path)
+    store.storage()
+    path = tmp_path / "study.db"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ValueError, match=r"study\.db is not a database of studies, or is damaged"):
+        store.storage()
+
+
+def test_an_empty_file_becomes_a_database(tmp_path):
+    (tmp_path / "study.db").touch()
+    StudyStore(tmp_path).storage()
+    assert (tmp_path / "study.db").stat().st_size

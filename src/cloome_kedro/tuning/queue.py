@@ -2,10 +2,11 @@
 
 import json
 import logging
+import socket
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from optuna import Study
 from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
@@ -14,12 +15,16 @@ from optuna.study import StudyDirection
 from optuna.trial import Trial, TrialState
 from tqdm import tqdm
 
+from cloome_kedro.atomic import is_running
 from cloome_kedro.tuning.config import SearchConfig
 from cloome_kedro.tuning.samplers import PLACE
 from cloome_kedro.tuning.space import Point, Space
-from cloome_kedro.tuning.store import quiet
+from cloome_kedro.tuning.store import KILLS, RETRIES, killed_so_far, quiet
 
 logger = logging.getLogger(__name__)
+
+#: user attribute: host and number of the process that runs a trial; None if the trial waits again
+WORKER = "worker"
 
 #: (source, such as ``default`` or ``published``, point)
 SourcedPoints = Sequence[tuple[str, Point]]
@@ -154,13 +159,41 @@ def _enqueue(study: Study, points: SourcedPoints, config: SearchConfig, lock: _L
     if config.sampler != "grid":
         assert config.trials is not None
         new += [(config.sampler, {})] * (config.trials - enqueued - len(new))
-    for place, (source, point) in enumerate(tqdm(new, desc="enqueueing trials", delay=2), enqueued):
+    # A place is never used twice, since the sampler would repeat its draws.
+    places = (t.user_attrs.get(PLACE, t.number) for t in trials if "failed_trial" not in t.system_attrs)
+    for place, (source, point) in enumerate(tqdm(new, desc="enqueueing trials", delay=2), max(places, default=-1) + 1):
         lock.keep()
         study.enqueue_trial(point, {"source": source, PLACE: place})
 
 
 def _key(point: Point) -> str:
     return json.dumps(point, sort_keys=True)
+
+
+def put_back_killed(study: Study, storage: BaseStorage) -> None:
+    """Let the trials wait again whose process on this machine was killed.
+
+    They then run before all later trials, so that a sampler that learns from finished trials draws what it would have
+    drawn without the interruption. Their heartbeats would become stale only later. A trial that was put back twice
+    fails. Call this before the processes of this search start: a trial that another search takes at the same moment
+    does not yet name its process.
+    """
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        host, _, process = (trial.user_attrs.get(WORKER) or "").rpartition(":")
+        if host != socket.gethostname() or not process.isdecimal() or is_running(int(process)):
+            continue
+        with suppress(UpdateFinishedTrialError):  # another process has noticed it, too
+            if killed_so_far(trial) < RETRIES:
+                storage.set_trial_user_attr(trial._trial_id, KILLS, trial.user_attrs.get(KILLS, 0) + 1)
+                put_back(storage, trial._trial_id)
+            else:
+                storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+
+
+def put_back(storage: BaseStorage, trial: int) -> None:
+    """Let a running trial wait again."""
+    storage.set_trial_user_attr(trial, WORKER, None)
+    storage.set_trial_state_values(trial, TrialState.WAITING)
 
 
 def claim(study: Study, storage: BaseStorage) -> Trial | None:

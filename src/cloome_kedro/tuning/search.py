@@ -16,7 +16,7 @@ from tqdm import tqdm
 from cloome_kedro.signals import ended_by_sigterm
 from cloome_kedro.tuning.config import SearchConfig
 from cloome_kedro.tuning.devices import environment, environments
-from cloome_kedro.tuning.queue import fill
+from cloome_kedro.tuning.queue import fill, put_back_killed
 from cloome_kedro.tuning.store import StudyStore, failure_reason, quiet
 from cloome_kedro.tuning.worker import Objective, Outcome, Question, Report, Search, work
 
@@ -60,6 +60,7 @@ def search(store: StudyStore, name: str, question: Question, config: SearchConfi
     searched = Search(store, name, question, config)
     with ended_by_sigterm():
         study = _open(searched)
+        put_back_killed(study, study._storage)
         fill(study, study._storage, question.space, question.first, config)
         with _progress(study) as show:
             if config.workers == 1:

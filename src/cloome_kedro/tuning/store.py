@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+import sqlite3
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,13 +21,29 @@ from cloome_kedro.tuning.space import Point
 
 #: largest number of times that a trial is repeated, if its process is killed
 RETRIES = 2
+#: user attribute: how often a trial was put back after its process on this machine was killed
+KILLS = "kills"
 _LOCK_SECONDS = 60  # time that a process waits for others that write to the SQLite file
+_OPEN_SECONDS = 10  # the same when it is opened; creating the tables takes less than a second
 _ATTEMPTS = 5  # to create the tables of the database
 
 
 def failure_reason(trial: FrozenTrial) -> str:
     """Why a failed trial failed. A killed process cannot write down a reason."""
     return trial.user_attrs.get("reason", "its process was killed")
+
+
+def killed_so_far(trial: FrozenTrial) -> int:
+    """How often a process was killed that ran this trial, or a trial that it is a copy of."""
+    return trial.user_attrs.get(KILLS, 0) + len(trial.system_attrs.get("retry_history", []))
+
+
+class _Retry(RetryHeartbeatStaleTrialCallback):
+    """Enqueue a copy of a trial without heartbeat, if its processes were not killed too often."""
+
+    def __call__(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        if killed_so_far(trial) < RETRIES:
+            super().__call__(study, trial)
 
 
 @contextmanager
@@ -66,7 +83,9 @@ class StudyStore:
         Raises
         ------
         ValueError
-            If the URL is not valid, or the driver of the database is not installed.
+            If the URL is not valid, the driver of the database is not installed, or the file is not a database.
+        RuntimeError
+            If another program keeps the file locked.
         """
         try:
             dialect = make_url(self.database).get_dialect()
@@ -78,6 +97,8 @@ class StudyStore:
             ) from error
         self.folder.mkdir(parents=True, exist_ok=True)
         sqlite = dialect.name == "sqlite"
+        if sqlite:
+            self._check_file()
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 storage = RDBStorage(
@@ -85,7 +106,7 @@ class StudyStore:
                     engine_kwargs={"connect_args": {"timeout": _LOCK_SECONDS}} if sqlite else {"pool_pre_ping": True},
                     heartbeat_interval=heartbeat_seconds,
                     grace_period=2 * heartbeat_seconds,
-                    heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=RETRIES),
+                    heartbeat_stale_trial_callback=_Retry(),
                 )
                 break
             except (IntegrityError, OperationalError, ProgrammingError):  # another process is creating the tables
@@ -95,6 +116,28 @@ class StudyStore:
         if sqlite:
             _lock_from_the_first_statement(storage.engine)
         return get_storage(storage)
+
+    def _check_file(self) -> None:
+        """Raise an error at once if the SQLite file is locked or not a database. Optuna would wait for minutes."""
+        file = make_url(self.database).database
+        if not file or not Path(file).exists():
+            return
+        try:
+            with closing(sqlite3.connect(file, timeout=_OPEN_SECONDS, isolation_level=None)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("SELECT name FROM sqlite_master").fetchall()
+                connection.execute("ROLLBACK")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise ValueError(f"{file} cannot be used ({error}): check the file and its folder") from error
+            raise RuntimeError(
+                f"another program has kept {file} locked for {_OPEN_SECONDS} seconds: close the program, such as a "
+                "database browser, then run the same command again"
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise ValueError(
+                f"{file} is not a database of studies, or is damaged ({error}): restore it, or delete it to search anew"
+            ) from error
 
     def trials(self, study: str) -> Path:
         """Folder of the states of running trials of a study."""

@@ -25,7 +25,7 @@ from optuna.trial import Trial, TrialState
 from cloome_kedro.signals import ignored
 from cloome_kedro.tuning.config import SearchConfig
 from cloome_kedro.tuning.devices import device_name
-from cloome_kedro.tuning.queue import SourcedPoints, claim
+from cloome_kedro.tuning.queue import WORKER, SourcedPoints, claim, put_back
 from cloome_kedro.tuning.samplers import make_pruner, make_sampler
 from cloome_kedro.tuning.space import Point, Space
 from cloome_kedro.tuning.store import StudyStore, quiet
@@ -149,7 +149,7 @@ def run_trial(search: Search, study: Study, trial: Trial) -> None:
     storage, started = study._storage, time.monotonic()
     state, value, attributes, folder = TrialState.FAIL, None, {}, None
     try:
-        trial.set_user_attr("worker", f"{socket.gethostname()}:{os.getpid()}")
+        trial.set_user_attr(WORKER, f"{socket.gethostname()}:{os.getpid()}")
         trial.set_user_attr("device", device_name())
         with _heartbeat(storage, trial._trial_id, search.config.heartbeat_seconds):
             point = search.question.space.suggest(trial)
@@ -169,7 +169,7 @@ def run_trial(search: Search, study: Study, trial: Trial) -> None:
             logger.debug("traceback of trial %d", trial.number, exc_info=error)
     except BaseException:
         with ignored(), suppress(UpdateFinishedTrialError):
-            storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+            put_back(storage, trial._trial_id)
         raise
     try:
         for name, attribute in {"seconds": round(time.monotonic() - started, 3), **attributes}.items():
