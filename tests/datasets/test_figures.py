@@ -111,3 +111,15 @@ def test_a_failed_save_leaves_no_half_file(tmp_path, monkeypatch):
     with pytest.raises(DatasetError, match="no space left"):
         dataset.save(curves(5))
     assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("draw", [curves, photographs])
+@pytest.mark.parametrize("size", [0, 5, 100, -20])
+def test_a_damaged_figure_is_refused_with_its_path(tmp_path, draw, size):
+    dataset = FigureDataset(filepath=str(tmp_path / "figure.png"))
+    dataset.save(draw())
+    (path,) = [path for path in tmp_path.iterdir() if path.suffix != ".png"]
+    content = path.read_bytes()
+    path.write_bytes(content[:size])
+    with pytest.raises(DatasetError, match=rf"{path.name} is damaged: run the pipeline that draws this figure again"):
+        dataset.load()

@@ -72,3 +72,11 @@ def test_a_failed_save_keeps_the_old_file(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert dataset.load() == {"a": 1}
     assert [path.name for path in tmp_path.iterdir()] == ["best.yml"]
+
+
+@pytest.mark.parametrize("group", [None, FINGERPRINTS])
+@pytest.mark.parametrize("text", ["", "# nothing", "radius", "- radius", "radius: [", "\0"])
+def test_a_file_without_parameters_is_refused_with_its_path(tmp_path, group, text):
+    (tmp_path / "best.yml").write_text(text)
+    with pytest.raises(DatasetError, match=r"best\.yml"):
+        Settings(filepath=str(tmp_path / "best.yml"), group=group).load()

@@ -1,3 +1,4 @@
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 from scipy.stats import chisquare, hypergeom
 from sklearn.metrics import top_k_accuracy_score
 
+from cloome_kedro.evaluation import retrieval
 from cloome_kedro.evaluation.draws import draw_queries, draw_seed, mean_by_compound
 from cloome_kedro.evaluation.features import unit_rows
 from cloome_kedro.evaluation.methods import Embeddings, Method
@@ -80,6 +82,31 @@ def test_draws_do_not_depend_on_the_order_of_queries():
     ranks = sampled_ranks(queries, candidates, match, 50, seed=7)
     np.testing.assert_array_equal(sampled_ranks(queries[turn], candidates, match[turn], 50, seed=7), ranks[turn])
     assert (sampled_ranks(queries, candidates, match, 50, seed=8) != ranks).any()
+
+
+@pytest.mark.parametrize("pairs", [1, 7, 50, 499, 10**9])
+@pytest.mark.parametrize("size", [1, 2, 50, 200, 300])
+def test_blocks_do_not_change_ranks(monkeypatch, pairs, size):
+    queries, candidates = np.random.default_rng(0).integers(-2, 3, (2, 60, 3)).astype(float)  # with ties
+    queries, match = np.concatenate([queries, queries[::-1]]), np.random.default_rng(1).integers(0, 60, 120)
+    for ties in ("pessimistic", "expected", "random"):
+        monkeypatch.undo()
+        expected = sampled_ranks(queries, candidates, match, size, seed=3, ties=ties)
+        monkeypatch.setattr(retrieval, "_PAIRS", pairs)
+        monkeypatch.setattr(retrieval, "_FEW", 10)
+        np.testing.assert_array_equal(sampled_ranks(queries, candidates, match, size, seed=3, ties=ties), expected)
+
+
+def test_memory_does_not_grow_with_queries_times_candidates():
+    """8 million pairs, of which each would need 24 bytes at once."""
+    vectors = np.random.default_rng(0).standard_normal((2, 4000, 4))
+    tracemalloc.start()
+    try:
+        sampled_ranks(*vectors, np.arange(4000), 2000, seed=0)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 40e6
 
 
 def test_a_pool_without_the_match_is_refused():

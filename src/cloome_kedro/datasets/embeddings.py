@@ -1,6 +1,8 @@
 """Save embeddings and methods as folders of arrays."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,15 +46,16 @@ class MethodsDataset(AbstractDataset[Methods, Methods]):
         self.metadata = metadata
 
     def load(self) -> Methods:
-        entries = json.loads((self._filepath / "methods.json").read_text())
-        methods: Methods = {}
-        for number, entry in enumerate(entries):
-            folder = self._filepath / str(number)
-            compounds = _read(folder / "compounds") if entry["compounds"] else None
-            methods[entry["name"]] = Method(
-                _read(folder / "fields"), compounds, tuple(entry["tasks"]), entry["ties"], entry["normalised"]
-            )
-        return methods
+        with _named(self._filepath):
+            entries = json.loads((self._filepath / "methods.json").read_text())
+            methods: Methods = {}
+            for number, entry in enumerate(entries):
+                folder = self._filepath / str(number)
+                compounds = _read(folder / "compounds") if entry["compounds"] else None
+                methods[entry["name"]] = Method(
+                    _read(folder / "fields"), compounds, tuple(entry["tasks"]), entry["ties"], entry["normalised"]
+                )
+            return methods
 
     def save(self, data: Methods) -> None:
         with replace_folder(self._filepath) as part:
@@ -79,15 +82,25 @@ class MethodsDataset(AbstractDataset[Methods, Methods]):
         return {"filepath": str(self._filepath)}
 
 
-def _read(folder: Path) -> Embeddings:
-    keys = pd.read_parquet(folder / "keys.parquet")
-    meta = json.loads((folder / "meta.json").read_text())
-    vectors = np.load(folder / "vectors.npy", allow_pickle=False)
-    if len(keys) != len(vectors):
+@contextmanager
+def _named(folder: Path) -> Iterator[None]:
+    """Name the folder in errors that its content causes."""
+    try:
+        yield
+    except DatasetError:
+        raise
+    except Exception as error:  # a damaged file can raise any type
         raise DatasetError(
-            f"{folder} has {len(keys)} keys but {len(vectors)} vectors: run the pipeline that writes it again"
-        )
-    return Embeddings(keys["key"].to_numpy(), vectors, meta)
+            f"{folder} cannot be read ({type(error).__name__}: {error}): run the pipeline that writes it again"
+        ) from error
+
+
+def _read(folder: Path) -> Embeddings:
+    with _named(folder):
+        keys = pd.read_parquet(folder / "keys.parquet")
+        meta = json.loads((folder / "meta.json").read_text())
+        vectors = np.load(folder / "vectors.npy", allow_pickle=False)
+        return Embeddings(keys["key"].to_numpy(), vectors, meta)
 
 
 def _write(embeddings: Embeddings, folder: Path) -> None:

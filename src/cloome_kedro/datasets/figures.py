@@ -4,7 +4,7 @@ import base64
 from pathlib import Path
 from typing import Any
 
-from kedro.io import AbstractDataset
+from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import ImagePreview
 
 from cloome_kedro.atomic import replace_file
@@ -50,7 +50,13 @@ class FigureDataset(AbstractDataset):
     def load(self) -> str:
         for suffix, mime in _MIME.items():
             if (path := self._filepath.with_suffix(suffix)).exists():
-                return f"data:{mime};base64,{base64.b64encode(path.read_bytes()).decode()}"
+                content = path.read_bytes()
+                is_whole = content.rstrip().endswith(b"</svg>")
+                if suffix == ".webp":  # the header gives the number of bytes after the first eight
+                    is_whole = len(content) == 8 + int.from_bytes(content[4:8], "little")
+                if not is_whole:
+                    raise DatasetError(f"{path} is damaged: run the pipeline that draws this figure again")
+                return f"data:{mime};base64,{base64.b64encode(content).decode()}"
         raise FileNotFoundError(
             f"there is no {self._filepath.with_suffix('.svg')} or .webp: run the pipeline that draws this figure"
         )

@@ -1,6 +1,7 @@
 """Save fingerprints as ``.npz`` files."""
 
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -27,7 +28,7 @@ class FingerprintsDataset(AbstractDataset):
         try:
             with np.load(self._filepath, allow_pickle=False) as arrays:
                 return Fingerprints(arrays["packed"], json.loads(str(arrays["settings"])))
-        except (BadZipFile, EOFError, KeyError, TypeError, ValueError) as error:
+        except (BadZipFile, EOFError, KeyError, TypeError, ValueError, zlib.error) as error:
             raise DatasetError(
                 f"{self._filepath} does not hold fingerprints ({error}): run the pipeline featurization again"
             ) from error

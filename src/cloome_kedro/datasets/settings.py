@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from kedro.io import DatasetError
 from kedro.utils import load_obj
 from kedro_datasets.yaml import YAMLDataset
 
@@ -25,6 +26,8 @@ class Settings(AtomicSave, YAMLDataset):
 
     def load(self) -> Any:
         values = super().load()
+        if not isinstance(values, dict):
+            raise DatasetError(f"{self._filepath} does not hold parameters: run the pipeline that writes it again")
         return values if self._group is None else load_obj(self._group).model_validate(values)
 
     def save(self, data: Any) -> None:

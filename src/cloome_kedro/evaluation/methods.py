@@ -21,6 +21,8 @@ from cloome_kedro.words import PROBING, PROFILES, RETRIEVAL, UNKNOWN_SPLIT, UNTR
 
 logger = logging.getLogger(__name__)
 
+_BLOCK = 4096  # rows that are checked at a time
+
 
 @dataclass(frozen=True)
 class Embeddings:
@@ -31,7 +33,7 @@ class Embeddings:
     keys
         (N,) str, unique: ``field_id`` of fields, or InChIKey of compounds.
     vectors
-        (N, d) float.
+        (N, d) float, finite.
     meta
         Where the vectors come from. For a model: ``split_hash`` of the folds that it was trained on, ``weights``,
         ``seed`` and ``epoch``.
@@ -55,6 +57,12 @@ class Embeddings:
             raise ValueError(f"embeddings: {len(self.keys)} keys do not fit vectors of shape {self.vectors.shape}")
         if len(np.unique(self.keys)) != len(self.keys):
             raise ValueError("embeddings: keys are not unique")
+        if self.vectors.dtype.kind != "f":
+            raise ValueError(f"embeddings: vectors must be floating-point numbers, not {self.vectors.dtype}")
+        for start in range(0, len(self.keys), _BLOCK):
+            if not (finite := np.isfinite(self.vectors[start : start + _BLOCK]).all(axis=1)).all():
+                key = self.keys[start + int(np.argmin(finite))]
+                raise ValueError(f"embeddings: the vector of {key} is not finite")
 
     def knows(self, keys: ArrayLike) -> np.ndarray:
         """Whether each key has a vector: (len(keys),) bool."""

@@ -22,6 +22,9 @@ from cloome_kedro.words import COMPOUND_TO_IMAGE, IMAGE_TO_COMPOUND, RETRIEVAL
 
 logger = logging.getLogger(__name__)
 
+_PAIRS = 1 << 18  # queries x candidates whose scores are held in memory at a time
+_FEW = 128  # candidates of a pool that is kept for the next method
+
 #: direction -> vectors of queries and of candidates
 Spaces = Mapping[str, tuple[np.ndarray, np.ndarray]]
 Keys = Sequence[str] | pd.Series | np.ndarray
@@ -55,13 +58,16 @@ def fold_fields(examples: pd.DataFrame, fold: str) -> pd.DataFrame:
     return fields
 
 
-@lru_cache(1 << 15)  # every method and corruption of a study draws the same pools
 def _draw_others(match: int, n_others: int, size: int, seed: int) -> np.ndarray:
     """Draw ``size`` of the ``n_others`` candidates that are not the match."""
     generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(match,)))
     drawn = generator.choice(n_others, size, replace=False, shuffle=False)
     drawn += drawn >= match  # skip the match
     return drawn
+
+
+#: every method and corruption of a study draws the same pools; 32 MiB of pools of 128 candidates
+_draw_few_others = lru_cache(1 << 15)(_draw_others)
 
 
 def sampled_ranks(
@@ -94,6 +100,10 @@ def sampled_ranks(
     ValueError
         As ``match_ranks``, and if ``n_candidates`` is less than 1.
 
+    Notes
+    -----
+    Memory does not grow with N x ``n_candidates``.
+
     Examples
     --------
     In pools of two, the match of the first query is always first, and that of the second query always last:
@@ -105,15 +115,17 @@ def sampled_ranks(
     if n_candidates < 1:
         raise ValueError(f"sampled_ranks: n_candidates is {n_candidates}, must be at least 1")
     n, n_others = len(queries), len(candidates) - 1
-    drawn = np.empty((n, min(n_candidates - 1, n_others)), np.int64)
-    for row, match_row in zip(drawn, match.tolist(), strict=True):
-        row[:] = _draw_others(match_row, n_others, row.size, seed)
-
-    match_scores = pair_scores(queries, candidates, np.arange(n), match)[:, None]
-    scores = pair_scores(queries, candidates, np.repeat(np.arange(n), drawn.shape[1]), drawn.ravel()).reshape(
-        drawn.shape
-    )
-    return resolve_ties((scores > match_scores).sum(axis=1), (scores == match_scores).sum(axis=1), ties, seed)
+    size = min(n_candidates - 1, n_others)
+    draw = _draw_few_others if size <= _FEW else _draw_others
+    above, tied = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    step = max(1, _PAIRS // max(1, size))
+    for start in range(0, n, step):
+        rows = np.arange(start, min(start + step, n))
+        drawn = np.concatenate([draw(row, n_others, size, seed) for row in match[rows].tolist()])
+        scores = pair_scores(queries, candidates, np.repeat(rows, size), drawn).reshape(len(rows), size)
+        match_scores = pair_scores(queries, candidates, rows, match[rows])[:, None]
+        above[rows], tied[rows] = (scores > match_scores).sum(axis=1), (scores == match_scores).sum(axis=1)
+    return resolve_ties(above, tied, ties, seed)
 
 
 @dataclass(frozen=True)
