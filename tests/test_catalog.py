@@ -10,7 +10,7 @@ from kedro.io.core import parse_dataset_definition
 from kedro.utils import load_obj
 
 from cloome_kedro.datasets.label_matrix import LabelMatrix
-from cloome_kedro.datasets.tables import CsvTable, OptionalTable, Table
+from cloome_kedro.datasets.tables import CsvTable, OptionalTable, Table, UserTable
 from environments import ENVIRONMENTS, WITHOUT_DATA, configured, pipelines_of
 
 #: data/NN_layer
@@ -48,11 +48,11 @@ def test_every_table_has_a_schema(catalog):
         kind = kind_of(entry)
         if issubclass(kind, OptionalTable):
             assert isinstance(load_obj(entry["schema"]), pa.DataFrameSchema), name
-        elif issubclass(kind, Table | CsvTable | LabelMatrix):
+        elif issubclass(kind, Table | CsvTable | LabelMatrix | UserTable):
             # "profile_moa_{table}" names the schemas of metrics and differences
             for table in ("metrics", "differences"):
                 assert isinstance(load_obj(entry["validator"].format(table=table)), pa.DataFrameSchema), name
-        if not issubclass(kind, Table | CsvTable | LabelMatrix) or issubclass(kind, OptionalTable):
+        if not issubclass(kind, Table | CsvTable | LabelMatrix | UserTable) or issubclass(kind, OptionalTable):
             assert "validator" not in entry, name
 
 

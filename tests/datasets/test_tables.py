@@ -7,7 +7,7 @@ import pytest
 from kedro.io import DatasetError
 
 from cloome_kedro import schemas
-from cloome_kedro.datasets.tables import CsvTable, OptionalTable, OptionalText, Table, Text
+from cloome_kedro.datasets.tables import CsvTable, OptionalTable, OptionalText, Table, Text, UserTable
 
 TABLE = pd.DataFrame({"field_id": ["a", "b"], "nuclei": [1.0, 2.5]})
 CELL_COUNTS = "cloome_kedro.schemas.cell_counts"
@@ -28,6 +28,41 @@ def test_round_trip(tmp_path, kind, suffix, options):
     assert dataset.exists()
     pd.testing.assert_frame_equal(dataset.load(), TABLE)
     assert [path.name for path in (tmp_path / "deep").iterdir()] == [f"table.{suffix}"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("folds.csv", b"plate,well,fold\n007,A1,train\n, B02 ,\n"),
+        ("folds.csv", "sep=;\nplate;well;fold\n007;A1;train\n; B02 ;\n;;\n".encode("utf-16")),
+        ("folds.tsv", "plate\twell\tfold\r\n007\tA1\ttrain\r\n\tB02\t\r\n".encode("utf-8-sig")),
+    ],
+)
+def test_a_table_of_the_user(tmp_path, name, content):
+    dataset = UserTable(filepath=str(tmp_path / name))
+    assert not dataset.exists()
+    (tmp_path / name).write_bytes(content)
+    assert dataset.exists()
+    table = dataset.load()
+    assert table.fillna("null").values.tolist() == [["007", "A1", "train"], ["null", "B02", "null"]]
+    assert table.index.name == "line"
+    with pytest.raises(DatasetError, match=f"{name} is a table of the user, which is read only"):
+        dataset.save(table)
+
+
+def test_a_table_of_the_user_that_cannot_be_read_is_named(tmp_path):
+    dataset = UserTable(filepath=str(tmp_path / "folds.csv"))
+    with pytest.raises(DatasetError, match=r"there is no table .*folds.csv"):
+        dataset.load()
+    (tmp_path / "folds.csv").write_text("inchikey,fold\n")
+    with pytest.raises(DatasetError, match=r"folds.csv has a header but no rows"):
+        dataset.load()
+
+
+def test_repeated_columns_of_a_table_of_the_user_are_named(tmp_path):
+    (tmp_path / "folds.csv").write_text("inchikey,fold,fold\nA,train,test\n")
+    with pytest.raises(DatasetError, match="it has several columns fold with different contents; rename all but one"):
+        UserTable(filepath=str(tmp_path / "folds.csv")).load()
 
 
 @pytest.mark.parametrize("kind", [Text, OptionalText])

@@ -8,7 +8,7 @@ import pandas as pd
 import tifffile
 
 from cloome_kedro.imaging.channels import CHANNELS
-from cloome_kedro.imaging.config import Platemap, Source
+from cloome_kedro.imaging.sources import Platemap, Source
 from cloome_kedro.imaging.wells import well_name
 
 SMILES = ["CCO", "CCN", "c1ccccc1", "CC(=O)O", "CCCC", "CCOC"]

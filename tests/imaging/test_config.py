@@ -21,12 +21,11 @@ from cloome_kedro.imaging.config import (
     IntensityName,
     Measurement,
     Normalisation,
-    Platemap,
     ProfileColumns,
     Selection,
-    Source,
     Storage,
 )
+from cloome_kedro.imaging.sources import Platemap, Source
 
 SETTINGS = [Intensity, Storage, Platemap, Source, Measurement, Normalisation, Selection, ProfileColumns]
 

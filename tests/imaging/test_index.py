@@ -1,3 +1,6 @@
+import logging
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -134,7 +137,8 @@ def test_channels_may_share_a_file_but_not_a_page(tmp_path, monkeypatch, planes,
         other = {**field, "site": 2, "path": str(tmp_path / "b.tiff")}
         pages = list(zip(CHANNELS, planes, strict=True))
         listed = [{**field, "channel": channel, "plane": plane} for channel, plane in pages]
-        return pd.DataFrame(listed + [{**other, "channel": channel, "plane": i} for i, channel in enumerate(CHANNELS)])
+        listed += [{**other, "channel": channel, "plane": i} for i, channel in enumerate(CHANNELS)]
+        return pd.DataFrame(listed).assign(reason=None)
 
     monkeypatch.setattr("cloome_kedro.imaging.index.read_layout", lambda name, folder, source: read(folder, source))
     (tmp_path / "map.csv").write_text("well_position,broad_sample,smiles,pert_iname\nA01,C1,CCO,a\n")
@@ -227,6 +231,113 @@ def test_images_that_are_all_elsewhere_stop_at_once(screen):
         FileNotFoundError, match=r"source virtual: none of its 80 images exists. The first one should be"
     ):
         index_sources(folder, source)
+
+
+@pytest.mark.parametrize(
+    ("listed", "stored"), [("TIFF", "tiff"), ("tiff", "TIFF"), ("Tiff", "tIFF"), ("B01_S1", "B01_s1")]
+)
+def test_upper_and_lower_case_of_names_do_not_matter(screen, listed, stored):
+    folder, source = screen
+    path = image(folder, "DNA")
+    path.rename(path.with_name(path.name.replace(stored.lower() if "tiff" in stored.lower() else stored, stored)))
+    original = "B01_s1" if listed.startswith("B01") else "tiff"
+    edit_csv(
+        folder / "load_data_csv/P1/load_data.csv",
+        lambda rows: rows.assign(FileName_OrigDNA=rows["FileName_OrigDNA"].str.replace(original, listed)),
+    )
+    index, _, rejected = index_sources(folder, source)
+    assert rejected.empty
+    assert Path(index.set_index("field_id").loc["mine/P1/B01/1", "path_DNA"]).is_file()
+    assert len(index) == 16
+
+
+def test_two_files_that_differ_by_case_are_not_mixed_up(screen):
+    folder, source = screen
+    path = image(folder, "DNA")
+    for name in ("b01_S1_DNA.tiff", "b01_s1_dna.tiff"):
+        path.with_name(name).write_bytes(path.read_bytes())
+    path.unlink()
+    _, _, rejected = index_sources(folder, source)
+    assert rejected["reason"].tolist() == [f"missing channel DNA: {path} does not exist"]
+
+
+def test_bad_rows_of_a_table_are_rejected_fields(screen):
+    folder, source = screen
+    table = folder / "load_data_csv/P1/load_data.csv"
+
+    def edit(rows):
+        rows.loc[1, "Metadata_Site"], rows.loc[3, "Metadata_Well"] = "two", "B"
+        return rows
+
+    edit_csv(table, edit)
+    index, _, rejected = index_sources(folder, source)
+    rejected = schemas.rejected_fields.validate(rejected)
+    assert rejected["field_id"].tolist() == ["mine/P1/A01/two", "mine/P1/B/2"]
+    assert rejected["site"].fillna(-1).tolist() == [-1, 2]
+    assert rejected["reason"].tolist() == [
+        f"{table}, line 3: Metadata_Site 'two' is not a whole number; write 0, 1, 2, ...",
+        f"{table}, line 5: Metadata_Well 'B' is not a well; write it like D08",
+    ]
+    assert len(schemas.field_index.validate(index)) == 14
+
+
+def test_a_source_without_a_usable_row_stops_at_once(screen):
+    folder, source = screen
+    for plate in ("P1", "P2"):
+        edit_csv(folder / f"load_data_csv/{plate}/load_data.csv", lambda rows: rows.assign(Metadata_Well="?"))
+    with pytest.raises(
+        ValueError, match=r"source virtual: none of its images can be used: .*P1/load_data.csv, line 2: Met"
+    ):
+        index_sources(folder, source)
+
+
+def test_a_source_whose_tables_list_no_image_stops_at_once(screen):
+    folder, source = screen
+    for plate in ("P1", "P2"):
+        edit_csv(
+            folder / f"load_data_csv/{plate}/load_data.csv",
+            lambda rows: rows.assign(**{f"FileName_Orig{channel}": "" for channel in CHANNELS}),
+        )
+    with pytest.raises(ValueError, match="source virtual: none of its images can be used: its tables list no image"):
+        index_sources(folder, source)
+
+
+def test_a_table_without_rows_stops_at_once(screen):
+    """Otherwise the half of a screen would be missing without a word."""
+    folder, source = screen
+    edit_csv(folder / "load_data_csv/P2/load_data.csv", lambda rows: rows[:0])
+    with pytest.raises(
+        ValueError, match=r"P2/load_data.csv has a header but no rows; write the table again, or delete"
+    ):
+        index_sources(folder, source)
+
+
+def test_several_problems_of_a_field_are_all_named(screen):
+    folder, source = screen
+    for channel in ("ER", "DNA"):
+        image(folder, channel).unlink()
+    _, _, rejected = index_sources(folder, source)
+    assert rejected["reason"].tolist() == [
+        f"missing channel ER: {image(folder, 'ER')} does not exist; missing channel DNA: {image(folder, 'DNA')} does "
+        "not exist"
+    ]
+
+
+def test_numbers_of_fields_are_logged(screen, caplog):
+    caplog.set_level(logging.INFO)
+    folder, source = screen
+    image(folder, "ER").unlink()
+    index_sources(folder, source)
+    assert "index: 15 fields of 2 plates, 4 of them in control wells; 1 fields are rejected" in caplog.text
+
+
+def test_words_for_a_missing_value_are_passed_on(screen):
+    folder, source = screen
+    edit_csv(folder / "compounds.csv", lambda rows: rows.assign(moa=["unknown", "todo", "x"]))
+    _, compounds, _ = index_sources(folder, source)
+    assert compounds["moa"].fillna("missing").tolist() == ["missing", "todo", "x"]
+    _, compounds, _ = index_screen(folder, "mine", [make_source(source)], missing=["TODO"])
+    assert compounds["moa"].fillna("missing").tolist() == ["unknown", "missing", "x"]
 
 
 def test_a_plate_belongs_to_one_source(screen):

@@ -1,8 +1,23 @@
+import bz2
 import gzip
+import logging
+import lzma
 
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from cloome_kedro.imaging.tables import read_table
+from cloome_kedro.imaging.tables import place, read_table
+
+TABLE = {"well": ["A01", "B02"], "name": ["5 µM", "a, b; c"]}
+CSV = 'well,name\nA01,5 µM\nB02,"a, b; c"\n'
+
+
+def write(folder, name, content):
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
 
 
 @pytest.mark.parametrize(("name", "separator"), [("a.csv", ","), ("a.tsv", "\t"), ("a.txt", "\t")])
@@ -12,39 +27,154 @@ def test_cells_stay_text(tmp_path, name, separator):
     assert table.to_dict("list") == {"plate": ["00123", "7"], "name": ["NA", ""]}
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    {
+        "usual": ("a.csv", CSV),
+        "semicolons": ("a.csv", 'well;name\nA01;5 µM\nB02;"a, b; c"\n'),
+        "tabs in a .csv": ("a.csv", "well\tname\nA01\t5 µM\nB02\ta, b; c\n"),
+        "commas in a .tsv": ("a.tsv", CSV),
+        "semicolons in a .txt": ("a.txt", 'well;name\nA01;5 µM\nB02;"a, b; c"\n'),
+        "bars": ("a.txt", "well|name\nA01|5 µM\nB02|a, b; c\n"),
+        "sep= line": ("a.csv", 'sep=;\nwell;name\nA01;5 µM\nB02;"a, b; c"\n'),
+        "quoted sep= line of Excel": ("a.csv", '"sep=\t"\r\nwell\tname\r\nA01\t5 µM\r\nB02\ta, b; c\r\n'),
+        "sep= line against the suffix": ("a.tsv", "SEP=,\n" + CSV),
+        "mark of UTF-8": ("a.csv", CSV.encode("utf-8-sig")),
+        "mark and sep= line": ("a.csv", ("sep=,\n" + CSV).encode("utf-8-sig")),
+        "latin-1": ("a.csv", CSV.encode("latin-1")),
+        "Windows": ("a.csv", CSV.encode("cp1252")),
+        "UTF-16": ("a.csv", CSV.encode("utf-16")),
+        "UTF-16 big-endian": ("a.csv", b"\xfe\xff" + CSV.encode("utf-16-be")),
+        "UTF-16 without a mark": ("a.csv", CSV.encode("utf-16-le")),
+        "UTF-32": ("a.csv", CSV.encode("utf-32")),
+        "Unicode text of Excel": ("a.txt", "well\tname\r\nA01\t5 µM\r\nB02\ta, b; c\r\n".encode("utf-16")),
+        "Windows line ends": ("a.csv", CSV.replace("\n", "\r\n")),
+        "line ends of old Macs": ("a.csv", CSV.replace("\n", "\r")),
+        "no last line end": ("a.csv", CSV.rstrip("\n")),
+        "blank last lines": ("a.csv", CSV + "\n\n  \n"),
+        "blank last rows of Excel": ("a.csv", CSV + ",\n,\n"),
+        "blank rows between": ("a.csv", CSV.replace("B02", "\n,\nB02")),
+        "blank first lines": ("a.csv", "\n\n" + CSV),
+        "blank last columns": ("a.csv", 'well,name,,\nA01,5 µM,,\nB02,"a, b; c",,\n'),
+        "a separator at the end of rows": ("a.csv", 'well,name\nA01,5 µM,\nB02,"a, b; c",\n'),
+        "spaces in the header": ("a.csv", CSV.replace("well,name", " well , name ")),
+        "a repeated header": ("a.csv", CSV.replace("B02", "well, name\nB02")),
+        "a column twice": ("a.csv", 'well,name,well\nA01,5 µM,A01\nB02,"a, b; c",B02\n'),
+        "gzip": ("a.csv.gz", gzip.compress(CSV.encode())),
+        "gzip without its suffix": ("a.csv", gzip.compress(CSV.encode())),
+        "bzip2": ("a.csv.bz2", bz2.compress(CSV.encode())),
+        "xz": ("a.tsv.xz", lzma.compress("well\tname\nA01\t5 µM\nB02\ta, b; c\n".encode())),
+        "text with the suffix of gzip": ("a.csv.gz", CSV),
+        "upper case suffix": ("A.CSV", CSV),
+    }.values(),
+)
+@pytest.mark.parametrize("columns", [[], ["well", "name"]])
+def test_every_way_to_write_a_table_gives_the_same_table(tmp_path, name, content, columns):
+    assert read_table(write(tmp_path, name, content), columns).to_dict("list") == TABLE
+
+
+def test_parquet_is_text_too(tmp_path):
+    table = pd.DataFrame({"plate": [7.0, None], "site": [1, 2], "name": ["x", None], "dose": [0.5, None]})
+    table.to_parquet(tmp_path / "a.parquet")
+    read = read_table(tmp_path / "a.parquet", ["plate"])
+    assert read.to_dict("list") == {"plate": ["7", ""], "site": ["1", "2"], "name": ["x", ""], "dose": ["0.5", ""]}
+    assert place(read, 1) == "row 2"
+
+
+def test_separator_and_encoding_are_logged_where_they_are_unusual(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    read_table(write(tmp_path, "a.csv", CSV))
+    assert not caplog.records
+    read_table(write(tmp_path, "b.csv", "well;name\nA01;5 µM\n".encode("latin-1")))
+    assert "b.csv is read with the separator ';' and the encoding cp1252" in caplog.text
+    read_table(write(tmp_path, "c.csv", CSV + CSV))
+    assert "c.csv: 1 lines that repeat the header are left out" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"),
+    [
+        ("a,b\n1,2\n3,4\n", [2, 3]),
+        ('a,b\n"1\n2\n3",2\n3,"4\n"\n5,6', [2, 5, 7]),
+        ('"a\nx",b\n1,2\n3,4\n', [3, 4]),
+        ("sep=,\na,b\n1,2\n\n3,4\n", [3, 5]),
+        ("\n\na,b\n1,2\n,\na,b\n3,4\n", [4, 7]),
+        ('a,b\r\n"1\r\n2",2\r\n3,4\r\n', [2, 4]),
+    ],
+)
+def test_lines_are_those_of_an_editor(tmp_path, content, lines):
+    table = read_table(write(tmp_path, "a.csv", content))
+    assert [place(table, i) for i in range(len(table))] == [f"line {line}" for line in lines]
+
+
+def test_the_place_in_a_table_from_elsewhere():
+    assert place(pd.DataFrame({"a": [1, 2]}), 1) == "line 3"
+
+
 def test_a_missing_table_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"there is no table .*nowhere.csv; put it there"):
         read_table(tmp_path / "nowhere.csv")
 
 
 def test_a_missing_column_is_named(tmp_path):
-    (tmp_path / "a.csv").write_text("x,y\n1,2\n")
-    with pytest.raises(ValueError, match=r"a.csv has no column well_position; its columns are x, y\. Add the column"):
-        read_table(tmp_path / "a.csv", ["x", "well_position"])
+    path = write(tmp_path, "a.csv", "x,y\n1,2\n")
+    how = r"a.csv has no column well; its columns are x, y \(separator ',', encoding utf-8\)\. "
+    with pytest.raises(ValueError, match=how + "Add the column"):
+        read_table(path, ["x", "well"])
+    with pytest.raises(
+        ValueError, match=how + "Set `platemap.well_column` to the name of the column, or add the column"
+    ):
+        read_table(path, ["x", "well"], {"well": "platemap.well_column", "x": "platemap.other"})
 
 
-@pytest.mark.parametrize("content", ["", "a,b\n1,2,3,4\n"])
-def test_a_malformed_table_is_named(tmp_path, content):
-    (tmp_path / "a.csv").write_text("a,b\n1,2\n" * bool(content) + content)
-    with pytest.raises(ValueError, match=r"a.csv cannot be read as a table"):
-        read_table(tmp_path / "a.csv")
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("", "it is empty"),
+        (" \n\n", "it is empty"),
+        ("a,b\n1,2\na,b\n1,2,3,4\n", "Expected 3 fields in line"),
+        # Read as they are, every cell would be one column off.
+        ("a,b\nA01,C1,0.1\nA02,C2,0.1\n", "line 2 has more cells than the header"),
+        ('a,b\n"1\n",2\n1,2,3\n', "line 4 has more cells than the header; separate 2 cells by ','"),
+        ("a,b\n1,2,3,4\n", "its lines have more cells than its header"),
+        (b"\x00\x01\x02PK", "it is not text"),
+        (gzip.compress(b"a,b\n1,2\n")[:-12], "Compressed file ended"),
+        ("a,b,a\n1,2,3\n", "it has several columns a with different contents; rename all but one"),
+    ],
+)
+def test_a_malformed_table_is_named(tmp_path, content, problem):
+    with pytest.raises(ValueError, match=rf"a.csv cannot be read as a table: .*{problem}"):
+        read_table(write(tmp_path, "a.csv", content), ["a"])
 
 
-def test_lines_longer_than_the_header_are_refused(tmp_path):
-    """Read as they are, every cell would be one column off."""
-    (tmp_path / "a.csv").write_text("well_position,broad_sample\nA01,C1,0.1\nA02,C2,0.1\n")
-    with pytest.raises(ValueError, match=r"a.csv cannot be read as a table: its lines have more cells"):
-        read_table(tmp_path / "a.csv")
+def test_a_repeated_column_that_nobody_needs_is_no_error(tmp_path):
+    table = read_table(write(tmp_path, "a.csv", "a,REF,REF\n1,2,3\n"), ["a"])
+    assert table.to_dict("list") == {"a": ["1"], "REF": ["2"], "REF.2": ["3"]}
 
 
-def test_a_damaged_archive_is_named(tmp_path):
-    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"a,b\n1,2\n")[:-12])
-    (tmp_path / "b.csv.gz").write_bytes(b"no archive")
-    for name in ("a.csv.gz", "b.csv.gz"):
-        with pytest.raises(ValueError, match=rf"{name} cannot be read as a table"):
-            read_table(tmp_path / name)
+@pytest.mark.parametrize("content", ["a,b\n", "a,b", "a,b\n\n,\n", "a,b\na,b\n"])
+def test_a_table_without_rows_is_named(tmp_path, content):
+    with pytest.raises(ValueError, match=r"a.csv has a header but no rows"):
+        read_table(write(tmp_path, "a.csv", content))
 
 
-def test_another_kind_of_file_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"a.xlsx is not a table; its suffix must be one of .csv, .tsv, .txt"):
-        read_table(tmp_path / "a.xlsx")
+def test_a_table_whose_columns_must_all_differ(tmp_path):
+    path = write(tmp_path, "a.csv", "a,REF,REF\n1,2,3\n")
+    with pytest.raises(ValueError, match="it has several columns REF with different contents"):
+        read_table(path, unique=True)
+    pq.write_table(pa.table([["1"], ["2"]], names=["a", "a"]), tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match=r"a.parquet cannot be read as a table: Multiple matches for .*Name\(a\)"):
+        read_table(tmp_path / "a.parquet")
+
+
+def test_a_damaged_parquet_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"a.parquet cannot be read as a table"):
+        read_table(write(tmp_path, "a.parquet", b"no parquet"))
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a.json", "a", "a.zip"])
+def test_another_kind_of_file_is_named(tmp_path, name):
+    with pytest.raises(
+        ValueError, match=rf"{name} is not a table; its suffix must be one of .csv, .tsv, .txt, .parquet"
+    ):
+        read_table(write(tmp_path, name, b"x"))

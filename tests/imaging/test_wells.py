@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloome_kedro.imaging.wells import canonical_wells, well_name
+from cloome_kedro.imaging.wells import canonical_wells, parse_wells, well_name
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,16 @@ def test_every_way_to_write_a_well_is_one_well(row, column, lower, zeros):
     written = name.rstrip("0123456789") + "0" * zeros + str(column)
     written = f" {written.lower() if lower else written} "
     assert canonical_wells(pd.Series([written]), Path("x.csv")).tolist() == [name]
+
+
+@pytest.mark.parametrize("written", ["D8", "d08", " D008 ", "D-08", "D_8", "D:08", "D 8", "r04c08", "R4C8", "r4-c8"])
+def test_ways_to_write_a_well(written):
+    assert parse_wells(pd.Series(["P24", written], index=[5, 7])).to_dict() == {5: "P24", 7: "D08"}
+
+
+@pytest.mark.parametrize("bad", ["", "8D", "A00", "A1B", "AAA1", "A100", "r0c1", "D--8", "4-8", None, "Total: 2"])
+def test_an_entry_that_is_not_a_well_is_null(bad):
+    assert parse_wells(pd.Series(["A1", bad], dtype=object)).fillna("null").tolist() == ["A01", "null"]
 
 
 @pytest.mark.parametrize("bad", ["", "8D", "A00", "A1B", "AAA1", "A100"])

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from kedro.io import AbstractDataset, DatasetError
 from kedro.utils import load_obj
 from kedro_datasets.pandas import CSVDataset, ParquetDataset
 from kedro_datasets.text import TextDataset
@@ -43,6 +44,38 @@ class OptionalTable(Table):
 
 class CsvTable(AtomicSave, CSVDataset):
     """A table as CSV, for tables that people write or read."""
+
+
+class UserTable(AbstractDataset[pd.DataFrame, pd.DataFrame]):
+    """A table of the user, as text: ``.csv``, ``.tsv`` or ``.txt`` of any separator and encoding, or ``.parquet``.
+
+    Loading returns text without outer spaces and null for empty cells. The index gives the line in the file. The table
+    is read only.
+
+    Parameters
+    ----------
+    filepath
+        The file.
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> pd.DataFrame:
+        from cloome_kedro.imaging.tables import read_table
+        from cloome_kedro.missing import known
+
+        return read_table(self._filepath, unique=True).apply(known, words=())
+
+    def save(self, data: pd.DataFrame) -> None:
+        raise DatasetError(f"{self._filepath} is a table of the user, which is read only")
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
 
 
 class Text(AtomicSave, TextDataset):

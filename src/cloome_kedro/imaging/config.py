@@ -3,7 +3,7 @@
 This module needs only the standard library. ``__pydantic_config__`` makes pydantic refuse unknown keys.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
 _STRICT = {"extra": "forbid"}
@@ -103,78 +103,6 @@ class Storage:
                     f"{name} {new_shape} in params:ingestion.storage is larger than the {cropped}images, {old_shape}"
                 )
         return after_resize
-
-
-@dataclass(frozen=True)
-class Platemap:
-    """How the wells of a source are joined to compounds. Paths are relative to the screen's folder.
-
-    Attributes
-    ----------
-    platemaps
-        One table for all plates, or a pattern with ``{platemap}``, such as ``platemaps/{platemap}.tsv``.
-    barcodes
-        Table with the platemap of each plate (columns Assay_Plate_Barcode and Plate_Map_Name). It is needed if
-        ``platemaps`` is a pattern.
-    compounds
-        Table of compounds. None: the platemap has the structures.
-    well_column, compound_column, concentration_column, smiles_column, name_column, moa_column
-        Names of columns. None: there is no such column.
-    concentration_unit
-        Unit of the concentration column. None: the unit that the name of the column gives, such as mmoles_per_liter.
-    controls
-        Compound ids or names that mark a control well. '' stands for an empty cell.
-    """
-
-    __pydantic_config__: ClassVar[dict] = _STRICT
-
-    platemaps: str
-    barcodes: str | None = None
-    compounds: str | None = None
-    well_column: str = "well_position"
-    compound_column: str = "broad_sample"
-    concentration_column: str | None = None
-    concentration_unit: Literal["nM", "uM", "mM"] | None = None
-    smiles_column: str = "smiles"
-    name_column: str | None = "pert_iname"
-    moa_column: str | None = None
-    controls: tuple[str, ...] = ("DMSO", "")
-
-
-@dataclass(frozen=True)
-class Source:
-    """One folder of images with one layout.
-
-    Attributes
-    ----------
-    name
-        Name of the source in messages and in the index.
-    layout
-        Name of a layout, such as load_data_csv or opera_phenix, see :mod:`cloome_kedro.imaging.layouts`.
-    platemap
-        Which compounds are in the wells.
-    folder
-        Folder of the images, relative to the screen's folder.
-    files
-        Glob pattern of the files to read. None: the default pattern of the layout.
-    channels
-        ``{name in the files: canonical name or alias}``. It takes precedence over the built-in aliases.
-    bit_depth
-        Bit depth of the images. Images of 12 bits are stored in files of 16 bits.
-    plate
-        Name of the plate, if the files do not give it.
-    """
-
-    __pydantic_config__: ClassVar[dict] = _STRICT
-
-    name: str
-    layout: str
-    platemap: Platemap
-    folder: str = "."
-    files: str | None = None
-    channels: dict[str, str] = field(default_factory=dict)
-    bit_depth: Literal[8, 12, 16] = 16
-    plate: str | None = None
 
 
 #: functions of cp-measure that measure outlines; the whole field has no outline to measure

@@ -1,15 +1,20 @@
 """The index of a screen: one row per field, with its images and the compound in its well."""
 
+import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from cloome_kedro.imaging.channels import CHANNELS, canonical
-from cloome_kedro.imaging.config import Source
 from cloome_kedro.imaging.layouts import read_layout
 from cloome_kedro.imaging.platemaps import annotate_wells, merge_compounds
+from cloome_kedro.imaging.sources import Source
+from cloome_kedro.missing import MISSING
+
+logger = logging.getLogger(__name__)
 
 _FIELD = ["plate", "well", "site"]
 REJECTED = ["field_id", "screen", *_FIELD, "stage", "reason"]
@@ -20,7 +25,11 @@ PLANES = [f"plane_{channel}" for channel in CHANNELS]
 
 
 def index_screen(
-    folder: Path, screen: str, sources: Sequence[Source]
+    folder: Path,
+    screen: str,
+    sources: Sequence[Source],
+    missing: Sequence[str] = MISSING,
+    identify: Callable[[str], str] = str,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Index all sources of a screen.
 
@@ -32,6 +41,10 @@ def index_screen(
         Name of the screen. It is the first part of every field_id (screen/plate/well/site).
     sources
         Folders of images.
+    missing
+        Words for a missing value in the tables, see `cloome_kedro.missing.is_missing`.
+    identify
+        Function from a structure to its identity, see `cloome_kedro.imaging.platemaps.merge_compounds`.
 
     Returns
     -------
@@ -44,7 +57,7 @@ def index_screen(
     FileNotFoundError, ValueError
         If a folder, table, column or channel is missing, or if sources contradict each other.
     """
-    parts = [index_source(folder, screen, source) for source in sources]
+    parts = [index_source(folder, screen, source, missing, identify) for source in sources]
     indexes, compound_tables, rejected_tables = zip(*parts, strict=True)
     index, rejected = _concat(indexes), _concat(rejected_tables)
     sources_of_plate = index.groupby("plate")["source"].unique()
@@ -54,7 +67,11 @@ def index_screen(
             "plate belongs to one source"
         )
     compounds = merge_compounds(
-        (f"source {source.name}", table) for source, table in zip(sources, compound_tables, strict=True)
+        ((f"source {source.name}", table) for source, table in zip(sources, compound_tables, strict=True)), identify
+    )
+    logger.info(
+        "index: %d fields of %d plates, %d of them in control wells; %d fields are rejected",
+        *(len(index), index["plate"].nunique(), index["control"].sum(), len(rejected)),
     )
     used = set(index.loc[~index["control"].astype(bool), "compound_id"])
     return (
@@ -69,7 +86,13 @@ def _concat(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat([table for table in tables if len(table)] or [tables[0]], ignore_index=True)
 
 
-def index_source(screen_folder: Path, screen: str, source: Source) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def index_source(
+    screen_folder: Path,
+    screen: str,
+    source: Source,
+    missing: Sequence[str] = MISSING,
+    identify: Callable[[str], str] = str,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Index one source. It returns and raises the same as :func:`index_screen`."""
     root = screen_folder / source.folder
     if not root.is_dir():
@@ -77,35 +100,39 @@ def index_source(screen_folder: Path, screen: str, source: Source) -> tuple[pd.D
             f"source {source.name}: there is no folder {root}; correct `folder` of this source in params:ingestion"
         )
     images = read_layout(source.layout, root, source).drop_duplicates()
+    bad_rows = images.loc[images["reason"].notna(), [*_FIELD, "reason"]].drop_duplicates()
+    images = images[images["reason"].isna()].drop(columns="reason").astype({"site": int})
+    if images.empty:
+        first = bad_rows["reason"].iloc[0] if len(bad_rows) else "its tables list no image"
+        raise ValueError(f"source {source.name}: none of its images can be used: {first}")
     fields = images[_FIELD].drop_duplicates(ignore_index=True)
-    wells, compounds = annotate_wells(fields[["plate", "well"]].drop_duplicates(), screen_folder, source.platemap)
+    wells = fields[["plate", "well"]].drop_duplicates()
+    wells, compounds = annotate_wells(wells, screen_folder, source.platemap, missing, identify)
     images = _known_channels(images, source)
+    images["path"], images["exists"] = _locate(images["path"])
     images["shared"] = images.duplicated(["path", "plane"], keep=False)
-    images["exists"] = _exist(images["path"])
     if not images["exists"].any():
         raise FileNotFoundError(
             f"source {source.name}: none of its {len(images)} images exists. The first one should be "
             f"{images['path'].iloc[0]}; correct `folder` of this source, or the paths in its tables"
         )
-
-    existing = images[images["exists"]]
-    fields = fields.merge(_files_by_field(existing), on=_FIELD, how="left")
+    fields = fields.merge(_files_by_field(images[images["exists"]]), on=_FIELD, how="left")
     fields = fields.merge(wells, on=["plate", "well"], how="left")
-    fields["reason"] = fields["reason"].astype(object)
-    is_incomplete = fields[PATHS].isna().any(axis=1)
-    is_ambiguous = existing["shared"] | existing.duplicated([*_FIELD, "channel"])
-    ambiguous_fields = pd.MultiIndex.from_frame(existing.loc[is_ambiguous, _FIELD])
-    unusable = fields.index[is_incomplete | pd.MultiIndex.from_frame(fields[_FIELD]).isin(ambiguous_fields)]
-    if len(unusable):
-        by_field = images.groupby(_FIELD)
-        for i in unusable:
-            key = tuple(fields.loc[i, _FIELD])
-            fields.loc[i, "reason"] = _explain(by_field.get_group(key) if key in by_field.groups else images[:0])
-
-    fields = fields.assign(screen=screen, source=source.name, bit_depth=source.bit_depth, stage="index")
-    fields["field_id"] = screen + "/" + fields["plate"] + "/" + fields["well"] + "/" + fields["site"].astype(str)
+    problems = _problems(images, pd.MultiIndex.from_frame(fields[_FIELD])).to_numpy()
+    fields["reason"] = np.where(problems == "", fields["reason"].astype(object), problems)
+    fields = fields.assign(source=source.name, bit_depth=source.bit_depth)
     good = fields["reason"].isna()
-    return fields.loc[good, [*_INDEX, *PATHS, *PLANES]], compounds, fields.loc[~good, REJECTED]
+    rejected = _concat([fields.loc[~good, [*_FIELD, "reason"]], bad_rows])
+    fields, rejected = (
+        table.assign(
+            screen=screen,
+            field_id=screen + "/" + table["plate"] + "/" + table["well"] + "/" + table["site"].astype(str),
+        )
+        for table in (fields[good], rejected)
+    )
+    sites = pd.to_numeric(rejected["site"], errors="coerce").astype("Float64")
+    rejected = rejected.assign(stage="index", site=sites.where(sites.mod(1) == 0).astype("Int64"))
+    return fields[[*_INDEX, *PATHS, *PLANES]], compounds, rejected[REJECTED]
 
 
 def _known_channels(images: pd.DataFrame, source: Source) -> pd.DataFrame:
@@ -154,28 +181,57 @@ def check_rejected(rejected: pd.DataFrame, total: int, max_rejected_fraction: fl
     )
 
 
-def _exist(paths: pd.Series) -> list[bool]:
-    """Whether each file exists. Each folder is listed only once, since there are many files."""
-    listings: dict[str, set[str]] = {}
-    exist = []
-    for folder, name in map(os.path.split, paths):
+def _locate(paths: pd.Series) -> tuple[list[str], list[bool]]:
+    """Path of each file, and whether it exists. Each folder is listed only once, since there are many files.
+
+    Tables that were written on Windows or macOS can have other upper and lower case than the files.
+    """
+    listings: dict[str, tuple[set[str], dict[str, list[str]]]] = {}
+    located, exist = [], []
+    for path in paths:
+        folder, name = os.path.split(path)
         if folder not in listings:
-            listings[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
-        exist.append(name in listings[folder])
-    return exist
+            entries = os.listdir(folder) if os.path.isdir(folder) else []
+            listings[folder] = set(entries), {}
+            for entry in entries:
+                listings[folder][1].setdefault(entry.lower(), []).append(entry)
+        names, by_lower = listings[folder]
+        if name not in names and len(similar := by_lower.get(name.lower(), [])) == 1:
+            path, name = os.path.join(folder, similar[0]), similar[0]
+        located.append(path)
+        exist.append(name in names)
+    return located, exist
 
 
-def _explain(images: pd.DataFrame) -> str:
-    """Explain why a field cannot be used: channels without an image, with several, or with one of another field."""
-    reasons = []
+def _problems(images: pd.DataFrame, fields: pd.MultiIndex) -> pd.Series:
+    """Why fields cannot be used: channels without an image, with several, or with one of another field.
+
+    Returns
+    -------
+    One text per field, in the order of ``fields``. It is empty if all channels have one image.
+    """
+    problems = pd.Series("", index=fields, dtype=object)
     for channel in CHANNELS:
-        channel_images = images[images["channel"] == channel]
-        paths = channel_images.loc[channel_images["exists"], "path"]
-        if len(paths) > 1:
-            reasons.append(f"channel {channel} has several images: {', '.join(paths)}")
-        elif len(paths) == 0:
-            why = channel_images["path"].iloc[0] + " does not exist" if len(channel_images) else "no file is listed"
-            reasons.append(f"missing channel {channel}: {why}")
-        elif channel_images["shared"].any():
-            reasons.append(f"channel {channel}: {paths.iloc[0]} is also listed for another field or channel")
-    return "; ".join(reasons)
+        listed = images[images["channel"] == channel].set_index(_FIELD)
+        existing = listed[listed["exists"]]
+        number = existing.groupby(level=_FIELD).size().reindex(fields, fill_value=0)
+        first_listed = listed.loc[~listed.index.duplicated(), "path"].reindex(fields)
+        first = existing.loc[~existing.index.duplicated(), "path"].reindex(fields)
+        repeated = existing[existing.index.duplicated(keep=False)]
+        several = repeated.groupby(level=_FIELD)["path"].agg(", ".join).reindex(fields)
+        shared = existing.index[existing["shared"]].unique()
+        name = f"channel {channel}"
+        for applies, text in (
+            (first_listed.isna(), f"missing {name}: no file is listed"),
+            (first_listed.notna() & (number == 0), f"missing {name}: " + first_listed + " does not exist"),
+            (number > 1, f"{name} has several images: " + several),
+            (
+                (number == 1) & fields.isin(shared),
+                f"{name}: " + first + " is also listed for another field or channel",
+            ),
+        ):
+            if applies.any():
+                texts = text if isinstance(text, str) else text[applies]
+                so_far = problems[applies]
+                problems[applies] = so_far.where(so_far == "", so_far + "; ") + texts
+    return problems

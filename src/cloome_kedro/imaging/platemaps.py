@@ -1,26 +1,26 @@
-"""Platemaps and tables of compounds, in the formats of Broad, JUMP and others."""
+"""Join the wells of a screen to compounds, by platemaps and tables of compounds of Broad, JUMP and others."""
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from cloome_kedro.imaging.config import Platemap
+from cloome_kedro.imaging.platemap_tables import column_settings, platemap_files, read_platemap
+from cloome_kedro.imaging.sources import Platemap
 from cloome_kedro.imaging.tables import read_table
-from cloome_kedro.imaging.wells import canonical_wells
+from cloome_kedro.missing import MISSING, is_missing, known, known_parts
 
-_MICROMOLAR = {"nM": 1e-3, "uM": 1.0, "mM": 1e3}
-_UNIT_OF_COLUMN = {
-    "mmoles_per_liter": "mM",
-    "umoles_per_liter": "uM",
-    "nmoles_per_liter": "nM",
-    "concentration_mm": "mM",
-    "concentration_um": "uM",
-    "concentration_nm": "nM",
-}
+logger = logging.getLogger(__name__)
 
 
-def annotate_wells(wells: pd.DataFrame, folder: Path, platemap: Platemap) -> tuple[pd.DataFrame, pd.DataFrame]:
+def annotate_wells(
+    wells: pd.DataFrame,
+    folder: Path,
+    platemap: Platemap,
+    missing: Sequence[str] = MISSING,
+    identify: Callable[[str], str] = str,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Join wells to compounds.
 
     Parameters
@@ -31,6 +31,10 @@ def annotate_wells(wells: pd.DataFrame, folder: Path, platemap: Platemap) -> tup
         Folder of the tables. Their names in ``platemap`` are relative to it.
     platemap
         Names of files and columns.
+    missing
+        Words for a missing value, see `cloome_kedro.missing.is_missing`.
+    identify
+        As for `merge_compounds`.
 
     Returns
     -------
@@ -43,53 +47,83 @@ def annotate_wells(wells: pd.DataFrame, folder: Path, platemap: Platemap) -> tup
     Raises
     ------
     FileNotFoundError, ValueError
-        If a table, a column or the platemap of a plate is missing, or if tables have contradictory rows.
+        If a table, a column or the platemap of a plate is missing, or if a compound has several structures.
     """
-    files = _platemap_files(wells["plate"].unique(), folder, platemap)
-    compound_column = platemap.compound_column
+    plates = wells["plate"].unique().tolist()
+    files = platemap_files(plates, folder, platemap)
     description_columns = {"smiles": platemap.smiles_column, "name": platemap.name_column, "moa": platemap.moa_column}
-    compound_columns = [compound_column, *filter(None, description_columns.values())]
-    columns = [platemap.well_column, *filter(None, [platemap.concentration_column])]
-    columns += compound_columns if platemap.compounds is None else [compound_column]
-    tables = {path: _read_platemap(path, columns, platemap.well_column) for path in dict.fromkeys(files.values())}
-    if platemap.compounds is None:
-        compound_tables = tables
-    else:
-        compound_tables = {folder / platemap.compounds: read_table(folder / platemap.compounds, compound_columns)}
-    compounds = _compounds(compound_tables, compound_column, description_columns)
+    descriptions = list(filter(None, description_columns.values()))
+    in_platemap = descriptions if platemap.compounds is None else []
+    read = {path: read_platemap(path, platemap, in_platemap, missing) for path in dict.fromkeys(files.values())}
+    tables = {path: table for path, (_, table) in read.items()}
+    if platemap.compounds is not None:
+        path = folder / platemap.compounds
+        tables = {path: read_table(path, [platemap.compound_column, *descriptions], column_settings(platemap))}
+    compounds = _compounds(tables, platemap.compound_column, description_columns, missing, identify)
 
-    compounds_of_wells = pd.concat(
-        table.assign(
-            file=str(path),
-            concentration_um=_concentration(table, path, platemap),
-        ).rename(columns={compound_column: "compound_id"})[["file", "well", "compound_id", "concentration_um"]]
-        for path, table in tables.items()
-    )
+    contents = pd.concat([table.assign(file=str(path)) for path, (table, _) in read.items()], ignore_index=True)
+    by = ["file", "plate", "well"] if contents["plate"].notna().any() else ["file", "well"]
+    if "plate" in by:
+        _check_plates(plates, contents["plate"], folder / platemap.platemaps)
+    elif "{platemap}" not in platemap.platemaps and len(plates) > 1:
+        logger.info("%s has no column of plates, so it is the platemap of all %d plates", next(iter(read)), len(plates))
     annotation = wells.assign(file=wells["plate"].map({plate: str(path) for plate, path in files.items()}))
-    annotation = annotation.merge(compounds_of_wells, on=["file", "well"], how="left", validate="many_to_one")
+    contents = contents if "plate" in by else contents.drop(columns="plate")
+    annotation = annotation.merge(contents, on=by, how="left", validate="many_to_one")
 
     control_marks = {control.strip().casefold() for control in platemap.controls}
-    compound_id = annotation["compound_id"]
-    names = compound_id.map(compounds.set_index("compound_id")["name"]).fillna("").str.casefold()
-    is_control = compound_id.str.casefold().isin(control_marks) | (names.isin(control_marks) & (names != ""))
+    written, compound_id = annotation["written"], known(annotation["written"], missing)
+    names = compound_id.map(compounds.set_index("compound_id")["name"]).fillna("").astype(str).str.casefold()
+    is_control = written.str.casefold().isin(control_marks) | (names.isin(control_marks) & (names != ""))
     is_known = compound_id.isin(compounds["compound_id"])
     file, source = annotation["file"], platemap.compounds or platemap.platemaps
+    add = "If such wells are controls, add it to platemap.controls"
+    if_compound = "; if it is a compound, take it out of `missing`"
     reason = pd.Series(None, index=annotation.index, dtype=object)
-    reason[~is_control & ~is_known] = "compound " + compound_id + f" of this well is not in {source}"
-    reason[~is_control & (compound_id == "")] = "well without compound: its cell is empty in " + file
-    reason[compound_id.isna()] = "well without compound: it is not in " + file
-    annotation["control"], annotation["reason"] = is_control, reason
+    for applies, text in (
+        (~is_control, annotation["bad_concentration"]),
+        (~is_control & ~is_known, "compound " + written + f" of this well is not in {source}"),
+        (
+            ~is_control & is_missing(written, missing),
+            "well without compound: its cell in "
+            + file
+            + " is '"
+            + written
+            + f"', which means missing. {add}{if_compound}",
+        ),
+        (~is_control & (written == ""), "well without compound: its cell in " + file + f" is ''. {add}"),
+        (annotation["contradiction"].notna(), annotation["contradiction"]),
+        (written.isna(), "well without compound: it is not in " + file),
+    ):
+        reason[applies] = text[applies]
+    if "plate" in by:
+        is_absent = written.isna() & ~annotation["plate"].isin(contents["plate"])
+        reason[is_absent] = ("well without compound: plate " + annotation["plate"] + " is not in " + file)[is_absent]
+    annotation["control"], annotation["reason"] = is_control, reason.where(reason.notna(), None)
     annotation["compound_id"] = compound_id.astype(object).where(is_known, None)
-    return annotation.drop(columns="file"), compounds
+    columns = [*wells.columns, "compound_id", "concentration_um", "control", "reason"]
+    return annotation[columns], compounds
 
 
-def merge_compounds(tables: Iterable[tuple[str, pd.DataFrame]]) -> pd.DataFrame:
+def _check_plates(plates: Sequence[str], listed: pd.Series, path: Path) -> None:
+    if not set(plates) & set(listed):
+        raise ValueError(
+            f"{path} has none of the plates of the images ({', '.join(plates[:5])}); its plates are "
+            f"{', '.join(listed.unique()[:5])}. Name the column of plates by `platemap.plate_column`, or write '' "
+            "there if the table is the platemap of all plates"
+        )
+
+
+def merge_compounds(tables: Iterable[tuple[str, pd.DataFrame]], identify: Callable[[str], str] = str) -> pd.DataFrame:
     """Merge tables of compounds (compound_id, smiles, name, moa) into one table with one row per compound.
 
     Parameters
     ----------
     tables
         ``(name, table)`` of each table. The name is used in messages.
+    identify
+        Function from a structure to its identity, such as its InChIKey. Spellings of an id with the same identity are
+        one structure, and the first one is kept.
 
     Raises
     ------
@@ -98,6 +132,9 @@ def merge_compounds(tables: Iterable[tuple[str, pd.DataFrame]]) -> pd.DataFrame:
     """
     merged = pd.concat([table.assign(table=name) for name, table in tables], ignore_index=True)
     structures = merged.dropna(subset="smiles").drop_duplicates(["compound_id", "smiles"])
+    structures = structures[structures["compound_id"].duplicated(keep=False)]
+    identities = structures["smiles"].map(identify)
+    structures = structures[~structures.assign(identity=identities).duplicated(["compound_id", "identity"])]
     if (is_repeated := structures["compound_id"].duplicated()).any():
         compound_id = structures.loc[is_repeated, "compound_id"].iloc[0]
         first, second = structures[structures["compound_id"] == compound_id][:2].itertuples()
@@ -109,61 +146,19 @@ def merge_compounds(tables: Iterable[tuple[str, pd.DataFrame]]) -> pd.DataFrame:
     return merged.groupby("compound_id", sort=False).first().drop(columns="table").reset_index()
 
 
-def _platemap_files(plates: Iterable[str], folder: Path, platemap: Platemap) -> dict[str, Path]:
-    """Path of the platemap of each plate."""
-    platemaps, barcodes = platemap.platemaps, platemap.barcodes
-    if "{platemap}" not in platemaps:
-        return dict.fromkeys(plates, folder / platemaps)
-    if barcodes is None:
-        raise ValueError(f"platemaps {platemaps!r} needs `barcodes`, a table with the platemap of each plate")
-    columns = ["Assay_Plate_Barcode", "Plate_Map_Name"]
-    table = read_table(folder / barcodes, columns)[columns].apply(lambda column: column.str.strip()).drop_duplicates()
-    if (is_repeated := table["Assay_Plate_Barcode"].duplicated()).any():
-        plate = table.loc[is_repeated, "Assay_Plate_Barcode"].iloc[0]
-        raise ValueError(f"{folder / barcodes} gives plate {plate} two platemaps; keep one")
-    names = dict(table.itertuples(index=False))
-    if missing := [plate for plate in plates if plate not in names]:
-        raise ValueError(f"{folder / barcodes} has no platemap for plate {', '.join(missing[:5])}; add it")
-    return {plate: folder / platemaps.replace("{platemap}", names[plate]) for plate in plates}
-
-
-def _read_platemap(path: Path, columns: list[str], well_column: str) -> pd.DataFrame:
-    """Read a platemap with stripped cells and the column ``well``. Repeated wells must have the same contents."""
-    table = read_table(path, columns)[list(dict.fromkeys(columns))]
-    table = table.apply(lambda column: column.str.strip())
-    table["well"] = canonical_wells(table[well_column], path)
-    table = table.drop(columns=well_column if well_column != "well" else []).drop_duplicates()
-    if (is_repeated := table["well"].duplicated()).any():
-        well = table.loc[is_repeated, "well"].iloc[0]
-        raise ValueError(f"{path} has well {well} twice, with different contents; keep one")
-    return table
-
-
-def _concentration(table: pd.DataFrame, path: Path, platemap: Platemap) -> pd.Series:
-    """Concentrations in µM; NaN if they are unknown."""
-    column = platemap.concentration_column
-    if column is None:
-        return pd.Series(float("nan"), index=table.index)
-    if (unit := platemap.concentration_unit or _UNIT_OF_COLUMN.get(column.lower())) is None:
-        raise ValueError(f"the unit of {column} in {path} is unknown: set `concentration_unit` to nM, uM or mM")
-    values = pd.to_numeric(table[column].replace("", None), errors="coerce")
-    if len(bad_rows := table.index[values.isna() & (table[column] != "")]):
-        row = table.loc[bad_rows[0]]
-        raise ValueError(
-            f"{path}, well {row['well']}: {column} {row[column]!r} is not a number; leave the cell empty if the "
-            "concentration is unknown"
-        )
-    return values * _MICROMOLAR[unit]
-
-
 def _compounds(
-    tables: dict[Path, pd.DataFrame], compound_column: str, description_columns: dict[str, str | None]
+    tables: dict[Path, pd.DataFrame],
+    compound_column: str,
+    description_columns: dict[str, str | None],
+    missing: Sequence[str],
+    identify: Callable[[str], str],
 ) -> pd.DataFrame:
     """Compounds (compound_id, smiles, name, moa) of the screen's tables. Rows without an id are left out."""
     compound_tables = []
     for path, table in tables.items():
-        compounds = pd.DataFrame({"compound_id": table[compound_column].str.strip()})
+        compounds = pd.DataFrame({"compound_id": known(table[compound_column], missing)})
         for name, column in description_columns.items():
-            compounds[name] = None if column is None else table[column].str.strip().replace("", None)
-        compound_tables.append((str(path), compounds[compounds["compound_id"] != ""]))
-    return merge_compounds(compound_tables)
+            clean = known_parts if name == "moa" else known
+            compounds[name] = None if column is None else clean(table[column], missing)
+        compound_tables.append((str(path), compounds.dropna(subset="compound_id")))
+    return merge_compounds(compound_tables, identify)

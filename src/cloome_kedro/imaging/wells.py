@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from cloome_kedro.imaging.tables import place
+
 
 def well_name(row: int, column: int) -> str:
     """Return the name of the well at a row and a column, which both start at 1.
@@ -15,6 +17,19 @@ def well_name(row: int, column: int) -> str:
     letters = string.ascii_uppercase
     high, low = divmod(row - 1, 26)
     return (letters[high - 1] if high else "") + letters[low] + f"{column:02d}"
+
+
+def parse_wells(wells: pd.Series) -> pd.Series:
+    """Convert names of wells to letters and two digits; null where an entry is not a well.
+
+    >>> parse_wells(pd.Series(["d8", "D-08", "r04c08", "8D"])).tolist()
+    ['D08', 'D08', 'D08', nan]
+    """
+    text = wells.astype(object).where(wells.notna(), "").map(lambda entry: str(entry).strip().upper()).astype(str)
+    parts = text.str.extract(r"^([A-Z]{1,2})[ _:\-]?0*([1-9][0-9]?)$")
+    names = parts[0] + parts[1].str.zfill(2)
+    numbers = text.str.extract(r"^R0*([1-9][0-9]?)[ _:\-]?C0*([1-9][0-9]?)$").dropna()
+    return names.fillna(pd.Series([well_name(int(row), int(column)) for row, column in numbers.values], numbers.index))
 
 
 def canonical_wells(wells: pd.Series, path: Path) -> pd.Series:
@@ -32,8 +47,8 @@ def canonical_wells(wells: pd.Series, path: Path) -> pd.Series:
     ValueError
         If an entry is not a well. The message gives the file, the line (the header is line 1) and the column.
     """
-    parts = wells.str.strip().str.upper().str.extract(r"^([A-Z]{1,2})0*([1-9][0-9]?)$")
-    if (is_bad := parts[0].isna()).any():
+    names = parse_wells(wells)
+    if (is_bad := names.isna()).any():
         i = int(is_bad.to_numpy().argmax())
-        raise ValueError(f"{path}, line {i + 2}: {wells.name} {wells.iloc[i]!r} is not a well; write it like D08")
-    return parts[0] + parts[1].str.zfill(2)
+        raise ValueError(f"{path}, {place(wells, i)}: {wells.name} {wells.iloc[i]!r} is not a well; write it like D08")
+    return names

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from cloome_kedro.imaging.config import Measurement, Normalisation, Selection, Source, Storage
+from cloome_kedro.imaging.config import Measurement, Normalisation, Selection, Storage
+from cloome_kedro.imaging.sources import Source
+from cloome_kedro.missing import MISSING
 from cloome_kedro.parameters.base import Fraction, Parameters, Positive, Share
 from cloome_kedro.simulation.config import ScreenConfig
+
+
+def _texts(words: Any) -> Any:
+    """YAML reads -666 as a number and null as None."""
+    return ["" if word is None else str(word) for word in words] if isinstance(words, list) else words
 
 
 class SimulationParameters(Parameters):
@@ -24,6 +31,9 @@ class IngestionParameters(Parameters):
     screen: str
     sources: list[Source] = Field(min_length=1)
     storage: Storage
+    missing: Annotated[tuple[str, ...], BeforeValidator(_texts)] = Field(
+        default=MISSING, description="words for a missing value in the screen's tables"
+    )
     max_rejected_fraction: Fraction = 0.05
     n_jobs: int = -1
 

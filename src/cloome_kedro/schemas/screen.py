@@ -4,6 +4,7 @@ import pandera.pandas as pa
 
 from cloome_kedro.imaging.channels import CHANNELS
 from cloome_kedro.schemas.base import INCHIKEY, WELL, column, table
+from cloome_kedro.schemas.cleaning import cleaned_folds
 from cloome_kedro.words import FOLDS
 
 _field = {
@@ -60,9 +61,15 @@ fields = table(
     unique=["field_id"],
 )
 
-#: one row per field that was rejected, with the reason
+#: one row per field that was rejected, with the reason. A row of a LoadData table with a bad well or site is there, too
 rejected_fields = table(
-    {**_field, "stage": column(str, pa.Check.isin(["index", "image"])), "reason": column(str)},
+    {
+        **_field,
+        "well": column(str),
+        "site": column("Int64", nullable=True),
+        "stage": column(str, pa.Check.isin(["index", "image"])),
+        "reason": column(str),
+    },
 )
 
 #: one row per standardised compound
@@ -167,6 +174,7 @@ provided_folds = table(
         "site": column("Int64", nullable=True),  # empty: the whole well
         "fold": column(str, nullable=True),  # the split checks the names, because its message gives the row
     },
+    parsers=pa.Parser(cleaned_folds),
     add_missing_columns=True,
 )
 

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from cloome_kedro.imaging.config import Platemap, Source
 from cloome_kedro.imaging.layouts import LAYOUTS, read_layout
+from cloome_kedro.imaging.sources import Platemap, Source
 from registries import restored
 
 SOURCE = Source("mine", "own", Platemap("map.csv"))
@@ -35,7 +35,7 @@ def test_a_reader_of_ones_own_gets_the_folder_and_its_source(registry, tmp_path)
 
     images = read_layout("own", tmp_path, SOURCE)
     assert asked == [(tmp_path, SOURCE)]
-    assert list(images) == ["plate", "well", "site", "channel", "path", "plane"]
+    assert list(images) == ["plate", "well", "site", "channel", "path", "plane", "reason"]
     assert images["plane"].isna().all(), "without a page, a file is one image"
     assert images["plane"].dtype == "Int64"
 

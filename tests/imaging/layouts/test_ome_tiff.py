@@ -10,10 +10,11 @@ import tifffile
 from cloome_kedro import schemas
 from cloome_kedro.imaging import images as imaging
 from cloome_kedro.imaging.channels import CHANNELS
-from cloome_kedro.imaging.config import Platemap, Source, Storage
+from cloome_kedro.imaging.config import Storage
 from cloome_kedro.imaging.index import index_screen
 from cloome_kedro.imaging.layouts import read_layout
 from cloome_kedro.imaging.plates import ingest_plates
+from cloome_kedro.imaging.sources import Platemap, Source
 from cloome_kedro.imaging.store import PlateStore
 from small_screens import make_source, write_load_data_screen
 

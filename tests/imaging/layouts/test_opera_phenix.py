@@ -1,7 +1,7 @@
 import pytest
 
-from cloome_kedro.imaging.config import Platemap, Source
 from cloome_kedro.imaging.layouts import read_layout
+from cloome_kedro.imaging.sources import Platemap, Source
 
 
 def touch(folder, *names):
@@ -24,7 +24,7 @@ def test_names_tell_well_site_and_channel(tmp_path):
         "BR2/r27c01f10p01-ch5sk1fk1fl1.png.txt",
     )
     images = read(tmp_path).sort_values("path")
-    assert images.drop(columns=["path", "plane"]).to_numpy().tolist() == [
+    assert images.drop(columns=["path", "plane", "reason"]).to_numpy().tolist() == [
         ["BR1", "D08", 5, "1"],
         ["BR1", "P24", 9, "2"],
         ["BR2", "AA01", 10, "5"],

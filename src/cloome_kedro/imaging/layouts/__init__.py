@@ -1,9 +1,11 @@
 """Layouts: readers that list the images of a source.
 
 A reader is a function ``(folder, source) -> table`` with one row per image. The columns are plate, well (D08), site
-(int), channel (its name in the files), path and plane. ``plane`` is the page of the file, from 0, or missing if the
-file has only one image. `cloome_kedro.imaging.index` does the work that all layouts have in common. A built-in layout
-is one module and one line here. Other modules register a layout by ``LAYOUTS.register``.
+(int), channel (its name in the files), path, plane and reason. ``plane`` is the page of the file, from 0, or missing if
+the file has only one image. ``reason`` says why a row of a table cannot be used, and is null elsewhere; plate, well and
+site are then as they are written. A reader can leave out both columns. `cloome_kedro.imaging.index` does the work that
+all layouts have in common. A built-in layout is one module and one line here. Other modules register a layout by
+``LAYOUTS.register``.
 """
 
 from collections.abc import Callable
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cloome_kedro.imaging.config import Source
+from cloome_kedro.imaging.sources import Source
 from cloome_kedro.registry import Registry
 
 Reader = Callable[[Path, Source], pd.DataFrame]
@@ -21,7 +23,7 @@ LAYOUTS.add("load_data_csv", "cloome_kedro.imaging.layouts.load_data_csv:read")
 LAYOUTS.add("opera_phenix", "cloome_kedro.imaging.layouts.opera_phenix:read")
 LAYOUTS.add("ome_tiff", "cloome_kedro.imaging.layouts.ome_tiff:read")
 
-_COLUMNS = ["plate", "well", "site", "channel", "path", "plane"]
+_COLUMNS = ["plate", "well", "site", "channel", "path", "plane", "reason"]
 
 
 def read_layout(name: str, folder: Path, source: Source) -> pd.DataFrame:
@@ -38,7 +40,8 @@ def read_layout(name: str, folder: Path, source: Source) -> pd.DataFrame:
 
     Returns
     -------
-    Table with the columns plate, well, site, channel, path and plane (Int64), one row per image.
+    Table with the columns plate, well, site, channel, path, plane (Int64) and reason, one row per image. Sites are int
+    if all rows can be used.
 
     Raises
     ------
@@ -46,8 +49,9 @@ def read_layout(name: str, folder: Path, source: Source) -> pd.DataFrame:
         If the layout is unknown, no image is listed, or files contradict each other.
     """
     images = LAYOUTS[name](folder, source)
-    if missing := [column for column in _COLUMNS[:-1] if column not in images]:
+    if missing := [column for column in _COLUMNS[:-2] if column not in images]:
         raise ValueError(f"the layout {name} returns no column {', '.join(missing)}; add it to the reader's table")
-    if "plane" not in images:
-        images = images.assign(plane=None)
+    images = images.assign(**{column: None for column in ("plane", "reason") if column not in images})
+    if images["reason"].isna().all():
+        images = images.astype({"site": int})
     return images[_COLUMNS].astype({"plane": "Int64"})

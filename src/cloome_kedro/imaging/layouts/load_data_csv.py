@@ -1,74 +1,193 @@
-"""LoadData tables of CellProfiler, as in the Cell Painting Gallery.
+"""LoadData tables of CellProfiler, such as those of the Cell Painting Gallery.
 
-A table has one row per field. Its columns are ``Metadata_Plate``, ``Metadata_Well``, ``Metadata_Site`` and, for each
-channel, ``FileName_Orig<Channel>`` and ``PathName_Orig<Channel>``. Other columns, such as those of illumination
-functions, are ignored.
+A table has one row per field. Columns give its plate, well and site, such as ``Metadata_Plate``, ``Metadata_Well`` and
+``Metadata_Site``. Other usual names are recognised, and ``columns`` of the source names columns that are not. The wells
+can also be given by a column of rows and one of columns.
+
+The images of a channel are given by ``FileName_<Channel>`` and ``PathName_<Channel>``, or by ``URL_<Channel>``. If the
+table has columns ``FileName_Orig<Channel>``, as those of the Broad Institute, other channels are ignored unless
+``channels`` of the source names them. Images of illumination functions are ignored.
 """
 
+import logging
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
+from urllib.parse import unquote, urlsplit
 
+import numpy as np
 import pandas as pd
 
-from cloome_kedro.imaging.config import Source
-from cloome_kedro.imaging.tables import read_table
-from cloome_kedro.imaging.wells import canonical_wells
+from cloome_kedro.imaging.columns import find_column
+from cloome_kedro.imaging.sources import Place, Source
+from cloome_kedro.imaging.tables import place, read_table
+from cloome_kedro.imaging.wells import parse_wells, well_name
 
-_FILES = "**/load_data.csv"
+logger = logging.getLogger(__name__)
+
+_FILES = ("**/load_data.csv", "**/load_data.csv.gz", "**/load_data.parquet")
+_IMAGE = re.compile(r"(?:Image_)?(FileName|PathName|URL)_(?!Illum)(.+)", re.IGNORECASE)
 
 
 def read(folder: Path, source: Source) -> pd.DataFrame:
-    """Read all tables that match ``source.files``; see `cloome_kedro.imaging.layouts.read_layout`."""
-    files = source.files or _FILES
-    tables = sorted(folder.glob(files))
+    """Read all tables that match ``source.files``; see `cloome_kedro.imaging.layouts.read_layout`.
+
+    A row with a bad plate, well or site has the reason in the column ``reason``.
+    """
+    patterns = (source.files,) if source.files else _FILES
+    tables = next((paths for pattern in patterns if (paths := sorted(folder.glob(pattern)))), [])
     if not tables:
-        raise FileNotFoundError(f"there is no LoadData table {files} below {folder}; correct `files` of this source")
-    return pd.concat([_read_one(table, folder, source.plate) for table in tables], ignore_index=True)
+        raise FileNotFoundError(
+            f"there is no LoadData table {' or '.join(patterns)} below {folder}; correct `files` of this source"
+        )
+    return pd.concat([_read_one(table, folder, source) for table in tables], ignore_index=True)
 
 
-def _read_one(path: Path, folder: Path, plate: str | None) -> pd.DataFrame:
-    table = read_table(path, ["Metadata_Well", "Metadata_Site"] + ([] if plate else ["Metadata_Plate"]))
-    channels = [column.removeprefix("FileName_") for column in table.columns if column.startswith("FileName_Orig")]
-    if not channels:
-        raise ValueError(
-            f"{path} has no column FileName_Orig<Channel>, so it is not a LoadData table; correct `files` of this "
-            "source"
-        )
-    if missing := [f"PathName_{name}" for name in channels if f"PathName_{name}" not in table]:
-        raise ValueError(f"{path} has no column {', '.join(missing)}; add the folder of these images")
-    site = pd.to_numeric(table["Metadata_Site"], errors="coerce")
-    if (is_bad := ~(site.ge(0) & site.mod(1).eq(0))).any():
-        row = int(is_bad.to_numpy().argmax())
-        raise ValueError(
-            f"{path}, line {row + 2}: Metadata_Site {table['Metadata_Site'][row]!r} is not a whole number; write 0, 1, "
-            "2, ..."
-        )
-    plates = table["Metadata_Plate"].str.strip() if "Metadata_Plate" in table else pd.Series(plate, index=table.index)
-    if (is_empty := plates.eq("")).any():
-        row = int(is_empty.to_numpy().argmax())
-        raise ValueError(f"{path}, line {row + 2}: Metadata_Plate is empty; write the name of the plate")
-    fields = pd.DataFrame(
-        {"plate": plates, "well": canonical_wells(table["Metadata_Well"], path), "site": site.astype(int)}
-    )
+def _read_one(path: Path, folder: Path, source: Source) -> pd.DataFrame:
+    table = read_table(path)
+    channels = _channels(table, path, source)
+    fields = _fields(table, path, source)
     images = []
-    for channel in channels:
-        path_names, file_names = table[f"PathName_{channel}"], table[f"FileName_{channel}"]
-        folders = {path_name: str(_resolve(path_name, folder)) for path_name in path_names.unique()}
-        channel_images = fields.assign(channel=channel, path=path_names.map(folders) + os.sep + file_names)
-        images.append(channel_images[file_names != ""])
+    for channel, columns in channels.items():
+        paths = _paths(table, columns, (folder, path.parent))
+        images.append(fields.assign(channel=channel, path=paths)[paths != ""])
     return pd.concat(images, ignore_index=True)
 
 
-def _resolve(path_name: str, folder: Path) -> Path:
-    """Find the folder that a table calls ``path_name``, which may be a path on another machine.
+def _channels(table: pd.DataFrame, path: Path, source: Source) -> dict[str, dict[str, str]]:
+    """``{channel: {filename, pathname or url: column}}``."""
+    channels: dict[str, dict[str, str]] = {}
+    for column in table.columns:
+        if match := _IMAGE.fullmatch(column):
+            channels.setdefault(match[2], {})[match[1].lower()] = column
+    channels = {name: columns for name, columns in channels.items() if {"filename", "url"} & set(columns)}
+    if not channels:
+        raise ValueError(
+            f"{path} has no column FileName_<Channel> or URL_<Channel>, which give the images; its columns are "
+            f"{', '.join(table.columns)}. Add them, or correct `files` of this source if it reads another table"
+        )
+    if original := {name for name in channels if name.lower().startswith("orig")}:
+        channels = {name: columns for name, columns in channels.items() if name in original | set(source.channels)}
+    return channels
 
-    If the path does not exist, its longest end that is a folder below ``folder`` is returned.
+
+def _fields(table: pd.DataFrame, path: Path, source: Source) -> pd.DataFrame:
+    """Plate, well and site of each row, and the reason why it cannot be used."""
+    columns = {kind: _column(table, path, source, kind) for kind in get_args(Place)}
+    plate_column, well_column, site_column = columns["plate"], columns["well"], columns["site"]
+    if {"row", "column"} <= set(source.columns):
+        well_column = None
+    reasons = []
+
+    if plate_column is not None:
+        plates = table[plate_column].str.strip()
+        reasons.append((plates == "", plate_column, plates, "is empty; write the name of the plate"))
+    elif source.plate:
+        plates = pd.Series(source.plate, index=table.index)
+    else:
+        raise _missing(table, path, "plate", ", or set `plate` of this source")
+
+    if well_column is not None:
+        written = table[well_column].str.strip()
+        wells = parse_wells(written)
+        reasons.append((wells.isna(), well_column, written, "is not a well; write it like D08"))
+    elif columns["row"] is not None and columns["column"] is not None:
+        rows, numbers = table[columns["row"]].str.strip(), table[columns["column"]].str.strip()
+        written = rows + "-" + numbers
+        wells = parse_wells(rows.map(_letters) + numbers.str.removesuffix(".0"))
+        name = f"{columns['row']} and {columns['column']}"
+        reasons.append((wells.isna(), name, written, "are not a well; count rows and columns from 1, or write B and 3"))
+    else:
+        raise _missing(table, path, "well", "")
+
+    if site_column is not None:
+        site_text = table[site_column].str.strip()
+        sites = pd.to_numeric(site_text, errors="coerce")
+        is_site = sites.ge(0) & sites.mod(1).eq(0)
+        reasons.append((~is_site, site_column, site_text, "is not a whole number; write 0, 1, 2, ..."))
+        sites = sites.where(is_site).astype("Int64").astype(object).where(is_site, site_text)
+    else:
+        logger.warning(
+            "%s has no column of sites (`columns: {site: ...}` of the source %s names it): the fields of a well are "
+            "numbered in the order of the rows",
+            *(path, source.name),
+        )
+        sites = (table.groupby([plates, wells.fillna("")]).cumcount() + 1).astype(object)
+
+    reason = pd.Series(None, index=table.index, dtype=object)
+    for is_bad, column, values, problem in reasons:
+        for i in np.flatnonzero(is_bad & reason.isna()).tolist():
+            reason.iloc[i] = f"{path}, {place(table, i)}: {column} {values.iloc[i]!r} {problem}"
+    return pd.DataFrame({"plate": plates, "well": wells.fillna(written), "site": sites, "reason": reason})
+
+
+def _column(table: pd.DataFrame, path: Path, source: Source, kind: Place) -> str | None:
+    if (named := source.columns.get(kind)) is None:
+        if kind == "plate" and source.plate:  # only the usual column has precedence over a name in the configuration
+            return "Metadata_Plate" if "Metadata_Plate" in table else None
+        return find_column(table.columns, kind)
+    if named not in table:
+        raise ValueError(
+            f"{path} has no column {named}, which `columns` of the source {source.name} names for {kind}; its columns "
+            f"are {', '.join(table.columns)}"
+        )
+    return named
+
+
+def _missing(table: pd.DataFrame, path: Path, kind: str, otherwise: str) -> ValueError:
+    return ValueError(
+        f"{path} has no column Metadata_{kind.capitalize()} or with another usual name; its columns are "
+        f"{', '.join(table.columns)}. Name it by `columns: {{{kind}: ...}}` of this source{otherwise}"
+    )
+
+
+def _letters(row: str) -> str:
+    """Letters of a row that is written as letters or as a number from 1."""
+    number = row.removesuffix(".0")
+    return well_name(int(number), 1)[:-2] if number.isascii() and number.isdigit() and 0 < int(number) < 100 else row
+
+
+def _paths(table: pd.DataFrame, columns: dict[str, str], roots: tuple[Path, Path]) -> pd.Series:
+    """Path of the image of each row, or an empty text."""
+    if "filename" in columns:
+        written = names = table[columns["filename"]].str.strip()
+        if "pathname" in columns:
+            folders = table[columns["pathname"]].str.strip()
+            is_whole = (folders == "") | (names == "") | names.str.match(r"/|\\\\|\w:")
+            written = names.where(is_whole, folders + "/" + names)
+    else:
+        written = table[columns["url"]].str.strip().map(_path_of_url).astype(str)
+    parts = written.str.replace("\\", "/").str.rpartition("/")
+    first_names = parts.drop_duplicates(0).set_index(0)[2]
+    folders_of = {name: str(_resolve(str(name), roots, first)) for name, first in first_names.items()}
+    return (parts[0].map(folders_of) + os.sep + parts[2]).where(parts[2] != "", "")
+
+
+def _path_of_url(url: str) -> str:
+    """Path that a URL gives, with the name of a bucket or server as its first folder."""
+    if not re.match(r"[a-z][a-z0-9+]+:", url, re.IGNORECASE):
+        return url
+    parts = urlsplit(url)
+    return unquote(re.sub(r"^/+(?=\w:)", "", parts.path) if parts.scheme == "file" else parts.netloc + parts.path)
+
+
+def _resolve(name: str, roots: tuple[Path, Path], file: str) -> Path:
+    """Find the folder that a table calls ``name``, which may be a path on another machine.
+
+    If the path does not exist, its longest end that is a folder below the source's folder is returned, or else below
+    the folder of the table. Files without a folder are beside the table if ``file`` is there.
     """
-    if (folder / path_name).is_dir():
-        return folder / path_name
-    parts = [part for part in re.split(r"[\\/]+", path_name) if part]
+    folder, folder_of_table = roots
+    if not name:
+        return folder_of_table if (folder_of_table / file).exists() and not (folder / file).exists() else folder
+    return next((path for root in roots for path in _candidates(name, root) if path.is_dir()), folder / name)
+
+
+def _candidates(name: str, root: Path) -> Iterator[Path]:
+    yield root / name
+    parts = [part for part in name.split("/") if part]
     for start in range(len(parts)):
-        if ".." not in parts[start:] and (candidate := folder.joinpath(*parts[start:])).is_dir():
-            return candidate
-    return folder / path_name
+        if ".." not in parts[start:]:
+            yield root.joinpath(*parts[start:])

@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 import tifffile
 
-from cloome_kedro.imaging.config import Source
+from cloome_kedro.imaging.sources import Source
 from cloome_kedro.imaging.wells import canonical_wells
 
 _FILES = "**/*.ome.tif*"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cloome_kedro.imaging.config import Source
+from cloome_kedro.imaging.sources import Source
 from cloome_kedro.imaging.wells import well_name
 
 _NAME = re.compile(

@@ -14,7 +14,9 @@ def index_fields(raw_screen: Path, ingestion: IngestionParameters):
     """
     from cloome_kedro.imaging.index import check_rejected, index_screen
 
-    index, compounds, rejected = index_screen(raw_screen, ingestion.screen, ingestion.sources)
+    index, compounds, rejected = index_screen(
+        raw_screen, ingestion.screen, ingestion.sources, ingestion.missing
+    )
     check_rejected(rejected, len(index) + len(rejected), ingestion.max_rejected_fraction)
     return index, compounds, rejected
 

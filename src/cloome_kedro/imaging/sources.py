@@ -1,0 +1,98 @@
+"""Settings of the sources of a screen: plain dataclasses, which pydantic fills from the configuration.
+
+This module needs only the standard library, like `cloome_kedro.imaging.config`.
+"""
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+_STRICT = {"extra": "forbid", "allow_inf_nan": False}
+
+
+@dataclass(frozen=True)
+class Platemap:
+    """How the wells of a source are joined to compounds. Paths are relative to the screen's folder.
+
+    Attributes
+    ----------
+    platemaps
+        One table, or a pattern with ``{platemap}``, such as ``platemaps/{platemap}.tsv``. A table with a column of
+        plates is joined by plate and well. A table without one is the same for all plates.
+    barcodes
+        Table with the platemap of each plate. It is needed if ``platemaps`` is a pattern.
+    compounds
+        Table of compounds. None: the platemap has the structures.
+    plate_column
+        Column of plates in a table for all plates. None: it is recognised by the usual names, such as Metadata_Plate,
+        Plate or barcode. '': there is none.
+    well_column, compound_column, concentration_column, smiles_column, name_column, moa_column
+        Names of columns. None: there is no such column.
+    barcode_column, platemap_column
+        Columns of ``barcodes`` with the plate and the name of its platemap.
+    concentration_unit
+        Unit of the concentration column. None: the unit that the name of the column gives, such as mmoles_per_liter.
+    controls
+        Compound ids or names that mark a control well. '' stands for an empty cell. Words for a missing value, such as
+        NA, mark a control only if they are listed here.
+    """
+
+    __pydantic_config__: ClassVar[dict] = _STRICT
+
+    platemaps: str
+    barcodes: str | None = None
+    compounds: str | None = None
+    plate_column: str | None = None
+    well_column: str = "well_position"
+    compound_column: str = "broad_sample"
+    concentration_column: str | None = None
+    concentration_unit: Literal["nM", "uM", "mM"] | None = None
+    smiles_column: str = "smiles"
+    name_column: str | None = "pert_iname"
+    moa_column: str | None = None
+    barcode_column: str = "Assay_Plate_Barcode"
+    platemap_column: str = "Plate_Map_Name"
+    controls: tuple[str, ...] = ("DMSO", "")
+
+
+#: what a column of a LoadData table gives
+Place = Literal["plate", "well", "site", "row", "column"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One folder of images with one layout.
+
+    Attributes
+    ----------
+    name
+        Name of the source in messages and in the index.
+    layout
+        Name of a layout, such as load_data_csv or opera_phenix, see :mod:`cloome_kedro.imaging.layouts`.
+    platemap
+        Which compounds are in the wells.
+    folder
+        Folder of the images, relative to the screen's folder.
+    files
+        Glob pattern of the files to read. None: the default pattern of the layout.
+    channels
+        ``{name in the files: canonical name or alias}``. It takes precedence over the built-in aliases.
+    bit_depth
+        Bit depth of the images. Images of 12 bits are stored in files of 16 bits.
+    plate
+        Name of the plate, if the files do not give it.
+    columns
+        Columns of a LoadData table with the plate, well and site, such as ``{site: Field}``; in place of the well, the
+        row and column of the plate. Usual names are recognised without it.
+    """
+
+    __pydantic_config__: ClassVar[dict] = _STRICT
+
+    name: str
+    layout: str
+    platemap: Platemap
+    folder: str = "."
+    files: str | None = None
+    channels: dict[str, str] = field(default_factory=dict)
+    bit_depth: Literal[8, 12, 16] = 16
+    plate: str | None = None
+    columns: dict[Place, str] = field(default_factory=dict)
