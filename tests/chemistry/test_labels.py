@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from pandera.errors import SchemaError
 
 from cloome_kedro import schemas
 from cloome_kedro.chemistry.labels import labels_of_screen
@@ -79,3 +80,27 @@ def test_the_table_fits_its_schema():
     table = pd.DataFrame({"inchikey": keys[::-1], "one": [1.0, np.nan, 0.0], "two": [np.nan, np.nan, 1.0]})
     labels = schemas.labels.validate(labels_of_screen(table, KEYS, keys).labels)
     assert labels["inchikey"].tolist() == [keys[0], keys[2]]
+
+
+@pytest.mark.parametrize(("length", "expected"), [(27, 1), (25, 1), (14, 2)])
+def test_cut_keys_are_those_of_all_compounds_that_begin_with_them(length, expected):
+    keys = [made_up_key(0), made_up_key(0, stereo=1), made_up_key(1)]
+    table = pd.DataFrame({"inchikey": [keys[0][:length], made_up_key(2)[:length]], "one": [1.0, 0.0]})
+    found = labels_of_screen(schemas.assay_labels.validate(table), KEYS, keys)
+    assert found.labels["inchikey"].tolist() == keys[:expected]
+    assert (found.rows, found.conflicts) == (1, 0)
+
+
+def test_a_cut_key_and_a_whole_key_that_disagree_count_as_not_measured():
+    keys = [made_up_key(0), made_up_key(0, stereo=1)]
+    table = pd.DataFrame({"inchikey": [keys[0][:14], keys[1]], "one": [1.0, 0.0], "two": [1.0, np.nan]})
+    found = labels_of_screen(table, KEYS, keys)
+    expected = pd.DataFrame({"inchikey": keys, "one": [1.0, np.nan], "two": [1.0, 1.0]})
+    pd.testing.assert_frame_equal(found.labels, expected)
+    assert (found.rows, found.conflicts) == (2, 1)
+
+
+@pytest.mark.parametrize("key", ["A" * 13, "A" * 14 + "-", "A" * 14 + "-" + "B" * 9, "a" * 14, "A" * 15])
+def test_other_lengths_are_no_keys(key):
+    with pytest.raises(SchemaError, match="inchikey"):
+        schemas.assay_labels.validate(pd.DataFrame({"inchikey": [key], "one": [1.0]}))

@@ -70,7 +70,7 @@ FOLD = {
 @pytest.fixture
 def screen():
     table = pd.DataFrame({"compound_id": list(SMILES), "smiles": SMILES.values(), "name": None, "moa": None})
-    compounds, keys, _ = standardise(table)
+    compounds, keys, *_ = standardise(table)
     keys = dict(zip(keys["compound_id"], keys["inchikey"], strict=True))
     folds = pd.DataFrame({"inchikey": [keys[name] for name in FOLD], "fold": FOLD.values()})
     return keys, folds, compounds, pack(morgan(compounds["smiles"], 1024))

@@ -20,7 +20,10 @@ MODELS = {"cloome": "CLOOME", "bilinear": "Bilinear"}
 STUDY = StudyParameters(screen="made_up", simulated=True, models=MODELS)
 LOOK = Look("random split", STUDY.note, MODELS)
 #: tables of the screen, which all splits share
-SHARED = ("fields", "rejected_fields", "pairs", "compounds", "rejected_compounds", "plate_store")
+SHARED = (
+    *("fields", "rejected_fields", "pairs", "compounds", "rejected_compounds", "merged_compounds"),
+    "plate_store",
+)
 
 STEMS = ["CC(=O)Nc1ccc({})cc1", "O=C(O)c1ccc({})nc1", "c1ccc2c(c1)cc({})[nH]2", "O=C1CCC(c2ccc({})cc2)N1"]
 TAILS = [
@@ -92,6 +95,7 @@ def _made(split, noise, seed, models, sees_images):
         "rejected_compounds": pd.DataFrame(
             {"compound_id": ["BRD-x"], "smiles": ["C(C"], "reason": ["RDKit cannot parse"]}
         ),
+        "merged_compounds": schemas.empty(schemas.merged_compounds),
         "examples": examples,
         "checkpoints": {name: _checkpoint(place, sees_images and place == 0) for place, (name, _) in enumerate(models)},
         "histories": {name: _history(30 - 10 * place, generator) for place, (name, _) in enumerate(models)},
@@ -135,6 +139,7 @@ def _compounds():
             "scaffold": np.repeat(SCAFFOLDS, len(TAILS)),
             "name": [f"compound {i}" for i in range(len(smiles))],
             "moa": np.resize(np.array(MECHANISMS, object), len(smiles)),
+            "stripped": np.resize(np.array(["Chloride", "Chloride|WATER", None, None], object), len(smiles)),
         }
     )
     compounds.insert(1, "block", compounds["inchikey"].str[:14])

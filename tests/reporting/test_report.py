@@ -21,6 +21,7 @@ def data_part(look):
         counts=TABLE,
         rejected_fields=TABLE,
         rejected_compounds=TABLE.iloc[:0],
+        stripped=TABLE.iloc[:0],
         panels_caption="<b>",
     )
 
@@ -41,7 +42,7 @@ def test_missing_values_are_errors():
     with pytest.raises(UndefinedError, match="title"):
         render_report({}, "", "", REAL)
     with pytest.raises(UndefinedError, match="panels_caption"):
-        render("data.html.j2", REAL, counts=TABLE, rejected_fields=TABLE, rejected_compounds=TABLE)
+        render("data.html.j2", REAL, counts=TABLE, rejected_fields=TABLE, rejected_compounds=TABLE, stripped=TABLE)
 
 
 def test_values_are_escaped_and_sections_are_not():
@@ -76,7 +77,9 @@ def test_a_report_without_results_says_so():
 
 def test_rows_of_the_first_model_stand_out():
     table = pd.DataFrame({"method": ["Profile model", "CLOOME"], "top-1": ["1 %", "2 %"]})
-    values = {"rejected_fields": table.iloc[:0], "rejected_compounds": table.iloc[:0], "panels_caption": ""}
+    values = dict.fromkeys(("rejected_fields", "rejected_compounds", "stripped"), table.iloc[:0]) | {
+        "panels_caption": ""
+    }
     look = Look(models={"profile": "Profile model", "cloome": "CLOOME"})
     html = render("data.html.j2", look, counts=table, **values)
     assert re.findall(r'<tr class="model"><td>(.*?)</td>', html) == ["Profile model"]

@@ -113,14 +113,26 @@ def test_draws_means_and_the_querys_plate_have_rows_of_their_own(metrics):
 
 def test_data_summary_counts():
     study = make_study()
-    table = tables.data_summary(study["fields"], study["rejected_fields"], study["compounds"], study["pairs"])
+    names = ("fields", "rejected_fields", "compounds", "merged_compounds", "pairs")
+    table = tables.data_summary(*(study[name] for name in names))
     counts = dict(table.itertuples(index=False))
     assert counts["plates"] == "2"
     assert counts["fields"] == "120"
     assert counts["fields of control wells"] == "8"
     assert counts["fields rejected"] == "2"
+    assert counts["compounds without their counter-ions or solvents"] == "28"
+    assert counts["compounds that unite different names or mechanisms"] == "0"
     assert counts["compounds with a field"] == "56"
     assert counts["mechanisms named"] == "3"
+
+
+def test_stripped_parts_are_counted_and_rare_ones_are_joined():
+    compounds = pd.DataFrame({"stripped": ["Chloride|WATER", None, "Chloride", "Sodium", "Arginine|Chloride|WATER"]})
+    table = tables.stripped_summary(compounds)
+    expected = [["Chloride", "3"], ["WATER", "2"], ["Arginine", "1"], ["Sodium", "1"]]
+    assert table.to_numpy().tolist() == expected
+    assert tables.stripped_summary(compounds, 2).to_numpy().tolist() == [*expected[:2], ["2 others", "2"]]
+    assert not len(tables.stripped_summary(compounds.iloc[1:2]))
 
 
 def test_rejected_items_are_counted_by_reason_and_rare_reasons_are_joined():

@@ -22,6 +22,7 @@ from cloome_kedro.parameters.screen import (
     ProfileParameters,
     SimulationParameters,
     SplitParameters,
+    StructureParameters,
 )
 from cloome_kedro.parameters.tuning import SearchSpace, TuningParameters
 
@@ -40,6 +41,7 @@ __all__ = [
     "SearchSpace",
     "SimulationParameters",
     "SplitParameters",
+    "StructureParameters",
     "StudyParameters",
     "TuningParameters",
     "ZeroShotParameters",

@@ -47,6 +47,26 @@ class IngestionParameters(Parameters):
         return self
 
 
+class StructureParameters(Parameters):
+    """Standardisation of the structures of compounds (pipeline ``featurization``)."""
+
+    max_atoms: int = Field(default=1000, ge=1, le=1023, description="heavy atoms; InChI has a limit of 1,023")
+    counter_ions: dict[str, str] = Field(
+        default={}, description="name -> SMILES of counter-ions and solvents that are stripped, beside the known ones"
+    )
+
+    @model_validator(mode="after")
+    def _counter_ions_are_structures(self) -> StructureParameters:
+        from cloome_kedro.chemistry.fragments import pattern_of
+
+        for name, smiles in self.counter_ions.items():
+            try:
+                pattern_of(smiles)
+            except ValueError as error:
+                raise ValueError(f"structures.counter_ions, {name}: {error}") from error
+        return self
+
+
 class FingerprintParameters(Parameters):
     """Morgan fingerprints (pipeline ``featurization``)."""
 

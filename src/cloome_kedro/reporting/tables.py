@@ -95,13 +95,17 @@ def format_retrieval(metrics: pd.DataFrame, look: Look, confidence: float = 0.95
 
 
 def data_summary(
-    fields: pd.DataFrame, rejected_fields: pd.DataFrame, compounds: pd.DataFrame, pairs: pd.DataFrame
+    fields: pd.DataFrame,
+    rejected_fields: pd.DataFrame,
+    compounds: pd.DataFrame,
+    merged_compounds: pd.DataFrame,
+    pairs: pd.DataFrame,
 ) -> pd.DataFrame:
     """Count plates, wells, fields, compounds and mechanisms of the screen.
 
     Parameters
     ----------
-    fields, rejected_fields, compounds, pairs
+    fields, rejected_fields, compounds, merged_compounds, pairs
         Tables of these names.
 
     Returns
@@ -119,12 +123,39 @@ def data_summary(
         "fields paired with a structure": len(pairs),
         "fields rejected": len(rejected_fields),
         "compounds (distinct structures)": len(compounds),
+        "compounds without their counter-ions or solvents": int(compounds["stripped"].notna().sum()),
+        "compounds that unite different names or mechanisms": merged_compounds["inchikey"].nunique(),
         "compounds with a field": pairs["inchikey"].nunique(),
         "treatments (compound at a concentration)": pairs["treatment"].nunique(),
         "scaffolds": compounds["scaffold"].nunique(),
         "mechanisms named": compounds["moa"].dropna().nunique(),
     }
     return pd.DataFrame({"": list(counts), "number": [f"{count:,}" for count in counts.values()]})
+
+
+def stripped_summary(compounds: pd.DataFrame, max_rows: int = 15) -> pd.DataFrame:
+    """Count the compounds from which each counter-ion or solvent was stripped.
+
+    Parameters
+    ----------
+    compounds
+        Table of this name.
+    max_rows
+        Maximum number of counter-ions and solvents that have a row. The others share the last row.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns stripped, compounds. The most frequent comes first.
+    """
+    counts = compounds["stripped"].dropna().str.split("|").explode().value_counts()
+    counts = counts.sort_index().sort_values(ascending=False, kind="stable")
+    table = pd.DataFrame({"stripped": counts.index.astype(str), "compounds": counts.to_numpy()})
+    rest = table.iloc[max_rows:]
+    if len(rest):
+        other = {"stripped": f"{len(rest)} others", "compounds": rest["compounds"].sum()}
+        table = pd.concat([table.iloc[:max_rows], pd.DataFrame([other])], ignore_index=True)
+    return table.astype({"compounds": str})
 
 
 def rejected_summary(rejected: pd.DataFrame, key: str, max_reasons: int = 15) -> pd.DataFrame:

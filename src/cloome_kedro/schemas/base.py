@@ -7,6 +7,9 @@ import pandera.pandas as pa
 
 WELL = pa.Check.str_matches(r"^[A-Z]{1,2}[0-9]{2}$")
 INCHIKEY = pa.Check.str_matches(r"^[A-Z]{14}-[A-Z]{10}-[A-Z]$")
+# tables of users: 27 characters, 25 (without the protonation), or 14 (the first block)
+INCHIKEY_PART = pa.Check.str_matches(r"^[A-Z]{14}(-[A-Z]{10}(-[A-Z])?)?$")
+STRIPPED = pa.Parser(lambda cells: cells.str.strip())
 
 
 def column(kind: Any, *checks: pa.Check, **options: Any) -> pa.Column:

@@ -3,7 +3,7 @@
 import pandera.pandas as pa
 
 from cloome_kedro.imaging.channels import CHANNELS
-from cloome_kedro.schemas.base import INCHIKEY, WELL, column, table
+from cloome_kedro.schemas.base import INCHIKEY, INCHIKEY_PART, STRIPPED, WELL, column, table
 from cloome_kedro.schemas.cleaning import cleaned_folds
 from cloome_kedro.words import FOLDS
 
@@ -81,6 +81,7 @@ compounds = table(
         "scaffold": column(str),  # SMILES of the Bemis-Murcko scaffold; for an acyclic compound, SMILES of the compound
         "name": column(str, nullable=True),
         "moa": column(str, nullable=True),  # mechanisms of action, separated by |
+        "stripped": column(str, nullable=True),  # counter-ions and solvents that were stripped, separated by |
     },
     unique=["inchikey"],
 )
@@ -90,6 +91,19 @@ compound_keys = table({"compound_id": column(str), "inchikey": column(str, INCHI
 
 #: one row per compound that could not be standardised, with the reason
 rejected_compounds = table({"compound_id": column(str), "smiles": column(str, nullable=True), "reason": column(str)})
+
+#: one row per compound id whose compound unites ids with different names or mechanisms, such as salts of a drug
+merged_compounds = table(
+    {
+        "inchikey": column(str, INCHIKEY),
+        "compound_id": column(str),
+        "name": column(str, nullable=True),
+        "moa": column(str, nullable=True),
+        "smiles": column(str),  # as given
+        "stripped": column(str, nullable=True),
+    },
+    unique=["compound_id"],
+)
 
 #: one row per plate whose fields were measured
 profile_index = table(
@@ -168,7 +182,7 @@ labels = pa.DataFrameSchema(
 #: folds by InChIKey, well or field, from a table of the user. Columns that are not needed may be missing
 provided_folds = table(
     {
-        "inchikey": column(str, INCHIKEY, nullable=True),
+        "inchikey": column(str, INCHIKEY_PART, nullable=True),
         "plate": column(str, nullable=True),
         "well": column(str, WELL, nullable=True),
         "site": column("Int64", nullable=True),  # empty: the whole well
@@ -230,12 +244,13 @@ truth = pa.DataFrameSchema(
     unique=["plate", "well"],
 )
 
-#: one row per compound, with assay labels from the screen. The key is the InChIKey or the screen's compound id. The
-#: other columns are assays of any name: 1 active, 0 inactive, empty if not measured
+#: one row per compound, with assay labels from the screen. The key is the InChIKey, its first 14 characters (all
+#: stereoisomers) or its first 25, or the screen's compound id. The other columns are assays of any name: 1 active, 0
+#: inactive, empty if not measured
 assay_labels = pa.DataFrameSchema(
     {
         "compound_id": pa.Column(str, unique=True, required=False),
-        "inchikey": pa.Column(str, INCHIKEY, unique=True, required=False),
+        "inchikey": pa.Column(str, INCHIKEY_PART, unique=True, required=False, parsers=STRIPPED),
         r"^(?!(compound_id|inchikey)$)": column(
             float, pa.Check.isin([0.0, 1.0]), nullable=True, regex=True, required=False
         ),

@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from kedro.validation.type_extractor import TypeExtractor
+from pydantic import ValidationError
 
 from cloome_kedro import schemas
 from cloome_kedro.chemistry.fingerprints import morgan, pack, unpack
 from cloome_kedro.chemistry.folds import SplitError, split_hash
 from cloome_kedro.learning.views.morgan import Fingerprints
-from cloome_kedro.parameters import FingerprintParameters, SplitParameters
+from cloome_kedro.parameters import FingerprintParameters, SplitParameters, StructureParameters
 from cloome_kedro.pipelines.featurization import create_pipeline, create_split_pipeline
 from cloome_kedro.pipelines.featurization.nodes import (
     check_leaks,
@@ -59,8 +60,12 @@ def assay_labels():
 @pytest.fixture
 def features(compound_table, fields, assay_labels):
     inputs = {"compound_table": compound_table, "fields": fields, "assay_labels": assay_labels}
-    found = run_pipeline(create_pipeline(), {**inputs, "params:fingerprints": FingerprintParameters(bits=256)})
-    tables = ("compounds", "compound_keys", "rejected_compounds", "pairs", "labels")
+    parameters = {
+        "params:structures": StructureParameters(),
+        "params:fingerprints": FingerprintParameters(bits=256),
+    }
+    found = run_pipeline(create_pipeline(), {**inputs, **parameters})
+    tables = ("compounds", "compound_keys", "rejected_compounds", "merged_compounds", "pairs", "labels")
     return found | {name: getattr(schemas, name).validate(found[name]) for name in tables}
 
 
@@ -73,8 +78,35 @@ def test_features(features):
     assert features["labels"]["inchikey"].tolist() == sorted(keys[["c0", "c1"]])
 
 
+def test_settings_of_structures_reach_the_compounds():
+    rows = [("long", "C" * 16), ("salt", "CCCN.OC(=O)c1ccc(I)cc1"), ("plain", "CCCN")]
+    table = pd.DataFrame(rows, columns=["compound_id", "smiles"]).assign(name=None, moa=None)
+    assert standardise_compounds(table, StructureParameters())[2]["compound_id"].tolist() == ["salt"]
+    settings = StructureParameters(max_atoms=15, counter_ions={"Iodobenzoate": "OC(=O)c1ccc(I)cc1"})
+    compounds, keys, rejected, _ = standardise_compounds(table, settings)
+    assert rejected["compound_id"].tolist() == ["long"]
+    assert keys["inchikey"].nunique() == 1
+    assert compounds["stripped"].tolist() == ["Iodobenzoate"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"counter_ions": {"x": "C(C"}}, r"structures.counter_ions, x: 'C\(C' is not a SMILES of one counter-ion"),
+        ({"counter_ions": {"x": "[Na+].[Cl-]"}}, "is not a SMILES of one counter-ion"),
+        ({"counter_ions": ["CC"]}, "counter_ions"),
+        ({"max_atoms": 0}, "max_atoms"),
+        ({"max_atoms": 1024}, "max_atoms"),
+        ({"salts": {}}, "salts"),
+    ],
+)
+def test_wrong_settings_of_structures_are_named(settings, message):
+    with pytest.raises(ValidationError, match=message):
+        StructureParameters(**settings)
+
+
 def test_fingerprints_follow_compounds(compound_table):
-    compounds, _, _ = standardise_compounds(compound_table)
+    compounds = standardise_compounds(compound_table, StructureParameters())[0]
     parameters = FingerprintParameters(bits=256, radius=2, chirality=False)
     fingerprints = fingerprint_compounds(compounds, parameters)
     expected = morgan(compounds["smiles"], 256, radius=2, chirality=False)
@@ -159,7 +191,7 @@ def test_a_screen_without_labels_has_an_empty_table(labelled, caplog):
 
 @pytest.fixture
 def split_inputs(compound_table, fields):
-    compounds, compound_keys, _ = standardise_compounds(compound_table)
+    compounds, compound_keys, *_ = standardise_compounds(compound_table, StructureParameters())
     fingerprints = Fingerprints(pack(morgan(compounds["smiles"], 256)), {"bits": 256})
     return {
         "compounds": compounds,
@@ -224,9 +256,20 @@ def test_provided(split_inputs, caplog):
     assert f"{len(SMILES) - 3} compounds have no fold" in caplog.text
 
 
+@pytest.mark.parametrize("length", [14, 25, 27])
+def test_provided_keys_may_be_cut(split_inputs, length):
+    folds = ["train", "validation", "test"]
+    keys = split_inputs["pairs"]["inchikey"].unique()[:3]
+    lines = [f"{key[:length]},{fold}" for key, fold in zip(keys, folds, strict=True)]
+    table = provided_table("\n".join(["inchikey,fold", *lines]))
+    compounds, pairs, splits = (split_inputs[name] for name in ("compounds", "pairs", "params:splits"))
+    examples = make_examples(compounds, pairs, splits, split="provided", provided_folds=table)
+    assert examples.groupby("inchikey")["fold"].first().to_dict() == dict(zip(keys, folds, strict=True))
+
+
 def test_provided_stereoisomers_in_two_folds_stop_the_run(split_inputs):
     isomers = pd.DataFrame({"compound_id": ["R", "S", "x"], "smiles": ["C[C@H](N)Cl", "C[C@@H](N)Cl", "CCCl"]})
-    compounds, keys, _ = standardise_compounds(isomers.assign(name=None, moa=None))
+    compounds, keys, *_ = standardise_compounds(isomers.assign(name=None, moa=None), StructureParameters())
     pairs = keys.assign(plate="p", well=["A01", "A02", "A03"], site=1)
     table = provided_table("plate,well,fold\np,A01,train\np,A02,test\np,A03,validation\n")
     with pytest.raises(SplitError, match="provided split: 1 blocks are in more than one fold"):
@@ -252,4 +295,8 @@ def test_structures_in_two_folds_are_warned_of(split_inputs, caplog):
 def test_parameters_are_typed_for_kedro():
     pipelines = {"shared": create_pipeline(), "split": create_split_pipeline("random")}
     found = TypeExtractor(pipelines).extract_types_from_pipelines()
-    assert found == {"fingerprints": FingerprintParameters, "splits": SplitParameters}
+    assert found == {
+        "structures": StructureParameters,
+        "fingerprints": FingerprintParameters,
+        "splits": SplitParameters,
+    }

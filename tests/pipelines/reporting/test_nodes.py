@@ -128,11 +128,12 @@ def test_the_screen_is_described(catalog):
     assert re.findall(r'src="([^"]*)"', part) == ["figure:fields"]
     given = {
         name: catalog.load(name)
-        for name in ("fields", "compounds", "pairs", "plate_store", "params:study", "params:seed")
+        for name in ("fields", "merged_compounds", "pairs", "plate_store", "params:study", "params:seed")
     }
+    given["compounds"] = catalog.load("compounds").assign(stripped=None)
     rejected = {name: catalog.load(name).iloc[:0] for name in ("rejected_fields", "rejected_compounds")}
     assert (
-        run_node(create_pipeline(["random"]), "describe_data", given | rejected)["data_text"].count("<p>None.</p>") == 2
+        run_node(create_pipeline(["random"]), "describe_data", given | rejected)["data_text"].count("<p>None.</p>") == 3
     )
 
 

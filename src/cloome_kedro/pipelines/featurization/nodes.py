@@ -3,29 +3,36 @@
 import logging
 from collections import Counter
 
-from cloome_kedro.parameters import FingerprintParameters, SplitParameters
+from cloome_kedro.parameters import FingerprintParameters, SplitParameters, StructureParameters
 
 logger = logging.getLogger(__name__)
 
 
-def standardise_compounds(compound_table):
+def standardise_compounds(compound_table, structures: StructureParameters):
     """Standardise the structures of the screen.
 
     Returns
     -------
-    compounds, compound_keys, rejected_compounds
+    compounds, compound_keys, rejected_compounds, merged_compounds
     """
     from cloome_kedro.chemistry.standardise import standardise
 
-    compounds, compound_keys, rejected = standardise(compound_table)
+    compounds, compound_keys, rejected, merged = standardise(compound_table, **structures.model_dump())
     logger.info(
-        "%d structures give %d compounds; %d structures are rejected %s",
+        "%d structures give %d compounds, %d of them without counter-ions or solvents; %d structures are rejected %s",
         len(compound_table),
         len(compounds),
+        compounds["stripped"].notna().sum(),
         len(rejected),
         dict(Counter(reason.partition(":")[0] for reason in rejected["reason"])) or "",
     )
-    return compounds, compound_keys, rejected
+    if len(merged):
+        logger.warning(
+            "%d compounds unite ids with different names or mechanisms. See merged_compounds, e.g. %s",
+            merged["inchikey"].nunique(),
+            " and ".join(merged.loc[merged["inchikey"] == merged["inchikey"].iloc[0], "compound_id"][:2]),
+        )
+    return compounds, compound_keys, rejected, merged
 
 
 def fingerprint_compounds(compounds, fingerprints: FingerprintParameters):

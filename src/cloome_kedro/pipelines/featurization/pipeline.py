@@ -14,8 +14,8 @@ def create_pipeline() -> Pipeline:
         [
             task(
                 nodes.standardise_compounds,
-                named("compound_table"),
-                ["compounds", "compound_keys", "rejected_compounds"],
+                named("compound_table", "params:structures"),
+                ["compounds", "compound_keys", "rejected_compounds", "merged_compounds"],
                 namespace,
             ),
             task(nodes.fingerprint_compounds, named("compounds", "params:fingerprints"), "fingerprints", namespace),

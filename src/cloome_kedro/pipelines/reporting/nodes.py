@@ -12,6 +12,7 @@ def describe_data(
     rejected_fields,
     compounds,
     rejected_compounds,
+    merged_compounds,
     pairs,
     plate_store,
     study: StudyParameters,
@@ -31,9 +32,10 @@ def describe_data(
     part = render(
         "data.html.j2",
         Look(models=study.models),
-        counts=tables.data_summary(fields, rejected_fields, compounds, pairs),
+        counts=tables.data_summary(fields, rejected_fields, compounds, merged_compounds, pairs),
         rejected_fields=tables.rejected_summary(rejected_fields, "field_id"),
         rejected_compounds=tables.rejected_summary(rejected_compounds, "compound_id"),
+        stripped=tables.stripped_summary(compounds),
         panels_caption=(
             f"A control field and treated fields, drawn at random (seed {seed}). Left: composite of Mito (red), ER"
             " (green), RNA (teal), AGP (orange) and DNA (blue). Right: each channel in grey. All rows have the same"

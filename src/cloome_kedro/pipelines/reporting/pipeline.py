@@ -113,8 +113,8 @@ def create_pipeline(splits: Sequence[str]) -> Pipeline:
             task(
                 nodes.describe_data,
                 named(
-                    *("fields", "rejected_fields", "compounds", "rejected_compounds", "pairs", "plate_store"),
-                    *("params:study", "params:seed"),
+                    *("fields", "rejected_fields", "compounds", "rejected_compounds", "merged_compounds", "pairs"),
+                    *("plate_store", "params:study", "params:seed"),
                 ),
                 ["data_text", "fields_figure"],
                 namespace,
