@@ -12,8 +12,10 @@ from cloome_kedro.datasets.tables import Table
 from cloome_kedro.imaging.channels import CHANNELS
 from cloome_kedro.imaging.images import read_image
 from cloome_kedro.imaging.store import PlateStore
+from cloome_kedro.missing import MISSING
 from cloome_kedro.parameters import IngestionParameters
 from cloome_kedro.pipelines.ingestion import create_pipeline
+from cloome_kedro.pipelines.ingestion.nodes import index_fields
 from planted_examples import run_pipeline
 from small_screens import write_load_data_screen, write_opera_screen
 
@@ -61,6 +63,25 @@ def test_a_screen_of_two_layouts(tmp_path, store):
     }
 
 
+def respell(folder, spelling):
+    """A screen whose table of compounds has the first compound, ethanol, a second time."""
+    source = write_load_data_screen(folder)
+    with (folder / "compounds.csv").open("a") as table:
+        table.write(f'C1,"{spelling}",ethanol,\n')
+    return source
+
+
+@pytest.mark.parametrize("spelling", ["OCC", "C(C)O", "[CH3][CH2][OH]", "InChI=1S/C2H6O/c1-2-3/h3H,2H2,1H3", "CCO.O"])
+def test_spellings_of_one_structure_are_one(tmp_path, store, spelling):
+    found = run(tmp_path, store, [respell(tmp_path, spelling)])["compound_table"].set_index("compound_id")
+    assert found["smiles"]["C1"] == "CCO", "the first one"
+
+
+def test_two_structures_of_one_id_stop_the_run(tmp_path, store):
+    with pytest.raises(ValueError, match=r"compound C1 has two structures: CCO in .*compounds\.csv and CCN in"):
+        run(tmp_path, store, [respell(tmp_path, "CCN")])
+
+
 def test_an_index_of_mostly_bad_fields_stops_before_work(tmp_path, store):
     source = write_load_data_screen(tmp_path)
     for path in (tmp_path / "images/P1").glob("*_ER.tiff"):
@@ -77,6 +98,25 @@ def test_misspelt_parameters_are_named():
             sources=[{"name": "a", "layout": "x", "platemap": {"platemaps": "m.csv", "concentration_unit": "mmol"}}],
             storage={},
         )
+
+
+def test_words_for_a_missing_value():
+    def words(*missing):
+        sources = [{"name": "a", "layout": "x", "platemap": {"platemaps": "m.csv"}}]
+        return IngestionParameters(screen="s", sources=sources, storage={}, missing=list(missing)).missing
+
+    assert words("NA", -666, 1.5, None) == ("NA", "-666", "1.5", "")
+    sources = [{"name": "a", "layout": "x", "platemap": {"platemaps": "m.csv"}}]
+    assert IngestionParameters(screen="s", sources=sources, storage={}).missing == MISSING
+
+
+def test_the_words_reach_the_tables(tmp_path, store):
+    source = write_load_data_screen(tmp_path, plates=1)
+    path = tmp_path / "compounds.csv"
+    path.write_text(path.read_text().replace("some inhibitor", "todo", 1))
+    parameters = IngestionParameters(screen="mine", sources=[source], storage={}, missing=["todo"])
+    _, compounds, _ = index_fields(tmp_path, parameters)
+    assert compounds["moa"].isna().tolist() == [True, False, False]
 
 
 def test_wiring():
@@ -158,7 +198,9 @@ def test_real_fields_of_two_microscopes(cloome_data, tmp_path, store, caplog):
 
 def test_real_fields_of_the_wrong_bit_depth_say_so(cloome_data, store):
     platemap = {"platemaps": "metadata/JUMP-Target-1_compound_platemap.tsv"}
-    with pytest.raises(ValueError, match="no column smiles, pert_iname"):
+    with pytest.raises(
+        ValueError, match=r"no column smiles, pert_iname; .* Set `platemap.smiles_column` and `platemap.name_column`"
+    ):
         run(cloome_data, store, [{**JUMP, "platemap": platemap}])
     with pytest.raises(ValueError, match=r"7 of 7 fields.*\n.*uint16, but bit_depth 8 needs uint8"):
         run(cloome_data, store, [{**JUMP, "bit_depth": 8}])

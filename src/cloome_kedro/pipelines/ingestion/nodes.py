@@ -12,10 +12,11 @@ def index_fields(raw_screen: Path, ingestion: IngestionParameters):
     -------
     field_index, compound_table, rejected_index
     """
+    from cloome_kedro.chemistry.standardise import identify
     from cloome_kedro.imaging.index import check_rejected, index_screen
 
     index, compounds, rejected = index_screen(
-        raw_screen, ingestion.screen, ingestion.sources, ingestion.missing
+        raw_screen, ingestion.screen, ingestion.sources, ingestion.missing, identify
     )
     check_rejected(rejected, len(index) + len(rejected), ingestion.max_rejected_fraction)
     return index, compounds, rejected
