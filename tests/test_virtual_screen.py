@@ -148,7 +148,7 @@ def test_shuffled_labels_are_not_learned(default_study, tmp_path):
 
     checkpoints, history = train(
         fit_states=tmp_path,
-        place="state",
+        subfolder="state",
         examples=shuffled,
         labels=labels,
         model=few,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from kedro.pipeline import Pipeline
 
 from cloome_kedro.pipelines.evaluation import nodes
-from cloome_kedro.pipelines.wiring import named, task
+from cloome_kedro.pipelines.wiring import GPU, named, task
 
 #: tables from which other methods than the models are made
 _TABLES = ("field_profiles", "cell_counts", "truth")
@@ -38,6 +38,7 @@ def create_methods_pipeline(split: str, models: Sequence[str], results: str, unt
                 named("params:study", f"{split}.examples", *tables, **embeddings),
                 f"{results}.methods",
                 f"{results}.evaluation",
+                GPU,  # it reads embeddings only: the machine that made them gathers them, too
             )
         ]
     )
