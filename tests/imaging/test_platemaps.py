@@ -186,6 +186,16 @@ def test_a_missing_compound_is_a_control_only_if_the_parameter_says_so(folder, w
     assert wells["reason"].isna().all()
 
 
+def test_a_missing_compound_with_the_name_of_a_control(folder):
+    """The tables of compounds of JUMP have the row NA with the name DMSO."""
+    write(folder, "m1.tsv", "well_position\tbroad_sample\tmmoles_per_liter\nA01\tNA\t\nD08\tC1\t\n")
+    write(folder, "compounds.csv", "broad_sample,smiles,pert_iname\nNA,CS(C)=O,DMSO\nC1,CCO,c\nC2,CCN,NA\n")
+    wells, compounds = annotate_wells(WELLS, folder, replace(PLATEMAP, controls=("dmso",)))
+    assert wells["control"].tolist() == [True, False, False]
+    assert wells["reason"].isna().all()
+    assert compounds["compound_id"].tolist() == ["C1", "C2"]
+
+
 def test_a_compound_that_is_really_called_na(folder):
     write(folder, "m1.tsv", "well_position\tbroad_sample\tmmoles_per_liter\nA01\tNA\tNA\nD08\tC1\t-\n")
     write(folder, "compounds.csv", "broad_sample,smiles,pert_iname\nNA,CO,unknown\nC1,CCO,NA\nC2,CCN,c\n")

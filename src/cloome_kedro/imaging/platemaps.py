@@ -71,38 +71,59 @@ def annotate_wells(
     contents = contents if "plate" in by else contents.drop(columns="plate")
     annotation = annotation.merge(contents, on=by, how="left", validate="many_to_one")
 
-    control_marks = {control.strip().casefold() for control in platemap.controls}
-    written, compound_id = annotation["written"], known(annotation["written"], missing)
-    names = compound_id.map(compounds.set_index("compound_id")["name"]).fillna("").astype(str).str.casefold()
-    is_control = written.str.casefold().isin(control_marks) | (names.isin(control_marks) & (names != ""))
+    is_control = _is_control(annotation["written"], tables, platemap, missing)
+    compound_id = known(annotation["written"], missing)
     is_known = compound_id.isin(compounds["compound_id"])
-    file, source = annotation["file"], platemap.compounds or platemap.platemaps
-    add = "If such wells are controls, add it to platemap.controls"
-    if_compound = "; if it is a compound, take it out of `missing`"
-    reason = pd.Series(None, index=annotation.index, dtype=object)
-    for applies, text in (
+    reason = _reasons(annotation, is_control, is_known, platemap, missing)
+    if "plate" in by:
+        is_absent = annotation["written"].isna() & ~annotation["plate"].isin(contents["plate"])
+        absent_plate = "well without compound: plate " + annotation["plate"] + " is not in " + annotation["file"]
+        reason[is_absent] = absent_plate[is_absent]
+    annotation = annotation.assign(
+        compound_id=compound_id.astype(object).where(is_known, None), control=is_control, reason=reason
+    )
+    columns = [*wells.columns, "compound_id", "concentration_um", "control", "reason"]
+    return annotation[columns], compounds
+
+
+def _is_control(
+    written: pd.Series, tables: dict[Path, pd.DataFrame], platemap: Platemap, missing: Sequence[str]
+) -> pd.Series:
+    """Whether the cell of a well, or the name that a table gives it, marks a control."""
+    marks = {control.strip().casefold() for control in platemap.controls}
+    is_control = written.str.casefold().isin(marks)
+    if platemap.name_column is not None:
+        # Tables of JUMP have a row NA with the name DMSO, so a word for a missing value can have a name.
+        ids = pd.concat([table[platemap.compound_column].str.strip() for table in tables.values()])
+        names = pd.concat([known(table[platemap.name_column], missing) for table in tables.values()])
+        is_control |= written.isin(ids[(names.str.casefold().isin(marks) & names.notna()).to_numpy()])
+    return is_control
+
+
+def _reasons(
+    annotation: pd.DataFrame, is_control: pd.Series, is_known: pd.Series, platemap: Platemap, missing: Sequence[str]
+) -> pd.Series:
+    """Why wells cannot be used. None: the well can be used."""
+    written, file = annotation["written"], annotation["file"]
+    cell = "well without compound: its cell in " + file + " is '" + written + "'"
+    add = ". If such wells are controls, add it to platemap.controls"
+    reasons = pd.Series(None, index=annotation.index, dtype=object)
+    for applies, text in (  # the last one that applies counts
         (~is_control, annotation["bad_concentration"]),
-        (~is_control & ~is_known, "compound " + written + f" of this well is not in {source}"),
+        (
+            ~is_control & ~is_known,
+            "compound " + written + f" of this well is not in {platemap.compounds or platemap.platemaps}",
+        ),
         (
             ~is_control & is_missing(written, missing),
-            "well without compound: its cell in "
-            + file
-            + " is '"
-            + written
-            + f"', which means missing. {add}{if_compound}",
+            cell + f", which means missing{add}; if it is a compound, take it out of `missing`",
         ),
-        (~is_control & (written == ""), "well without compound: its cell in " + file + f" is ''. {add}"),
+        (~is_control & (written == ""), cell + add),
         (annotation["contradiction"].notna(), annotation["contradiction"]),
         (written.isna(), "well without compound: it is not in " + file),
     ):
-        reason[applies] = text[applies]
-    if "plate" in by:
-        is_absent = written.isna() & ~annotation["plate"].isin(contents["plate"])
-        reason[is_absent] = ("well without compound: plate " + annotation["plate"] + " is not in " + file)[is_absent]
-    annotation["control"], annotation["reason"] = is_control, reason.where(reason.notna(), None)
-    annotation["compound_id"] = compound_id.astype(object).where(is_known, None)
-    columns = [*wells.columns, "compound_id", "concentration_um", "control", "reason"]
-    return annotation[columns], compounds
+        reasons[applies] = text[applies]
+    return reasons.where(reasons.notna(), None)
 
 
 def _check_plates(plates: Sequence[str], listed: pd.Series, path: Path) -> None:

@@ -60,6 +60,14 @@ def test_plate_and_well_do_not_count_beside_a_key():
     assert folds.values.tolist() == [[made_up_key(1), "test"]]
 
 
+def test_the_lines_of_a_file_are_named():
+    table = pd.DataFrame({"inchikey": [made_up_key(0), made_up_key(1)], "fold": ["train", "exam"]})
+    table = table.reindex(columns=["inchikey", "plate", "well", "site", "fold"])
+    table.index = pd.Index([2, 7], name="line")
+    with pytest.raises(SplitError, match=rf"1 rows have a fold that is none of .*: line 7 \({made_up_key(1)}, exam\)"):
+        provided_split(COMPOUNDS, PAIRS, {"train": 1.0}, 0, provided_folds=table)
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [

@@ -39,7 +39,9 @@ def provided_split(
         If a row has an unknown fold or no key, if a compound is in two folds, or if no row matches. The message names
         the rows.
     """
-    table = provided_folds.reset_index(drop=True)
+    is_file = provided_folds.index.name == "line"  # the index of a table that was read as text
+    places = [f"line {line}" if is_file else f"row {i}" for i, line in enumerate(provided_folds.index, 1)]
+    table = provided_folds.set_axis(pd.Index(places, dtype=object))
     by_key = table["inchikey"].notna()
     _refuse(~table["fold"].isin(FOLDS), table, f"have a fold that is none of {', '.join(FOLDS)}")
     no_well = table["plate"].isna() | table["well"].isna()
@@ -68,14 +70,14 @@ def provided_split(
     n_folds = matches.groupby("inchikey")["fold"].nunique()
     ambiguous = n_folds.index[n_folds > 1]
     if len(ambiguous):
-        lines = {key: sorted(matches.loc[matches["inchikey"] == key, "line"].unique()) for key in ambiguous[:EXAMPLES]}
+        lines = {key: matches.loc[matches["inchikey"] == key, "line"].unique() for key in ambiguous[:EXAMPLES]}
         examples = "; ".join(
             f"{key}: " + ", ".join(_describe_row(table, line) for line in key_lines[:4])
             for key, key_lines in lines.items()
         )
         raise SplitError(f"provided folds: {len(ambiguous)} compounds are in more than one fold: {examples}")
     folds = matches.groupby("inchikey")["fold"].first().reset_index()
-    if unmatched := sorted(set(table.index) - set(matches["line"])):
+    if unmatched := table.index[~table.index.isin(matches["line"])].tolist():
         examples = ", ".join(_describe_row(table, line) for line in unmatched[:3])
         logger.warning(
             "%d rows of provided_folds match no compound or field of this screen, e.g. %s", len(unmatched), examples
@@ -91,5 +93,5 @@ def _refuse(is_wrong: pd.Series, table: pd.DataFrame, problem: str) -> None:
         raise SplitError(f"provided folds: {int(is_wrong.sum())} rows {problem}: {rows}")
 
 
-def _describe_row(table: pd.DataFrame, line: int) -> str:
-    return f"row {line + 1} ({', '.join(str(value) for value in table.loc[line].dropna())})"
+def _describe_row(table: pd.DataFrame, line: str) -> str:
+    return f"{line} ({', '.join(str(value) for value in table.loc[line].dropna())})"
