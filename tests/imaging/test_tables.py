@@ -1,4 +1,5 @@
 import bz2
+import csv
 import gzip
 import logging
 import lzma
@@ -7,6 +8,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cloome_kedro.imaging.tables import place, read_table
 
@@ -91,6 +94,30 @@ def test_separator_and_encoding_are_logged_where_they_are_unusual(tmp_path, capl
     assert "c.csv: 1 lines that repeat the header are left out" in caplog.text
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("name", ["name, synonyms", "name; synonyms", "name|synonyms", "name (a, b, c)"])
+def test_a_name_of_a_column_with_another_separator(tmp_path, name, separator):
+    path = tmp_path / "a.csv"
+    pd.DataFrame({"well": ["A01", "B02"], name: ["x", "y"]}).to_csv(path, index=False, sep=separator)
+    assert read_table(path).to_dict("list") == {"well": ["A01", "B02"], name: ["x", "y"]}
+
+
+CELLS = st.text(st.sampled_from("a1 ,;|\t\"'\nµ€–=#"), max_size=6)
+
+
+@given(
+    rows=st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=5),
+    separator=st.sampled_from([",", ";", "\t", "|"]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]),
+    line_end=st.sampled_from(["\n", "\r\n"]),
+)
+def test_what_pandas_writes_is_read_back(tmp_path_factory, rows, separator, encoding, line_end):
+    path = tmp_path_factory.mktemp("written") / "a.csv"
+    table = pd.DataFrame([("x", *row) for row in rows], columns=["well", "name", "dose"])
+    table.to_csv(path, index=False, sep=separator, encoding=encoding, lineterminator=line_end, quoting=csv.QUOTE_ALL)
+    pd.testing.assert_frame_equal(read_table(path, ["well", "name"]).reset_index(drop=True), table, check_dtype=False)
+
+
 @pytest.mark.parametrize(
     ("content", "lines"),
     [
@@ -152,7 +179,7 @@ def test_a_repeated_column_that_nobody_needs_is_no_error(tmp_path):
     assert table.to_dict("list") == {"a": ["1"], "REF": ["2"], "REF.2": ["3"]}
 
 
-@pytest.mark.parametrize("content", ["a,b\n", "a,b", "a,b\n\n,\n", "a,b\na,b\n"])
+@pytest.mark.parametrize("content", ["a,b\n", "a,b", "a,b\n\n,\n", "a,b\na,b\n", ",\n,\n"])
 def test_a_table_without_rows_is_named(tmp_path, content):
     with pytest.raises(ValueError, match=r"a.csv has a header but no rows"):
         read_table(write(tmp_path, "a.csv", content))

@@ -5,6 +5,7 @@ import codecs
 import csv
 import gzip
 import io
+import itertools
 import logging
 import lzma
 import re
@@ -168,13 +169,16 @@ def _decode(data: bytes) -> tuple[str, str]:
 
 
 def _separator(text: str, usual: str, columns: list[str]) -> str:
-    """Separator of a table, from its header: the one with which most needed columns are there, or most columns."""
+    """Separator of a table: the one that gives the most needed columns, or else the one that fits the first rows."""
+    head = text[:1_000_000]
 
-    head = text[:100_000]
-
-    def merit(separator: str) -> tuple[int, bool, int]:
-        header = [name.strip() for name in next(csv.reader(io.StringIO(head), delimiter=separator))]
-        return len(set(columns) & set(header)), separator == usual and len(header) > 1, len(header)
+    def merit(separator: str) -> tuple[int, bool, bool, int]:
+        rows = list(itertools.islice(filter(any, csv.reader(io.StringIO(head), delimiter=separator)), 20))
+        header = rows[0] if rows else []
+        width = len(header)
+        needed = set(columns) & {name.strip() for name in header}
+        fits = width > 1 and all(len(row) == width for row in rows)
+        return len(needed), fits, separator == usual and width > 1, width
 
     return max(dict.fromkeys([usual, ",", ";", "\t", "|"]), key=merit)
 

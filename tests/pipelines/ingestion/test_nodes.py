@@ -17,7 +17,7 @@ from cloome_kedro.parameters import IngestionParameters
 from cloome_kedro.pipelines.ingestion import create_pipeline
 from cloome_kedro.pipelines.ingestion.nodes import index_fields
 from planted_examples import run_pipeline
-from small_screens import write_load_data_screen, write_opera_screen
+from small_screens import edit_csv, write_load_data_screen, write_opera_screen
 
 TABLES = {
     "field_index": schemas.field_index,
@@ -80,6 +80,26 @@ def test_spellings_of_one_structure_are_one(tmp_path, store, spelling):
 def test_two_structures_of_one_id_stop_the_run(tmp_path, store):
     with pytest.raises(ValueError, match=r"compound C1 has two structures: CCO in .*compounds\.csv and CCN in"):
         run(tmp_path, store, [respell(tmp_path, "CCN")])
+
+
+def test_bad_rows_of_tables_are_rejected_fields(tmp_path, store, caplog):
+    caplog.set_level(logging.INFO)
+    source = write_load_data_screen(tmp_path, wells=8, sites=3)
+
+    def edit(rows):
+        rows.loc[23, "Metadata_Site"] = "three"
+        return rows
+
+    edit_csv(tmp_path / "load_data_csv/P1/load_data.csv", edit)
+    (tmp_path / "images/P2/B01_s1_ER.tiff").write_text("hello")
+    tables = run(tmp_path, store, [source])
+    assert len(tables["fields"]) == 46
+    rejected = tables["rejected_fields"]
+    assert rejected["field_id"].tolist() == ["mine/P1/H01/three", "mine/P2/B01/1"]
+    assert rejected["stage"].tolist() == ["index", "image"]
+    assert rejected["site"].fillna(-1).tolist() == [-1, 1]
+    assert "line 25: Metadata_Site 'three' is not a whole number" in rejected["reason"][0]
+    assert "index: 47 fields of 2 plates, 6 of them in control wells; 1 fields are rejected" in caplog.text
 
 
 def test_an_index_of_mostly_bad_fields_stops_before_work(tmp_path, store):
