@@ -1,25 +1,40 @@
 """The hooks, on a context and a catalog of our own."""
 
+import os
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.framework.project import pipelines
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
+from kedro.runner import SequentialRunner
 
-from cloome_kedro.hooks import CurrentFingerprints, EnvironmentPipelines, KnownPreset, ResultsLast, UserModules
+from cloome_kedro.hooks import (
+    CheckedConfiguration,
+    CurrentFingerprints,
+    EnvironmentPipelines,
+    OneWriter,
+    ResultsLast,
+    SimulatedScreen,
+)
 from cloome_kedro.imaging.corruptions import CORRUPTIONS, find_corruptions
 from cloome_kedro.learning.encoders import ENCODERS
 from cloome_kedro.learning.views import VIEWS
 from cloome_kedro.learning.views.morgan import Fingerprints
-from cloome_kedro.parameters import CorruptionParameters, FingerprintParameters
+from cloome_kedro.parameters import FingerprintParameters, RetrievalParameters
 from cloome_kedro.registry import load_modules
 from cloome_kedro.settings import HOOKS
-from environments import configured, pipelines_of
+from environments import configured, environment, pipelines_of
 from registries import restored
+
+MINE = {"type": "cloome_kedro.datasets.folder.FolderDataset", "filepath": "/data/mine"}
+
+
+def repeat(table):
+    return table
 
 
 @pytest.fixture
@@ -30,17 +45,13 @@ def registered(monkeypatch):
     return pipelines
 
 
-def context_of(env="base", models=None, **chosen):
-    """A context with other globals, and with other entries of models beside those of the environment."""
-    loader = {kind: dict(configured(kind, env)) for kind in ("globals", "parameters")}
-    loader["globals"] |= chosen
-    loader["parameters"]["models"] = loader["parameters"]["models"] | (models or {})
-    return SimpleNamespace(config_loader=loader, env=env)
-
-
-def test_the_environment_chooses_the_pipelines(registered):
-    context = context_of(splits=["provided"], simulate=False, measure_profiles=False)
-    context.config_loader["parameters"]["tuning"] = {"space": "baseline", "spaces": {"baseline": {"tunes": "bilinear"}}}
+def test_the_environment_chooses_the_pipelines(registered, tmp_path, caplog):
+    context = environment(
+        tmp_path,
+        {"splits": ["provided"], "simulate": False, "measure_profiles": False},
+        {"tuning": {"space": "baseline", "spaces": {"baseline": {"tunes": "bilinear"}}}},
+        catalog={"raw_sceen": MINE, "provided.examples": MINE, "my_table": MINE},
+    )
     EnvironmentPipelines().after_context_created(context)
     searching = {node.name: node for node in registered["tuning"].nodes}
     assert set(searching) == {
@@ -52,6 +63,8 @@ def test_the_environment_chooses_the_pipelines(registered):
     assert "profile_index" not in registered["__default__"].datasets(), "field_profiles is the user's"
     assert "truth" in registered["__default__"].inputs(), "nothing simulates it"
     assert "old" not in registered, "what the environment does not have is gone"
+    (warning,) = [record.getMessage() for record in caplog.records if record.name == "cloome_kedro.hooks"]
+    assert "reads or writes the dataset raw_sceen; the nearest name is raw_screen" in warning
 
 
 @pytest.mark.parametrize("bits", [1024, 512])
@@ -98,65 +111,142 @@ def user_module(tmp_path, monkeypatch):
     sys.modules.pop(name, None)
 
 
-def test_modules_of_a_user_are_imported_by_name(user_module):
+def test_modules_of_a_user_are_imported_before_names_in_parameters_are_checked(user_module, tmp_path):
+    corruption = {"names": ["dimmer_of_mine"], "chosen": "dimmer_of_mine"}
     with pytest.raises(ValueError, match="no corruption 'dimmer_of_mine'"):
-        find_corruptions(["dimmer_of_mine"])
-    UserModules().after_context_created(context_of(modules=[user_module]))
+        CheckedConfiguration().after_context_created(environment(tmp_path, parameters={"corruption": corruption}))
+    context = environment(tmp_path, {"modules": [user_module]}, {"corruption": corruption})
+    CheckedConfiguration().after_context_created(context)
     (dimmer,) = find_corruptions(["dimmer_of_mine"])
     assert dimmer.draw(None) == {"gain": 0.5}
-    parameters = CorruptionParameters(names=["dimmer_of_mine"], chosen="dimmer_of_mine")
-    assert parameters.names == ["dimmer_of_mine"]
-    UserModules().after_context_created(context_of(modules=[user_module]))  # once more is no harm
+    CheckedConfiguration().after_context_created(context)  # once more is no harm
 
 
-def test_modules_are_imported_before_pipelines_are_wired(user_module, registered):
+def test_modules_are_imported_before_pipelines_are_wired(user_module, registered, tmp_path):
     """Wiring asks the registry what a view reads."""
-    mine = {"field": {"view": "counts", "encoder": "mlp"}, "compound": {"view": "morgan", "encoder": "mlp"}}
-    context = context_of(models={"mine": mine}, modules=[user_module])
-    context.config_loader["globals"]["models"] = {"mine": "Mine"}
+    sides = {"field": {"view": "counts", "encoder": "mlp"}, "compound": {"view": "morgan", "encoder": "mlp"}}
+    mine = {**sides, "objective": "info_nce", "fit": {}}
+    context = environment(tmp_path, {"modules": [user_module], "models": {"mine": "Mine"}}, {"models": {"mine": mine}})
     manager = _create_hook_manager()
     for hook in HOOKS:
         manager.register(hook)
-    context.config_loader = Loader(**context.config_loader)
     manager.hook.after_context_created(context=context)
     training = next(node for node in registered["training"].nodes if node.short_name == "train")
     assert training._inputs["cell_counts"] == "cell_counts"
 
 
 def test_a_module_that_cannot_be_imported_is_named(tmp_path, monkeypatch):
+    context = environment(tmp_path, {"modules": ["no_such_module_of_mine"]})
     with pytest.raises(ValueError, match=r"globals.yml, modules: no_such_module_of_mine cannot be imported"):
-        UserModules().after_context_created(context_of(modules=["no_such_module_of_mine"]))
+        CheckedConfiguration().after_context_created(context)
     (tmp_path / "broken_of_mine.py").write_text("import no_such_library_of_mine")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ValueError, match=r"broken_of_mine cannot be imported \(No module named 'no_such_library_of"):
         load_modules(["broken_of_mine"])
 
 
-# ---- presets
+# ---- the configuration
 
 
-class Loader(dict):
-    """A configuration loader with ``--params``."""
-
-    def __init__(self, runtime_params=None, **groups):
-        super().__init__(**groups)
-        self.runtime_params = runtime_params
+def check(tmp_path, globals_=None, parameters=None, files=(), **params):
+    context = environment(tmp_path, globals_, parameters, files, **params)
+    CheckedConfiguration().after_context_created(context)
 
 
-def test_an_unknown_preset_stops_the_run_and_names_those_that_are_there():
-    def check(*presets, **params):
-        loader = Loader(params, globals={"presets": dict.fromkeys(presets)})
-        KnownPreset().after_context_created(SimpleNamespace(config_loader=loader, env="mine"))
+def test_the_configuration_of_the_project_is_right(tmp_path):
+    check(tmp_path)
+    check(tmp_path, seed=3, variant="1_0", reporting={"gallery_hits": 2})
+    check(tmp_path, {"presets": {"two": {}}, "preset": "two"}, {"_helper": 1, "retrieval": {"draws": "${_helper}"}})
 
-    check("one", "two", preset="two")
-    check("one", seed=1)
-    check()
-    with pytest.raises(
-        ValueError, match=r"preset=three: there is no such preset\. The environment mine has the presets one, two$"
-    ):
-        check("one", "two", preset="three")
-    with pytest.raises(ValueError, match=r"The environment mine has no presets; --env paper"):
-        check(preset="one")
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"sed": 1}, "--params: there is no setting sed; the nearest is seed"),
+        ({"varient": "a"}, "--params: there is no setting varient; the nearest is variant"),
+        ({"epochs": 5}, r"--params: there is no setting epochs; the nearest is models\.\w+\.fit\.epochs"),
+        (
+            {"retrieval": {"drawz": 5}},
+            r"there is no setting retrieval\.drawz; the nearest is retrieval\.draws",
+        ),
+        ({"retreival": {"draws": 5}}, "there is no setting retreival; the nearest is retrieval"),
+        ({"models": {"cloome": {"fit": {"epoch": 5}}}}, r"the nearest is models\.cloome\.fit\.epochs"),
+        ({"models": {"cloome": {"fitt": {"epochs": 5}}}}, r"the nearest is models\.cloome\.fit$"),
+        ({"models": {"clome": {"fit": {"epochs": 5}}}}, "the model clome is not complete. If you mean cloome"),
+        ({"tuning": {"spaces": {"laptop": {"metrik": "top1"}}}}, r"the nearest is tuning\.spaces\.laptop\.metric"),
+        ({"tuning": {"serach": {"trials": 1}}}, r"the nearest is tuning\.search$"),
+        ({"ingestion": {"storage": {"intensity": {"scal": 256}}}}, r"ingestion\.storage\.intensity\.\w*\.?scal"),
+        ({"screen": "mine"}, "--params screen: screen cannot be given by --params. It is 'virtual_screen' in globals"),
+        ({"simulate": False}, "simulate cannot be given by --params"),
+        ({"study": {"screen": "other"}}, "study.screen is 'other', but globals.yml has 'virtual_screen'"),
+        ({"ingestion": {"screen": "other"}}, "ingestion.screen is 'other', but globals.yml has 'virtual_screen'"),
+        ({"import_checkpoint": {"variant": "x"}}, "import_checkpoint.variant is x: give it by --params variant=x"),
+        (
+            {"preset": "three"},
+            r"preset=three: there is no such preset\. The environment mine has no presets",
+        ),
+        ({"variant": 10}, r"--params: variant: a name must be text, but it was read as 10 \(int\).*variant='007'"),
+        ({"variant": "../x"}, r"'\.\./x' is no name"),
+        ({"seed": 1.5}, "--params: seed: a seed must be a whole number, is 1.5"),
+    ],
+)
+def test_wrong_params_stop_the_run(tmp_path, params, message):
+    with pytest.raises(ValueError, match=rf"(?s){message}"):
+        check(tmp_path, **params)
+
+
+@pytest.mark.parametrize(
+    ("globals_", "parameters", "message"),
+    [
+        ({"simulat": False}, None, "globals.yml: there is no setting simulat; the nearest is simulate"),
+        ({"retrieval": {}}, None, "globals.yml: there is no setting retrieval"),
+        ({"splits": []}, None, "globals.yml: splits: List should have at least 1 item"),
+        ({"splits": ["random", "random"]}, None, "splits: the name random occurs twice"),
+        ({"splits": ["a.b"]}, None, "'a.b' contains a dot"),
+        ({"models": {}}, None, "globals.yml: models: Dictionary should have at least 1 item"),
+        ({"models": {"cloome": "Same", "bilinear": "Same"}}, None, "models: the name Same occurs twice"),
+        ({"models": {"clome": "CLOOME"}}, None, "there is no model clome; the nearest is cloome"),
+        ({"screen": 24277}, None, "globals.yml: screen: a name must be text, but it was read as 24277"),
+        ({"screen": "../raw"}, None, "globals.yml: screen: '../raw' is no name"),
+        ({"simulate": "false"}, None, "globals.yml: simulate: Input should be a valid boolean"),
+        ({"presets": {"one": {}}, "preset": "two"}, None, "preset: two is not one of the presets one"),
+        ({}, {"trainning": {"epochs": 3}}, r"mine/parameters.yml: there is no setting trainning"),
+        ({}, {"variant": "mine"}, "mine/parameters.yml: variant is given by --params variant=..."),
+        ({}, {"seed": 3}, "mine/parameters.yml: seed is 3: give it by --params seed=3"),
+        ({}, {"retrieval": None}, "mine/parameters.yml: retrieval: Input should be a valid dictionary"),
+        ({}, {"retrieval": {"draws": 0}}, "mine/parameters.yml: retrieval.draws: .*greater than or equal to 1, is 0"),
+        ({}, {"probing": {"levl": 1}, "seeds": 1}, r"(?s)probing\.levl; the nearest is probing\.level.*seeds; the ne"),
+        ({}, {"models": {"cloome": {"field": {"view": {"name": "images", "crop": 65}}}}},
+         r"models\.cloome\.field\.view\.crop is 65 pixels, but ingestion\.storage\.size is \[64, 64\]"),
+    ],
+)  # fmt: skip
+def test_wrong_files_stop_the_run(tmp_path, globals_, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        check(tmp_path, globals_, parameters)
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        ("globals.yaml", "globals.yml"),
+        ("global.yml", "globals.yml"),
+        ("parameter.yml", "parameters.yml"),
+        ("paramters_tuning.yml", "parameters_tuning.yml"),
+        ("more/catlog.yml", "catalog.yml"),
+    ],
+)
+def test_a_file_with_a_misspelt_name_stops_the_run(tmp_path, name, right):
+    with pytest.raises(ValueError, match=f"is not read, because its name is misspelt: the nearest name is {right}"):
+        check(tmp_path, files=[name])
+
+
+def test_other_files_of_an_environment_are_none_of_our_business(tmp_path):
+    check(tmp_path, files=["mlflow.yml", "parameters/retrieval.yml", "catalog_mine.yml", "notes.json", "README.md"])
+
+
+def test_a_project_in_a_folder_that_kedro_takes_for_a_pattern_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"Kedro cannot work in a folder with \{ or \}"):
+        check(tmp_path / "my {screen}")
 
 
 @pytest.mark.parametrize(("env", "preset"), [("paper", "retrieval"), ("profile_model", "profile_model")])
@@ -166,11 +256,43 @@ def test_the_preset_that_an_environment_takes_is_one_of_its_own(env, preset):
     assert preset in chosen["presets"]
 
 
+def test_an_unknown_preset_names_those_that_are_there(tmp_path):
+    presets = {"presets": {"one": {}, "two": {}}, "preset": "one"}
+    check(tmp_path, presets, preset="two")
+    with pytest.raises(ValueError, match=r"preset=three: .* The environment mine has the presets one, two$"):
+        check(tmp_path, presets, preset="three")
+
+
+# ---- the virtual screen
+
+
+@pytest.mark.parametrize(
+    ("dataset", "path"),
+    [
+        ("raw_screen", "/data/mine"),
+        ("raw_screen", "data/01_raw/virtual_screen/mine"),
+        ("raw_screen", "data/01_raw/virtual_screen/../mine"),
+        ("assay_labels", "/data/labels.parquet"),
+        ("truth", "data/01_raw/truth.parquet"),
+    ],
+)
+def test_a_screen_of_a_users_own_is_not_simulated(tmp_path, dataset, path):
+    own = {dataset: {"type": "pandas.ParquetDataset", "filepath": path}}
+    with pytest.raises(ValueError, match=f"simulate: true, but the catalog has a {dataset} of its own"):
+        SimulatedScreen().after_context_created(environment(tmp_path, catalog=own))
+    SimulatedScreen().after_context_created(environment(tmp_path, {"simulate": False}, catalog=own))
+
+
+def test_the_pipeline_simulation_is_refused_too():
+    """``--pipelines simulation`` in an environment with ``simulate: false``."""
+    catalog = DataCatalog.from_config({"virtual_screen_folder": MINE, "raw_screen": {**MINE, "filepath": "/other"}})
+    writes = Pipeline([node(repeat, "virtual_screen_folder", "raw_screen")])
+    with pytest.raises(ValueError, match="this run simulates a screen, but the catalog has a raw_screen of its own"):
+        SimulatedScreen().before_pipeline_run(writes, catalog)
+    SimulatedScreen().before_pipeline_run(Pipeline([node(repeat, "raw_screen", "fields")]), catalog)
+
+
 # ---- the terminal
-
-
-def repeat(table):
-    return table
 
 
 def test_the_summary_is_printed_when_it_was_written(capsys):
@@ -191,3 +313,75 @@ def test_a_splits_own_text_is_printed_too(capsys):
 def test_every_text_for_the_terminal_is_one_of_the_pipelines():
     written = {name for pipeline in pipelines_of("base").values() for name in pipeline.all_outputs()}
     assert {name.rpartition(".")[2] for name in written if name.endswith("summary")} == set(ResultsLast.SUMMARIES)
+
+
+# ---- results of other parameters
+
+
+def table_of(fields, retrieval: RetrievalParameters):
+    return f"{fields} {retrieval.draws}"
+
+
+@pytest.fixture
+def run(tmp_path, caplog):
+    """Run a pipeline of one node as Kedro does; return the warnings."""
+
+    def run(variant=None, error=False, **retrieval):
+        path = f"data/07_model_output/virtual_screen/random/{variant or 'default'}/seed_0/ranks.txt"
+        entry = {"type": "cloome_kedro.datasets.tables.Text", "filepath": str(tmp_path / path)}
+        catalog = DataCatalog.from_config({"{split}.ranks": entry})
+        catalog["fields"] = MemoryDataset("fields")
+        catalog["params:retrieval"] = MemoryDataset(RetrievalParameters(**retrieval), "assign")
+        pipeline = Pipeline([node(table_of, ["fields", "params:retrieval"], "random.ranks")])
+        hook, names = OneWriter(), {"variant": variant} if variant else {}
+        hook.after_context_created(environment(tmp_path, **names))
+        caplog.clear()
+        hook.before_pipeline_run(pipeline, catalog)
+        SequentialRunner().run(pipeline, catalog)
+        hook.on_pipeline_error() if error else hook.after_pipeline_run()
+        return [record.getMessage() for record in caplog.records if record.name == "cloome_kedro.hooks"]
+
+    return run
+
+
+def test_changed_parameters_warn_which_results_they_replace(run):
+    assert run(draws=3) == [], "there is nothing to replace"
+    assert run(draws=3) == []
+    (warning,) = run(draws=4, candidates=7)
+    assert warning == (
+        "retrieval.candidates is 7, was 100; retrieval.draws is 4, was 3, since the results of random of the variant "
+        "default, seed 0, of the screen virtual_screen were written. This run replaces 1 of these and later results, "
+        "such as random.ranks. To keep them, stop the run and add --params variant=NAME"
+    )
+    assert run(draws=4, candidates=7) == []
+
+
+def test_another_variant_replaces_nothing(run):
+    run(draws=3)
+    assert run("mine", draws=4) == []
+    assert len(run("mine", draws=3)) == 1
+
+
+@pytest.mark.parametrize("error", [False, True])
+def test_locks_end_with_the_run(run, error, tmp_path):
+    run(error=error)
+    owners = list((tmp_path / "data" / ".runs").rglob("*.lock"))
+    assert [path.relative_to(tmp_path / "data" / ".runs").as_posix() for path in owners] == [
+        "virtual_screen/default/seed_0/random.lock"
+    ]
+    with FileLock(owners[0], timeout=0):
+        pass
+
+
+def test_a_run_of_this_process_that_was_broken_off_does_not_block_the_next(tmp_path):
+    hook, pipeline = OneWriter(), Pipeline([node(repeat, "metrics", "fields")])
+    entry = {"type": "cloome_kedro.datasets.tables.Text", "filepath": str(tmp_path / "data/03_primary/s/fields.txt")}
+    catalog = DataCatalog.from_config({"fields": entry})
+    hook.after_context_created(environment(tmp_path))
+    hook.before_pipeline_run(pipeline, catalog)
+    hook_of_another_run = OneWriter()
+    hook_of_another_run.after_context_created(environment(tmp_path))
+    with pytest.raises(ValueError, match=f"another run writes the screen virtual_screen .process {os.getpid()}"):
+        hook_of_another_run.before_pipeline_run(pipeline, catalog)
+    hook.before_pipeline_run(pipeline, catalog)  # the notebook's second try
+    hook.after_pipeline_run()

@@ -1,17 +1,45 @@
 """Hooks of the Kedro project."""
 
+import logging
+import os
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 
+if TYPE_CHECKING:
+    from cloome_kedro.runs import Results
 
-class UserModules:
-    """Imports the modules that ``globals.yml`` names, so that they can register encoders, views, corruptions, ..."""
+_log = logging.getLogger(__name__)
+
+
+class CheckedConfiguration:
+    """Checks the whole configuration, and imports the modules of the user, before anything else happens.
+
+    The modules that ``globals.yml`` names register encoders, views, corruptions, ... So they are imported before the
+    parameters are checked.
+    """
 
     @hook_impl(tryfirst=True)
     def after_context_created(self, context) -> None:
+        from cloome_kedro.parameters import checks, files
         from cloome_kedro.registry import load_modules
 
-        load_modules(context.config_loader["globals"]["modules"])
+        loader, env = context.config_loader, context.env or "base"
+        given = loader.runtime_params or {}
+        if {"{", "}"} & set(str(context.project_path)):
+            raise ValueError(f"{context.project_path}: Kedro cannot work in a folder with {{ or }} in its path")
+        folders = [Path(loader.conf_source) / folder for folder in (context.env or "local", "base")]
+        for folder in folders:
+            files.check_files(folder, loader.config_patterns)
+        environment = checks.check_globals(loader["globals"])
+        names = checks.check_run_names(given, environment)
+        environment.check_preset(names.preset, env)
+        load_modules(environment.modules)
+        checks.check_parameters(loader["parameters"], environment, names, given, files.origin_in(folders, given))
 
 
 class EnvironmentPipelines:
@@ -23,33 +51,50 @@ class EnvironmentPipelines:
 
     @hook_impl
     def after_context_created(self, context) -> None:
+        from cloome_kedro.parameters.files import unused_datasets
         from cloome_kedro.pipeline_registry import register_pipelines
 
-        environment_pipelines = register_pipelines(context.config_loader)
+        loader = context.config_loader
+        environment_pipelines = register_pipelines(loader)
         for name in set(pipelines) - set(environment_pipelines):
             del pipelines[name]
         for name, pipeline in environment_pipelines.items():
             pipelines[name] = pipeline
+        datasets = set().union(*(pipeline.datasets() for pipeline in environment_pipelines.values()))
+        conf = Path(loader.conf_source)
+        for text in unused_datasets(conf / "base", conf / (context.env or "local"), datasets):
+            _log.warning(text)
 
 
-class KnownPreset:
-    """Stops a run before it begins if the environment's ``globals.yml`` does not have the requested preset.
+class SimulatedScreen:
+    """Stops a run that would write the virtual screen over files of a user.
 
-    Otherwise, in an environment without presets, an unknown preset would only name the folder of the results, and
-    results of the default settings would appear under the name of the preset.
+    The simulation writes into the folder ``virtual_screen_folder``. An environment that names other places for the raw
+    screen, its labels or its truth has a screen of its own, which is not simulated.
     """
 
     @hook_impl
     def after_context_created(self, context) -> None:
-        presets = context.config_loader["globals"]["presets"]
-        preset = (context.config_loader.runtime_params or {}).get("preset")
-        if preset is None or preset in presets:
+        if context.config_loader["globals"]["simulate"]:
+            self._check(context.config_loader["catalog"], "the environment has simulate: true")
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline, catalog) -> None:
+        if "raw_screen" in pipeline.all_outputs():
+            self._check(catalog.config_resolver.config, "this run simulates a screen")
+
+    @staticmethod
+    def _check(entries: dict[str, Any], reason: str) -> None:
+        if "virtual_screen_folder" not in entries:
             return
-        env = context.env or "base"
-        known = (
-            f"the presets {', '.join(presets)}" if presets else "no presets; --env paper has those of the publication"
-        )
-        raise ValueError(f"--params preset={preset}: there is no such preset. The environment {env} has {known}")
+        folder = Path(os.path.normpath(entries["virtual_screen_folder"]["filepath"]))
+        for name in ("raw_screen", "truth", "assay_labels"):
+            path = Path(os.path.normpath(entries.get(name, {}).get("filepath", folder)))
+            if path != folder and (name == "raw_screen" or folder not in path.parents):
+                raise ValueError(
+                    f"{reason}, but the catalog has a {name} of its own, {path}, which the simulation would replace. "
+                    "Set simulate: false in globals.yml of the environment"
+                )
 
 
 class CurrentFingerprints:
@@ -68,6 +113,68 @@ class CurrentFingerprints:
                 f"params:fingerprints is {requested}, but the stored fingerprints have {stored}: run the featurization "
                 "pipeline again"
             )
+
+
+class OneWriter:
+    """Locks the results that a run writes, and warns if it replaces results of other parameters."""
+
+    def __init__(self):
+        self._locks = ExitStack()
+        self._project: Path | None = None
+        self._names: tuple[str, str, int] = ("", "", 0)
+
+    @hook_impl
+    def after_context_created(self, context) -> None:
+        environment, given = context.config_loader["globals"], context.config_loader.runtime_params or {}
+        variant = given.get("variant", given.get("preset", environment["preset"]))
+        self._project = Path(context.project_path)
+        self._names = environment["screen"], variant, given.get("seed", 0)
+
+    @hook_impl(trylast=True)
+    def before_pipeline_run(self, pipeline, catalog) -> None:
+        from cloome_kedro import runs
+
+        self._locks.close()
+        if self._project is None:
+            return
+        data, resolve = self._project / "data", catalog.config_resolver.resolve_pattern
+        paths = {name: resolve(name).get("filepath") for name in pipeline.all_outputs()}
+        written = runs.results_of({name: path for name, path in paths.items() if path}, data, *self._names)
+        self._locks = runs.lock(data / ".runs", written)
+        self._record(pipeline, catalog, data / ".runs", written)
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        self._locks.close()
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        self._locks.close()
+
+    @staticmethod
+    def _record(pipeline, catalog, folder: Path, written: Mapping["Results", list[str]]) -> None:
+        from cloome_kedro import runs
+        from cloome_kedro.parameters.base import HOUSEKEEPING
+
+        warnings: dict[str, str] = {}
+        for results, names in written.items():
+            inputs = {name for node in pipeline.only_nodes_with_outputs(*names).nodes for name in node.inputs}
+            groups = {name.removeprefix("params:"): catalog.load(name) for name in inputs if name.startswith("params:")}
+            # A parameter that is no group, such as the seed, is part of the paths.
+            values = {
+                name: group.model_dump(mode="json")
+                for name, group in sorted(groups.items())
+                if hasattr(group, "model_dump")
+            }
+            before = runs.read_parameters(folder, results)
+            for name, group in values.items():
+                changes = runs.changes(before.get(name, group), group, name, HOUSEKEEPING)
+                affected = pipeline.from_inputs(f"params:{name}").all_outputs() if changes else ()
+                if replaced := sorted(filter(catalog.exists, affected)):
+                    warnings.setdefault("; ".join(changes), runs.replacement(results, replaced))
+            runs.write_parameters(folder, results, values)
+        for settings, text in warnings.items():
+            _log.warning("%s, %s", settings, text)
 
 
 class ResultsLast:

@@ -3,11 +3,18 @@
 import warnings
 from pathlib import Path
 
-from kedro.config import OmegaConfigLoader
 from kedro.utils import find_kedro_project
 from omegaconf.resolvers import oc
 
-from cloome_kedro.hooks import CurrentFingerprints, EnvironmentPipelines, KnownPreset, ResultsLast, UserModules
+from cloome_kedro.config_loader import ConfigLoader
+from cloome_kedro.hooks import (
+    CheckedConfiguration,
+    CurrentFingerprints,
+    EnvironmentPipelines,
+    OneWriter,
+    ResultsLast,
+    SimulatedScreen,
+)
 
 # Kedro 1.7 calls this function, which is deprecated in omegaconf 2.4. A user cannot do anything about it.
 warnings.filterwarnings("ignore", message="register_new_resolver")
@@ -18,9 +25,16 @@ def in_project(path: str) -> str:
     return str((find_kedro_project(Path.cwd()) or Path.cwd()) / path)
 
 
-HOOKS = (UserModules(), EnvironmentPipelines(), KnownPreset(), CurrentFingerprints(), ResultsLast())
+HOOKS = (
+    CheckedConfiguration(),
+    EnvironmentPipelines(),
+    SimulatedScreen(),
+    CurrentFingerprints(),
+    OneWriter(),
+    ResultsLast(),
+)
 
-CONFIG_LOADER_CLASS = OmegaConfigLoader
+CONFIG_LOADER_CLASS = ConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",

@@ -1,9 +1,13 @@
 """What the project's environments configure."""
 
+import shutil
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import yaml
 from kedro.config import OmegaConfigLoader
 from kedro.pipeline import Pipeline
 
@@ -23,6 +27,32 @@ def configured(kind: str, env: str = "base", **runtime_params: Any) -> dict[str,
     """
     loader = OmegaConfigLoader(str(ROOT / "conf"), env=env, runtime_params=runtime_params, **CONFIG_LOADER_ARGS)
     return loader[kind]
+
+
+def environment(
+    folder: Path,
+    globals_: dict[str, Any] | None = None,
+    parameters: dict[str, Any] | None = None,
+    files: Sequence[str] = (),
+    catalog: dict[str, Any] | None = None,
+    **runtime_params: Any,
+) -> SimpleNamespace:
+    """Write the environment ``mine`` beside a copy of conf/base; return Kedro's context, as hooks read it.
+
+    ``files`` are names of further files of the environment.
+    """
+    conf = folder / "conf"
+    shutil.copytree(ROOT / "conf" / "base", conf / "base", dirs_exist_ok=True)
+    shutil.rmtree(conf / "mine", ignore_errors=True)
+    (conf / "mine").mkdir(parents=True)
+    for name, values in (("globals", globals_), ("parameters", parameters), ("catalog", catalog)):
+        if values:
+            (conf / "mine" / f"{name}.yml").write_text(yaml.safe_dump(values))
+    for name in files:
+        (conf / "mine" / name).parent.mkdir(exist_ok=True)
+        (conf / "mine" / name).write_text("{}")
+    loader = OmegaConfigLoader(str(conf), env="mine", runtime_params=runtime_params, **CONFIG_LOADER_ARGS)
+    return SimpleNamespace(config_loader=loader, env="mine", project_path=folder)
 
 
 @cache

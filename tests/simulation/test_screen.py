@@ -10,7 +10,7 @@ from sklearn.linear_model import Ridge
 from cloome_kedro import schemas
 from cloome_kedro.simulation.config import ScreenConfig
 from cloome_kedro.simulation.phenotype import AXES
-from cloome_kedro.simulation.screen import design_screen, write_screen
+from cloome_kedro.simulation.screen import MARK, claim, design_screen, write_screen
 
 TINY = ScreenConfig(compounds=24, platemaps=2, replicates=2, control_wells=4, field_size=32, assays=3)
 
@@ -113,6 +113,41 @@ def test_plates_of_an_earlier_design_are_removed_and_strangers_kept(tmp_path):
     assert len(plates) == 1
     assert {path.name for path in (tmp_path / "images").iterdir()} == plates
     assert {path.name for path in (tmp_path / "load_data_csv").iterdir()} == plates | {"mine"}
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "Images/r01c01.tiff",  # other names
+        "images/P1/a.tiff",  # names of ours, without a table of ours
+        "manifest.csv",
+        "compounds.csv",
+        "assay_labels.parquet",
+        "load_data_csv/P1/load_data.csv",
+        "notes.txt",
+    ],
+)
+def test_nothing_is_written_into_a_folder_with_files_of_a_user(tmp_path, file):
+    small = ScreenConfig(compounds=6, platemaps=1, replicates=1, control_wells=2, field_size=32, assays=3)
+    path = tmp_path / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("mine")
+    with pytest.raises(ValueError, match=r"contains files that are not of the virtual screen, such as .*simulate: fal"):
+        write_screen(tmp_path, design_screen(small), small, n_jobs=1)
+    assert [path.read_text() for path in tmp_path.rglob("*") if path.is_file()] == ["mine"]
+
+
+def test_an_empty_folder_is_marked_and_a_virtual_screen_without_mark_is_known(tmp_path):
+    small = ScreenConfig(compounds=6, platemaps=1, replicates=1, control_wells=2, field_size=32, assays=3)
+    (tmp_path / ".DS_Store").write_text("of the system")
+    write_screen(tmp_path, design_screen(small), small, n_jobs=1)
+    assert (tmp_path / MARK).is_file()
+    (tmp_path / MARK).unlink()
+    claim(tmp_path)  # as an earlier version wrote it
+    (tmp_path / MARK).unlink()
+    (tmp_path / "load_data_csv" / "mine").mkdir()
+    with pytest.raises(ValueError, match="not of the virtual screen"):
+        claim(tmp_path)
 
 
 def test_structure_tells_more_than_mechanism_and_the_well_is_not_everything():

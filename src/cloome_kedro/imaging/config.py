@@ -6,7 +6,7 @@ This module needs only the standard library. ``__pydantic_config__`` makes pydan
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
-_STRICT = {"extra": "forbid"}
+_STRICT = {"extra": "forbid", "allow_inf_nan": False}
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,10 @@ class Storage:
         for name, sides in (("crop", (self.crop,)), ("size", self.size or ())):
             if any(side is not None and side < 1 for side in sides):
                 raise ValueError(f"storage: {name} must be at least 1 pixel, is {getattr(self, name)}")
+        if self.crop is not None and self.size is not None and max(self.size) > self.crop:
+            raise ValueError(
+                f"storage: size {self.size} is larger than crop {self.crop}, but images are never enlarged"
+            )
 
     @property
     def intensity_values(self) -> Intensity:
@@ -91,17 +95,13 @@ class Storage:
         Raises
         ------
         ValueError
-            If the images are smaller than ``crop``, or the cropped images are smaller than ``size``: images are never
-            enlarged.
+            If the images are smaller than ``crop`` or ``size``: images are never enlarged.
         """
         after_crop = (self.crop, self.crop) if self.crop else shape
         after_resize = self.size or after_crop
-        for name, new_shape, old_shape in (("crop", after_crop, shape), ("size", after_resize, after_crop)):
-            if new_shape[0] > old_shape[0] or new_shape[1] > old_shape[1]:
-                cropped = "cropped " if name == "size" and self.crop else ""
-                raise ValueError(
-                    f"{name} {new_shape} in params:ingestion.storage is larger than the {cropped}images, {old_shape}"
-                )
+        for name, new_shape in (("crop", after_crop), ("size", after_resize)):
+            if new_shape[0] > shape[0] or new_shape[1] > shape[1]:
+                raise ValueError(f"{name} {new_shape} in params:ingestion.storage is larger than the images, {shape}")
         return after_resize
 
 
@@ -223,6 +223,8 @@ class Selection:
             raise ValueError(f"selection: correlation_threshold must be from 0 to 1, is {self.correlation_threshold}")
         if self.fields < 1:
             raise ValueError(f"selection: fields must be at least 1, is {self.fields}")
+        if self.seed < 0:
+            raise ValueError(f"selection: seed must be at least 0, is {self.seed}")
 
 
 @dataclass(frozen=True)

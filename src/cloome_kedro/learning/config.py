@@ -5,13 +5,17 @@ scientific settings are those of the publication, except ``decay_rule``, ``uniqu
 """
 
 from dataclasses import dataclass
+from math import inf
 from typing import ClassVar, Literal
+
+#: names of lightning-fabric
+Accelerator = Literal["auto", "cpu", "gpu", "cuda", "mps"]
 
 
 def at_least(settings: object, minimum: float, *names: str) -> None:
-    """Raise ValueError if a setting of these names is below the minimum; the message gives its name."""
+    """Raise ValueError if a setting of these names is below the minimum or not finite; the message gives its name."""
     for name in names:
-        if (value := getattr(settings, name)) < minimum:
+        if not minimum <= (value := getattr(settings, name)) < inf:
             raise ValueError(f"{type(settings).__name__}: {name} must be at least {minimum}, is {value}")
 
 
@@ -54,7 +58,7 @@ class FitConfig:
         How often the state is saved. An interrupted training continues from its saved state.
     """
 
-    __pydantic_config__: ClassVar[dict] = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[dict] = {"extra": "forbid", "allow_inf_nan": False}
 
     optimizer: Literal["adamw", "sgd"] = "adamw"
     momentum: float = 0.0
@@ -72,7 +76,7 @@ class FitConfig:
     keep: tuple[str, ...] = ("top1",)
     patience: int | None = None
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    accelerator: str = "auto"
+    accelerator: Accelerator = "auto"
     devices: int = 1
     strategy: Literal["auto", "ddp_spawn"] = "auto"
     sync_batchnorm: bool = False
@@ -88,7 +92,7 @@ class FitConfig:
             if getattr(self, name) is not None:
                 at_least(self, minimum, name)
         for name in ("clip_norm", "checkpoint_minutes"):
-            if getattr(self, name) is not None and getattr(self, name) <= 0:
+            if getattr(self, name) is not None and not 0 < getattr(self, name) < inf:
                 raise ValueError(f"FitConfig: {name} must be positive, is {getattr(self, name)}")
         if self.batch_size % self.devices:
             raise ValueError(
@@ -99,3 +103,5 @@ class FitConfig:
             raise ValueError(f"FitConfig: keep must name at least one metric, and each metric once, is {self.keep}")
         if self.momentum and self.optimizer != "sgd":
             raise ValueError("FitConfig: momentum needs optimizer: sgd")
+        if self.momentum >= 1:
+            raise ValueError(f"FitConfig: momentum must be below 1, is {self.momentum}")

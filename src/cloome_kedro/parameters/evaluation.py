@@ -7,7 +7,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import AfterValidator, Field, model_validator
 
 from cloome_kedro.imaging.config import Normalisation, ProfileColumns
-from cloome_kedro.parameters.base import Parameters, Positive, TopK
+from cloome_kedro.parameters.base import EntryName, Name, Parameters, Positive, TopK
 
 Excluded = Literal["well", "plate", "compound"]
 Confidence = Annotated[float, Field(gt=0, lt=1)]
@@ -16,9 +16,9 @@ Confidence = Annotated[float, Field(gt=0, lt=1)]
 class StudyParameters(Parameters):
     """The screen and the models of the study."""
 
-    screen: str
+    screen: Name
     simulated: bool
-    models: dict[str, str] = Field(
+    models: dict[EntryName, str] = Field(
         min_length=1,
         description="keys: entries of `models`; values: their names in tables. The report is about the first model",
     )
@@ -42,11 +42,13 @@ class RetrievalParameters(Parameters):
     """
 
     fold: Literal["validation", "test"] = "test"
-    candidates: Positive | None = Field(default=100, description="size of a sampled pool, including the match")
+    candidates: Annotated[int, Field(ge=2)] | None = Field(
+        default=100, description="size of a sampled pool, including the match"
+    )
     sampling_rate: float | None = Field(
         default=None,
         gt=0,
-        le=1,
+        le=0.5,
         description="share of matches among the candidates of a sampled pool; replaces `candidates`",
     )
     draws: Positive = Field(

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
-from cloome_kedro.learning.config import FitConfig
-from cloome_kedro.parameters.base import Parameters, Positive, named
+from cloome_kedro.learning.config import Accelerator, FitConfig
+from cloome_kedro.parameters.base import Name, Parameters, Positive, named
 from cloome_kedro.registry import Registry
 from cloome_kedro.words import RETRIEVAL_METRICS
 
@@ -89,7 +89,7 @@ def validation_metrics() -> tuple[str, ...]:
 class ImportParameters(Parameters):
     """Import of a published checkpoint (pipeline ``import_checkpoint``)."""
 
-    variant: str = Field(
+    variant: Name = Field(
         description="variant as which the checkpoint is saved; `default` is refused, because it is for trained models"
     )
 
@@ -98,4 +98,4 @@ class EmbeddingParameters(Parameters):
     """Embedding with trained models (pipeline ``embedding``)."""
 
     batch_size: Positive = 512
-    accelerator: str = Field(default="auto", description="auto, cpu, cuda or mps")
+    accelerator: Accelerator = "auto"

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from cloome_kedro.imaging.config import Measurement, Normalisation, Selection, Storage
 from cloome_kedro.imaging.sources import Source
 from cloome_kedro.missing import MISSING
-from cloome_kedro.parameters.base import Fraction, Parameters, Positive, Share
+from cloome_kedro.parameters.base import Fraction, Jobs, Name, Parameters, Positive, Seed, Share
 from cloome_kedro.simulation.config import ScreenConfig
 
 
@@ -22,20 +22,20 @@ class SimulationParameters(Parameters):
     """The virtual screen (pipeline ``simulation``)."""
 
     screen: ScreenConfig
-    n_jobs: int = Field(default=-1, description="number of processes; -1 is one per core")
+    n_jobs: Jobs = Field(default=-1, description="number of processes; -1 is one per core")
 
 
 class IngestionParameters(Parameters):
     """Conversion of raw images to plate files (pipeline ``ingestion``)."""
 
-    screen: str
+    screen: Name
     sources: list[Source] = Field(min_length=1)
     storage: Storage
     missing: Annotated[tuple[str, ...], BeforeValidator(_texts)] = Field(
         default=MISSING, description="words for a missing value in the screen's tables"
     )
     max_rejected_fraction: Fraction = 0.05
-    n_jobs: int = -1
+    n_jobs: Jobs = -1
 
     @model_validator(mode="after")
     def _source_names_are_unique(self) -> IngestionParameters:
@@ -81,7 +81,7 @@ class ProfileParameters(Parameters):
     measure: Measurement
     normalise: Normalisation
     select: Selection
-    n_jobs: int = -1
+    n_jobs: Jobs = -1
 
 
 class SplitParameters(Parameters):
@@ -90,7 +90,7 @@ class SplitParameters(Parameters):
     train: Share = 0.6
     validation: Share = 0.2
     test: Share = 0.2
-    seed: int = 0
+    seed: Seed = 0
     near_duplicate: float = Field(
         default=0.95,
         gt=0,

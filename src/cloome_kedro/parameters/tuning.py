@@ -10,12 +10,12 @@ import dataclasses
 import difflib
 from collections.abc import Iterator, Mapping
 from functools import reduce
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, model_validator
 from pydantic_core import PydanticUndefined
 
-from cloome_kedro.parameters.base import Named, Parameters
+from cloome_kedro.parameters.base import HOUSEKEEPING, Name, Named, Parameters, settings_of
 from cloome_kedro.parameters.model import ModelParameters, validation_metrics
 from cloome_kedro.parameters.screen import FingerprintParameters
 from cloome_kedro.tuning.config import SearchConfig
@@ -24,36 +24,11 @@ from cloome_kedro.tuning.space import Dimension, Point, Space, Value
 FINGERPRINTS = "fingerprints"
 #: settings that follow from the metric of the space
 _BY_METRIC = ("fit.keep", "selected_by")
-#: settings that may differ between runs of one study: they depend on the machine, or do not affect what is learned
-_HOUSEKEEPING = ("checkpoint_minutes", "checkpoint_steps", "strategy", "accelerator", "compile")
-
-
-def _settings_of(group: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    """Yield the dotted name and the type of every setting of a pydantic model or dataclass.
-
-    For a field that holds an entry of a registry, the settings of all entries are included.
-    """
-    if issubclass(group, BaseModel):
-        hints = {name: field.rebuild_annotation() for name, field in group.model_fields.items()}
-    else:
-        types = get_type_hints(group, include_extras=True)
-        hints = {field.name: types[field.name] for field in dataclasses.fields(group)}
-    for name, hint in hints.items():
-        annotations = [annotation for annotation in get_args(hint) if isinstance(annotation, Named)]
-        if isinstance(hint, type) and (issubclass(hint, BaseModel) or dataclasses.is_dataclass(hint)):
-            yield from _settings_of(hint, f"{prefix}{name}.")
-        elif annotations:
-            registry = annotations[0].registry()
-            yield f"{prefix}{name}.name", str
-            for entry in registry:
-                yield from _settings_of(registry.settings(registry[entry]), f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", hint
 
 
 def settable() -> dict[str, Any]:
     """Dotted name and type of every setting that a search can change."""
-    hints = dict([*_settings_of(ModelParameters, ""), *_settings_of(FingerprintParameters, f"{FINGERPRINTS}.")])
+    hints = dict([*settings_of(ModelParameters, ""), *settings_of(FingerprintParameters, f"{FINGERPRINTS}.")])
     return {name: hint for name, hint in hints.items() if name not in _BY_METRIC}
 
 
@@ -117,7 +92,7 @@ class TuningParameters(Parameters):
     """A hyperparameter search (pipeline ``tuning``)."""
 
     space: str = Field(description="name of the space that is searched")
-    study: str | None = Field(default=None, description="name of the study; null: the name of the space")
+    study: Name | None = Field(default=None, description="name of the study; null: the name of the space")
     published: bool = Field(default=True, description="whether the published points are tried right after the default")
     search: SearchConfig
     spaces: dict[str, SearchSpace]
@@ -280,7 +255,7 @@ def unsearched(space: SearchSpace, settings: Settings) -> dict[str, Any]:
     return {
         name: value
         for name, value in values.items()
-        if name not in space.parameters and name.rpartition(".")[2] not in _HOUSEKEEPING and name not in _BY_METRIC
+        if name not in space.parameters and name.rpartition(".")[2] not in HOUSEKEEPING and name not in _BY_METRIC
     }
 
 

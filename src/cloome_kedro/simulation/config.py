@@ -6,7 +6,8 @@ from typing import ClassVar
 
 _RANGES = (
     (("compounds", "platemaps", "replicates", "sites"), 1, inf),
-    (("seed", "control_wells", "assays", "effect_strength"), 0, inf),
+    (("control_wells", "assays", "effect_strength"), 0, inf),
+    (("seed",), 0, 2**32 - 1),
     (("field_size",), 16, inf),
     (("inactive_fraction",), 0, 1),
     (("plate_effect_strength",), 0, 2),  # higher values make parts of many fields dark
@@ -40,7 +41,7 @@ class ScreenConfig:
         Number of assays.
     """
 
-    __pydantic_config__: ClassVar[dict] = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[dict] = {"extra": "forbid", "allow_inf_nan": False}
 
     seed: int = 0
     compounds: int = 1280

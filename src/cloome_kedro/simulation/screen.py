@@ -13,7 +13,15 @@ from cloome_kedro.simulation.effects import phenotypes
 from cloome_kedro.simulation.labels import label_compounds
 from cloome_kedro.simulation.layout import lay_out, realise
 from cloome_kedro.simulation.mechanisms import INACTIVE
-from cloome_kedro.simulation.plates import drop_stale_plates, write_plate
+from cloome_kedro.simulation.plates import _DIGEST, drop_stale_plates, write_plate
+
+#: file that marks a folder into which the virtual screen may be written
+MARK = ".virtual_screen"
+#: everything that the simulation writes into its folder
+_WRITTEN = {
+    *("images", "load_data_csv", "platemaps", "barcode_platemap.csv", "compounds.csv"),
+    *("manifest.csv", "truth.parquet", "assay_labels.parquet"),
+}
 
 CONCENTRATION_MM = 0.01  # concentration of each compound in mmol/l
 
@@ -52,6 +60,37 @@ def design_screen(config: ScreenConfig) -> ScreenDesign:
     return ScreenDesign(compounds, platemaps, barcodes, truth, label_compounds(compounds, compound_phenotypes, config))
 
 
+def claim(folder: Path) -> None:
+    """Mark a folder as that of the virtual screen, so that its files may be replaced.
+
+    An empty folder is marked. A folder without the mark is also accepted if it contains nothing but a virtual screen,
+    which an earlier version wrote without a mark.
+
+    Raises
+    ------
+    ValueError
+        If the folder contains other files, which may be a screen of the user.
+    """
+    if (folder / MARK).exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    entries = _visible(folder)
+    plates = [folder / "load_data_csv" / name for name in _visible(folder / "load_data_csv")]
+    is_virtual_screen = set(entries) <= _WRITTEN and bool(plates) and all((path / _DIGEST).is_file() for path in plates)
+    if entries and not is_virtual_screen:
+        raise ValueError(
+            f"{folder} contains files that are not of the virtual screen, such as {entries[0]}, so nothing is "
+            "simulated into it. For a screen of your own, set simulate: false in globals.yml of the environment. For a "
+            "virtual screen, give it another name there (screen), or empty the folder"
+        )
+    (folder / MARK).write_text("The simulation of the virtual screen replaces files in this folder.\n")
+
+
+def _visible(folder: Path) -> list[str]:
+    """Names of the entries of a folder that do not begin with a dot; none if it is no folder."""
+    return sorted(path.name for path in folder.iterdir() if path.name[0] != ".") if folder.is_dir() else []
+
+
 def write_screen(folder: Path, design: ScreenDesign, config: ScreenConfig, n_jobs: int = -1) -> pd.DataFrame:
     """Render all plates, and write the tables of platemaps and compounds.
 
@@ -71,7 +110,13 @@ def write_screen(folder: Path, design: ScreenDesign, config: ScreenConfig, n_job
     Returns
     -------
     One row per plate: ``plate``, ``platemap``, ``fields``.
+
+    Raises
+    ------
+    ValueError
+        If the folder contains files of another origin, see :func:`claim`.
     """
+    claim(folder)
     wells = {str(plate): table for plate, table in design.truth.groupby("plate")}
     drop_stale_plates(folder, wells, config)
     _write_tables(folder, design)

@@ -30,7 +30,7 @@ class SearchConfig:
         Number of first epochs in which no trial is pruned.
     """
 
-    __pydantic_config__: ClassVar[dict] = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[dict] = {"extra": "forbid", "allow_inf_nan": False}
 
     sampler: Literal["grid", "tpe", "random"] = "tpe"
     trials: int | None = 16
@@ -50,3 +50,5 @@ class SearchConfig:
         for name, minimum in minima.items():
             if getattr(self, name) < minimum:
                 raise ValueError(f"SearchConfig: {name} must be at least {minimum}, is {getattr(self, name)}")
+        if self.seed >= 2**32:
+            raise ValueError(f"SearchConfig: seed must be below 2**32, is {self.seed}")

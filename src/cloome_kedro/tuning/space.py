@@ -45,7 +45,7 @@ class Dimension:
     (True, False, False)
     """
 
-    __pydantic_config__: ClassVar[dict] = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[dict] = {"extra": "forbid", "allow_inf_nan": False}
 
     choices: tuple[Value, ...] | None = None
     uniform: tuple[float, float] | None = None

@@ -7,6 +7,7 @@ from cloome_kedro import schemas
 from cloome_kedro.datasets.folder import FolderDataset
 from cloome_kedro.parameters import SimulationParameters
 from cloome_kedro.pipelines.simulation import create_pipeline
+from cloome_kedro.pipelines.simulation.nodes import design_virtual_screen, write_virtual_screen
 from planted_examples import run_pipeline
 
 SETTINGS = {
@@ -48,6 +49,21 @@ def test_a_screen_that_is_being_rewritten_has_no_manifest(tmp_path, monkeypatch)
     assert not FolderDataset(filepath=str(tmp_path)).exists()
     run(tmp_path)
     assert FolderDataset(filepath=str(tmp_path)).exists()
+
+
+@pytest.mark.parametrize("file", ["manifest.csv", "assay_labels.parquet", "images/P1/a.tiff"])
+def test_files_of_a_user_stay(tmp_path, file):
+    """A user's screen under the name of the environment, and ``simulate`` left true."""
+    path = tmp_path / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("mine")
+    with pytest.raises(ValueError, match="contains files that are not of the virtual screen"):
+        run(tmp_path)
+    assert [path.read_text() for path in tmp_path.rglob("*") if path.is_file()] == ["mine"]
+    for write in (design_virtual_screen, write_virtual_screen):
+        with pytest.raises(ValueError, match="contains files"):
+            write(tmp_path, SimulationParameters.model_validate(SETTINGS))
+    assert path.read_text() == "mine"
 
 
 def test_parameters_are_typed_for_kedro():

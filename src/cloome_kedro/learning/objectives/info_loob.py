@@ -1,6 +1,7 @@
 """InfoLOOB, with or without modern Hopfield networks (CLOOB, Fürst et al. 2022)."""
 
 from dataclasses import dataclass
+from math import inf
 from typing import ClassVar
 
 import torch
@@ -26,12 +27,12 @@ class InfoLOOB(Objective):
     tensor(-2.)
     """
 
-    __pydantic_config__: ClassVar[dict] = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[dict] = {"extra": "forbid", "allow_inf_nan": False}
 
     hopfield_beta: float | None = None
 
     def __post_init__(self):
-        if self.hopfield_beta is not None and self.hopfield_beta <= 0:
+        if self.hopfield_beta is not None and not 0 < self.hopfield_beta < inf:
             raise ValueError(f"InfoLOOB: hopfield_beta must be positive, is {self.hopfield_beta}")
 
     def loss(

@@ -36,7 +36,7 @@ class ImageSettings:
         each image.
     """
 
-    __pydantic_config__: ClassVar[dict] = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[dict] = {"extra": "forbid", "allow_inf_nan": False}
 
     crop: int | None = None
     resized_crop_scale: tuple[float, float] | None = None
@@ -45,6 +45,14 @@ class ImageSettings:
     def __post_init__(self):
         if self.crop is not None:
             at_least(self, 1, "crop")
+        if (
+            self.resized_crop_scale is not None
+            and not 0 < self.resized_crop_scale[0] <= self.resized_crop_scale[1] <= 1
+        ):
+            raise ValueError(
+                "ImageSettings: resized_crop_scale must be two shares of the area, the smaller one first, each above 0 "
+                f"and at most 1, is {self.resized_crop_scale}"
+            )
 
     def fit(self, table: Table, sources: Mapping[str, Any], train: np.ndarray, seed: int, progress: bool) -> "Images":
         """Make the view; for ``dataset``, measure the statistics of a sample of training fields, drawn by the seed."""
