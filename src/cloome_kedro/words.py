@@ -32,6 +32,16 @@ ORACLE_PHENOTYPE, ORACLE_MECHANISM = "Oracle (phenotype)", "Oracle (mechanism)"
 UNKNOWN_SPLIT = "unknown"
 
 
+def counted(number: float, noun: str, plural: str = "") -> str:
+    """Number with its noun in singular or plural. ``plural`` is the noun with an s if it is not given.
+
+    >>> counted(1, "candidate"), counted(2115, "candidate"), counted(1.5, "class", "classes")
+    ('1 candidate', '2,115 candidates', '1.5 classes')
+    """
+    text = f"{round(number, 1):,}".removesuffix(".0")
+    return f"{text} {noun if text == '1' else plural or noun + 's'}"
+
+
 def feature_columns(table: Iterable) -> list[str]:
     """Feature columns of a table of profiles: all columns except ``field_id`` and ``Metadata_...``.
 

@@ -5,8 +5,8 @@ from kedro.io import DatasetError
 from cloome_kedro.datasets.files import TableFiles
 
 
-def files(folder, pattern="*/[ab].*", **options):
-    return TableFiles(filepath=str(folder), pattern=pattern, missing="bring some", **options)
+def files(folder, pattern="*/[ab].*"):
+    return TableFiles(filepath=str(folder), pattern=pattern, missing="bring some")
 
 
 def test_tables_by_their_paths(tmp_path):
@@ -14,12 +14,18 @@ def test_tables_by_their_paths(tmp_path):
     for name in ("x", "y"):
         (folder / name).mkdir(parents=True)
         pd.DataFrame({"value": ["01"]}).to_csv(folder / name / "a.csv", index=False)
-    pd.DataFrame({"value": ["02"]}).to_parquet(folder / "y" / "b.parquet")
+    pd.DataFrame({"value": [2]}).to_parquet(folder / "y" / "b.parquet")
     (folder / "y" / "c.csv").write_text("no match")
-    dataset = files(folder, load_args={"dtype": str})
+    dataset = files(folder)
     assert dataset.exists()
     found = {path: table["value"].tolist() for path, table in dataset.load().items()}
-    assert found == {"x/a.csv": ["01"], "y/a.csv": ["01"], "y/b.parquet": ["02"]}
+    assert found == {"x/a.csv": ["01"], "y/a.csv": ["01"], "y/b.parquet": [2]}
+
+
+@pytest.mark.parametrize("cell", ["007", "1e5", "NA", "nan", "1.10", "True", " x", ""])
+def test_no_cell_of_a_text_table_is_converted(tmp_path, cell):
+    pd.DataFrame({"key": ["a"], "value": [cell]}).to_csv(tmp_path / "a.csv", index=False)
+    assert files(tmp_path, "*.csv").load()["a.csv"]["value"].tolist() == [cell]
 
 
 def test_none_and_unreadable_ones_are_named_and_nothing_is_written(tmp_path):

@@ -21,10 +21,10 @@ from cloome_kedro.imaging.config import (
     IntensityName,
     Measurement,
     Normalisation,
-    ProfileColumns,
     Selection,
     Storage,
 )
+from cloome_kedro.imaging.profile_columns import ProfileColumns
 from cloome_kedro.imaging.sources import Platemap, Source
 
 SETTINGS = [Intensity, Storage, Platemap, Source, Measurement, Normalisation, Selection, ProfileColumns]
@@ -95,8 +95,6 @@ def test_images_are_never_enlarged(storage, message):
         (Selection, {"correlation_threshold": -0.1}, "correlation_threshold must be from 0 to 1, is -0.1"),
         (Selection, {"fields": 0}, "selection: fields must be at least 1, is 0"),
         (Selection, {"seed": -1}, "selection: seed must be at least 0, is -1"),
-        (ProfileColumns, {"physical_plate": "^.+_"}, "physical_plate needs exactly one group in brackets"),
-        (ProfileColumns, {"physical_plate": "^(.+)_(.+)"}, "physical_plate needs exactly one group in brackets"),
     ],
 )
 def test_values_that_make_no_sense_are_refused(settings, values, message):

@@ -10,7 +10,8 @@ from kedro.io import AbstractDataset, DatasetError
 class TableFiles(AbstractDataset[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]):
     """All tables of a folder that match a pattern, as a dictionary from path to table. They are read only.
 
-    Files with the suffix ``.parquet`` are read as parquet, others as CSV. The paths are relative to the folder.
+    Files with the suffix ``.parquet`` are read as parquet. Others are read as text, and no cell is converted: a plate
+    007 stays 007. The paths are relative to the folder.
 
     Parameters
     ----------
@@ -20,8 +21,6 @@ class TableFiles(AbstractDataset[dict[str, pd.DataFrame], dict[str, pd.DataFrame
         Glob pattern of the files, relative to the folder.
     missing
         What to do if no file matches, for the error message.
-    load_args
-        Arguments of :func:`pandas.read_csv`.
     """
 
     def __init__(
@@ -30,13 +29,11 @@ class TableFiles(AbstractDataset[dict[str, pd.DataFrame], dict[str, pd.DataFrame
         filepath: str,
         pattern: str,
         missing: str,
-        load_args: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ):
         self._filepath = Path(filepath)
         self._pattern = pattern
         self._missing = missing
-        self._load_args = load_args or {}
         self.metadata = metadata
 
     def load(self) -> dict[str, pd.DataFrame]:
@@ -51,8 +48,10 @@ class TableFiles(AbstractDataset[dict[str, pd.DataFrame], dict[str, pd.DataFrame
         return sorted(path for path in self._filepath.glob(self._pattern) if not path.name.startswith("."))
 
     def _read(self, path: Path) -> pd.DataFrame:
+        from cloome_kedro.imaging.tables import read_table
+
         try:
-            return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, **self._load_args)
+            return pd.read_parquet(path) if path.suffix == ".parquet" else read_table(path)
         except Exception as error:
             raise DatasetError(f"{path} cannot be read: {error}") from error
 

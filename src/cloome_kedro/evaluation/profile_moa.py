@@ -8,8 +8,8 @@ import pandas as pd
 from cloome_kedro.evaluation.confounders import confounder_vectors
 from cloome_kedro.evaluation.methods import Embeddings, Method
 from cloome_kedro.evaluation.zero_shot_plan import ShownBy
-from cloome_kedro.evaluation.zero_shot_protocols import Protocol, draw_plans, rank_method
-from cloome_kedro.words import CLEAN, PROFILES, ZERO_SHOT_MOA
+from cloome_kedro.evaluation.zero_shot_protocols import Protocol, draw_plans, rank_method, warn_of_combinations
+from cloome_kedro.words import CLEAN, PROFILES, ZERO_SHOT_MOA, counted
 
 
 def protocols_of_profiles(shown_by: Sequence[ShownBy]) -> list[Protocol]:
@@ -68,8 +68,14 @@ def rank_mechanisms(
     Raises
     ------
     ValueError
-        If no protocol has a query.
+        If there are fewer than two mechanisms, or no protocol has a query.
     """
+    if (number := wells["label"].nunique()) < 2:
+        raise ValueError(
+            f"mechanisms cannot be evaluated: {counted(number, 'mechanism')} among {counted(len(wells), 'well')}. "
+            "Wells of at least two mechanisms are needed"
+        )
+    warn_of_combinations(wells)
     keys = wells["field_id"].to_numpy()
     methods = {PROFILES: Method(Embeddings(keys, profiles), normalised=False)} | {
         name: Method(Embeddings(keys, vectors), ties="random")

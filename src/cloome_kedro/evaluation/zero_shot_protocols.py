@@ -72,6 +72,24 @@ def classes_of(fields: pd.DataFrame) -> dict[str, pd.DataFrame]:
     }
 
 
+def warn_of_combinations(fields: pd.DataFrame, place: str = "") -> None:
+    """Warn if compounds have several mechanisms, separated by ``|``, since each combination is a separate class.
+
+    Parameters
+    ----------
+    fields
+        Columns ``inchikey`` and ``label``, which holds the mechanism.
+    place
+        Beginning of the message, such as the split.
+    """
+    has_several = fields["label"].astype("str").str.contains("|", regex=False)
+    if n_several := fields.loc[has_several, "inchikey"].nunique():
+        logger.warning(
+            "%s%d compounds have several mechanisms. Each combination of mechanisms is a separate class",
+            *(place, n_several),
+        )
+
+
 def protocols_of(
     exclude: Sequence[Sequence[str]],
     shown_by: Sequence[ShownBy],

@@ -225,37 +225,3 @@ class Selection:
             raise ValueError(f"selection: fields must be at least 1, is {self.fields}")
         if self.seed < 0:
             raise ValueError(f"selection: seed must be at least 0, is {self.seed}")
-
-
-@dataclass(frozen=True)
-class ProfileColumns:
-    """Names of columns in tables of profiles, as pycytominer writes them.
-
-    Attributes
-    ----------
-    plate, well, inchikey, moa
-        Columns that every table must have.
-    control
-        Column that marks controls. A well is a control if this column is not empty.
-    cells
-        Column with the number of cells. None: cells were not counted.
-    physical_plate
-        Regular expression with one group. The group matches the name of the physical plate in the name of the plate,
-        so that a plate that was imaged twice counts as one plate. None: the whole name.
-    """
-
-    __pydantic_config__: ClassVar[dict] = _STRICT
-
-    plate: str = "Metadata_Plate"
-    well: str = "Metadata_Well"
-    inchikey: str = "Metadata_InChIKey"
-    moa: str = "Metadata_moa"
-    control: str = "Metadata_control_type"
-    cells: str | None = "Metadata_Count_Cells"
-    physical_plate: str | None = None
-
-    def __post_init__(self):
-        import re
-
-        if self.physical_plate is not None and re.compile(self.physical_plate).groups != 1:
-            raise ValueError("columns: physical_plate needs exactly one group in brackets, such as ^(.+?)_")

@@ -228,6 +228,9 @@ profile_wells = pa.DataFrameSchema(
 #: one row per treated well of such plates that is not used, with the reason
 rejected_profiles = table({"field_id": column(str), "reason": column(str)})
 
+#: one row per column of such tables: whether it is used as a feature, and why not
+profile_columns = table({"column": column(str), "feature": column(bool), "reason": column(str)})
+
 #: one row per well of the virtual screen: its true effects. Only oracles and tests read them
 truth = pa.DataFrameSchema(
     {

@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[3]
 TABLES = {
     "profile_wells": schemas.profile_wells,
     "rejected_profiles": schemas.rejected_profiles,
+    "profile_columns": schemas.profile_columns,
     "profile_moa_ranks": schemas.ranks,
     "profile_moa_metrics": schemas.metrics,
     "profile_moa_differences": schemas.differences,
@@ -124,7 +125,9 @@ def test_a_planted_mechanism_is_found_on_small_plates(tmp_path):
             for i, row in enumerate(rows[:9])
         ]
         pd.DataFrame(rows + controls).to_csv(tmp_path / f"{plate}.csv", index=False)
-    found = run(tmp_path, columns={"cells": None}, normalise={"method": None}, shown_by=["field"], draws=3)
+    found = run(
+        tmp_path, columns={"cells": None, "features": ["^f"]}, normalise={"method": None}, shown_by=["field"], draws=3
+    )
     assert len(found["profile_wells"]) == 64
     top = found["profile_moa_metrics"].query("metric == 'top-1' and draws == 3 and excluded == 'plate+compound'")
     value = top.set_index("method")["value"]

@@ -11,7 +11,7 @@ def join_profile_plates(profile_plates, profile_moa: ProfileMoaParameters):
 
     Returns
     -------
-    profile_wells, rejected_profiles
+    profile_wells, rejected_profiles, profile_columns
     """
     from cloome_kedro.imaging.profile_plates import join_plates
 

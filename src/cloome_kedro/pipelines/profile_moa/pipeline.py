@@ -14,7 +14,7 @@ def create_pipeline() -> Pipeline:
             task(
                 nodes.join_profile_plates,
                 named("profile_plates", "params:profile_moa"),
-                ["profile_wells", "rejected_profiles"],
+                ["profile_wells", "rejected_profiles", "profile_columns"],
                 namespace,
             ),
             task(

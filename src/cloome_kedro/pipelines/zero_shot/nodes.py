@@ -37,18 +37,14 @@ def classify_fields(methods, examples, zero_shot: ZeroShotParameters, seed: int)
         evaluate_ranks,
         protocols_of,
         rank_method,
+        warn_of_combinations,
     )
     from cloome_kedro.words import CLEAN, ZERO_SHOT_COMPOUND, ZERO_SHOT_MOA
 
     check_methods(methods, examples)
     split = examples["split"].iloc[0]
     classes = classes_of(fold_fields(examples, zero_shot.fold))
-    moa = classes[ZERO_SHOT_MOA].set_index("inchikey")["label"].astype("str")
-    if n_several := moa[moa.str.contains("|", regex=False)].index.nunique():
-        logger.warning(
-            "%s split: %d compounds have several mechanisms. Each combination of mechanisms is a separate class",
-            *(split, n_several),
-        )
+    warn_of_combinations(classes[ZERO_SHOT_MOA], f"{split} split: ")
     summary = Summary(zero_shot.top_k, zero_shot.confidence, seed)
     results = []
     for task, fields in classes.items():

@@ -1,0 +1,209 @@
+"""Columns of tables of profiles: which describe a well, which are features, and which are neither."""
+
+import re
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pandas as pd
+
+from cloome_kedro.missing import MISSING, known
+
+#: usual words for a control. Case does not matter, and 1.0 is 1
+CONTROL_VALUES: tuple[str, ...] = (
+    *("negcon", "DMSO", "control", "negative control", "negative", "neg", "ctrl"),
+    *("vehicle", "solvent", "mock", "untreated", "True", "yes", "1"),
+)
+#: expressions for numbers and positions, which CellProfiler writes beside features, and which spreadsheets add
+NEVER_FEATURES: tuple[str, ...] = (
+    r"^(Unnamed: \d+|index|Row|Col|Column|Well|Plate|Site|Field|Replicate|Batch)$",
+    r"(^|_|Closest)(Image|Table|Object)_?Number",
+    r"_(Parent|Children)_",
+    r"_Location_",
+    r"_AreaShape_(Center|BoundingBoxMinimum|BoundingBoxMaximum)_",
+    r"^(concentration|conc|dose)(_|$)",
+)
+
+
+@dataclass(frozen=True)
+class ProfileColumns:
+    """Names of columns in tables of profiles, as pycytominer writes them, and how to read them.
+
+    Attributes
+    ----------
+    plate, well, inchikey, moa
+        Columns that every table must have.
+    control
+        Column that marks controls.
+    control_values
+        Values of this column that mean a control. Case does not matter. A well with another value is treated.
+    cells
+        Column with the number of cells. None: cells were not counted.
+    physical_plate
+        Regular expression with one group. The group matches the name of the physical plate in the name of the plate,
+        so that a plate that was imaged twice counts as one plate. None: the whole name.
+    features
+        Regular expressions. A column is a feature if one of them is found in its name. None: the names that pycytominer
+        recognises as CellProfiler's, which begin with Cells, Cytoplasm or Nuclei.
+    never_features
+        Regular expressions for columns that are not features although their names fit, such as numbers of objects and
+        positions in the image. Case does not matter.
+    blocklist
+        Whether pycytominer's list of unreliable features is left out.
+    missing
+        Words that mean a missing value in the columns that describe a well.
+    """
+
+    __pydantic_config__: ClassVar[dict] = {"extra": "forbid"}
+
+    plate: str = "Metadata_Plate"
+    well: str = "Metadata_Well"
+    inchikey: str = "Metadata_InChIKey"
+    moa: str = "Metadata_moa"
+    control: str = "Metadata_control_type"
+    control_values: tuple[str | bool | int | float, ...] = CONTROL_VALUES
+    cells: str | None = "Metadata_Count_Cells"
+    physical_plate: str | None = None
+    features: tuple[str, ...] | None = None
+    never_features: tuple[str, ...] = NEVER_FEATURES
+    blocklist: bool = True
+    missing: tuple[str, ...] = MISSING
+
+    def __post_init__(self):
+        for name in ("features", "never_features"):
+            for expression in getattr(self, name) or ():
+                _check_expression(name, expression)
+        if self.physical_plate is not None:
+            _check_expression("physical_plate", self.physical_plate)
+            if re.compile(self.physical_plate).groups != 1:
+                raise ValueError("columns: physical_plate needs exactly one group in brackets, such as ^(.+?)_")
+        if self.features is not None and not self.features:
+            raise ValueError("columns: features is an empty list; give an expression, or null for CellProfiler's names")
+
+    @property
+    def described(self) -> dict[str, str]:
+        """Columns that describe a well: name in the tables -> name of the parameter."""
+        names = ("plate", "well", "inchikey", "moa", "control", "cells")
+        return {getattr(self, name): name for name in names if getattr(self, name) is not None}
+
+
+def _check_expression(name: str, expression: str) -> None:
+    try:
+        re.compile(expression)
+    except re.error as error:
+        raise ValueError(f"columns: {name}: {expression!r} is not a regular expression: {error}") from error
+
+
+def choose_features(names: Mapping[str, Iterable[str]], columns: ProfileColumns) -> pd.DataFrame:
+    """Say of every column whether it is a feature by its name, and why not.
+
+    Parameters
+    ----------
+    names
+        Name of each file -> names of its columns.
+    columns
+        How columns are named.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per column, in the order of the files: ``column``, and ``reason``, which is empty for a feature.
+
+    Raises
+    ------
+    ValueError
+        If a file lacks a column that describes wells, or no name is that of a feature.
+    """
+    for file, present in names.items():
+        if missing := [column for column in columns.described if column not in set(present)]:
+            raise ValueError(f"{file} has no column {', '.join(missing)}; name it in params:profile_moa.columns")
+    unique = list(dict.fromkeys(name for present in names.values() for name in present))
+    others = [name for name in unique if name not in columns.described and not name.startswith("Metadata_")]
+    fitting = _fitting(others, columns.features)
+    if not fitting:
+        raise ValueError(_no_feature(", ".join(names), others, columns))
+    blocked = _blocked(fitting) if columns.blocklist else set()
+    table = pd.DataFrame({"column": unique})
+    table["reason"] = [_reason(name, names, columns, fitting, blocked) for name in unique]
+    return table
+
+
+def _reason(
+    name: str, names: Mapping[str, Iterable[str]], columns: ProfileColumns, fitting: set[str], blocked: set[str]
+) -> str:
+    """Why a column is not a feature; empty if it is one."""
+    if name in columns.described:
+        return "describes the well"
+    if name.startswith("Metadata_"):
+        return "its name begins with Metadata_"
+    if name not in fitting:
+        return "its name is not that of a feature"
+    if any(re.search(expression, name, re.IGNORECASE) for expression in columns.never_features):
+        return "a number or a position, by never_features"
+    if name in blocked:
+        return "on the block list of pycytominer"
+    if lacking := [file for file, present in names.items() if name not in set(present)]:
+        return f"not in {lacking[0]}" if len(lacking) == 1 else f"not in {len(lacking)} of {len(names)} tables"
+    return ""
+
+
+def _fitting(names: list[str], expressions: tuple[str, ...] | None) -> set[str]:
+    """Names that are those of features, before exceptions."""
+    if expressions is not None:
+        return {name for name in names if any(re.search(expression, name) for expression in expressions)}
+    try:
+        return set(_pycytominer().infer_cp_features(pd.DataFrame(columns=names)))
+    except ValueError:  # no name begins with a compartment
+        return set()
+
+
+def _blocked(names: set[str]) -> set[str]:
+    return names & set(_pycytominer().Blocklist("default").to_list())
+
+
+def _pycytominer() -> Any:
+    with warnings.catch_warnings():
+        # pycytominer 1.7 sets an option that is the default in pandas 3, which warns
+        warnings.filterwarnings("ignore", message=".*copy_on_write")
+        from pycytominer import cyto_utils
+    return cyto_utils
+
+
+def _no_feature(files: str, others: list[str], columns: ProfileColumns) -> str:
+    expected = (
+        "begins with Cells, Cytoplasm or Nuclei, as CellProfiler names features"
+        if columns.features is None
+        else f"matches params:profile_moa.columns.features ({', '.join(columns.features)})"
+    )
+    return (
+        f"{files}: no column {expected}. Write expressions for the names of features into "
+        f"params:profile_moa.columns.features, such as [^Median_]. The other columns are {shortened(others)}"
+    )
+
+
+def shortened(names: Iterable[str], number: int = 8) -> str:
+    """List names, but not more than a few.
+
+    >>> shortened(["a", "b", "c"], number=2)
+    'a, b and 1 more'
+    """
+    listed = list(names)
+    rest = len(listed) - number
+    return ", ".join(listed[:number]) + (f" and {rest} more" if rest > 0 else "") if listed else "none"
+
+
+def are_controls(values: pd.Series, columns: ProfileColumns) -> pd.Series:
+    """Whether the entries of the control column mean a control: column of bool.
+
+    >>> are_controls(pd.Series(["negcon", "dmso ", "trt", "", True, 0.0]), ProfileColumns()).tolist()
+    [True, True, False, False, True, False]
+    """
+    words = {_plain(str(word)) for word in columns.control_values}
+    entries = known(values, columns.missing)
+    return entries.map(lambda entry: entry is not None and _plain(entry) in words).astype(bool)
+
+
+def _plain(text: str) -> str:
+    """Text without case; a whole number without decimals."""
+    return re.sub(r"^(\d+)\.0+$", r"\1", text.strip().casefold())
