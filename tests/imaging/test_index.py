@@ -218,6 +218,17 @@ def test_a_channel_absent_everywhere_stops_at_once(screen):
     assert len(index) == 16
 
 
+def test_a_channel_that_no_table_has_stops_at_once(screen):
+    folder, source = screen
+    for plate in ("P1", "P2"):
+        path = folder / f"load_data_csv/{plate}/load_data.csv"
+        edit_csv(path, lambda rows: rows.drop(columns=["FileName_OrigAGP", "PathName_OrigAGP"]))
+    with pytest.raises(
+        ValueError, match=r"virtual has no channel AGP: .* OrigRNA, OrigDNA. All five channels are needed$"
+    ):
+        index_sources(folder, source)
+
+
 def test_a_missing_folder_stops_at_once(screen):
     folder, source = screen
     with pytest.raises(FileNotFoundError, match=r"source virtual: there is no folder .*plates_2; correct `folder`"):

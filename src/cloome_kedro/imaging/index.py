@@ -145,11 +145,15 @@ def _known_channels(images: pd.DataFrame, source: Source) -> pd.DataFrame:
     """
     canonical_names = {name: canonical(name, source.channels) for name in images["channel"].unique()}
     if missing := [channel for channel in CHANNELS if channel not in canonical_names.values()]:
-        unknown = next((name for name, channel in canonical_names.items() if channel is None), "its name")
+        unknown = [name for name, channel in canonical_names.items() if channel is None]
+        advice = (
+            f'Map them by `channels` of this source, e.g. channels: {{"{unknown[0]}": {missing[0]}}}'
+            if unknown
+            else "All five channels are needed"
+        )
         raise ValueError(
             f"source {source.name} has no channel {', '.join(missing)}: the channels in its files are "
-            f"{', '.join(canonical_names)}. Map them by `channels` of this source, "
-            f'e.g. channels: {{"{unknown}": {missing[0]}}}'
+            f"{', '.join(canonical_names)}. {advice}"
         )
     return images.assign(channel=images["channel"].map(canonical_names)).dropna(subset="channel")
 

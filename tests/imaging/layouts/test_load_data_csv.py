@@ -277,10 +277,23 @@ def test_fields_without_a_column_of_sites_are_numbered(screen, table, caplog):
     assert "has no column of sites (`columns: {site: ...}` of the source mine names it)" in caplog.text
 
 
-def test_other_channels_are_read_if_the_source_names_them(screen, table):
-    edit_csv(table, lambda rows: rows.rename(columns=lambda name: name.replace("OrigDNA", "DAPI")))
-    assert "DAPI" not in set(read(screen)["channel"])
-    assert "DAPI" in set(read(screen, channels={"DAPI": "DNA"})["channel"])
+def test_other_images_of_a_channel_are_read_if_the_source_names_them(screen, table):
+    edit_csv(table, lambda rows: rows.assign(FileName_DNA="corrected.tiff", PathName_DNA="images", FileName_X="x.tiff"))
+    assert "DNA" not in set(read(screen)["channel"])
+    assert {"DNA", "OrigDNA"} < set(read(screen, channels={"DNA": "DNA"})["channel"])
+
+
+def test_a_channel_without_orig_is_read_beside_those_with_it(screen):
+    for plate in ("P1", "P2"):
+        path = screen / f"load_data_csv/{plate}/load_data.csv"
+        edit_csv(path, lambda rows: rows.rename(columns=lambda name: name.replace("OrigDNA", "DAPI")))
+    assert set(read(screen)["channel"]) == {"OrigMito", "OrigER", "OrigRNA", "OrigAGP", "DAPI"}
+
+
+def test_a_repeated_column_is_refused(screen, table):
+    table.write_text(table.read_text().replace("Metadata_Site", "Metadata_Well", 1))
+    with pytest.raises(ValueError, match=r"P1/load_data.csv .* several columns Metadata_Well with different contents"):
+        read(screen)
 
 
 @pytest.mark.parametrize("kind", ["plate", "well", "site", "row", "column"])

@@ -4,8 +4,8 @@ A table has one row per field. Columns give its plate, well and site, such as ``
 ``Metadata_Site``. Other usual names are recognised, and ``columns`` of the source names columns that are not. The wells
 can also be given by a column of rows and one of columns.
 
-The images of a channel are given by ``FileName_<Channel>`` and ``PathName_<Channel>``, or by ``URL_<Channel>``. If the
-table has columns ``FileName_Orig<Channel>``, as those of the Broad Institute, other channels are ignored unless
+The images of a channel are given by ``FileName_<Channel>`` and ``PathName_<Channel>``, or by ``URL_<Channel>``. Beside
+``FileName_Orig<Channel>``, as in tables of the Broad Institute, other images of the same channel are ignored unless
 ``channels`` of the source names them. Images of illumination functions are ignored.
 """
 
@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 import pandas as pd
 
+from cloome_kedro.imaging.channels import canonical
 from cloome_kedro.imaging.columns import find_column
 from cloome_kedro.imaging.sources import Place, Source
 from cloome_kedro.imaging.tables import place, read_table
@@ -46,7 +47,7 @@ def read(folder: Path, source: Source) -> pd.DataFrame:
 
 
 def _read_one(path: Path, folder: Path, source: Source) -> pd.DataFrame:
-    table = read_table(path)
+    table = read_table(path, unique=True)
     channels = _channels(table, path, source)
     fields = _fields(table, path, source)
     images = []
@@ -68,9 +69,10 @@ def _channels(table: pd.DataFrame, path: Path, source: Source) -> dict[str, dict
             f"{path} has no column FileName_<Channel> or URL_<Channel>, which give the images; its columns are "
             f"{', '.join(table.columns)}. Add them, or correct `files` of this source if it reads another table"
         )
-    if original := {name for name in channels if name.lower().startswith("orig")}:
-        channels = {name: columns for name, columns in channels.items() if name in original | set(source.channels)}
-    return channels
+    original = {name for name in channels if name.lower().startswith("orig")}
+    covered = {canonical(name, source.channels) for name in original}
+    used = original | {name for name in channels if canonical(name, source.channels) not in covered}
+    return {name: columns for name, columns in channels.items() if name in used | set(source.channels)}
 
 
 def _fields(table: pd.DataFrame, path: Path, source: Source) -> pd.DataFrame:
