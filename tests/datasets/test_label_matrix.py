@@ -65,9 +65,11 @@ def test_an_absent_matrix_is_a_screen_without_labels(folder):
             {"rows": ROWS.replace(f"1,{B}\n", "")},
             r"rows\.csv has 2 lines with 2 different values of INDEX; the matrix has 3 rows",
         ),
-        ({"rows": ROWS.replace("INCHIKEY", "KEY")}, r"rows\.csv has no column INCHIKEY, only INDEX, KEY"),
+        ({"rows": ROWS.replace("INCHIKEY", "KEY")}, r"rows\.csv has no column INCHIKEY; its columns are INDEX, KEY"),
         ({"rows": ROWS.replace(A, "")}, r"rows\.csv: line 3 has no INDEX or no INCHIKEY"),
-        ({"rows": None}, r"rows\.csv: .*No such file"),
+        ({"rows": ROWS.replace(A, "NA").replace("0,", "\n\n0,")}, r"rows\.csv: line 5 has no INDEX or no INCHIKEY"),
+        ({"rows": None}, r"there is no table .*rows\.csv; put it there"),
+        ({"columns": "ASSAY_ID\n"}, r"columns\.csv has a header but no rows"),
         ({"columns": "ASSAY_ID\n12\n"}, r"columns\.csv has 1 assays, but the matrix has 4 columns"),
         (
             {"columns": COLUMNS.replace("12", "600885_2")},
@@ -78,6 +80,14 @@ def test_an_absent_matrix_is_a_screen_without_labels(folder):
 def test_files_that_do_not_fit_are_named(folder, files, message):
     with pytest.raises(DatasetError, match=message):
         load(folder, **files)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda text: text.replace(",", ";"), lambda text: "sep=\t\n" + text.replace(",", "\t")]
+)
+def test_tables_with_other_separators(folder, change):
+    expected = load(folder)
+    pd.testing.assert_frame_equal(load(folder, rows=change(ROWS), columns=change(COLUMNS) + "\n\n"), expected)
 
 
 def test_it_is_read_only(folder):

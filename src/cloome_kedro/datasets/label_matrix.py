@@ -7,6 +7,9 @@ import numpy as np
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
+from cloome_kedro.imaging.tables import place, read_table
+from cloome_kedro.missing import known
+
 
 class LabelMatrix(AbstractDataset[pd.DataFrame, pd.DataFrame]):
     """A sparse matrix of labels, compounds × assays, which is loaded as the table ``assay_labels``. It is read only.
@@ -123,11 +126,9 @@ class LabelMatrix(AbstractDataset[pd.DataFrame, pd.DataFrame]):
 
 def _read(path: Path, columns: list[str]) -> pd.DataFrame:
     try:
-        table = pd.read_csv(path, dtype=str)
+        table = read_table(path, columns)[columns].apply(known)
     except (OSError, ValueError) as error:
-        raise DatasetError(f"{path}: {error}") from error
-    if missing := [name for name in columns if name not in table]:
-        raise DatasetError(f"{path} has no column {missing[0]}, only {', '.join(table.columns)}")
-    if (is_incomplete := table[columns].isna().any(axis=1)).any():
-        raise DatasetError(f"{path}: line {int(np.argmax(is_incomplete)) + 2} has no {' or no '.join(columns)}")
-    return table
+        raise DatasetError(str(error)) from error
+    if (is_incomplete := table.isna().any(axis=1)).any():
+        raise DatasetError(f"{path}: {place(table, int(np.argmax(is_incomplete)))} has no {' or no '.join(columns)}")
+    return table.reset_index(drop=True)
