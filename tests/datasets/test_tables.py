@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pandera.errors
 import pytest
-from kedro.io import DatasetError
+from kedro.io import DataCatalog, DatasetError
 
 from cloome_kedro import schemas
 from cloome_kedro.datasets.tables import CsvTable, OptionalTable, OptionalText, Table, Text, UserTable
@@ -63,6 +63,18 @@ def test_repeated_columns_of_a_table_of_the_user_are_named(tmp_path):
     (tmp_path / "folds.csv").write_text("inchikey,fold,fold\nA,train,test\n")
     with pytest.raises(DatasetError, match="it has several columns fold with different contents; rename all but one"):
         UserTable(filepath=str(tmp_path / "folds.csv")).load()
+
+
+@pytest.mark.parametrize("kind", ["Table", "OptionalTable"])
+def test_what_is_wrong_with_joined_tables_of_a_user_is_named(tmp_path, kind):
+    """pandera does not describe several problems of a table whose index has repeated labels."""
+    joined = pd.concat([TABLE, TABLE.assign(nuclei=-1.0)])
+    joined.to_parquet(tmp_path / "counts.parquet")
+    entry = {"type": f"cloome_kedro.datasets.tables.{kind}", "filepath": str(tmp_path / "counts.parquet")}
+    entry |= {"schema": CELL_COUNTS} if kind == "OptionalTable" else {"validator": CELL_COUNTS}
+    with pytest.raises((DatasetError, pandera.errors.SchemaError), match=r"field_id|nuclei") as error:
+        DataCatalog.from_config({"counts": entry}).load("counts")
+    assert "stack" not in str(error.value)
 
 
 @pytest.mark.parametrize("kind", [Text, OptionalText])

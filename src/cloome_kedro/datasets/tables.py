@@ -13,7 +13,11 @@ from cloome_kedro.datasets.atomic import AtomicSave
 
 
 class Table(AtomicSave, ParquetDataset):
-    """A table as parquet."""
+    """A table as parquet. Loading replaces an index with repeated labels, such as that of joined tables of a user."""
+
+    def load(self) -> pd.DataFrame:
+        table = super().load()
+        return table if table.index.is_unique else table.reset_index(drop=True)
 
 
 class OptionalTable(Table):
