@@ -1,7 +1,14 @@
 """Parallel work: results, their order, processes, errors."""
 
 import ast
+import multiprocessing
 import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import joblib
@@ -9,8 +16,9 @@ import pytest
 
 import cloome_kedro
 from cloome_kedro import parallel
+from cloome_kedro.atomic import is_running
 from cloome_kedro.parallel import Bar, run_tasks
-from parallel_tasks import fail_at, process_after, square, subtract, threads, waits_for
+from parallel_tasks import fail_at, process_after, square, squares_of, subtract, threads, waits_for
 
 BAR = Bar("working", "piece")
 
@@ -112,6 +120,69 @@ def test_the_bar_counts_units(monkeypatch, sizes, counts):
     list(run_tasks(square, [(1,), (2,), (3,)], Bar("measuring", "field", sizes, delay=2), 1))
     assert [done for done, _ in seen] == counts
     assert seen[0][1] == {"total": counts[-1], "desc": "measuring", "unit": "field", "delay": 2}
+
+
+def ended(processes, seconds=15):
+    deadline = time.monotonic() + seconds
+    while any(map(is_running, processes)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not any(map(is_running, processes))
+
+
+@pytest.mark.parametrize("end", ["last task", "error", "left early"])
+def test_processes_end_with_the_work(end):
+    tasks = [(0.2,), (0.2,), (0.2,), (None if end == "error" else 0.2,)]
+    results = run_tasks(process_after, tasks, BAR, 2, ordered=False)
+    processes = {next(results)[1]}
+    if end == "left early":
+        results.close()
+    elif end == "error":
+        with pytest.raises(TypeError):
+            list(results)
+    else:
+        processes |= {process for _, process in results}
+    assert os.getpid() not in processes
+    assert ended(processes, 5)
+
+
+def test_two_threads_can_use_processes_at_once():
+    found = {}
+
+    def work(first):
+        found[first] = [result for _, result in run_tasks(square, [(first + n,) for n in range(20)], BAR, 2)]
+
+    workers = [threading.Thread(target=work, args=(first,)) for first in (0, 100)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert found == {first: [(first + n) ** 2 for n in range(20)] for first in (0, 100)}
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_process_of_a_pool_ends_at_once_after_parallel_work(method):
+    """As with Kedro's ParallelRunner, which runs each node in such a process."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context(method)) as pool:
+        assert pool.submit(squares_of, [1, 2, 3]).result() == [1, 4, 9]
+        begin = time.monotonic()
+    assert time.monotonic() - begin < 30
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_processes_end_after_the_main_process_was_killed(tmp_path, number):
+    code = f"from parallel_tasks import run_for_ever; run_for_ever({str(tmp_path)!r})"
+    helpers = Path(__file__).parent / "helpers"
+    main = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(helpers)})
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    workers = [int(path.name) for path in tmp_path.iterdir()]
+    assert len(workers) == 2
+    assert main.pid not in workers
+    main.send_signal(number)
+    main.wait()
+    assert ended(workers)
 
 
 def test_only_this_module_imports_joblib():

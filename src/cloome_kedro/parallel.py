@@ -1,13 +1,22 @@
 """Run tasks in parallel processes, with a progress bar. Only this module uses joblib."""
 
+import os
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import joblib
+from joblib.externals.loky import get_reusable_executor
 from tqdm.auto import tqdm
 
 T = TypeVar("T")
+
+_WATCH_SECONDS = 1.0  # between two looks of a worker at its parent
+_workers_lock = threading.Lock()
+_users_of_workers = 0  # calls of `run_tasks` in this process that use worker processes now
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,8 @@ def run_tasks(
 ) -> Iterator[tuple[int, T]]:
     """Call ``function(*task)`` for every task, in several processes if ``n_jobs`` allows it.
 
+    The processes end with the last task, or when the current process ends for any reason.
+
     Parameters
     ----------
     function
@@ -61,16 +72,61 @@ def run_tasks(
     jobs = min(joblib.effective_n_jobs(n_jobs), len(tasks))
     # Each process uses one thread: several processes with several threads each would compete for the cores.
     engine: dict[str, Any] = {"backend": "loky", "inner_max_num_threads": 1} if jobs > 1 else {"backend": "sequential"}
-    calls = (joblib.delayed(_numbered)(function, number, task) for number, task in enumerate(tasks))
+    calls = (joblib.delayed(_numbered)(function, number, task, os.getpid()) for number, task in enumerate(tasks))
     with (
+        _workers(jobs),
         joblib.parallel_config(**engine),
         tqdm(total=sum(sizes), desc=bar.label, unit=bar.unit, delay=bar.delay) as progress,
     ):
-        results = joblib.Parallel(n_jobs=jobs, return_as="generator" if ordered else "generator_unordered")(calls)
-        for number, result in results:
-            progress.update(sizes[number])
-            yield number, result
+        run = joblib.Parallel(n_jobs=jobs, return_as="generator" if ordered else "generator_unordered")
+        with closing(run(calls)) as results:
+            for number, result in results:
+                progress.update(sizes[number])
+                yield number, result
 
 
-def _numbered(function: Callable[..., T], number: int, task: tuple) -> tuple[int, T]:
+@contextmanager
+def _workers(jobs: int) -> Iterator[None]:
+    """End the worker processes after the block, unless another thread still uses them.
+
+    joblib would keep idle workers for five minutes. A process that was started by `multiprocessing`, such as one of
+    Kedro's ParallelRunner, would wait for them before it ends.
+    """
+    global _users_of_workers
+    if jobs == 1:
+        yield
+        return
+    with _workers_lock:
+        _users_of_workers += 1
+    try:
+        yield
+    finally:
+        with _workers_lock:
+            _users_of_workers -= 1
+            if not _users_of_workers:
+                executor = get_reusable_executor(reuse=True)
+                # `terminate` also removes the temporary files of joblib's executor.
+                getattr(executor, "terminate", executor.shutdown)()
+
+
+def _numbered(function: Callable[..., T], number: int, task: tuple, parent: int) -> tuple[int, T]:
+    if parent != os.getpid():  # a worker process
+        _end_with(parent)
     return number, function(*task)
+
+
+_watched: set[int] = set()  # parents that this worker watches
+
+
+def _end_with(parent: int) -> None:
+    """End this worker soon after its parent has ended, even if the parent was killed and could not end its workers."""
+    if os.name != "posix" or parent in _watched:  # other systems keep the number of an ended parent
+        return
+    _watched.add(parent)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_WATCH_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

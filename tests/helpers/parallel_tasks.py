@@ -2,6 +2,9 @@
 
 import os
 import time
+from pathlib import Path
+
+from cloome_kedro.parallel import Bar, run_tasks
 
 
 def square(number):
@@ -34,3 +37,18 @@ def fail_at(number, wrong):
     if number == wrong:
         raise ZeroDivisionError(f"task {number}")
     return number
+
+
+def squares_of(numbers):
+    """Squares, computed in two processes."""
+    return [result for _, result in run_tasks(square, [(number,) for number in numbers], Bar("", "piece"), 2)]
+
+
+def signal_then_sleep(folder):
+    """Leave a file with the number of this process, then sleep."""
+    Path(folder, str(os.getpid())).touch()
+    time.sleep(120)
+
+
+def run_for_ever(folder):
+    list(run_tasks(signal_then_sleep, [(folder,)] * 2, Bar("", "piece"), 2))
