@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloome_kedro.stores import TableStore, digest_of, read_digest, read_notes, write_table
+import damaged_files
+from cloome_kedro.stores import DamagedFile, TableStore, digest_of, read_digest, read_notes, read_table, write_table
 
 TABLE = pd.DataFrame({"field_id": ["a", "b"], "value": np.array([1.5, 2.5], np.float32), "site": [1, 2]})
 JSON = st.recursive(
@@ -97,7 +98,7 @@ def test_a_table_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
     store = TableStore(tmp_path)
     store.write("P1", TABLE, "first")
 
-    def write_half(table, path):
+    def write_half(table, path, **options):
         path.write_bytes(b"PAR1 half")
         raise OSError("no space left on device")
 
@@ -123,3 +124,39 @@ def test_the_same_table_gives_the_same_bytes(tmp_path):
     for name in ("one", "two"):
         write_table(tmp_path / name, TABLE, "made from", {"a": 1})
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+@pytest.mark.parametrize("damage", damaged_files.TABLES)
+def test_a_damaged_table_is_not_current_and_its_path_is_named(tmp_path, damage):
+    store = TableStore(tmp_path)
+    store.write("P1", TABLE, "first")
+    assert store.is_current("P1", "first")
+    assert not store.is_current("P1", "second")
+    damaged_files.TABLES[damage](store.path("P1"))
+    assert not store.is_current("P1", "first")
+    with pytest.raises(DamagedFile, match=r"P1\.parquet is damaged \(.+\): delete it, and run the pipeline"):
+        read_table(store.path("P1"), ["field_id"])
+    store.write("P1", TABLE, "first")
+    assert store.is_current("P1", "first")
+
+
+def test_any_changed_byte_of_the_values_is_noticed(tmp_path):
+    store = TableStore(tmp_path)
+    store.write("P1", TABLE, "first")
+    path, noticed = store.path("P1"), 0
+    whole = path.read_bytes()
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    for position in range(len(whole)):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 0x55]) + whole[position + 1 :])
+        read_notes(path)  # never raises
+        if store.is_current("P1", "first"):
+            assert position >= footer or store.read("P1").equals(TABLE)
+        elif position < footer:
+            noticed += 1
+    assert noticed > footer / 2, "the rest are lengths and statistics that reading does not need"
+
+
+def test_a_missing_table_is_no_damaged_one(tmp_path):
+    assert not TableStore(tmp_path).is_current("P1", "first")
+    with pytest.raises(FileNotFoundError, match=r"P1\.parquet"):
+        TableStore(tmp_path).read("P1")

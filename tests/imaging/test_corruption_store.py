@@ -2,7 +2,9 @@ import dataclasses
 
 import numpy as np
 import pandas as pd
+import pytest
 
+import damaged_files
 from cloome_kedro.imaging.corruption_store import CorruptionStore, corruption_digest
 from cloome_kedro.imaging.corruptions import find_corruptions
 
@@ -28,6 +30,16 @@ def test_a_damaged_file_counts_for_nothing(tmp_path):
     whole = store.path("random_flip").read_bytes()
     store.path("random_flip").write_bytes(whole[:-9])
     assert store.digest("random_flip") is None
+
+
+@pytest.mark.parametrize("damage", damaged_files.TABLES)
+def test_a_damaged_file_is_not_current(tmp_path, damage):
+    store = CorruptionStore(tmp_path)
+    store.write("random_flip", TABLE, VECTORS, "d")
+    assert store.is_current("random_flip", "d")
+    assert not store.is_current("random_flip", "e")
+    damaged_files.TABLES[damage](store.path("random_flip"))
+    assert not store.is_current("random_flip", "d")
 
 
 def test_the_digest_tells_all_that_embeddings_depend_on():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
+import damaged_files
 from cloome_kedro import schemas
 from cloome_kedro.imaging import plates
 from cloome_kedro.imaging.channels import CHANNELS
@@ -106,12 +107,17 @@ def test_crop_and_size(screen, store):
     np.testing.assert_array_equal(stored, np.rint(boxes))
 
 
-@pytest.mark.parametrize("storage", [Storage(crop=25), Storage(size=(24, 33)), Storage(crop=8, size=(9, 9))])
+@pytest.mark.parametrize("storage", [Storage(crop=25), Storage(size=(24, 33))])
 def test_nothing_is_enlarged(screen, store, storage):
     message = r"plate P1: (crop|size) \(\d+, \d+\) in params:ingestion.storage is larger than the (cropped )?images, "
     with pytest.raises(ValueError, match=message):
         ingest(screen, store, storage)
     assert not list(store.folder.iterdir())
+
+
+def test_a_size_beyond_the_crop_is_no_storage():
+    with pytest.raises(ValueError, match=r"size \(9, 9\) is larger than crop 8, but images are never enlarged"):
+        Storage(crop=8, size=(9, 9))
 
 
 def test_eight_bit_png_of_opera_pass_unscaled(tmp_path, store):
@@ -325,3 +331,18 @@ def test_killed_and_resumed_it_ends_with_the_same_bytes(tmp_path, n_jobs):
     subprocess.run(command, check=True, capture_output=True)
     assert contents(stores["killed"]) == contents(stores["whole"])
     assert {path: path.stat().st_mtime_ns for path in finished} == finished, "finished plates were done again"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "damages"), [("npy", damaged_files.PLATES), ("parquet", damaged_files.TABLES)], ids=["images", "record"]
+)
+def test_damaged_plates_are_made_anew(screen, store, suffix, damages):
+    fields, _ = ingest(screen, store)
+    before = contents(store)
+    for damage in damages.values():
+        damage(store.folder / f"P1.{suffix}")
+        assert contents(store) != before
+        again, rejected = ingest(screen, store)
+        assert contents(store) == before
+        assert again.equals(fields)
+        assert rejected.empty

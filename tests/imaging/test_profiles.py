@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import damaged_files
 from cloome_kedro import schemas
 from cloome_kedro.imaging import profiles
 from cloome_kedro.imaging.config import Measurement
@@ -193,3 +194,12 @@ def test_killed_and_resumed_it_ends_with_the_same_bytes(tmp_path):
     subprocess.run(command, check=True, capture_output=True)
     assert contents(killed) == contents(stores["whole"])
     assert {path: path.stat().st_mtime_ns for path in finished} == finished, "finished plates were measured again"
+
+
+def test_damaged_profiles_are_measured_anew(screen, store):
+    index = measure(store, screen)
+    before = contents(store)
+    for damage in damaged_files.TABLES.values():
+        damage(store.path("P2"))
+        pd.testing.assert_frame_equal(measure(store, screen), index)
+        assert contents(store) == before

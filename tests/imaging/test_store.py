@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import damaged_files
 from cloome_kedro.imaging.channels import CHANNELS
 from cloome_kedro.imaging.config import Intensity, Storage
-from cloome_kedro.imaging.store import PlateStore
+from cloome_kedro.imaging.store import PlateStore, open_plate
+from cloome_kedro.stores import DamagedFile
 
 FIELDS = np.random.default_rng(0).integers(0, 256, (12, 5, 6, 7), dtype=np.uint8)
 
@@ -220,3 +222,49 @@ def test_a_plate_that_does_not_say_how_fields_are_stored_is_refused(store, kind)
     for plates in (["P1", "P2"], ["P2"]):
         with pytest.raises(ValueError, match=r"P2.parquet says that fields are stored as unknown.* run the pipeline"):
             store.storage(plates)
+
+
+# ---- damaged files
+
+
+@pytest.mark.parametrize("damage", damaged_files.PLATES)
+def test_a_damaged_plate_is_not_current_and_its_path_is_named(store, damage):
+    reader = pickle.dumps(store.reader(["P1", "P2"], [0, 0]))
+    damaged_files.PLATES[damage](store.images("P1"))
+    assert not store.is_current("P1", "d")
+    assert store.is_current("P2", "d")
+    message = r"P1\.npy (is damaged|holds) .*run the pipeline ingestion again"
+    for use in (
+        lambda: open_plate(store.images("P1")),
+        lambda: store.shape("P1"),
+        lambda: store.reader(["P2", "P1"], [0, 0]),
+        lambda: pickle.loads(reader)(np.arange(2)),
+    ):
+        with pytest.raises(DamagedFile, match=message):
+            use()
+    write(store, "P1", FIELDS[:4])
+    assert store.is_current("P1", "d")
+
+
+def test_a_plate_with_fewer_fields_than_its_record_is_not_current(store):
+    np.save(store.images("P1"), FIELDS[:3])
+    assert not store.is_current("P1", "d")
+
+
+@pytest.mark.parametrize("damage", damaged_files.TABLES)
+def test_a_plate_with_a_damaged_record_is_not_current(store, damage):
+    damaged_files.TABLES[damage](store.folder / "P1.parquet")
+    assert not store.is_current("P1", "d")
+    with pytest.raises((DamagedFile, KeyError)):
+        _ = store.record("P1")["row"]
+    write(store, "P1", FIELDS[:4])
+    assert store.is_current("P1", "d")
+
+
+def test_a_plate_is_on_the_disk_before_its_files_get_their_names(store, monkeypatch):
+    events = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda descriptor: events.append("fsync") or fsync(descriptor))
+    monkeypatch.setattr(os, "replace", lambda *paths: events.append("rename") or replace(*paths))
+    write(store, "P3", FIELDS[:4])
+    assert events == ["fsync", "fsync", "rename", "rename", "fsync"]

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torchvision
 
 from cloome_kedro.imaging.corruptions import Corruption
-from cloome_kedro.stores import TableStore, digest_of
+from cloome_kedro.stores import TableStore, digest_of, read_table
 
 _FORMAT = 2  # raise it when the code that draws settings or embeds changes: all fields are then embedded again
 _VECTOR = "vector"
@@ -38,9 +37,13 @@ class CorruptionStore:
         """Digest that was written with the embeddings. None if there are no embeddings, or the file is damaged."""
         return self._tables.digest(name)
 
+    def is_current(self, name: str, digest: str) -> bool:
+        """Whether there are embeddings that can be read and have this digest."""
+        return self._tables.is_current(name, digest)
+
     def read(self, name: str) -> tuple[pd.DataFrame, np.ndarray]:
         """Read how the N fields were corrupted, and their embeddings, (N, d) float32, in the same order."""
-        table = pq.read_table(self.path(name))
+        table = read_table(self.path(name))
         lists = table[_VECTOR].combine_chunks()
         vectors = lists.flatten().to_numpy().reshape(len(table), lists.type.list_size)
         return table.drop_columns([_VECTOR]).to_pandas(), vectors

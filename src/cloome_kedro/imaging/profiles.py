@@ -46,7 +46,7 @@ def measure_profiles(
     """
     tables = {str(name): table.sort_values("row") for name, table in fields.groupby("plate_file", sort=True)}
     digests = {name: _digest(plates, name, table, measurement) for name, table in tables.items()}
-    pending = {name: table for name, table in tables.items() if store.digest(name) != digests[name]}
+    pending = {name: table for name, table in tables.items() if not store.is_current(name, digests[name])}
     logger.info("profiles: %d plates to measure, %d up to date", len(pending), len(tables) - len(pending))
     parts = [
         (name, table.iloc[first : first + _FIELDS_PER_TASK])

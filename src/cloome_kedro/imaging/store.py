@@ -10,11 +10,41 @@ from urllib.parse import quote
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from cloome_kedro.atomic import part_of, remove_parts
-from cloome_kedro.stores import read_digest, read_notes, write_table
+from cloome_kedro.atomic import flush, part_of, remove_parts
+from cloome_kedro.imaging.channels import CHANNELS
+from cloome_kedro.stores import DamagedFile, read_digest, read_notes, read_table, write_table
+
+
+def open_plate(path: Path) -> npt.NDArray[np.uint8]:
+    """Map the fields of a plate file into memory, and check that the file is complete.
+
+    Returns
+    -------
+    (fields, 5, H, W) uint8
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    DamagedFile
+        If the file is truncated, or holds something else than fields.
+    """
+    try:
+        images = np.lib.format.open_memmap(path, mode="r")
+        surplus = path.stat().st_size - images.offset - images.nbytes
+    except (FileNotFoundError, PermissionError):
+        raise
+    except Exception as error:  # NumPy raises several types for a damaged file
+        raise DamagedFile(f"{path} is damaged ({error}); run the pipeline ingestion again") from error
+    is_plate = images.dtype == np.uint8 and images.ndim == 4 and images.shape[1] == len(CHANNELS)
+    if not is_plate or not images.flags.c_contiguous or surplus:
+        raise DamagedFile(
+            f"{path} holds {images.dtype} of shape {images.shape} and {surplus} more bytes, but a plate file has uint8 "
+            f"of shape (fields, {len(CHANNELS)}, height, width); run the pipeline ingestion again"
+        )
+    # as a plain array, because slicing a np.memmap takes longer than copying a small field
+    return np.asarray(images)
 
 
 @dataclass(frozen=True)
@@ -46,13 +76,9 @@ class PlateStore:
         if read_digest(self._record(plate_file)) != digest:
             return False
         try:
-            table = pq.read_table(self._record(plate_file), columns=["row"])
-        except pa.ArrowInvalid:
-            return False
-        rows = sum(row >= 0 for row in table["row"].to_pylist())
-        try:
-            return rows == 0 or len(np.load(self.images(plate_file), mmap_mode="r")) == rows
-        except (FileNotFoundError, ValueError):
+            rows = int((self.record(plate_file)["row"] >= 0).sum())
+            return rows == 0 or len(open_plate(self.images(plate_file))) == rows
+        except (FileNotFoundError, DamagedFile, KeyError):
             return False
 
     def digest(self, plate_file: str) -> str:
@@ -83,13 +109,18 @@ class PlateStore:
         Returns
         -------
         One row per field: field_id, row (-1 if the field was rejected), reason (of the rejection) and statistics.
+
+        Raises
+        ------
+        FileNotFoundError, DamagedFile
+            If the record is missing or damaged.
         """
-        return pq.read_table(self._record(plate_file)).to_pandas()
+        return read_table(self._record(plate_file)).to_pandas()
 
     def shape(self, plate_file: str) -> tuple[int, ...] | None:
         """(H, W) of the fields of a plate; None if the plate has no fields."""
         try:
-            return np.load(self.images(plate_file), mmap_mode="r").shape[2:]
+            return open_plate(self.images(plate_file)).shape[2:]
         except FileNotFoundError:
             return None
 
@@ -147,13 +178,16 @@ class PlateWriter:
             self._file.seek(0)
             self._write_header()
             self._file.close()
-        self._record.unlink(missing_ok=True)
         try:
+            for part in (part_of(self._record), *([part_of(self._images)] if self._file else [])):
+                flush(part)
+            self._record.unlink(missing_ok=True)
             if self._file:
                 os.replace(part_of(self._images), self._images)
             else:
                 self._images.unlink(missing_ok=True)
             os.replace(part_of(self._record), self._record)
+            flush(self._record.parent, content=False)
         except FileNotFoundError as error:
             raise RuntimeError(
                 f"another run writes {self._images} at the same time; wait until it ends, then run again"
@@ -182,6 +216,8 @@ class FieldReader:
     ------
     FileNotFoundError
         If a plate file is missing.
+    DamagedFile
+        If a plate file is damaged; see `open_plate`.
     ValueError
         If plates have different shapes, or a plate does not have a row.
     """
@@ -226,8 +262,7 @@ class FieldReader:
         for path in self._paths:
             if not path.is_file():
                 raise FileNotFoundError(f"there is no plate file {path}; run the pipeline ingestion")
-        # as plain arrays, because slicing a np.memmap takes longer than copying a small field
-        self._maps = [np.asarray(np.load(path, mmap_mode="r")) for path in self._paths]
+        self._maps = [open_plate(path) for path in self._paths]
         return self._maps
 
     def __getstate__(self) -> dict[str, Any]:

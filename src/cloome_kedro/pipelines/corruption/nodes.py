@@ -73,7 +73,7 @@ def embed_corrupted(
     for chosen in find_corruptions(corruption.names):
         drawn = draw_table(chosen, fields["field_id"].tolist(), seed)
         digest = corruption_digest(chosen, drawn, **made_from)
-        if store.digest(chosen.name) == digest:
+        if store.is_current(chosen.name, digest):
             logger.info("%s split, %s: already embedded", split, chosen.name)
         else:
             logger.info("%s split, %s: %d fields to embed", split, chosen.name, len(fields))
