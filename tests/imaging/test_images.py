@@ -1,4 +1,7 @@
 import os
+import socket
+import struct
+import zlib
 from fractions import Fraction
 
 import imagecodecs
@@ -12,6 +15,7 @@ from hypothesis import strategies as st
 
 from cloome_kedro.imaging.config import Intensity, Storage
 from cloome_kedro.imaging.images import (
+    LARGEST_IMAGE,
     BadField,
     area_average,
     centre_crop,
@@ -89,6 +93,23 @@ def test_truncated_pngs_never_pass(tmp_path):
         read_image(str(tmp_path / "a.png"))
 
 
+@pytest.mark.parametrize("compression", ["jpeg2000", "jpegxr", "jpegxl", "png"])
+def test_a_sound_file_of_another_compression_is_not_called_truncated(tmp_path, compression):
+    image = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
+    tifffile.imwrite(tmp_path / "a.tiff", image, compression=compression)
+    with pytest.raises(
+        BadField, match=rf"^a.tiff has the compression {compression.upper()}.*, which cannot be read\. S"
+    ):
+        read_image(str(tmp_path / "a.tiff"))
+
+
+@pytest.mark.parametrize("compression", [None, "lzw", "deflate", "packbits", "lzma", "zstd"])
+def test_compressions_that_are_read(tmp_path, compression):
+    image = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
+    tifffile.imwrite(tmp_path / "a.tiff", image, compression=compression)
+    np.testing.assert_array_equal(read_image(str(tmp_path / "a.tiff")), image)
+
+
 def test_missing_and_other_files(tmp_path):
     with pytest.raises(BadField, match=r"b.tiff does not exist"):
         read_image(str(tmp_path / "b.tiff"))
@@ -97,6 +118,102 @@ def test_missing_and_other_files(tmp_path):
     (tmp_path / "c.tiff").mkdir()
     with pytest.raises(BadField, match=r"c.tiff cannot be read: Is a directory"):
         read_image(str(tmp_path / "c.tiff"))
+
+
+# ---- files that would never end, and images that would fill the memory
+
+
+def fifo(path):
+    os.mkfifo(path)
+
+
+def unix_socket(path):
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+
+
+SPECIAL = {
+    "pipe": fifo,
+    "link to a pipe": lambda path: (os.mkfifo(path.with_name("pipe")), path.symlink_to(path.with_name("pipe"))),
+    "endless device": lambda path: path.symlink_to("/dev/zero"),
+    "empty device": lambda path: path.symlink_to("/dev/null"),
+    "socket": unix_socket,
+}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="special files")
+@pytest.mark.parametrize("kind", SPECIAL)
+@pytest.mark.parametrize("suffix", [".tiff", ".png"])
+def test_pipes_and_devices_are_not_read(tmp_path, monkeypatch, kind, suffix):
+    monkeypatch.chdir(tmp_path)  # names of sockets must be short
+    SPECIAL[kind](type(tmp_path)(f"a{suffix}"))
+    with pytest.raises(BadField, match=rf"a{suffix} is a pipe or a device, not a file"):
+        read_image(f"a{suffix}")
+    assert usual_shape([(f"a{suffix}", None)]) is None
+
+
+def change_tags(**tags):
+    """A TIFF whose header claims other sizes than it has."""
+
+    def change(path):
+        tifffile.imwrite(path, image(), compression="zlib", **({"tile": (16, 16)} if "TileWidth" in tags else {}))
+        with tifffile.TiffFile(path, mode="r+b") as file:
+            for name, value in tags.items():
+                file.pages[0].tags[name].overwrite(value, dtype="I" if value > 65535 else None)
+
+    return change
+
+
+def png_header(width, height, bits=8, colour=0):
+    def write(path):
+        header = b"IHDR" + struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+        chunk = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+        path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk + b"\x00" * 1000)
+
+    return write
+
+
+def many_pages(path):
+    tifffile.imwrite(path, np.zeros((300, 2, 2), np.uint8), photometric="minisblack")
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        for page in file.pages:
+            page.tags["ImageWidth"].overwrite(60_000)
+            page.tags["ImageLength"].overwrite(60_000)
+
+
+BOMBS = {
+    "sides of a TIFF": (".tiff", change_tags(ImageWidth=60_000, ImageLength=60_000)),
+    "width of a TIFF": (".tiff", change_tags(ImageWidth=2**31)),
+    "tiles of a TIFF": (".tiff", change_tags(TileWidth=60_000, TileLength=60_000)),
+    "samples of a TIFF": (".tiff", change_tags(ImageWidth=20_000, ImageLength=20_000, SamplesPerPixel=4)),
+    "pages of a TIFF": (".tiff", many_pages),
+    "sides of a PNG": (".png", png_header(50_000, 50_000)),
+    "16-bit PNG": (".png", png_header(30_000, 30_000, 16)),
+    "coloured PNG": (".png", png_header(20_000, 20_000, 8, 2)),
+    "width of a PNG": (".png", png_header(2**31 - 1, 2**31 - 1)),
+}
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_images_that_claim_to_be_huge_are_not_decoded(tmp_path, monkeypatch, kind):
+    suffix, write = BOMBS[kind]
+    path = tmp_path / f"a{suffix}"
+    write(path)
+    for decoder in ("tiff_decode", "png_decode"):
+        monkeypatch.setattr(imagecodecs, decoder, None)
+    with pytest.raises(BadField, match=rf"a{suffix} is too large: its images have [\d,]+ bytes, at most 1,073,741,824"):
+        read_image(str(path))
+
+
+def test_a_page_of_a_large_file_is_read(tmp_path):
+    """Of a file with many pages only the size of the page counts."""
+    tifffile.imwrite(tmp_path / "a.tiff", np.stack([image()] * 3), photometric="minisblack")
+    with tifffile.TiffFile(tmp_path / "a.tiff", mode="r+b") as file:
+        file.pages[2].tags["ImageWidth"].overwrite(2**31, dtype="I")
+    np.testing.assert_array_equal(read_image(str(tmp_path / "a.tiff"), 1), image())
+    with pytest.raises(BadField, match="too large"):
+        read_image(str(tmp_path / "a.tiff"), 2)
+    assert LARGEST_IMAGE >= 16_384**2 * 4, "a stitched well is read"
 
 
 def test_a_good_field(field):

@@ -1,12 +1,17 @@
 """Images of one field: read and check them, convert them to the stored form, compute their statistics."""
 
+import io
+import math
 import os
+import stat
+import struct
 from collections.abc import Sequence
 from functools import lru_cache
 
 import imagecodecs
 import numpy as np
 import numpy.typing as npt
+import tifffile
 
 from cloome_kedro.imaging.channels import CHANNELS
 from cloome_kedro.imaging.config import Storage
@@ -14,6 +19,9 @@ from cloome_kedro.imaging.intensity import to_uint8
 
 #: file of an image, and its page in the file; None: the file has only this image
 Plane = tuple[str, int | None]
+
+#: bytes of the largest image that is decoded: a file of a few megabytes can claim to hold many gigabytes
+LARGEST_IMAGE = 1 << 30
 
 
 class BadField(ValueError):
@@ -34,7 +42,8 @@ def read_image(path: str, plane: int | None = None) -> npt.NDArray:
     Raises
     ------
     BadField
-        If the file is missing, is neither TIFF nor PNG, cannot be decoded, or does not have this page.
+        If the file is missing, is not a regular file, is neither TIFF nor PNG, cannot be decoded, does not have this
+        page, or if its images have more than `LARGEST_IMAGE` bytes.
     """
     return _decode(path, _read_bytes(path), plane)
 
@@ -48,6 +57,8 @@ def _read_bytes(path: str) -> bytes:
     if _suffix(name) not in (".tif", ".tiff", ".png"):
         raise BadField(f"{name} is neither TIFF nor PNG")
     try:
+        if stat.S_ISFIFO(mode := os.stat(path).st_mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode):
+            raise BadField(f"{name} is a pipe or a device, not a file")  # reading it could wait or go on for ever
         with open(path, "rb") as file:
             return file.read()
     except FileNotFoundError as error:
@@ -62,11 +73,42 @@ def _decode(path: str, data: bytes, plane: int | None) -> npt.NDArray:
     if suffix == ".png" and plane is not None:
         raise BadField(f"{name} is a PNG, which has no page {plane}")
     try:
+        size = _png_bytes(data) if suffix == ".png" else _tiff_bytes(data, plane)
+        if size > LARGEST_IMAGE:
+            raise BadField(f"{name} is too large: its images have {size:,} bytes, at most {LARGEST_IMAGE:,} are read")
         # libtiff reports a truncated strip; lenient readers fill it with zeros
         return imagecodecs.png_decode(data) if suffix == ".png" else imagecodecs.tiff_decode(data, index=plane)
+    except BadField:
+        raise
     except Exception as error:  # decoders raise many types of exceptions for a bad file
         where = "" if plane is None else f", page {plane},"
+        if "not implemented" in str(error) and suffix != ".png":
+            raise BadField(
+                f"{name}{where} has the compression {_compression(data, plane)}, which cannot be read. Save it without "
+                "compression, or with LZW, deflate or zstd"
+            ) from error
         raise BadField(f"{name}{where} is unreadable or truncated: {error}") from error
+
+
+def _compression(data: bytes, plane: int | None) -> str:
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        compression = file.pages[plane or 0].aspage().compression
+    return getattr(compression, "name", str(compression))
+
+
+def _png_bytes(data: bytes) -> int:
+    """Bytes of the image of a PNG, by its header."""
+    width, height, bits, colour = struct.unpack(">8x4x4xIIBB", data[:26])
+    return width * height * max(1, bits // 8) * (4 if colour else 1)
+
+
+def _tiff_bytes(data: bytes, plane: int | None) -> int:
+    """Bytes of a page of a TIFF, or of all pages, by the header; for a page in tiles, at least those of a tile."""
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        pages = len(file.pages) if plane is None else 1
+        page = file.pages[plane or 0].aspage()
+        values = max(math.prod(page.shape), page.tilewidth * page.tilelength * page.samplesperpixel)
+        return pages * values * max(1, page.bitspersample // 8)
 
 
 def read_field(planes: Sequence[Plane], bit_depth: int, shape: tuple[int, int] | None) -> npt.NDArray:
