@@ -1,10 +1,12 @@
 import json
 import os
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from cloome_kedro.learning.checkpoint import FORMAT, Checkpoint, describe, load, save
 from cloome_kedro.learning.config import FitConfig
@@ -165,6 +167,57 @@ def test_another_format_is_refused(checkpoint, content, tmp_path):
     with pytest.raises(
         ValueError, match=r"c/config\.json does not have checkpoint format 2: train the model again with this version"
     ):
+        load(tmp_path / "c")
+
+
+def reverse_channels(config):
+    config["views"]["field"]["storage"]["channels"].reverse()
+
+
+EDITS = {
+    "reversed channels": reverse_channels,
+    "mean of a channel": lambda config: config["views"]["field"]["mean"].__setitem__(0, 1.5),
+    "scope": lambda config: config["views"]["field"]["storage"].update(scope="field"),
+    "radius": lambda config: config["views"]["compound"].update(radius=3),
+    "normalise": lambda config: config["architecture"].update(normalise=False),
+    "split hash": lambda config: config.update(split_hash="0123"),
+    "a new entry": lambda config: config.update(note="mine"),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edited_config_is_refused(checkpoint, edit, tmp_path):
+    save(checkpoint, tmp_path / "c")
+    path = tmp_path / "c" / "config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps(config, indent=None, sort_keys=True))
+    assert load(tmp_path / "c").config == config, "only the layout of the text has changed"
+    EDITS[edit](config)
+    path.write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=r"c/config\.json was changed after it was written with model\.safetensors"):
+        load(tmp_path / "c")
+
+
+def test_tensors_of_another_checkpoint_are_refused(checkpoint, tmp_path):
+    save(checkpoint, tmp_path / "c")
+    save(Checkpoint({**checkpoint.config, "epoch": 7}, checkpoint.tensors), tmp_path / "d")
+    shutil.copy(tmp_path / "d" / "model.safetensors", tmp_path / "c")
+    with pytest.raises(ValueError, match=r"c/config\.json was changed after"):
+        load(tmp_path / "c")
+
+
+def test_a_checkpoint_of_before_without_the_digest_is_read(checkpoint, tmp_path):
+    save(checkpoint, tmp_path / "c")
+    save_file({name: t.contiguous() for name, t in checkpoint.tensors.items()}, tmp_path / "c" / "model.safetensors")
+    assert load(tmp_path / "c").weights == checkpoint.weights
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+@pytest.mark.parametrize("content", [b"", b"{", b"\x00" * 64, b"text", b"\xff\xfe"])
+def test_damaged_files_of_a_checkpoint_are_refused_with_the_folder(checkpoint, name, content, tmp_path):
+    save(checkpoint, tmp_path / "c")
+    (tmp_path / "c" / name).write_bytes(content)
+    with pytest.raises(ValueError, match=r"c is not a readable checkpoint .*: train the model again"):
         load(tmp_path / "c")
 
 

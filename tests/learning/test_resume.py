@@ -149,14 +149,15 @@ def test_processes_that_save_at_once_leave_a_whole_state(state):
     saves = (
         "import sys, pathlib, torch; from cloome_kedro.learning.state import FitState; "
         "state = FitState(pathlib.Path(sys.argv[1])); "
-        "[state.save('abc', {'tensor': torch.full((300_000,), float(i))}) for i in range(60)]"
+        "entries = dict.fromkeys(('model', 'optimizer', 'precision'), {}); "
+        "[state.save('abc', {**entries, 'progress': torch.full((300_000,), float(i))}) for i in range(60)]"
     )
     processes = [
         subprocess.Popen([sys.executable, "-c", saves, str(state.folder)], stderr=subprocess.PIPE) for _ in range(2)
     ]
     errors = [process.communicate()[1].decode() for process in processes]
     assert [process.returncode for process in processes] == [0, 0], errors
-    assert state.unfinished("abc")["tensor"].unique().tolist() == [59.0]
+    assert state.unfinished("abc")["progress"].unique().tolist() == [59.0]
     assert [path.name for path in state.folder.iterdir()] == ["abc.pt"]
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from cloome_kedro.atomic import replace_folder
 from cloome_kedro.learning.config import FitConfig
@@ -19,6 +20,7 @@ from cloome_kedro.learning.views import VIEWS
 from cloome_kedro.learning.views.base import View
 
 FORMAT = 2
+_CONFIG = "config"  # metadata of the tensors: digest of their config
 
 
 @dataclass(frozen=True)
@@ -93,19 +95,38 @@ def save(checkpoint: Checkpoint, folder: Path) -> None:
     """Write the checkpoint to a temporary folder beside ``folder``, then replace ``folder`` by it."""
     with replace_folder(folder) as part:
         tensors = {name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()}
-        save_file(tensors, part / "model.safetensors")
-        (part / "config.json").write_text(json.dumps(checkpoint.config, indent=2, allow_nan=False) + "\n")
+        config = json.dumps(checkpoint.config, indent=2, allow_nan=False) + "\n"
+        save_file(tensors, part / "model.safetensors", {_CONFIG: _digest(json.loads(config))})
+        (part / "config.json").write_text(config)
 
 
 def load(folder: Path) -> Checkpoint:
-    """Read a checkpoint; ValueError, with the name of the folder, if it is damaged or not a checkpoint."""
+    """Read a checkpoint.
+
+    Raises
+    ------
+    ValueError
+        If the folder is not a checkpoint or is damaged, if ``config.json`` was edited, or if it and
+        ``model.safetensors`` come from different checkpoints. The message names the folder.
+    """
     try:
         config = json.loads((folder / "config.json").read_text())
-        tensors = load_file(folder / "model.safetensors")
+        with safe_open(folder / "model.safetensors", "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
     except Exception as error:
         raise ValueError(f"{folder} is not a readable checkpoint ({error}): train the model again") from error
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise ValueError(
             f"{folder}/config.json does not have checkpoint format {FORMAT}: train the model again with this version"
         )
+    if metadata.get(_CONFIG, digest := _digest(config)) != digest:
+        raise ValueError(
+            f"{folder}/config.json was changed after it was written with model.safetensors, so the model would get "
+            "other inputs than in training: restore the file, or train the model again"
+        )
     return Checkpoint(config, tensors)
+
+
+def _digest(config: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()

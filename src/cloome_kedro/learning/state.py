@@ -26,19 +26,19 @@ class FitState:
 
     def finished(self, digest: str) -> dict[str, Any] | None:
         """Results of this training; None if it is not finished."""
-        return _load(self._done(digest))
+        return _load(self._done(digest), digest, {"history", "best"})
 
     def unfinished(self, digest: str) -> dict[str, Any] | None:
         """State from which this training continues; None if there is none."""
-        return _load(self._state(digest))
+        return _load(self._state(digest), digest, {"model", "optimizer", "precision", "progress", "digest"})
 
     def save(self, digest: str, state: dict[str, Any]) -> None:
         """Save the state: tensors, numbers, text, and lists and dicts of these."""
-        _save(self._state(digest), state)
+        _save(self._state(digest), digest, state)
 
     def finish(self, digest: str, results: dict[str, Any]) -> None:
         """Save the results; remove the state of this training and the results of other trainings."""
-        _save(self._done(digest), results)
+        _save(self._done(digest), digest, results)
         self._state(digest).unlink(missing_ok=True)
         self._failure.unlink(missing_ok=True)
         for part in self.folder.glob(f".{digest}.*.part.pt"):  # of a process that was killed while it saved
@@ -64,16 +64,22 @@ class FitState:
         return self.folder / f"{digest}.done.pt"
 
 
-def _save(path: Path, content: dict[str, Any]) -> None:
+def _save(path: Path, digest: str, content: dict[str, Any]) -> None:
     with replace_file(path) as part:
-        torch.save(content, part)
+        torch.save({**content, "digest": digest}, part)
 
 
-def _load(path: Path) -> dict[str, Any] | None:
+def _load(path: Path, digest: str, entries: set[str]) -> dict[str, Any] | None:
+    """Read a file with these entries; None if it is missing, damaged or of another training."""
     if not path.exists():
         return None
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(content, dict) or not entries <= content.keys():
+            raise ValueError("it does not hold the state of a training")
+        if content.pop("digest", digest) != digest:
+            raise ValueError("it is of another training")
     except Exception as error:
         logger.warning("%s cannot be read (%s): the training starts from the beginning", path, error)
         return None
+    return content

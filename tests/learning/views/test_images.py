@@ -203,3 +203,18 @@ def test_plates_that_are_stored_in_two_ways_are_not_trained_on(store, plates):
     write_plates(store.folder, {"P2": plates["P2"]}, storage=STORAGE | {"scope": "field"})
     with pytest.raises(ValueError, match="run the pipeline ingestion again"):
         fitted(store, plates, np.arange(7))
+
+
+CHANNELS = STORAGE["channels"]
+
+
+@pytest.mark.parametrize(
+    "trained", [CHANNELS[::-1], [*CHANNELS[1:], CHANNELS[0]], CHANNELS[:4]], ids=["reversed", "rotated", "one less"]
+)
+def test_fields_with_other_channels_than_in_training_are_refused(store, plates, trained):
+    """Also in another order: a model that sees DNA as Mito would embed without a word."""
+    assert len(Images(storage=STORAGE).rows(places(plates), {"plate_store": store}).known)
+    with pytest.raises(
+        ValueError, match=r"the model was trained on the channels .*, but the fields are stored as Mito, "
+    ):
+        Images(storage=STORAGE | {"channels": trained}).rows(places(plates), {"plate_store": store})

@@ -98,8 +98,20 @@ class Images(View):
         return len(self.storage["channels"]) if self.storage else len(self.mean)
 
     def rows(self, table: Table, sources: Mapping[str, Any]) -> Rows:
-        """Find fields in the plate store, by the columns ``plate_file`` and ``row``."""
+        """Find fields in the plate store, by the columns ``plate_file`` and ``row``.
+
+        Raises
+        ------
+        ValueError
+            If the fields have other channels than those of the training, or the same in another order.
+        """
         store, files, rows = sources["plate_store"], np.asarray(table["plate_file"]), np.asarray(table["row"])
+        trained = self.storage.get("channels")
+        if trained is not None and (channels := store.storage(files)["channels"]) != trained:
+            raise ValueError(
+                f"the model was trained on the channels {', '.join(trained)}, but the fields are stored as "
+                f"{', '.join(channels)}: train the model again"
+            )
         plates = {plate: store.digest(plate) for plate in dict.fromkeys(files.tolist())}
         digest = hashlib.sha256(repr(sorted(plates.items())).encode())
         digest.update("\n".join(files.tolist()).encode())
