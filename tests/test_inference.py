@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import imagecodecs
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 import torch
@@ -137,7 +138,9 @@ def test_own_structures_are_standardised_as_in_training(load_own):
 def test_own_uint8_fields_are_taken_as_stored(load_own):
     images = raw_fields(4, (40, 36), np.uint8)
     model = load_own(size=[34, 34])
-    np.testing.assert_allclose(model.embed_fields(images), encode(model.checkpoint, images), atol=1e-6)
+    with pytest.warns(UserWarning, match="uint8 fields are used as they are"):
+        found = model.embed_fields(images)
+    np.testing.assert_allclose(found, encode(model.checkpoint, images), atol=1e-6)
 
 
 def test_own_raw_fields_are_stored_as_in_training(load_own, tmp_path):
@@ -158,15 +161,215 @@ def test_eight_bit_files_keep_their_intensities(load_own, tmp_path):
         np.testing.assert_allclose(found, encode(model.checkpoint, area_average(raw, (35, 40))), atol=1e-6)
 
 
-def test_where_thresholds_are_a_plates_one_call_is_a_plate(load_own, tmp_path):
+# ---- screens that are scaled by plate
+
+
+@pytest.fixture
+def plate(load_own, tmp_path):
+    """A model of a screen scaled by plate, its raw plate, the stored form of the plate, and the thresholds."""
     model, raw = load_own(scope="plate"), raw_fields(3, (40, 40))
     raw[1] //= 4
-    pooled = np.sort(raw.transpose(1, 0, 2, 3).reshape(5, -1), axis=1)[:, -round(0.005 * 3 * 1600)]
-    images = np.minimum(raw * 255.0 / pooled[:, None, None], 255).astype(np.uint8)
-    for fields in (raw, write_files(tmp_path, raw)):
-        found = model.embed_fields(fields, batch_size=2)
-        np.testing.assert_allclose(found, encode(model.checkpoint, images), atol=1e-6)
-    assert np.abs(found[1:2] - model.embed_fields(raw[1:2])).max() > 1e-3
+    thresholds = np.sort(raw.transpose(1, 0, 2, 3).reshape(5, -1), axis=1)[:, -round(0.005 * 3 * 1600)]
+    stored = np.minimum(raw * 255.0 / thresholds[:, None, None], 255).astype(np.uint8)
+    return model, raw, encode(model.checkpoint, stored), thresholds
+
+
+@pytest.mark.parametrize("form", ["array", "files"])
+def test_fields_of_a_plate_get_their_stored_embeddings(plate, tmp_path, form):
+    model, raw, expected, thresholds = plate
+    fields = raw if form == "array" else write_files(tmp_path, raw)
+    by_channel = dict(zip(reversed(STORAGE["channels"]), thresholds[::-1].tolist(), strict=True))
+    for options in (
+        {"plate_fields": raw},
+        {"plate_fields": write_files(tmp_path, raw)},
+        {"thresholds": thresholds},
+        {"thresholds": thresholds.astype(float).tolist()},
+        {"thresholds": by_channel},
+        {"thresholds": {"Hoechst" if name == "DNA" else name: value for name, value in by_channel.items()}},
+    ):
+        np.testing.assert_allclose(model.embed_fields(fields, batch_size=2, **options), expected, atol=1e-6)
+        np.testing.assert_allclose(model.embed_fields(fields[1:2], **options), expected[1:2], atol=1e-6)
+    vectors = model.embed_structures(SMILES)
+    similar = model.similarity(fields[1:2], SMILES, thresholds=thresholds, batch_size=1)
+    np.testing.assert_allclose(similar, expected[1:2] @ vectors.T, atol=1e-6)
+
+
+def test_fields_of_a_plate_are_refused_without_its_thresholds(plate, load_own, tmp_path):
+    model, raw, _, thresholds = plate
+    message = "scaled by thresholds of their plate. Give either `thresholds`, .* plate_fields=fields"
+    for fields in (raw, raw[:1], write_files(tmp_path, raw[:1])):
+        for options in ({}, {"thresholds": thresholds, "plate_fields": raw}):
+            with pytest.raises(ValueError, match=message):
+                model.embed_fields(fields, **options)
+        with pytest.raises(ValueError, match=message):
+            model.similarity(fields, ["CCO"])
+    for options in ({"thresholds": thresholds}, {"plate_fields": raw}):
+        with pytest.raises(ValueError, match="have their own thresholds each: leave out"):
+            load_own(scope="field").embed_fields(raw, **options)
+    bad = [(thresholds[:4], "five numbers"), ([1.0] * 4 + [np.nan], "from 0 to 65535"), ([70_000] * 5, "from 0 to")]
+    bad += [
+        (["a"] * 5, "five numbers"),
+        ([-1] * 5, "from 0"),
+        ({"DNA": 1}, "thresholds has the channels DNA; it needs"),
+    ]
+    for wrong, message in bad:
+        with pytest.raises(ValueError, match=message):
+            model.embed_fields(raw, thresholds=wrong)
+    with pytest.raises(ValueError, match="plate_fields must be raw images of 16 bits; they are 1 fields of 8"):
+        model.embed_fields(raw, plate_fields=raw_fields(1, (40, 40), np.uint8))
+    with pytest.raises(ValueError, match="plate_fields, field 1: every pixel"):
+        model.embed_fields(raw, plate_fields=raw * np.array([1, 0, 1], np.uint16)[:, None, None, None])
+
+
+# ---- order of channels
+
+
+def test_files_by_channel_need_no_order(published, tmp_path):
+    raw = raw_fields(2)
+    groups = write_files(tmp_path, raw)
+    expected = published.embed_fields(raw)
+    names = ["MitoTracker", "ER", "RNA", "ph_golgi", "DNA"]
+    mappings = [dict(sorted(zip(names, group, strict=True))) for group in groups]
+    np.testing.assert_allclose(published.embed_fields(mappings), expected, atol=1e-6)
+    mappings[1].pop("RNA")
+    with pytest.raises(ValueError, match="field 1 has the channels DNA, ER, MitoTracker, ph_golgi; it needs one each"):
+        published.embed_fields(mappings)
+    for wrong in ({"Brightfield": groups[1][2]}, {"OrigDNA": groups[1][2]}):
+        with pytest.raises(
+            ValueError, match=r"field 1 has the channels .*; it needs one each for Mito, ER, RNA, AGP, DNA"
+        ):
+            published.embed_fields([mappings[0], mappings[1] | wrong])
+
+
+RIGHT = ["Mito", "ER", "RNA", "AGP", "DNA"]
+NAMES = {
+    "right": (RIGHT, None),
+    "aliases": (["MitoTracker", "ERSyto", "ERSytoBleed", "Ph_golgi", "Hoechst"], None),
+    "in the middle": ([f"P1_B02_s1_{name}_w" for name in RIGHT], None),
+    "a word in all names": ([f"ER-screen_{name}" for name in RIGHT], None),
+    "numbers": (["ch1", "ch2", "ch3", "ch4", "ch5"], None),
+    "published order reversed": (RIGHT[::-1], "DNA.png stands in the place of Mito"),
+    "swapped": (["Mito", "RNA", "ER", "AGP", "DNA"], "RNA.png stands in the place of ER"),
+    "alphabetical": (sorted(RIGHT), "AGP.png stands in the place of Mito"),
+    "aliases, swapped": (["a_Hoechst", "b_ER", "c", "d", "e_Mito"], "a_Hoechst.png stands in the place of Mito"),
+}
+
+
+@pytest.mark.parametrize("case", NAMES)
+def test_names_of_files_must_not_contradict_the_order(published, tmp_path, case):
+    names, message = NAMES[case]
+    group = [tmp_path / f"{name}.png" for name in names]
+    raw = raw_fields(1)
+    for path, plane in zip(group, raw[0], strict=True):
+        path.write_bytes(imagecodecs.png_encode(plane))
+    if message is None:
+        np.testing.assert_allclose(published.embed_fields([group]), published.embed_fields(raw), atol=1e-6)
+    else:
+        with pytest.raises(ValueError, match=f"field 0: {message}, but its name says"):
+            published.embed_fields([group])
+        published.embed_fields([dict(zip(RIGHT, group, strict=True))])
+
+
+def test_a_file_for_two_channels_is_refused(published, tmp_path):
+    (group,) = write_files(tmp_path, raw_fields(1))
+    with pytest.raises(ValueError, match=r"field 0: the file .*field0_0\.tif is given for several channels"):
+        published.embed_fields([[*group[:4], str(group[0])]])
+
+
+# ---- contrast and range
+
+
+def test_images_that_seem_scaled_wrongly_are_warned_of(published, load_own, recwarn):
+    raw = raw_fields(3, (40, 40))
+    published.embed_fields(raw, crop=32)
+    published.embed_fields(raw_fields(2, (40, 40), np.uint8))
+    assert not [warning for warning in recwarn if warning.category is UserWarning]
+    raw[1, 3], raw[2, 4] = 0, 700
+    with pytest.warns(
+        UserWarning, match="2 images have the same value in all pixels, the first is channel AGP of field 1"
+    ):
+        published.embed_fields(raw, batch_size=1)
+    with pytest.warns(UserWarning, match="the brightest pixel of all fields is 7 of 255: images of more than 8 bits"):
+        published.embed_fields((raw_fields(2, (40, 40)) >> 12).clip(0, 15).astype(np.uint8))
+    with pytest.warns(UserWarning, match=r"\(40, 36\), but the training fields were stored with \(34, 34\)"):
+        load_own(size=[34, 34]).embed_fields(raw_fields(2, (40, 36), np.uint8))
+    for dtype in (np.uint8, np.uint16):
+        fields = raw_fields(2, (40, 40), dtype)
+        fields[1] = 0
+        with pytest.raises(ValueError, match="field 1: every pixel of all five channels is 0"):
+            published.embed_fields(fields)
+
+
+def test_another_byte_order_is_read(published):
+    raw = raw_fields(2)
+    np.testing.assert_array_equal(published.embed_fields(raw.astype(">u2")), published.embed_fields(raw))
+
+
+# ---- other arguments
+
+
+@pytest.mark.parametrize("bad", [0, -1, 2.0, True, "2", None])
+def test_sizes_are_whole_numbers(published, bad):
+    fields = raw_fields(1)
+    with pytest.raises(ValueError, match=f"batch_size must be a whole number of at least 1, not {bad!r}"):
+        published.embed_fields(fields, batch_size=bad)
+    with pytest.raises(ValueError, match="batch_size must be a whole number"):
+        published.embed_structures(["CCO"], batch_size=bad)
+    if bad is not None:
+        with pytest.raises(ValueError, match="crop must be a whole number"):
+            published.embed_fields(fields, crop=bad)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "", "cpu:x"])
+def test_a_device_that_is_not_there_is_refused_at_once(published, device):
+    with pytest.raises(ValueError, match=f"the device {device} cannot be used .*: take auto or cpu"):
+        Cloome(published.checkpoint, device=device)
+
+
+@pytest.mark.parametrize("path", [None, 3, b"p.pt", ["p.pt"]])
+def test_a_path_is_a_text_or_a_path(path):
+    with pytest.raises(TypeError, match="a path must be a text or a Path, not"):
+        Cloome.load(path)
+
+
+def test_a_single_text_is_no_list_of_structures(published):
+    vectors = published.embed_fields(raw_fields(1))
+    for fields in (vectors, raw_fields(1)):
+        with pytest.raises(TypeError, match="a list of SMILES is expected, not the single string 'CCO'"):
+            published.similarity(fields, "CCO")
+    for wrong in (b"CCO", {"CCO": 1}, 5, None):
+        with pytest.raises(TypeError, match="a list of SMILES is expected"):
+            published.similarity(vectors, wrong)
+    expected = published.similarity(vectors, SMILES)
+    for structures in (tuple(SMILES), np.array(SMILES), pd.Series(SMILES), (text for text in SMILES)):
+        np.testing.assert_array_equal(published.similarity(vectors, structures), expected)
+    with pytest.raises(ValueError, match="the SMILES at position 1, nan, cannot be embedded"):
+        published.similarity(vectors, ["CCO", float("nan")])
+
+
+def test_embeddings_that_cannot_be_of_the_model_are_refused(published):
+    vectors = published.embed_structures(SMILES)
+    with pytest.raises(ValueError, match="embeddings of this model have 6 numbers, not 5"):
+        published.similarity(vectors[:, :5], vectors)
+    vectors[2, 1] = np.nan
+    for sides in ((vectors, SMILES), (published.embed_structures(SMILES), vectors)):
+        with pytest.raises(ValueError, match="row 2 of the embeddings is not finite"):
+            published.similarity(*sides)
+
+
+def test_progress_is_shown_unless_it_is_not_wanted(published, capsys):
+    fields = raw_fields(3)
+    for progress in (True, False):
+        published.embed_fields(fields, batch_size=2, progress=progress)
+        published.embed_structures(SMILES, batch_size=2, progress=progress)
+        published.similarity(fields, SMILES, batch_size=2, progress=progress)
+        shown = capsys.readouterr().err
+        assert ("fields" in shown) == ("compounds" in shown) == progress
+
+
+def test_a_model_says_what_it_is(published, load_own):
+    assert repr(published) == "Cloome(whole fields and Morgan fingerprints of 64 bits -> 6 numbers, on cpu)"
+    assert repr(load_own()).startswith("Cloome(fields of 32 x 32 and Morgan fingerprints of 64 bits")
 
 
 def test_similarity_is_the_cosine(published):
@@ -203,9 +406,14 @@ def test_bad_fields_are_named(published, tmp_path):
         with pytest.raises(ValueError, match=r"must be \(N, 5, H, W\)"):
             published.embed_fields(np.zeros(shape, np.uint8))
     groups = write_files(tmp_path, raw_fields(3, (40, 40)))
-    for one_field in (groups[0], [str(path) for path in groups[0]], list(raw_fields(2))):
+    for one_field in (groups[0], [str(path) for path in groups[0]], list(raw_fields(2)), [groups[0], 3], [None]):
         with pytest.raises(TypeError, match=r"one array .* or N sequences of five image files each"):
             published.embed_fields(one_field)
+    for what in (str(groups[0][0]), {"DNA": groups[0][0]}, 3, None):
+        with pytest.raises(TypeError, match=r"fields must be one array \(N, 5, H, W\) or a list of fields"):
+            published.embed_fields(what)
+    with pytest.raises(TypeError, match=r"field 1: the path of a file must be a text or a Path, not b'a\.tif'"):
+        published.embed_fields([groups[0], [*groups[1][:4], b"a.tif"]])
     with pytest.raises(ValueError, match="field 1 has 4 files; it needs one each for Mito, ER, RNA, AGP, DNA"):
         published.embed_fields([groups[0], groups[1][:4]])
     groups[2][3].unlink()
