@@ -1,7 +1,8 @@
 import pandas as pd
 import pytest
 
-from cloome_kedro.missing import MISSING, is_missing, known, known_parts
+from cloome_kedro.missing import is_missing, known, known_parts
+from cloome_kedro.words import MISSING
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-#: usual words for a missing value, in lower case. -666 is a convention of the Broad Institute, \\N one of databases
-MISSING: tuple[str, ...] = (
-    *("na", "n/a", "n.a.", "#n/a", "<na>", "nan", "nat", "null", "(null)", "[null]", "\\n", "none", "nil"),
-    *("-", "--", "–", "—", "?", ".", "nd", "n.d.", "tbd", "-666", "-999", "-9999"),
-    *("missing", "unknown", "undefined", "unspecified", "no data", "not available", "not applicable"),
-    *("not annotated", "not determined", "not known", "#value!", "#ref!", "#name?", "#div/0!"),
-)
+from cloome_kedro.words import MISSING
 
 
 def is_missing(values: pd.Series, words: Iterable[str] = MISSING) -> pd.Series:

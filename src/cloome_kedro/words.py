@@ -31,6 +31,14 @@ ORACLE_PHENOTYPE, ORACLE_MECHANISM = "Oracle (phenotype)", "Oracle (mechanism)"
 #: split hash of published models: their training fold is not known
 UNKNOWN_SPLIT = "unknown"
 
+#: usual words for a missing value, in lower case. -666 is a convention of the Broad Institute, \\N one of databases
+MISSING: tuple[str, ...] = (
+    *("na", "n/a", "n.a.", "#n/a", "<na>", "nan", "nat", "null", "(null)", "[null]", "\\n", "none", "nil"),
+    *("-", "--", "–", "—", "?", ".", "nd", "n.d.", "tbd", "-666", "-999", "-9999"),
+    *("missing", "unknown", "undefined", "unspecified", "no data", "not available", "not applicable"),
+    *("not annotated", "not determined", "not known", "#value!", "#ref!", "#name?", "#div/0!"),
+)
+
 
 def counted(number: float, noun: str, plural: str = "") -> str:
     """Number with its noun in singular or plural. ``plural`` is the noun with an s if it is not given.

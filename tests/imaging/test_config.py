@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from cloome_kedro.imaging import config
+from cloome_kedro.imaging import config, sources
 from cloome_kedro.imaging.config import (
     CHANNEL_FAMILIES,
     INTENSITIES,
@@ -24,7 +24,7 @@ from cloome_kedro.imaging.config import (
     Selection,
     Storage,
 )
-from cloome_kedro.imaging.profile_columns import ProfileColumns
+from cloome_kedro.imaging.profile_table import ProfileColumns
 from cloome_kedro.imaging.sources import Platemap, Source
 
 SETTINGS = [Intensity, Storage, Platemap, Source, Measurement, Normalisation, Selection, ProfileColumns]
@@ -165,11 +165,12 @@ def test_unknown_keys_are_refused_and_settings_never_change(settings):
     assert error.value.errors()[-1]["loc"][-1] == "colour"
 
 
-def test_the_module_needs_the_standard_library_alone():
+@pytest.mark.parametrize("module", [config, sources])
+def test_the_module_needs_the_standard_library_alone(module):
     """Parameters are read before anything else is imported."""
     code = (
         "import importlib.util, sys; before = set(sys.modules)\n"
-        f"spec = importlib.util.spec_from_file_location('settings', {config.__file__!r})\n"
+        f"spec = importlib.util.spec_from_file_location('settings', {module.__file__!r})\n"
         "module = importlib.util.module_from_spec(spec); sys.modules['settings'] = module\n"
         "spec.loader.exec_module(module)\n"
         "print(*({name.partition('.')[0] for name in sys.modules} - sys.stdlib_module_names))"

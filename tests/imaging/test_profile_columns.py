@@ -5,13 +5,8 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from cloome_kedro.imaging.profile_columns import (
-    CONTROL_VALUES,
-    ProfileColumns,
-    are_controls,
-    choose_features,
-    shortened,
-)
+from cloome_kedro.imaging.profile_columns import are_controls, choose_features, shortened
+from cloome_kedro.imaging.profile_table import CONTROL_VALUES, ProfileColumns
 
 COLUMNS = ProfileColumns()
 FEATURES = ["Cells_AreaShape_Area", "Cytoplasm_Texture_Contrast_DNA_3_00_256", "Nuclei_Intensity_MeanIntensity_ER"]

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from cloome_kedro.imaging.config import Normalisation
-from cloome_kedro.imaging.profile_columns import ProfileColumns
 from cloome_kedro.imaging.profile_plates import join_plates
+from cloome_kedro.imaging.profile_table import ProfileColumns
 
 NORMALISED = Normalisation(method=None)
 COLUMNS = ProfileColumns(features=("^[abcxyz]$",))

@@ -12,7 +12,7 @@ from cloome_kedro.imaging.channels import CHANNELS, canonical
 from cloome_kedro.imaging.layouts import read_layout
 from cloome_kedro.imaging.platemaps import annotate_wells, merge_compounds
 from cloome_kedro.imaging.sources import Source
-from cloome_kedro.missing import MISSING
+from cloome_kedro.words import MISSING
 
 logger = logging.getLogger(__name__)
 

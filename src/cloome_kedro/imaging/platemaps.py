@@ -9,7 +9,8 @@ import pandas as pd
 from cloome_kedro.imaging.platemap_tables import column_settings, platemap_files, read_platemap
 from cloome_kedro.imaging.sources import Platemap
 from cloome_kedro.imaging.tables import read_table
-from cloome_kedro.missing import MISSING, is_missing, known, known_parts
+from cloome_kedro.missing import is_missing, known, known_parts
+from cloome_kedro.words import MISSING
 
 logger = logging.getLogger(__name__)
 

@@ -3,96 +3,12 @@
 import re
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import pandas as pd
 
-from cloome_kedro.missing import MISSING, known
-
-#: usual words for a control. Case does not matter, and 1.0 is 1
-CONTROL_VALUES: tuple[str, ...] = (
-    *("negcon", "DMSO", "control", "negative control", "negative", "neg", "ctrl"),
-    *("vehicle", "solvent", "mock", "untreated", "True", "yes", "1"),
-)
-#: expressions for numbers and positions, which CellProfiler writes beside features, and which spreadsheets add
-NEVER_FEATURES: tuple[str, ...] = (
-    r"^(Unnamed: \d+|index|Row|Col|Column|Well|Plate|Site|Field|Replicate|Batch)$",
-    r"(^|_|Closest)(Image|Table|Object)_?Number",
-    r"_(Parent|Children)_",
-    r"_Location_",
-    r"_AreaShape_(Center|BoundingBoxMinimum|BoundingBoxMaximum)_",
-    r"^(concentration|conc|dose)(_|$)",
-)
-
-
-@dataclass(frozen=True)
-class ProfileColumns:
-    """Names of columns in tables of profiles, as pycytominer writes them, and how to read them.
-
-    Attributes
-    ----------
-    plate, well, inchikey, moa
-        Columns that every table must have.
-    control
-        Column that marks controls.
-    control_values
-        Values of this column that mean a control. Case does not matter. A well with another value is treated.
-    cells
-        Column with the number of cells. None: cells were not counted.
-    physical_plate
-        Regular expression with one group. The group matches the name of the physical plate in the name of the plate,
-        so that a plate that was imaged twice counts as one plate. None: the whole name.
-    features
-        Regular expressions. A column is a feature if one of them is found in its name. None: the names that pycytominer
-        recognises as CellProfiler's, which begin with Cells, Cytoplasm or Nuclei.
-    never_features
-        Regular expressions for columns that are not features although their names fit, such as numbers of objects and
-        positions in the image. Case does not matter.
-    blocklist
-        Whether pycytominer's list of unreliable features is left out.
-    missing
-        Words that mean a missing value in the columns that describe a well.
-    """
-
-    __pydantic_config__: ClassVar[dict] = {"extra": "forbid"}
-
-    plate: str = "Metadata_Plate"
-    well: str = "Metadata_Well"
-    inchikey: str = "Metadata_InChIKey"
-    moa: str = "Metadata_moa"
-    control: str = "Metadata_control_type"
-    control_values: tuple[str | bool | int | float, ...] = CONTROL_VALUES
-    cells: str | None = "Metadata_Count_Cells"
-    physical_plate: str | None = None
-    features: tuple[str, ...] | None = None
-    never_features: tuple[str, ...] = NEVER_FEATURES
-    blocklist: bool = True
-    missing: tuple[str, ...] = MISSING
-
-    def __post_init__(self):
-        for name in ("features", "never_features"):
-            for expression in getattr(self, name) or ():
-                _check_expression(name, expression)
-        if self.physical_plate is not None:
-            _check_expression("physical_plate", self.physical_plate)
-            if re.compile(self.physical_plate).groups != 1:
-                raise ValueError("columns: physical_plate needs exactly one group in brackets, such as ^(.+?)_")
-        if self.features is not None and not self.features:
-            raise ValueError("columns: features is an empty list; give an expression, or null for CellProfiler's names")
-
-    @property
-    def described(self) -> dict[str, str]:
-        """Columns that describe a well: name in the tables -> name of the parameter."""
-        names = ("plate", "well", "inchikey", "moa", "control", "cells")
-        return {getattr(self, name): name for name in names if getattr(self, name) is not None}
-
-
-def _check_expression(name: str, expression: str) -> None:
-    try:
-        re.compile(expression)
-    except re.error as error:
-        raise ValueError(f"columns: {name}: {expression!r} is not a regular expression: {error}") from error
+from cloome_kedro.imaging.profile_table import ProfileColumns
+from cloome_kedro.missing import known
 
 
 def choose_features(names: Mapping[str, Iterable[str]], columns: ProfileColumns) -> pd.DataFrame:

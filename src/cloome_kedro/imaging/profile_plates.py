@@ -10,7 +10,8 @@ import pandas as pd
 
 from cloome_kedro.imaging.config import Normalisation
 from cloome_kedro.imaging.normalisation import normalise_plate
-from cloome_kedro.imaging.profile_columns import ProfileColumns, are_controls, choose_features, shortened
+from cloome_kedro.imaging.profile_columns import are_controls, choose_features, shortened
+from cloome_kedro.imaging.profile_table import ProfileColumns
 from cloome_kedro.imaging.tables import place
 from cloome_kedro.imaging.wells import canonical_wells
 from cloome_kedro.missing import is_missing, known, known_parts
@@ -187,7 +188,7 @@ def _log_columns(chosen: pd.DataFrame) -> None:
         logger.info(
             "%d columns are %s: %s",
             len(names),
-            f"no features ({str(reason)})" if reason else "features",
+            f"no features ({reason!s})" if reason else "features",
             shortened(names),
         )
 

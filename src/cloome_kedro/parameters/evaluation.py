@@ -7,7 +7,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import AfterValidator, Field, model_validator
 
 from cloome_kedro.imaging.config import Normalisation
-from cloome_kedro.imaging.profile_columns import ProfileColumns
+from cloome_kedro.imaging.profile_table import ProfileColumns
 from cloome_kedro.parameters.base import EntryName, Name, Parameters, Positive, TopK
 
 Excluded = Literal["well", "plate", "compound"]

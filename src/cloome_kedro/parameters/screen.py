@@ -8,9 +8,9 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from cloome_kedro.imaging.config import Measurement, Normalisation, Selection, Storage
 from cloome_kedro.imaging.sources import Source
-from cloome_kedro.missing import MISSING
 from cloome_kedro.parameters.base import Fraction, Jobs, Name, Parameters, Positive, Seed, Share
 from cloome_kedro.simulation.config import ScreenConfig
+from cloome_kedro.words import MISSING
 
 
 def _texts(words: Any) -> Any:

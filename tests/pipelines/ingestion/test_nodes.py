@@ -12,10 +12,10 @@ from cloome_kedro.datasets.tables import Table
 from cloome_kedro.imaging.channels import CHANNELS
 from cloome_kedro.imaging.images import read_image
 from cloome_kedro.imaging.store import PlateStore
-from cloome_kedro.missing import MISSING
 from cloome_kedro.parameters import IngestionParameters
 from cloome_kedro.pipelines.ingestion import create_pipeline
 from cloome_kedro.pipelines.ingestion.nodes import index_fields
+from cloome_kedro.words import MISSING
 from planted_examples import run_pipeline
 from small_screens import edit_csv, write_load_data_screen, write_opera_screen
 
