@@ -1,9 +1,13 @@
 """A table with a title and notes, as CSV and as Markdown."""
 
 import io
+import re
 from dataclasses import dataclass
 
 import pandas as pd
+
+#: characters that Markdown, HTML or a formula in Markdown would not show as they are
+_MARKUP = re.compile(r"[\\`*_{}\[\]<>|~$&#]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,10 +56,16 @@ class CaptionedTable:
         return cls(title, tuple(notes), table)
 
     def to_markdown(self) -> str:
-        """Format as Markdown: heading, table, notes. Jupyter shows this."""
-        rows = [list(self.table.columns), ["---"] * self.table.shape[1], *self.table.to_numpy().tolist()]
-        lines = ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows]
-        notes = "\n".join(f"- {note}" for note in self.notes)
-        return "\n".join([f"## {self.title}", "", *lines, "", notes]) + "\n"
+        """Format as Markdown: heading, table, notes. Jupyter shows this. Text is shown as it is, not as markup."""
+        rows = [[_literal(cell) for cell in row] for row in [list(self.table.columns), *self.table.to_numpy().tolist()]]
+        rows.insert(1, ["---"] * self.table.shape[1])
+        lines = ["| " + " | ".join(row) + " |" for row in rows]
+        notes = "\n".join(f"- {_literal(note)}" for note in self.notes)
+        return "\n".join([f"## {_literal(self.title)}", "", *lines, "", notes]) + "\n"
 
     _repr_markdown_ = to_markdown
+
+
+def _literal(text: str) -> str:
+    """Text on one line, with a backslash before each character that could be markup."""
+    return _MARKUP.sub(r"\\\g<0>", " ".join(str(text).split()))

@@ -19,10 +19,12 @@ from cloome_kedro.reporting.style import (
     corruption_label,
     dodge,
     images_in_order,
+    one_line,
+    plain_text,
     styled,
     top_k_names,
 )
-from cloome_kedro.words import CLEAN, DIRECTIONS, ZERO_SHOT
+from cloome_kedro.words import CLEAN, DIRECTIONS, ZERO_SHOT, counted
 
 _PANEL_PIXELS = 520  # longest side of a panel
 _MIN_ANGLE = 3.0  # degrees that a reader can see
@@ -33,6 +35,7 @@ _PANELS = {
 }
 
 
+@plain_text
 def corrupted_panels(
     fields: np.ndarray, filled: np.ndarray, names: Sequence[str], captions: Sequence[str], note: str = ""
 ) -> Figure:
@@ -65,7 +68,8 @@ def corrupted_panels(
     axes = figure.subplots(1, len(pictures), squeeze=False)[0]
     for letter, axis, picture, name, caption in zip("abcdefghij", axes, pictures, names, captions, strict=False):
         axis.imshow(picture)
-        axis.set_title(f"$\\bf{{{letter}}}$  {corruption_label(name)}", fontsize=10, loc="left")
+        axis.set_title(letter, fontsize=10, loc="left", weight="bold")
+        axis.set_title(corruption_label(name), fontsize=10)
         axis.set_xlabel(caption, fontsize=8.5, color="0.35")
         axis.set(xticks=[], yticks=[])
         for spine in axis.spines.values():
@@ -117,7 +121,7 @@ def figure_1(
     filled = np.concatenate([np.zeros_like(clean[:, 0], dtype=bool), *(mask == 0 for mask in masks)])
     names = [CLEAN, *(corruption.name for corruption in corruptions)]
     captions = ["", *map(_settings_text, settings)]
-    title = " · ".join(part for part in (str(field_id), note) if part)
+    title = " · ".join(part for part in (one_line(field_id, 100), note) if part)
     return corrupted_panels(np.concatenate([clean, *corrupted]), filled, names, captions, title), field_id
 
 
@@ -154,7 +158,8 @@ def corruption_effects(metrics: pd.DataFrame, differences: pd.DataFrame, look: L
     """
     rows = _comparable(metrics, look.model)
     changes = _comparable(differences[differences["against"] == CLEAN], look.model)
-    panels = {panel: title for panel, title in _PANELS.items() if (changes["panel"] == panel).any()}
+    present = set(changes["panel"]) & set(rows["panel"])
+    panels = {panel: title for panel, title in _PANELS.items() if panel in present}
     if not panels:
         return look.message("No corrupted images were evaluated.")
     top_ks = top_k_names(rows["metric"])
@@ -208,7 +213,8 @@ def corruption_ranks(clean: pd.DataFrame, corrupted: pd.DataFrame, look: Look) -
     for axis, direction in zip(axes, directions, strict=True):
         rows = ranks[ranks["direction"] == direction]
         draw_within_k(axis, rows, colours, by="images")
-        axis.set_title(f"{DIRECTIONS[direction]}, {rows['candidates'].max()} candidates", fontsize=10)
+        size = counted(rows["candidates"].max(), "candidate")
+        axis.set_title(f"{DIRECTIONS[direction]}, {size}", fontsize=10)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
     return look.add_title(figure)
 

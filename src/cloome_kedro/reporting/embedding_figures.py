@@ -7,11 +7,13 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from sklearn.decomposition import PCA
 
-from cloome_kedro.reporting.style import Look, styled
+from cloome_kedro.reporting.style import Look, one_line, styled
 
 OTHERS = "others"
+_GREY = "0.82"
 
 
 def keep_most_common(labels: pd.Series, number: int = 8) -> pd.Series:
@@ -85,18 +87,19 @@ def embedding_map(
 def _scatter(axis: Axes, points: np.ndarray, labels: pd.Series) -> None:
     names = [name for name in labels.value_counts().index if name != OTHERS]
     palette: dict[Any, Any] = dict(zip(names, sns.color_palette("colorblind", max(len(names), 1)), strict=False))
-    style = {"s": 14, "linewidth": 0, "rasterized": True, "ax": axis}
+    style = {"s": 14, "linewidth": 0, "rasterized": True, "legend": False, "ax": axis}
     grey = (labels == OTHERS).to_numpy()
     if grey.any():
-        sns.scatterplot(x=points[grey, 0], y=points[grey, 1], color="0.82", label=OTHERS, **style)
+        sns.scatterplot(x=points[grey, 0], y=points[grey, 1], color=_GREY, **style)
     if not grey.all():
         x, y, hue = points[~grey, 0], points[~grey, 1], labels[~grey].to_numpy()
         sns.scatterplot(x=x, y=y, hue=hue, hue_order=names, palette=palette, alpha=0.85, **style)
-    handles, texts = axis.get_legend_handles_labels()
-    texts = [text if len(text) <= 34 else text[:33] + "…" for text in texts]
+    colours = {OTHERS: _GREY} if grey.any() else {}
+    # The labels are given to the legend, since matplotlib leaves out an artist whose label begins with _.
+    dots = [Line2D([], [], color=colour, marker="o", linestyle="none") for colour in (colours | palette).values()]
     axis.legend(
-        handles, texts, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3, fontsize=8.5, markerscale=1.8,
-        frameon=False, title=None,
+        dots, [one_line(name, 34) for name in colours | palette], loc="upper center", bbox_to_anchor=(0.5, -0.13),
+        ncols=3, fontsize=8.5, markerscale=1.1, frameon=False, title=None,
     )  # fmt: skip
 
 

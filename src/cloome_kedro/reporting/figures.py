@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from cloome_kedro.reporting.style import Look, single_draw, styled, top_k_names
-from cloome_kedro.words import DIRECTIONS, RANDOM
+from cloome_kedro.reporting.style import Look, log_ticks, single_draw, styled, top_k_names
+from cloome_kedro.words import DIRECTIONS, RANDOM, counted
 
 _POOLS = ("sampled", "full")
 
@@ -79,7 +79,8 @@ def rank_distribution(ranks: pd.DataFrame, look: Look) -> Figure:
         for axis, pool in zip(row, pools, strict=True):
             panel_ranks = ranks[(ranks["direction"] == direction) & (ranks["pool"] == pool)]
             draw_within_k(axis, panel_ranks, colours)
-            axis.set_title(f"{label}, {panel_ranks['candidates'].max()} candidates ({pool} pool)", fontsize=10)
+            size = counted(panel_ranks["candidates"].max(), "candidate")
+            axis.set_title(f"{label}, {size} ({pool} pool)", fontsize=10)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right center", frameon=False)
     return look.add_title(figure)
 
@@ -113,7 +114,7 @@ def draw_within_k(axis: Axes, ranks: pd.DataFrame, colours: dict[str, Any], by: 
     axis.set_xscale("log")
     axis.set(xlabel="k", ylabel="match within the first k", ylim=(0, 1.02), xlim=(0.9, largest * 1.1))
     axis.yaxis.set_major_formatter(PercentFormatter(1))
-    axis.xaxis.set_major_formatter("{x:g}")
+    log_ticks(axis.xaxis, 1, largest)
 
 
 @styled
@@ -147,7 +148,7 @@ def top_k_bars(metrics: pd.DataFrame, look: Look) -> Figure:
             for chance in panel_rows.loc[panel_rows["metric"] == metric, "chance"].unique()[:1]:
                 axis.hlines(chance, x - 0.45, x + 0.45, color="0.1", linestyle="--", label="" if x else "chance")
         size = int(panel_rows["candidates"].max()) if len(panel_rows) else 0
-        axis.set(xlabel="", ylabel="", ylim=(0, 1.02), title=f"{label}, {size} candidates")
+        axis.set(xlabel="", ylabel="", ylim=(0, 1.02), title=f"{label}, {counted(size, 'candidate')}")
         axis.yaxis.set_major_formatter(PercentFormatter(1))
         axis.get_legend().remove()
     figure.legend(*axis.get_legend_handles_labels(), loc="outside right center", frameon=False)

@@ -12,11 +12,13 @@ from rdkit import Chem
 from rdkit.Chem.Draw import rdMolDraw2D
 
 from cloome_kedro.reporting.montage import composite, shrink
-from cloome_kedro.reporting.style import Look, single_draw
+from cloome_kedro.reporting.style import Look, one_line, plain_text, single_draw
 from cloome_kedro.words import COMPOUND_TO_IMAGE, IMAGE_TO_COMPOUND
 
 #: colours of frames, vermillion and blue, which colour-blind readers can distinguish
 MATCH, MECHANISM = "#d55e00", "#0072b2"
+
+_HEADING_WIDTH = 6.2  # inches that the longest heading needs
 
 #: a picture, the text below it, and the colour of its frame
 _Cell = tuple[np.ndarray, str, str | None]
@@ -76,6 +78,7 @@ def nearest(queries: np.ndarray, candidates: np.ndarray, hits: int) -> np.ndarra
     return np.argsort(-(queries @ candidates.T), axis=1, kind="stable")[:, :hits]
 
 
+@plain_text
 def retrieval_gallery(
     ranks: pd.DataFrame,
     embeddings: tuple[Embeddings, Embeddings],
@@ -143,7 +146,7 @@ def retrieval_gallery(
 
     def label(i, *lines):
         known = [facts[column].iloc[i] for column in ("name", "moa") if pd.notna(facts[column].iloc[i])] or [keys[i]]
-        return "\n".join(line if len(line) <= 24 else line[:23] + "…" for line in [*known, *lines])
+        return "\n".join(one_line(line, 24) for line in [*known, *lines])
 
     def frame(query, hit):
         return MATCH if hit == query else MECHANISM if _share_mechanism(facts["moa"], query, hit) else None
@@ -158,14 +161,14 @@ def retrieval_gallery(
             + [(pictures[query], f"rank {image_rank} of {len(keys)}", MATCH)]
         )
         reverse.append(
-            [(pictures[query], field_ids[query].split("/", 1)[-1], None)]
+            [(pictures[query], one_line(field_ids[query].split("/", 1)[-1], 24), None)]
             + [(structure(hit), label(hit), frame(query, hit)) for hit in compound_hits]
             + [(structure(query), label(query, f"rank {compound_rank} of {len(keys)}"), MATCH)]
         )
     head, height = 0.5, 2.05 * len(drawn) + 0.9
-    figure = Figure(figsize=(1.55 * (hits + 2), 2 * height + head))
+    figure = Figure(figsize=(max(_HEADING_WIDTH, 1.55 * (hits + 2)), 2 * height + head))
     top, first, second = figure.subfigures(3, 1, squeeze=False, height_ratios=[head, height, height])[:, 0]
-    top.text(0.01, 0.6, look.heading, fontsize=10, color="0.35", va="center")
+    top.text(0.01, 0.6, one_line(look.heading, 80), fontsize=10, color="0.35", va="center")
     top.text(0.01, 0.1, "frames: vermillion = the true match, blue = same mechanism of action", fontsize=8, va="center")
     _draw_rows(first, "compound → image: which images does this compound make?", forward, hits)
     _draw_rows(second, "image → compound: which compound made this image?", reverse, hits)

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from cloome_kedro.reporting.style import one_line, plain_text
+
 #: colour of each channel, in the order of the stack. DNA blue, ER green and Mito red are conventional. RNA and AGP
 #: stain the whole cell. They have darker colours, so that a confluent field does not become pale.
 COLOURS = {
@@ -16,6 +18,9 @@ COLOURS = {
     "AGP": (0.70, 0.32, 0.00),
     "DNA": (0.10, 0.25, 0.90),
 }
+
+
+_LABEL_WIDTH = 32  # characters
 
 
 def display_limits(fields: np.ndarray, percentiles: tuple[float, float] = (10.0, 99.6)) -> np.ndarray:
@@ -112,6 +117,7 @@ def shrink(fields: np.ndarray, max_side: int = 320) -> np.ndarray:
     return np.round(blocks.mean(axis=(-3, -1))).astype(np.uint8)
 
 
+@plain_text
 def panels(fields: np.ndarray, labels: Iterable[str], note: str = "") -> Figure:
     """Draw one row per field: its composite, then its five channels in grey. All rows have the same contrast.
 
@@ -183,7 +189,9 @@ def sample_panels(
     for row in shown:
         name = names.get(row.field_id)
         treatment = "control" if row.control else name if isinstance(name, str) else row.compound_id
-        labels.append(f"{treatment} · {row.plate} {row.well}")
+        place = f"{one_line(row.plate, 16)} {row.well}"
+        # A longer label would run into the name of the next panel's channel.
+        labels.append(f"{one_line(treatment, _LABEL_WIDTH - len(place))} · {place}")
     return panels(read([row.field_id for row in shown]), labels, note)
 
 

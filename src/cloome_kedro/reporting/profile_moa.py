@@ -6,8 +6,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from cloome_kedro.reporting.cells import ABSENT, percent_text, text_lines, top_k_cells
+from cloome_kedro.reporting.small_screens import evaluable
 from cloome_kedro.reporting.style import Look, dodge, styled, top_k_names
-from cloome_kedro.words import RANDOM
+from cloome_kedro.words import RANDOM, counted
 
 #: what is excluded -> label of the references that remain
 REFERENCES = {
@@ -38,13 +39,14 @@ def format_mechanisms(metrics: pd.DataFrame, differences: pd.DataFrame, confiden
     percent = f"{100 * confidence:g} %"
     lines = [f"Zero-shot mechanism of action from profiles, with exact {percent} intervals of a single draw"]
     top_ks = top_k_names(metrics["metric"])
-    difference_rows = []
+    metrics, difference_rows = evaluable(metrics), []
     for shown_by, excluded in _protocols(metrics):
         rows = _select_protocol(metrics, shown_by, excluded)
         first = rows.iloc[0]
         references = REFERENCES.get(excluded, excluded)
         lines += ["", f"references: {references}; a mechanism is shown by {SHOWN_BY[shown_by]}"]
-        lines += [f"{first['n']} wells of {first['compounds']} compounds among {first['candidates']:g} mechanisms"]
+        wells = f"{counted(first['n'], 'well')} of {counted(first['compounds'], 'compound')}"
+        lines += [f"{wells} among {counted(first['candidates'], 'mechanism')}"]
         cells = [
             {"method": method} | top_k_cells(rows[rows["method"] == method], top_ks)
             for method in _LOOK.in_order(rows["method"])
@@ -74,7 +76,7 @@ def draw_mechanisms(metrics: pd.DataFrame) -> Figure:
     metrics
         Table ``profile_moa_metrics``.
     """
-    top1 = metrics[metrics["metric"] == "top-1"]
+    top1 = evaluable(metrics[metrics["metric"] == "top-1"])
     methods = [method for method in _LOOK.in_order(top1["method"]) if method != RANDOM]
     panels = [shown_by for shown_by in SHOWN_BY if (top1["shown_by"] == shown_by).any()]
     colours, offsets = _LOOK.colours(methods), dodge(len(methods))

@@ -1,17 +1,21 @@
 """Common style of figures and tables: names, order and colours of methods and corruptions, titles."""
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
 from itertools import chain, repeat
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from cloome_kedro.words import (
     CELL_COUNT_ONLY,
@@ -48,6 +52,20 @@ _MODEL_STYLES = ((0, "o"), (1, "s"), (4, "h"), (6, "p"), (8, "<"))
 #: Further methods are grey.
 _SPARE_COLOURS = (4, 6, 8)
 _GREYS = tuple((level,) * 3 for level in (0.3, 0.5, 0.7))
+
+
+def plain_text(draw):
+    """Decorate a function that draws, so that text is shown as it is: ``$`` does not begin a formula.
+
+    Names of compounds, plates and so on come from the user. The global settings of matplotlib do not change.
+    """
+
+    @wraps(draw)
+    def draw_plain_text(*args, **kwargs):
+        with matplotlib.rc_context({"text.parse_math": False}):
+            return draw(*args, **kwargs)
+
+    return draw_plain_text
 
 
 @dataclass(frozen=True)
@@ -106,15 +124,18 @@ class Look:
     def _styles(self) -> dict[str, tuple[int | None, str]]:
         return {**_METHOD_STYLES, **dict(zip(self.models.values(), _MODEL_STYLES, strict=False))}
 
+    @plain_text
     def add_title(self, figure: Figure, subtitle: str = "") -> Figure:
         """Write title, subtitle and note in the upper left corner of a figure, and return the figure."""
-        figure.suptitle(_joined(self.title, subtitle, self.note), x=0.01, ha="left", fontsize=10, color="0.35")
+        text = _joined(one_line(_joined(self.title, subtitle), _title_width(figure, self.note)), self.note)
+        figure.suptitle(text, x=0.01, ha="left", fontsize=10, color="0.35")
         return figure
 
+    @plain_text
     def message(self, text: str) -> Figure:
         """Make a figure that says why there is nothing to draw."""
         figure = Figure(figsize=(7, 1.2))
-        figure.text(0.01, 0.35, text, fontsize=11, color="0.35", va="center")
+        figure.text(0.01, 0.35, textwrap.fill(text, 80, max_lines=2), fontsize=11, color="0.35", va="center")
         return self.add_title(figure)
 
     def legend_entries(self, methods: Sequence[str]) -> list[Line2D]:
@@ -144,8 +165,13 @@ class Look:
         axis.plot(x, row["value"], marker=self.marker(row["method"]), color=colour, **style)
 
 
+def _title_width(figure: Figure, note: str) -> int:
+    """Characters of a title that fit into a figure beside its note."""
+    return max(10, int(13 * figure.get_figwidth()) - len(note) - 3)
+
+
 def _joined(*parts: str) -> str:
-    return " · ".join(part for part in parts if part)
+    return " · ".join(one_line(part) for part in parts if part)
 
 
 def _sorted_by(names: Iterable[str], known: list[str]) -> list[str]:
@@ -201,7 +227,7 @@ def single_draw(table: pd.DataFrame, images: str = CLEAN) -> pd.DataFrame:
 
 
 def styled(draw):
-    """Decorate a function that draws, so that all figures have the same style.
+    """Decorate a function that draws, so that all figures have the same style, and text as with :func:`plain_text`.
 
     The global settings of matplotlib do not change.
     """
@@ -213,9 +239,36 @@ def styled(draw):
             sns.plotting_context("notebook", font_scale=0.9),
             sns.color_palette("colorblind"),
         ):
-            return draw(*args, **kwargs)
+            return plain_text(draw)(*args, **kwargs)
 
     return draw_in_style
+
+
+def one_line(text: Any, width: int | None = None) -> str:
+    """Shorten text of the user to one line of at most ``width`` characters, without control characters.
+
+    Examples
+    --------
+    >>> one_line("a\\tlong\\nname\\x07", width=6)
+    'a lon…'
+    """
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in str(text)).split())
+    return line if width is None or len(line) <= width else line[: width - 1] + "…"
+
+
+def log_ticks(axis: Axis, low: float, high: float) -> None:
+    """Label a logarithmic axis with plain numbers: powers of ten, and also 2 and 5 if it is short.
+
+    Parameters
+    ----------
+    axis
+        The axis, with a logarithmic scale.
+    low, high
+        Smallest and largest value, above 0.
+    """
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 100 else (1,)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def dodge(number: int, width: float = 0.8) -> np.ndarray:

@@ -7,8 +7,9 @@ from typing import Any
 import pandas as pd
 
 from cloome_kedro.reporting.cells import ABSENT, text_lines, top_k_cells
+from cloome_kedro.reporting.small_screens import evaluable, why_not
 from cloome_kedro.reporting.style import Look, single_draw, top_k_names
-from cloome_kedro.words import CLEAN, DIRECTIONS, FOLDS
+from cloome_kedro.words import CLEAN, DIRECTIONS, FOLDS, RETRIEVAL, counted
 
 _POOLS = ("sampled", "full", "same plate")
 _SHOWN_BY = {"field": "one field", "mean": "mean of fields"}
@@ -61,14 +62,14 @@ def retrieval_tables(metrics: pd.DataFrame, look: Look) -> dict[str, pd.DataFram
     """
     kinds = {"same plate": "on average, all of the query's plate"}
     return {
-        f"{candidates} candidates {kinds.get(str(pool), f'({pool} pool)')}": block.drop(
+        f"{counted(float(str(candidates)), 'candidate')} {kinds.get(str(pool), f'({pool} pool)')}": block.drop(
             columns=["split", "pool", "candidates"]
         ).rename(columns={"shown_by": "shown by"})
         for (pool, candidates), block in retrieval_table(metrics, look).groupby(["pool", "candidates"], sort=False)
     }
 
 
-def format_retrieval(metrics: pd.DataFrame, look: Look, confidence: float = 0.95) -> str:
+def format_retrieval(metrics: pd.DataFrame, look: Look, confidence: float = 0.95, fold: str = "test") -> str:
     """Format the single draw with one field per compound as text for the terminal.
 
     Parameters
@@ -79,6 +80,8 @@ def format_retrieval(metrics: pd.DataFrame, look: Look, confidence: float = 0.95
         Order of methods, and note about the data.
     confidence
         Confidence level of the intervals.
+    fold
+        Name of the fold that was evaluated.
 
     Returns
     -------
@@ -88,7 +91,9 @@ def format_retrieval(metrics: pd.DataFrame, look: Look, confidence: float = 0.95
     lines = [f"Retrieval, with exact {100 * confidence:g} % intervals{look.warning}"]
     shown = single_draw(metrics)
     for split, rows in shown[shown["pool"] != "same plate"].groupby("split", sort=False):
-        for heading, table in retrieval_tables(rows, look).items():
+        if reason := why_not(rows, RETRIEVAL, fold):
+            lines += ["", f"{split} split: {reason}"]
+        for heading, table in retrieval_tables(evaluable(rows), look).items():
             table = table.drop(columns=["shown by", "top-1 over draws"])
             lines += ["", f"{split} split, {heading}", *text_lines(table)]
     return "\n".join(lines)
@@ -221,7 +226,9 @@ def training_summary(history: pd.DataFrame) -> str:
     """
     if history.empty:
         return "The model was not trained here. Its training compounds are not known."
-    sentences = [f"The model was trained for {len(history)} epochs ({history['step'].max():,} steps)."]
+    sentences = [
+        f"The model was trained for {counted(len(history), 'epoch')} ({counted(history['step'].max(), 'step')})."
+    ]
     for row in history[history["best"]].to_dict("records"):
         value = row.get("validation_top1")
         with_value = "" if pd.isna(value) else f", with {100 * value:.1f} % validation top-1 in the full pool"

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from cloome_kedro.reporting.cells import ABSENT, auc_text, percent_text, text_lines
+from cloome_kedro.reporting.small_screens import evaluable, reasons_by_task
 from cloome_kedro.reporting.style import Look
 from cloome_kedro.words import CLEAN, PROBING, ZERO_SHOT, ZERO_SHOT_COMPOUND, ZERO_SHOT_MOA
 
@@ -14,7 +15,7 @@ _SHOWN = {
 }
 
 
-def format_tasks(metrics: pd.DataFrame, look: Look, confidence: float = 0.95) -> str:
+def format_tasks(metrics: pd.DataFrame, look: Look, confidence: float = 0.95, fold: str = "test") -> str:
     """Format the single draw of the published protocols on clean images, one block per split.
 
     The parameters are those of :func:`cloome_kedro.reporting.tables.format_retrieval`, but ``metrics`` has all tasks.
@@ -27,6 +28,11 @@ def format_tasks(metrics: pd.DataFrame, look: Look, confidence: float = 0.95) ->
         return ""
     lines = [f"Zero-shot classification and probing, with {100 * confidence:g} % intervals{look.warning}"]
     for split, group in rows.groupby("split", sort=False):
+        for task, reason in reasons_by_task(group, fold).items():
+            lines += ["", f"{split} split: {task} {reason}"]
+        group = evaluable(group)
+        if group.empty:
+            continue
         cells = pd.DataFrame(
             {
                 heading: group[group["task"] == task].drop_duplicates("method").set_index("method").apply(_cell, axis=1)

@@ -8,7 +8,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from cloome_kedro.reporting.style import Look, styled
+from cloome_kedro.reporting.style import Look, log_ticks, styled
 from cloome_kedro.reporting.tuning_metric import SearchMetric
 from cloome_kedro.reporting.tuning_tables import (
     default_trial,
@@ -211,6 +211,7 @@ def _draw_slice(axis: Axes, rows: pd.DataFrame, name: str) -> None:
         rows = rows.assign(x=values.astype(float))
         if rows["x"].min() > 0 and rows["x"].max() / rows["x"].min() >= 10:
             axis.set_xscale("log")
+            log_ticks(axis.xaxis, rows["x"].min(), rows["x"].max())
         elif pd.api.types.is_integer_dtype(values):
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     else:

@@ -7,8 +7,9 @@ import pandas as pd
 
 from cloome_kedro.evaluation.validation_metrics import VALIDATION_METRICS
 from cloome_kedro.reporting.cells import ABSENT, auc_text, percent_text
+from cloome_kedro.reporting.small_screens import evaluable
 from cloome_kedro.reporting.style import single_draw
-from cloome_kedro.words import DIRECTIONS, PROBING, RETRIEVAL, ZERO_SHOT
+from cloome_kedro.words import DIRECTIONS, PROBING, RETRIEVAL, ZERO_SHOT, counted
 
 _TOP_K = re.compile(r"top(\d+)(?:_(\w+_to_\w+))?")
 #: results of default and winner are in one row only if these columns are equal
@@ -95,7 +96,7 @@ class SearchMetric:
 
     def _rows(self, metrics: pd.DataFrame, model: str) -> pd.DataFrame:
         rows = metrics[(metrics["task"] == self.task) & (metrics["metric"] == self.metric)]
-        rows = single_draw(rows[rows["method"] == model])
+        rows = evaluable(single_draw(rows[rows["method"] == model]))
         if self.task == RETRIEVAL:
             return rows[rows["direction"].isin(self.directions) & rows["pool"].isin(["sampled", "full"])]
         return rows[(rows["pool"] == "full") & (rows["excluded"] == "none")] if self.task in ZERO_SHOT else rows
@@ -104,5 +105,5 @@ class SearchMetric:
         if self.task == PROBING:
             return self.label
         if self.task == RETRIEVAL:
-            return f"{self.metric}, {DIRECTIONS[row['direction']]}, {row['candidates']:g} candidates"
-        return f"{self.label}, {row['candidates']:g} classes"
+            return f"{self.metric}, {DIRECTIONS[row['direction']]}, {counted(row['candidates'], 'candidate')}"
+        return f"{self.label}, {counted(row['candidates'], 'class', 'classes')}"

@@ -9,7 +9,7 @@ from matplotlib.ticker import PercentFormatter
 
 from cloome_kedro.reporting.figures import draw_within_k
 from cloome_kedro.reporting.style import Look, dodge, single_draw, styled
-from cloome_kedro.words import RANDOM, ZERO_SHOT_COMPOUND, ZERO_SHOT_MOA
+from cloome_kedro.words import RANDOM, ZERO_SHOT_COMPOUND, ZERO_SHOT_MOA, counted
 
 #: task -> the question that it answers
 QUESTIONS = {
@@ -131,6 +131,6 @@ def zero_shot_ranks(ranks: pd.DataFrame, look: Look) -> Figure:
     for axis, task in zip(axes, tasks, strict=True):
         task_ranks = ranks[ranks["task"] == task]
         draw_within_k(axis, task_ranks, look.colours(ranks["method"]))
-        axis.set_title(f"{task}, {task_ranks['candidates'].max()} classes", fontsize=10)
+        axis.set_title(f"{task}, {counted(task_ranks['candidates'].max(), 'class', 'classes')}", fontsize=10)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
     return look.add_title(figure)

@@ -66,7 +66,7 @@ def test_one_test_compound_is_too_few_for_a_map(study):
     keep = (examples["fold"] != "test") | (examples["inchikey"] == first)
     study["examples"] = examples.assign(fold=examples["fold"].where(keep, "train"))
     found = run("describe_embeddings", study)
-    assert found["embedding_text"].strip() == "<p>Too few to draw: 2 fields of 1 test compounds.</p>"
+    assert found["embedding_text"].strip() == "<p>Too few to draw: 2 fields of 1 test compound.</p>"
     for name in ("embedding_map_figure", "modality_gap_figure"):
         assert "Too few" in found[name].texts[0].get_text()
 

@@ -81,6 +81,7 @@ def write_supplement(study: StudyParameters, reporting: ReportingParameters, **t
 
     from cloome_kedro.reporting.audits import audit_table
     from cloome_kedro.reporting.sheets import SHEETS
+    from cloome_kedro.reporting.small_screens import evaluable
     from cloome_kedro.reporting.style import Look
     from cloome_kedro.reporting.supplement import describe_data_sources, supplement_tables
 
@@ -88,6 +89,7 @@ def write_supplement(study: StudyParameters, reporting: ReportingParameters, **t
     metrics, differences = (
         pd.concat(_by_split(tables_of_splits, kind), ignore_index=True) for kind in ("metrics", "differences")
     )
+    metrics = evaluable(metrics)
     leaks = [table.assign(split=split) for split, table in _by_split(tables_of_splits, "leaks").items()]
     data_note = describe_data_sources(study.screen, study.simulated, reporting.published_screen)
     supplement = supplement_tables(metrics, data_note, look)
@@ -158,12 +160,12 @@ def write_report(
         title=reporting.title,
         fold=retrieval.fold,
         confidence=retrieval.confidence,
-        cards=[card for metrics in metrics_by_split.values() for card in headline(metrics, look)],
+        cards=[card for metrics in metrics_by_split.values() for card in headline(metrics, look, retrieval.fold)],
     )
     metrics = pd.concat(metrics_by_split, ignore_index=True)
     texts = [
-        tables.format_retrieval(metrics[metrics["task"] == RETRIEVAL], look, retrieval.confidence),
-        format_tasks(metrics, look, retrieval.confidence),
+        tables.format_retrieval(metrics[metrics["task"] == RETRIEVAL], look, retrieval.confidence, retrieval.fold),
+        format_tasks(metrics, look, retrieval.confidence, retrieval.fold),
     ]
     return report, "\n\n".join(text for text in texts if text)
 

@@ -78,6 +78,7 @@ def describe_retrieval(
     from cloome_kedro.reporting.gallery import retrieval_gallery
     from cloome_kedro.reporting.montage import field_reader
     from cloome_kedro.reporting.report import render
+    from cloome_kedro.reporting.small_screens import evaluable, why_not
     from cloome_kedro.reporting.style import Look
     from cloome_kedro.reporting.task_tables import method_differences
     from cloome_kedro.words import CLEAN, RETRIEVAL
@@ -85,9 +86,12 @@ def describe_retrieval(
     look = Look(f"{retrieval_ranks['split'].iloc[0]} split", study.note, study.models)
     metrics = metrics[(metrics["task"] == RETRIEVAL) & (metrics["images"] == CLEAN)]
     differences = differences[(differences["task"] == RETRIEVAL) & (differences["images"] == CLEAN)]
+    reason = why_not(metrics, RETRIEVAL, retrieval.fold)
+    metrics, ranks = evaluable(metrics), evaluable(retrieval_ranks)
     part = render(
         "retrieval.html.j2",
         look,
+        reason=reason,
         fold=retrieval.fold,
         confidence=retrieval.confidence,
         metrics=tables.retrieval_tables(metrics, look),
@@ -99,8 +103,10 @@ def describe_retrieval(
             f" of the full pool: one field of each {retrieval.fold} compound."
         ),
     )
+    if reason:
+        return part, *[look.message(f"Retrieval {reason}.")] * 3
     gallery = retrieval_gallery(
-        retrieval_ranks,
+        ranks,
         (field_embeddings, compound_embeddings),
         compounds,
         field_reader(plate_store, fields),
@@ -109,7 +115,7 @@ def describe_retrieval(
         hits=reporting.gallery_hits,
         seed=seed,
     )
-    return part, figures.top_k_bars(metrics, look), figures.rank_distribution(retrieval_ranks, look), gallery
+    return part, figures.top_k_bars(metrics, look), figures.rank_distribution(ranks, look), gallery
 
 
 def describe_embeddings(
@@ -135,6 +141,7 @@ def describe_embeddings(
     from cloome_kedro.reporting.embedding_figures import embedding_map, modality_gap_figure
     from cloome_kedro.reporting.report import render
     from cloome_kedro.reporting.style import Look
+    from cloome_kedro.words import counted
 
     look = Look(f"{examples['split'].iloc[0]} split, {retrieval.fold} compounds", study.note, study.models)
     fields = fold_fields(examples, retrieval.fold)
@@ -143,7 +150,7 @@ def describe_embeddings(
     images, compounds = field_embeddings.of(fields["field_id"]), compound_embeddings.of(keys)
     if not field_embeddings.meta.get("normalised", True):
         images, compounds = unit_rows(images), unit_rows(compounds)
-    counts = f"{len(images):,} fields of {len(keys):,} {retrieval.fold} compounds"
+    counts = f"{counted(len(images), 'field')} of {counted(len(keys), f'{retrieval.fold} compound')}"
     if len(keys) < 2 or len(images) < 3:
         reason = f"Too few to draw: {counts}."
         return (

@@ -18,18 +18,22 @@ def describe_zero_shot(
     """
     from cloome_kedro.reporting import task_tables, zero_shot_figures
     from cloome_kedro.reporting.report import render
+    from cloome_kedro.reporting.small_screens import evaluable, reasons_by_task
     from cloome_kedro.reporting.style import Look
     from cloome_kedro.words import CLEAN, ZERO_SHOT
 
     look = Look(f"{examples['split'].iloc[0]} split", study.note, study.models)
     metrics = metrics[metrics["task"].isin(ZERO_SHOT) & (metrics["images"] == CLEAN)]
     differences = differences[differences["task"].isin(ZERO_SHOT) & (differences["images"] == CLEAN)]
+    reasons = reasons_by_task(metrics, zero_shot.fold)
+    metrics, differences = evaluable(metrics), differences[~differences["task"].isin(list(reasons))]
     tasks = [name for name in ZERO_SHOT if (metrics["task"] == name).any()]
     costs = {name: task_tables.exclusion_costs(differences, name, look) for name in tasks}
     part = render(
         "zero_shot.html.j2",
         look,
         confidence=zero_shot.confidence,
+        reasons=[f"{task[0].upper()}{task[1:]} {reason}" for task, reason in reasons.items()],
         tasks={name: task_tables.zero_shot_table(metrics, name, look) for name in tasks},
         exclusions={name: task_tables.exclusion_table(metrics, name, look) for name in tasks},
         costs={name: table for name, table in costs.items() if len(table)},
@@ -38,7 +42,7 @@ def describe_zero_shot(
     return (
         part,
         zero_shot_figures.zero_shot_accuracy(metrics, look),
-        zero_shot_figures.zero_shot_ranks(zero_shot_ranks, look),
+        zero_shot_figures.zero_shot_ranks(evaluable(zero_shot_ranks), look),
     )
 
 
@@ -112,10 +116,12 @@ def describe_corruption(
     """
     from cloome_kedro.reporting import corruption_figures, task_tables
     from cloome_kedro.reporting.report import render
+    from cloome_kedro.reporting.small_screens import evaluable
     from cloome_kedro.reporting.style import Look, corruption_label
     from cloome_kedro.words import CLEAN
 
     look = Look(f"{examples['split'].iloc[0]} split", study.note, study.models)
+    metrics, retrieval_ranks, corruption_ranks = map(evaluable, (metrics, retrieval_ranks, corruption_ranks))
     images = [name for name in metrics["images"].unique() if name != CLEAN]
     probing = {corruption_label(name): task_tables.probing_table(metrics, look, name) for name in images}
     part = render(
