@@ -14,6 +14,7 @@ from cloome_kedro.chemistry.fingerprints import morgan, pack, unpack
 from cloome_kedro.chemistry.folds import SplitError, split_hash
 from cloome_kedro.learning.views.morgan import Fingerprints
 from cloome_kedro.parameters import FingerprintParameters, SplitParameters, StructureParameters
+from cloome_kedro.pipeline_registry import register_pipelines
 from cloome_kedro.pipelines.featurization import create_pipeline, create_split_pipeline
 from cloome_kedro.pipelines.featurization.nodes import (
     check_leaks,
@@ -63,6 +64,7 @@ def features(compound_table, fields, assay_labels):
     parameters = {
         "params:structures": StructureParameters(),
         "params:fingerprints": FingerprintParameters(bits=256),
+        "params:splits": SplitParameters(),
     }
     found = run_pipeline(create_pipeline(), {**inputs, **parameters})
     tables = ("compounds", "compound_keys", "rejected_compounds", "merged_compounds", "pairs", "labels")
@@ -119,7 +121,7 @@ def test_pairs(fields):
     compound_keys = pd.DataFrame(
         {"compound_id": ["c0", "c1", "DMSO"], "inchikey": [f"{c * 14}-UHFFFAOYSA-N" for c in "ABD"]}
     )
-    pairs = schemas.pairs.validate(pair_fields(fields, compound_keys))
+    pairs = schemas.pairs.validate(pair_fields(fields, compound_keys, SplitParameters()))
     assert list(pairs.columns) == list(schemas.pairs.columns)
     a, b = compound_keys["inchikey"][:2]
     assert pairs["treatment"].tolist() == [f"{a}@5", f"{a}@0.333333", f"{a}@", f"{b}@5", f"{b}@0.333333", f"{b}@"]
@@ -127,9 +129,39 @@ def test_pairs(fields):
     assert (pairs["inchikey"] == pairs["treatment"].str.partition("@")[0]).all()
 
 
+@pytest.mark.parametrize(
+    ("compounds", "share", "said"),
+    [
+        (2, 0.2, "0 test compounds among 2 compounds"),
+        (5, 0.2, "1 test compound among 5 compounds"),
+        (7, 0.2, "1 test compound among 7 compounds"),
+        (8, 0.2, ""),
+        (5, 0.4, ""),
+    ],
+)
+def test_too_few_compounds_for_an_evaluation_are_said_before_anything_is_measured(compounds, share, said, caplog):
+    names = [f"c{i}" for i in range(compounds)]
+    place = {"screen": "s", "plate": "p", "well": "A01", "site": 1, "plate_file": "p", "row": range(compounds)}
+    fields = pd.DataFrame({"field_id": names, "compound_id": names, "control": False, "concentration_um": 1.0} | place)
+    keys = pd.DataFrame({"compound_id": names, "inchikey": [f"{letter * 14}-A-N" for letter in "ABCDEFGH"[:compounds]]})
+    pair_fields(fields, keys, SplitParameters(train=0.8 - share, test=share))
+    assert ("cannot be evaluated" in caplog.text) == bool(said)
+    assert said in caplog.text
+    order = [node.short_name for node in register_pipelines()["study"].nodes]
+    assert order.index("pair_fields") < order.index("measure_profiles")
+
+
+def test_a_fold_of_one_compound_is_said(split_inputs, caplog):
+    compounds = split_inputs["compounds"]
+    few = split_inputs["pairs"][split_inputs["pairs"]["inchikey"].isin(split_inputs["pairs"]["inchikey"].unique()[:5])]
+    make_examples(compounds, few, SplitParameters(), split="random")
+    for fold in ("validation", "test"):
+        assert f"random split: the {fold} fold cannot be evaluated: 1 {fold} compound" in caplog.text
+
+
 def test_no_pairs_stop_the_run(fields):
     with pytest.raises(ValueError, match=f"none of the {3 * len(SMILES) + 1} treated fields"):
-        pair_fields(fields, pd.DataFrame({"compound_id": ["x"], "inchikey": ["A"]}))
+        pair_fields(fields, pd.DataFrame({"compound_id": ["x"], "inchikey": ["A"]}), SplitParameters())
 
 
 # ---- labels
@@ -195,7 +227,7 @@ def split_inputs(compound_table, fields):
     fingerprints = Fingerprints(pack(morgan(compounds["smiles"], 256)), {"bits": 256})
     return {
         "compounds": compounds,
-        "pairs": pair_fields(fields, compound_keys),
+        "pairs": pair_fields(fields, compound_keys, SplitParameters()),
         "fingerprints": fingerprints,
         "params:splits": SplitParameters(),
     }

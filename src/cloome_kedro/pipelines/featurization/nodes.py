@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 
 from cloome_kedro.parameters import FingerprintParameters, SplitParameters, StructureParameters
+from cloome_kedro.words import counted
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +45,10 @@ def fingerprint_compounds(compounds, fingerprints: FingerprintParameters):
     return Fingerprints(pack(morgan(compounds["smiles"].tolist(), **settings)), settings)
 
 
-def pair_fields(fields, compound_keys):
+def pair_fields(fields, compound_keys, splits: SplitParameters):
     """Pair treated fields with their compounds: ``pairs``. Controls are left out, also those with a known compound.
+
+    A warning is logged if the screen is too small for an evaluation. It comes before anything is measured or trained.
 
     Raises
     ------
@@ -68,6 +71,13 @@ def pair_fields(fields, compound_keys):
         len(fields) - len(treated),
         len(treated) - len(pairs),
     )
+    n_compounds = pairs["inchikey"].nunique()
+    if (n_test := round(n_compounds * splits.test)) < 2:
+        logger.warning(
+            "retrieval and zero-shot classification cannot be evaluated: %s among %s with fields, if the test fold has "
+            "a share of %g (splits.test). At least two are needed: add compounds, or provide folds",
+            *(counted(n_test, "test compound"), counted(n_compounds, "compound"), splits.test),
+        )
     # The concentration in µM has six significant digits. If it is unknown, nothing follows the @.
     micromolar = pairs["concentration_um"].map("{:.6g}".format).where(pairs["concentration_um"].notna(), "")
     columns = ["field_id", "screen", "plate", "well", "site", "plate_file", "row", "inchikey"]
@@ -127,6 +137,8 @@ def make_examples(compounds, pairs, splits: SplitParameters, *, split: str, **ta
         identity,
         "; ".join(f"{fold} {sizes.compounds[fold]} compounds, {sizes.fields[fold]} fields" for fold in FOLDS),
     )
+    for fold in sizes.index[sizes.compounds == 1].intersection(["validation", "test"]):
+        logger.warning("%s split: the %s fold cannot be evaluated: 1 %s compound", split, fold, fold)
     return examples
 
 

@@ -19,7 +19,7 @@ def create_pipeline() -> Pipeline:
                 namespace,
             ),
             task(nodes.fingerprint_compounds, named("compounds", "params:fingerprints"), "fingerprints", namespace),
-            task(nodes.pair_fields, named("fields", "compound_keys"), "pairs", namespace),
+            task(nodes.pair_fields, named("fields", "compound_keys", "params:splits"), "pairs", namespace),
             task(nodes.join_labels, named("assay_labels", "compound_keys", "pairs"), "labels", namespace),
         ]
     )
