@@ -59,7 +59,15 @@ def screen(tmp_path_factory):
     blocks = ["".join(chr(65 + int(digit)) for digit in f"{i:014d}") for i in range(COMPOUNDS)]
     keys = np.array([f"{block}-UHFFFAOYSA-N" for block in blocks])
     compounds = pd.DataFrame(
-        {"inchikey": keys, "block": blocks, "smiles": smiles, "scaffold": "C", "name": None, "moa": None}
+        {
+            "inchikey": keys,
+            "block": blocks,
+            "smiles": smiles,
+            "scaffold": "C",
+            "stripped": None,
+            "name": None,
+            "moa": None,
+        }
     )
     store = PlateStore(tmp_path_factory.mktemp("plates"))
     storage = {"channels": ["Mito", "ER", "RNA", "AGP", "DNA"], "crop": None}
