@@ -142,6 +142,14 @@ def test_rejected_items_are_counted_by_reason_and_rare_reasons_are_joined():
     assert not len(tables.rejected_summary(rejected.iloc[:0], "field_id"))
 
 
+def test_reasons_that_differ_in_lines_and_values_are_one():
+    reasons = [f"p.csv, line {line}: well {well!r} is not a well" for line, well in [(2, "Z9"), (31, "?"), (4, "A")]]
+    rejected = pd.DataFrame({"field_id": list("abcd"), "reason": [*reasons, "p.csv, line 5: site 'x' is no number"]})
+    table = tables.rejected_summary(rejected, "field_id")
+    assert table["number"].tolist() == ["3", "1"]
+    assert table["reason"].tolist() == [reasons[0], rejected["reason"].iloc[3]]
+
+
 def test_split_summary_counts_compounds_and_fields():
     study = make_study()
     table = tables.split_summary(study["examples"], study["compounds"]).set_index("fold")

@@ -15,6 +15,9 @@ _POOLS = ("sampled", "full", "same plate")
 _SHOWN_BY = {"field": "one field", "mean": "mean of fields"}
 _KEY = ["split", "pool", "candidates", "direction", "method", "shown_by"]
 
+#: parts of a reason for a rejection that differ from item to item
+_VALUES = r"'[^']*'|\d+"
+
 
 def retrieval_table(metrics: pd.DataFrame, look: Look) -> pd.DataFrame:
     """Tabulate retrieval, one row per split, pool, direction, method and way to show a compound.
@@ -166,6 +169,8 @@ def stripped_summary(compounds: pd.DataFrame, max_rows: int = 15) -> pd.DataFram
 def rejected_summary(rejected: pd.DataFrame, key: str, max_reasons: int = 15) -> pd.DataFrame:
     """Count rejected items by reason, with one example per reason.
 
+    Reasons that differ only in numbers and quoted values, such as the line of a file, are counted together.
+
     Parameters
     ----------
     rejected
@@ -178,13 +183,13 @@ def rejected_summary(rejected: pd.DataFrame, key: str, max_reasons: int = 15) ->
     Returns
     -------
     pandas.DataFrame
-        Columns number, reason, example. The most frequent reason comes first.
+        Columns number, reason (of the example), example. The most frequent reason comes first.
     """
     table = (
-        rejected.groupby("reason", sort=False)
-        .agg(number=(key, "size"), example=(key, "first"))
+        rejected.groupby(rejected["reason"].str.replace(_VALUES, "…", regex=True), sort=False)
+        .agg(number=(key, "size"), reason=("reason", "first"), example=(key, "first"))
         .sort_values("number", ascending=False, kind="stable")
-        .reset_index()
+        .reset_index(drop=True)
     )
     rest = table.iloc[max_reasons:]
     if len(rest):
