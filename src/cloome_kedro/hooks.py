@@ -159,7 +159,10 @@ class OneWriter:
         warnings: dict[str, str] = {}
         for results, names in written.items():
             inputs = {name for node in pipeline.only_nodes_with_outputs(*names).nodes for name in node.inputs}
-            groups = {name.removeprefix("params:"): catalog.load(name) for name in inputs if name.startswith("params:")}
+            # `catalog.load` would write a line per group to the log.
+            groups = {
+                name.removeprefix("params:"): catalog[name].load() for name in inputs if name.startswith("params:")
+            }
             # A parameter that is no group, such as the seed, is part of the paths.
             values = {
                 name: group.model_dump(mode="json")
