@@ -42,7 +42,6 @@ lint: $(BIN)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q tests/test_catalog.py tests/test_parameters.py
 
 check: lint test slow
 
