@@ -78,6 +78,16 @@ def test_an_owner_that_is_not_known_yet_is_left_out(tmp_path):
             lock(tmp_path, [SCREEN])
 
 
+def test_a_file_system_without_locks_is_said(tmp_path, monkeypatch, caplog):
+    def acquire(self):
+        raise NotImplementedError
+
+    monkeypatch.setattr("filelock.FileLock.__enter__", acquire)
+    lock(tmp_path, [SCREEN]).close()
+    assert f"{tmp_path} is on a file system without locks" in caplog.text
+    assert "that writes the screen virtual_screen" in caplog.text
+
+
 def test_locks_are_released_when_they_are_closed(tmp_path):
     locks = lock(tmp_path, [SCREEN])
     owner = json.loads((tmp_path / "virtual_screen" / "all.owner.json").read_text())

@@ -1,6 +1,7 @@
 """One writer at a time for each part of the results, and the parameters with which each part was last written."""
 
 import json
+import logging
 import os
 import socket
 import sys
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from cloome_kedro.atomic import replace_file
+
+_log = logging.getLogger(__name__)
 
 #: layers of data/ that all variants and seeds of a screen share; the paths of later layers contain both
 _SHARED = ("01_", "02_", "03_", "04_", "05_")
@@ -119,7 +122,8 @@ def lock(folder: Path, results: Iterable[Results]) -> ExitStack:
                 raise ValueError(
                     f"another run writes {each}{_description(owner)}. Wait until it has ended, {advice}"
                 ) from None
-            except NotImplementedError:  # a file system without locks
+            except NotImplementedError:
+                _log.warning("%s is on a file system without locks: start no other run that writes %s", folder, each)
                 continue
             owner.write_text(json.dumps(_this_process()))
         return locks.pop_all()
