@@ -36,6 +36,7 @@ from cloome_kedro.learning.objectives.info_nce import InfoNCE
 from cloome_kedro.learning.seeding import seeded
 from cloome_kedro.learning.state import FitState
 from cloome_kedro.learning.validation import Validation
+from cloome_kedro.learning.views.base import Rows
 from cloome_kedro.learning.views.images import Images
 from cloome_kedro.learning.views.morgan import Fingerprints, Morgan
 
@@ -99,8 +100,8 @@ def make_data(store: Store, fields: int, crop: int, epoch_size: int) -> PairData
     compounds = morgan.rows({"structure_row": positions}, {"fingerprints": fingerprints})
     held_out = max(2, fields // 8)
     return PairData(
-        field=Side(Images(crop), store, "random fields"),
-        compound=Side(morgan, compounds.read, compounds.identity),
+        field=Side(Images(crop), Rows(store, np.ones(fields, bool), "random fields")),
+        compound=Side(morgan, compounds),
         train=np.resize(positions[held_out:], epoch_size),
         validation=positions[:held_out],
         units=positions,

@@ -95,8 +95,8 @@ class Model:
             raise ValueError(f"models.{name}: field and compound need a view and an encoder each") from error
         return cls(
             name,
-            field_sources=tuple(VIEWS.facts(chosen["field", "view"])["reads"]),
-            compound_sources=tuple(VIEWS.facts(chosen["compound", "view"])["reads"]),
+            field_sources=_sources(entries[name]["field"]["view"]),
+            compound_sources=_sources(entries[name]["compound"]["view"]),
             sees_images=chosen["field", "view"] == "images",
             trains_field_encoder=ENCODERS.facts(chosen["field", "encoder"]).get("parameters", True),
         )
@@ -105,6 +105,12 @@ class Model:
     def sources(self) -> tuple[str, ...]:
         """Names of the datasets that its two views read."""
         return tuple(dict.fromkeys((*self.field_sources, *self.compound_sources)))
+
+
+def _sources(view: Any) -> tuple[str, ...]:
+    """Names of the datasets that a view reads. ``{table}`` in such a name is the setting ``table`` of the view."""
+    settings = {} if isinstance(view, str) else view
+    return tuple(name.format_map(settings) for name in VIEWS.facts(_name(view))["reads"])
 
 
 def _name(entry: Any) -> str:

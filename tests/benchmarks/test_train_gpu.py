@@ -61,7 +61,7 @@ def test_an_epoch_has_any_length_and_an_eighth_validates(script, tmp_path):
     assert data.validation.tolist() == [0, 1, 2]
     assert len(data.train) == 50
     assert set(data.train) == set(range(3, 24))
-    assert data.compound.read(np.array([4, 5])).shape == (2, script["BITS"])
+    assert data.compound.rows.read(np.array([4, 5])).shape == (2, script["BITS"])
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from cloome_kedro.learning.model import Architecture, PairModel
 from cloome_kedro.learning.objectives.info_nce import InfoNCE
 from cloome_kedro.learning.seeding import seeded
 from cloome_kedro.learning.validation import Validation
+from cloome_kedro.learning.views.base import Rows
 from cloome_kedro.learning.views.images import Images
 from cloome_kedro.learning.views.morgan import Fingerprints, Morgan
 
@@ -52,8 +53,8 @@ class Planted:
         fingerprints = {"fingerprints": Fingerprints(self.fingerprints, settings)}
         compounds = morgan.rows({"structure_row": self.structures}, fingerprints)
         data = PairData(
-            field=Side(images, self.read, identity),
-            compound=Side(morgan, compounds.read, compounds.identity),
+            field=Side(images, Rows(self.read, np.ones(len(self.structures), bool), identity)),
+            compound=Side(morgan, compounds),
             train=np.flatnonzero(self.structures < TRAINING),
             validation=np.arange(TRAINING, COMPOUNDS),
             units=self.structures,

@@ -60,8 +60,8 @@ def test_both_sides_read_the_same_pair():
     pairs, _ = pairs_of()
     positions = np.array([13, 2, 7])
     expected = profiles_of(EXAMPLES)[["a", "b", "c"]].to_numpy(np.float32)[positions]
-    np.testing.assert_array_equal(pairs.field.read(positions), expected)
-    np.testing.assert_array_equal(pairs.compound.read(positions), BITS[[5, 2, 3]])
+    np.testing.assert_array_equal(pairs.field.rows.read(positions), expected)
+    np.testing.assert_array_equal(pairs.compound.rows.read(positions), BITS[[5, 2, 3]])
 
 
 def test_the_validation_fields_follow_the_seed():
@@ -127,9 +127,9 @@ def test_the_identity_of_a_side_is_that_of_its_rows():
     pairs, _ = pairs_of()
     other_profiles = profiles_of(EXAMPLES).assign(a=0.0)
     changed, _ = pairs_of(field_profiles=other_profiles)
-    assert changed.field.identity != pairs.field.identity
-    assert changed.compound.identity == pairs.compound.identity
-    assert pairs_of()[0].field.identity == pairs.field.identity
+    assert changed.field.rows.identity != pairs.field.rows.identity
+    assert changed.compound.rows.identity == pairs.compound.rows.identity
+    assert pairs_of()[0].field.rows.identity == pairs.field.rows.identity
 
 
 def test_images_come_from_the_plate_store(tmp_path):
@@ -141,7 +141,7 @@ def test_images_come_from_the_plate_store(tmp_path):
     pairs, known = pairs_of(examples, views=views, plate_store=store)
     assert known.all()
     assert isinstance(pairs.field.view, Images)
-    np.testing.assert_array_equal(pairs.field.read(np.array([5, 0])), fields[order[[5, 0]]])
+    np.testing.assert_array_equal(pairs.field.rows.read(np.array([5, 0])), fields[order[[5, 0]]])
     np.testing.assert_allclose(pairs.field.view.mean, fields[order[:12]].mean((0, 2, 3)), rtol=1e-9)
 
 

@@ -9,11 +9,16 @@ from cloome_kedro.learning.encoders.resnet import ResNet
 from cloome_kedro.learning.model import Architecture, PairModel
 from cloome_kedro.learning.seeding import seeded
 from cloome_kedro.learning.untrained import calibrate_field_statistics
+from cloome_kedro.learning.views.base import Rows
 from cloome_kedro.learning.views.images import Images
 from cloome_kedro.learning.views.morgan import Morgan
 
 ARCHITECTURE = Architecture(ResNet(layers=(1, 1, 1, 1), width=4), MLP(layers=1, width=8), 5, 16, embedding_size=6)
 VIEW = Images(crop=32, mean=(100.0,) * 5, std=(60.0,) * 5)
+
+
+def rows_of(read):
+    return Rows(read, np.ones(40, bool), "images")
 
 
 def fresh(seed):
@@ -40,7 +45,7 @@ def images():
 def calibrated(checkpoint, images, fields, batch_size=64, **options):
     model = checkpoint.build_untrained(0)
     embedder = Embedder(model, batch_size)
-    calibrate_field_statistics(embedder, lambda i: images[i], fields, VIEW, seed=0, **options)
+    calibrate_field_statistics(embedder, rows_of(lambda i: images[i]), fields, VIEW, seed=0, **options)
     return model
 
 
@@ -91,7 +96,7 @@ def test_a_seeded_sample_of_the_fields_is_enough(checkpoint, images):
 
     for seed in (0, 0, 1):
         model = checkpoint.build_untrained(0)
-        calibrate_field_statistics(Embedder(model, 4), remembers, np.arange(5, 40), VIEW, seed, at_most=10)
+        calibrate_field_statistics(Embedder(model, 4), rows_of(remembers), np.arange(5, 40), VIEW, seed, at_most=10)
     first, again, other = read[:10], read[10:20], read[20:]
     assert len(set(first)) == len(other) == 10
     assert sorted(first) == sorted(again) != sorted(other)

@@ -60,7 +60,7 @@ def test_the_loss_is_the_mean_over_batches_of_validation_pairs(batch_size):
     row = validation_row(fabric, model, data, objective, replace(CONFIG, batch_size=batch_size), validation)
     embed = Embedder(model, progress=False)
     fields = embed("field", planted.read, data.validation, IMAGES)
-    compounds = embed("compound", data.compound.read, data.validation, data.compound.view)
+    compounds = embed("compound", data.compound.rows.read, data.validation, data.compound.view)
     losses = []
     for start in range(0, 64, batch_size):
         part = slice(start, start + batch_size)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cloome_kedro.learning.batches import one_field_per_unit
-from cloome_kedro.learning.views.base import Read, Rows, Table, View
+from cloome_kedro.learning.views.base import Rows, Table, View
 
 
 @dataclass(frozen=True)
@@ -17,16 +17,13 @@ class Side:
     Attributes
     ----------
     view
-        Turns the arrays that ``read`` returns into the input of the encoder.
-    read
-        Positions of pairs (B,) -> arrays (B, ...).
-    identity
-        Text that differs if the content differs.
+        Turns the arrays of the rows into the input of the encoder.
+    rows
+        The fields or compounds of the pairs: row i is that of pair i.
     """
 
     view: View
-    read: Read
-    identity: str
+    rows: Rows
 
 
 @dataclass(frozen=True)
@@ -113,7 +110,7 @@ def pair_data(
         view: View = settings.fit(table, sources, train, seed, progress)
         rows: Rows = view.rows(table, sources)
         known &= rows.known
-        sides[name] = Side(view, rows.read, rows.identity)
+        sides[name] = Side(view, rows)
     train = train[known[train]]
     if not len(train):
         raise ValueError("no field of the training fold has an input on both sides of the model")

@@ -47,8 +47,9 @@ class Embedder:
         side: SideName,
         read: Read,
         positions: int | np.ndarray,
-        prepare: Callable[[torch.Tensor], torch.Tensor],
+        prepare: Callable[..., torch.Tensor],
         change: Callable[[torch.Tensor, np.ndarray], torch.Tensor] | None = None,
+        context: np.ndarray | None = None,
     ) -> np.ndarray:
         """Embed rows.
 
@@ -64,6 +65,9 @@ class Embedder:
             Turns the arrays, on the device, into the input of the encoder, such as a view.
         change
             ``change(batch, positions)`` changes a batch before ``prepare``, such as a corruption.
+        context
+            As :attr:`cloome_kedro.learning.views.base.Rows.context`. If given, ``prepare`` gets the context of a batch
+            as its second argument.
 
         Returns
         -------
@@ -81,7 +85,9 @@ class Embedder:
             loaded = prefetch(lambda batch: as_tensor(read(batch)), batches)
             for batch, tensor in zip(batches, loaded, strict=True):
                 tensor = tensor.to(self.device)
-                inputs = prepare(tensor if change is None else change(tensor, batch))
+                tensor = tensor if change is None else change(tensor, batch)
+                extra = () if context is None else (as_tensor(context[batch]).to(self.device),)
+                inputs = prepare(tensor, *extra)
                 vectors[done : done + len(batch)] = encode(inputs).cpu().numpy()
                 done += len(batch)
                 bar.update(len(batch))

@@ -166,7 +166,7 @@ def _digest(model: PairModel, data: PairData, recipe: Recipe, validation: Valida
         *(_FORMAT, torch.__version__, settings, recipe.seed, repr(recipe.objective), recipe.identity),
         # Different architectures can have tensors with the same names and shapes.
         *(repr(model), repr(model.architecture)),
-        *(repr(side.view) + side.identity for side in (data.field, data.compound)),
+        *(repr(side.view) + side.rows.identity for side in (data.field, data.compound)),
     ]
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
     for array in (data.train, data.validation, data.units):

@@ -126,10 +126,18 @@ class Training:
         """Select the pairs of this device from an array with one row per pair of a batch."""
         return batch[self.fabric.global_rank * self.local_size :][: self.local_size]
 
-    def _read_pairs(self, pairs: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """Read fields and compounds of these pairs, on the CPU."""
-        field, compound = (side.read(pairs) for side in (self.data.field, self.data.compound))
-        return as_tensor(field, self.pin_memory), as_tensor(compound, self.pin_memory)
+    def _read_pairs(self, pairs: np.ndarray) -> list[tuple[torch.Tensor, ...]]:
+        """Read fields and compounds of these pairs, on the CPU: for each side the arrays and, if any, their context."""
+        return [
+            tuple(
+                as_tensor(array, self.pin_memory)
+                for array in (
+                    side.rows.read(pairs),
+                    *(() if side.rows.context is None else (side.rows.context[pairs],)),
+                )
+            )
+            for side in (self.data.field, self.data.compound)
+        ]
 
     def _train_epoch(self, bar: tqdm, signals: list[int]) -> None:
         progress = self.progress
@@ -138,7 +146,7 @@ class Training:
         read = timed(prefetch(self._read_pairs, map(self._local_part, batches)))
         for batch, (waited, sides) in zip(batches, read, strict=True):
             begin = time.perf_counter()
-            self._step(batch, *sides)
+            self._step(batch, sides)
             progress.step += 1
             progress.waiting += waited
             progress.elapsed += waited + time.perf_counter() - begin
@@ -150,7 +158,7 @@ class Training:
             if self._is_save_due():
                 self._save()
 
-    def _step(self, batch: np.ndarray, field: torch.Tensor, compound: torch.Tensor) -> None:
+    def _step(self, batch: np.ndarray, sides: list[tuple[torch.Tensor, ...]]) -> None:
         progress, config, device = self.progress, self.config, self.fabric.device
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate(progress.step)
@@ -158,10 +166,11 @@ class Training:
         seeds = self._local_part(np.random.SeedSequence([self.seed, 3, progress.step]).generate_state(len(batch)))
         # Each piece holds at least two pairs, since a single pair has no batch statistics.
         pieces = min(-(-self.local_size // (config.micro_batch_size or self.local_size)), self.local_size // 2)
-        field, compound = field.to(device, non_blocking=True), compound.to(device, non_blocking=True)
-        parts = zip(
-            field.tensor_split(pieces), compound.tensor_split(pieces), np.array_split(seeds, pieces), strict=True
-        )
+        split_sides = [
+            zip(*(tensor.to(device, non_blocking=True).tensor_split(pieces) for tensor in side), strict=True)
+            for side in sides
+        ]
+        parts = zip(*split_sides, np.array_split(seeds, pieces), strict=True)
 
         self.optimizer.zero_grad()
         loss = backward(self.fabric, self.network, self.objective, [partial(self._inputs, *part) for part in parts])
@@ -175,9 +184,11 @@ class Training:
         self.model.clamp_temperature()
 
     def _inputs(
-        self, field: torch.Tensor, compound: torch.Tensor, seeds: np.ndarray
+        self, field: tuple[torch.Tensor, ...], compound: tuple[torch.Tensor, ...], seeds: np.ndarray
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.data.field.view.augment(field, seeds), self.data.compound.view.augment(compound, seeds)
+        sides = zip((self.data.field, self.data.compound), (field, compound), strict=True)
+        of_fields, of_compounds = (side.view.augment(arrays[0], seeds, *arrays[1:]) for side, arrays in sides)
+        return of_fields, of_compounds
 
     def _learning_rate(self, step: int) -> float:
         config = self.config

@@ -6,12 +6,12 @@ from torch import nn
 
 from cloome_kedro.learning.batches import as_tensor, prefetch
 from cloome_kedro.learning.embed import Embedder
-from cloome_kedro.learning.views.base import Read, View
+from cloome_kedro.learning.views.base import Rows, View
 
 
 @torch.no_grad()
 def calibrate_field_statistics(
-    embedder: Embedder, read: Read, fields: np.ndarray, view: View, seed: int, at_most: int = 2048
+    embedder: Embedder, rows: Rows, fields: np.ndarray, view: View, seed: int, at_most: int = 2048
 ) -> None:
     """Measure the batch normalisation statistics of the field encoder on a sample of fields.
 
@@ -23,8 +23,8 @@ def calibrate_field_statistics(
     ----------
     embedder
         Holds the model, the batch size and the device.
-    read
-        Positions of rows (B,) -> arrays (B, ...).
+    rows
+        Rows of the fields.
     fields : (n,) int
         Positions of fields; give only fields of the training fold.
     view
@@ -47,8 +47,10 @@ def calibrate_field_statistics(
         layer.reset_running_stats()
         layer.momentum = None  # mean over batches with equal weights
         layer.train()
-    for batch in prefetch(lambda batch: as_tensor(read(batch)), batches):
-        model.encode_fields(view(batch.to(embedder.device)))
+    loaded = prefetch(lambda batch: as_tensor(rows.read(batch)), batches)
+    for batch, tensor in zip(batches, loaded, strict=True):
+        extra = () if rows.context is None else (as_tensor(rows.context[batch]).to(embedder.device),)
+        model.encode_fields(view(tensor.to(embedder.device), *extra))
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
         layer.eval()

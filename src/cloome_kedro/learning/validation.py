@@ -102,8 +102,10 @@ def validation_row(
         # Fields of validation pairs come first, so that their batches do not depend on the tasks.
         only_tasks = np.setdiff1d(np.concatenate([task.fields for task in tasks]), pairs) if tasks else pairs[:0]
         positions = np.concatenate([pairs, only_tasks])
-        vectors = embed("field", data.field.read, positions, data.field.view)
-        compounds = embed("compound", data.compound.read, pairs, data.compound.view)
+        vectors = embed("field", data.field.rows.read, positions, data.field.view, context=data.field.rows.context)
+        compounds = embed(
+            "compound", data.compound.rows.read, pairs, data.compound.view, context=data.compound.rows.context
+        )
     fields = vectors[: len(pairs)]
     _check_finite("field", vectors)
     _check_finite("compound", compounds)

@@ -29,11 +29,15 @@ class Rows:
     identity : str
         Text that differs if the content of the known rows differs. A finished training on other content is then not
         used again.
+    context : numpy.ndarray or None
+        (n, ...) float32: numbers of each row that the view needs beside the arrays, such as the statistics of its
+        plate. None: the view needs none.
     """
 
     read: Read
     known: np.ndarray
     identity: str
+    context: np.ndarray | None = None
 
 
 class View(ABC):
@@ -75,13 +79,16 @@ class View(ABC):
         """
 
     @abstractmethod
-    def __call__(self, batch: torch.Tensor) -> torch.Tensor:
-        """Make the input of the encoder for evaluation: arrays (B, ...) on the device -> (B, inputs, ...) float32."""
+    def __call__(self, batch: torch.Tensor, context: torch.Tensor | None = None) -> torch.Tensor:
+        """Make the input of the encoder for evaluation: arrays (B, ...) on the device -> (B, inputs, ...) float32.
+
+        ``context`` has the rows of :attr:`Rows.context`, on the same device.
+        """
 
     def differences(self, table: Table, sources: Mapping[str, Any]) -> list[str]:
         """Say how the inputs of a table differ from those in training, one text per difference; by default none."""
         return []
 
-    def augment(self, batch: torch.Tensor, seeds: np.ndarray) -> torch.Tensor:
+    def augment(self, batch: torch.Tensor, seeds: np.ndarray, context: torch.Tensor | None = None) -> torch.Tensor:
         """Make the input of the encoder for training, with one seed per row. By default, it is that of evaluation."""
-        return self(batch)
+        return self(batch) if context is None else self(batch, context)

@@ -127,7 +127,7 @@ class Images(View):
             if storage.get(key) != trained
         ]
 
-    def __call__(self, batch: torch.Tensor) -> torch.Tensor:
+    def __call__(self, batch: torch.Tensor, context: torch.Tensor | None = None) -> torch.Tensor:
         """Take the centre crop and normalise it: uint8 (N, C, H, W) -> float32 (N, C, crop, crop)."""
         return self.normalise(self.centre(batch))
 
@@ -135,7 +135,7 @@ class Images(View):
         """Take the centre crop: uint8 (N, C, H, W) -> uint8 (N, C, crop, crop)."""
         return v2.functional.center_crop(images, self._size(images))
 
-    def augment(self, batch: torch.Tensor, seeds: np.ndarray) -> torch.Tensor:
+    def augment(self, batch: torch.Tensor, seeds: np.ndarray, context: torch.Tensor | None = None) -> torch.Tensor:
         """Take a random crop of each image and normalise it: uint8 (N, C, H, W) -> float32 (N, C, crop, crop).
 
         The crop of an image depends only on its seed, not on the other images of the batch.

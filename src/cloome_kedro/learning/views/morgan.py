@@ -93,7 +93,7 @@ class Morgan(View):
         digest = hashlib.sha256(np.ascontiguousarray(fingerprints.packed[rows]).data).hexdigest()
         return Rows(_Unpack(fingerprints.packed, rows), np.ones(len(rows), bool), f"{trained_on} {digest}")
 
-    def __call__(self, batch: torch.Tensor) -> torch.Tensor:
+    def __call__(self, batch: torch.Tensor, context: torch.Tensor | None = None) -> torch.Tensor:
         """Convert bits (N, bits), uint8 of 0 and 1, to float32."""
         return batch.float()
 

@@ -101,7 +101,7 @@ class Profiles(View):
         digest.update(known.tobytes())
         return Rows(values.__getitem__, known, f"{self.columns} {digest.hexdigest()}")
 
-    def __call__(self, batch: torch.Tensor) -> torch.Tensor:
+    def __call__(self, batch: torch.Tensor, context: torch.Tensor | None = None) -> torch.Tensor:
         """Standardise features, (N, features) float32."""
         mean, std = (torch.tensor(values, device=batch.device) for values in (self.mean, self.std))
         return (batch.float() - mean) / std

@@ -84,7 +84,7 @@ def embed_corrupted(
                 images, black[positions] = corrupt(chosen, images, batch_settings, corruption.stage, view.centre)
                 return images
 
-            vectors = embed("field", rows.read, len(fields), view, change)
+            vectors = embed("field", rows.read, len(fields), view, change, rows.context)
             store.write(chosen.name, drawn.assign(stage=corruption.stage, black=black), vectors, digest)
         augmentation = chosen.is_augmentation(checkpoint.config["views"]["field"])
         tables.append(store.read(chosen.name)[0].assign(augmentation=augmentation, weights=weights, digest=digest))

@@ -63,7 +63,7 @@ def embed_untrained(checkpoint, examples, embedding: EmbeddingParameters, seed: 
         raise ValueError("no field of the training fold has an input for the view of the model")
     model = checkpoint.build_untrained(seed)
     embedder = Embedder(model, embedding.batch_size, find_device(embedding.accelerator))
-    calibrate_field_statistics(embedder, rows.read, train, view, seed)
+    calibrate_field_statistics(embedder, rows, train, view, seed)
     facts = {"seed": seed, "epoch": None, "weights": "untrained"}
     return _embed("field", model, checkpoint, examples, examples["field_id"], embedding, sources, **facts)
 
@@ -91,7 +91,8 @@ def _embed(side, model, checkpoint, table, keys, embedding: EmbeddingParameters,
             "%d of %d %ss are left out, since the view of the model has no input for them; the first is %s",
             *(without_input, len(keys), side, first),
         )
-    vectors = Embedder(model, embedding.batch_size, find_device(embedding.accelerator))(side, rows.read, known, view)
+    embed = Embedder(model, embedding.batch_size, find_device(embedding.accelerator))
+    vectors = embed(side, rows.read, known, view, context=rows.context)
     config = checkpoint.config
     meta = {
         **{name: config[name] for name in ("split_hash", "seed", "epoch")},
