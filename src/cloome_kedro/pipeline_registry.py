@@ -27,7 +27,7 @@ import yaml
 from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
 
-from cloome_kedro.chemistry.splits import SPLITS
+from cloome_kedro.chemistry.splits import find_split
 from cloome_kedro.learning.encoders import ENCODERS
 from cloome_kedro.learning.views import VIEWS
 from cloome_kedro.pipelines import (
@@ -193,7 +193,7 @@ def register_pipelines(configuration: Mapping[str, Any] | None = None) -> dict[s
     environment, parameters = configuration["globals"], configuration["parameters"]
     splits = environment["splits"]
     for split in splits:
-        SPLITS.facts(split)  # raises if the split is unknown
+        find_split(split)  # raises if the split is unknown
     entries = parameters["models"]
     models = [Model.configured(name, entries) for name in environment["models"]]
     by_split = {split: split_pipelines(split, models) for split in splits}

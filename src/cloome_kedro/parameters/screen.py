@@ -90,6 +90,11 @@ class SplitParameters(Parameters):
     train: Share = 0.6
     validation: Share = 0.2
     test: Share = 0.2
+    folds: Annotated[int, Field(ge=3)] = Field(
+        default=5,
+        description="number of parts of the splits random_fold_1, scaffold_fold_1, ..., for which the shares have no "
+        "effect",
+    )
     seed: Seed = 0
     near_duplicate: float = Field(
         default=0.95,

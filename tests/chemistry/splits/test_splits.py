@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from cloome_kedro.chemistry.folds import SplitError, check_folds
-from cloome_kedro.chemistry.splits import SPLITS, by_structure, provided
+from cloome_kedro.chemistry.splits import SPLITS, by_structure, cross_validation, find_split, provided
 from cloome_kedro.words import FOLDS
 from made_up_compounds import made_up_compounds
 from registries import restored
@@ -28,18 +28,34 @@ def test_built_in_splits_and_what_is_known_of_them():
         "random": (by_structure.random_split, {"together": ("block",)}),
         "scaffold": (by_structure.scaffold_split, {"together": ("block", "scaffold")}),
         "provided": (provided.provided_split, {"together": ("block",), "reads": ("provided_folds",)}),
+        "random_fold": (cross_validation.random_fold, {"together": ("block",), "numbered": True}),
+        "scaffold_fold": (cross_validation.scaffold_fold, {"together": ("block", "scaffold"), "numbered": True}),
     }
 
 
 @pytest.mark.parametrize("name", list(SPLITS))
 def test_a_split_takes_what_its_line_says_that_it_reads(name):
-    expected = ["compounds", "pairs", "fractions", "seed", *SPLITS.facts(name).get("reads", ())]
+    facts = SPLITS.facts(name)
+    numbered = ["number", "folds"] if facts.get("numbered") else []
+    expected = ["compounds", "pairs", "fractions", "seed", *facts.get("reads", ()), *numbered]
     assert list(inspect.signature(SPLITS[name]).parameters) == expected
 
 
 def test_an_unknown_split_is_answered_by_the_nearest():
     with pytest.raises(ValueError, match="there is no split 'scafold'; the nearest are: scaffold"):
         SPLITS["scafold"]
+
+
+def test_a_numbered_split_is_found_by_kind_and_number():
+    assert (find_split("scaffold_fold_12").kind, find_split("scaffold_fold_12").number) == ("scaffold_fold", 12)
+    assert find_split("scaffold").function(5) is SPLITS["scaffold"]
+    with pytest.raises(ValueError, match="the split random_fold needs a number: write random_fold_1, random_fold_2"):
+        find_split("random_fold")
+    for name in ("random_1", "random_fold_0", "random_fold_01"):
+        with pytest.raises(ValueError, match=f"there is no split '{name}'"):
+            find_split(name)
+    with pytest.raises(ValueError, match=r"random_fold_6, because splits\.folds is 5: the last one is random_fold_5"):
+        find_split("random_fold_6").function(5)
 
 
 def test_names_and_facts_are_known_without_importing_a_split():

@@ -24,7 +24,7 @@ def random_split(
     on the order of the rows.
     """
     compounds = compounds.sort_values("inchikey")
-    return _folds(compounds, _assign(pd.factorize(compounds["block"])[0], fractions, seed))
+    return _folds(compounds, _assign(groups_by_block(compounds), fractions, seed))
 
 
 def scaffold_split(
@@ -32,12 +32,25 @@ def scaffold_split(
 ) -> pd.DataFrame:
     """Draw folds at random, with stereoisomers and compounds of the same scaffold in the same fold.
 
-    Tautomers can have the same block but different scaffolds. A group is therefore a connected component of the
-    relation "same block or same scaffold". Every fold with enough places can get a group. A common alternative puts the
-    largest groups into the training fold and the rest into the test fold. The test fold would then mostly contain
+    Groups are those of `groups_by_scaffold`. Every fold with enough places can get a group. A common alternative puts
+    the largest groups into the training fold and the rest into the test fold. The test fold would then mostly contain
     scaffolds with a single compound, so it would not represent the screen.
     """
     compounds = compounds.sort_values("inchikey")
+    return _folds(compounds, _assign(groups_by_scaffold(compounds), fractions, seed))
+
+
+def groups_by_block(compounds: pd.DataFrame) -> np.ndarray:
+    """Number of each compound's group: compounds with the same first InChIKey block, (N,) int from 0."""
+    return pd.factorize(compounds["block"])[0]
+
+
+def groups_by_scaffold(compounds: pd.DataFrame) -> np.ndarray:
+    """Number of each compound's group: compounds with the same block or the same scaffold, (N,) int from 0.
+
+    Tautomers can have the same block but different scaffolds. A group is therefore a connected component of the
+    relation "same block or same scaffold".
+    """
     blocks, _ = pd.factorize(compounds["block"])
     scaffolds, _ = pd.factorize(compounds["scaffold"])
     offset = blocks.max(initial=-1) + 1
@@ -45,7 +58,7 @@ def scaffold_split(
     nodes = offset + scaffolds.max(initial=-1) + 1
     edges = coo_array((np.ones(len(compounds)), (blocks, offset + scaffolds)), shape=(nodes, nodes))
     _, component = connected_components(edges, directed=False)
-    return _folds(compounds, _assign(component[blocks], fractions, seed))
+    return component[blocks]
 
 
 def _assign(groups: np.ndarray, fractions: Mapping[str, float], seed: int) -> np.ndarray:

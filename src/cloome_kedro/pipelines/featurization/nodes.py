@@ -117,12 +117,13 @@ def make_examples(compounds, pairs, splits: SplitParameters, *, split: str, **ta
     import numpy as np
 
     from cloome_kedro.chemistry.folds import check_folds, split_hash
-    from cloome_kedro.chemistry.splits import SPLITS
+    from cloome_kedro.chemistry.splits import find_split
     from cloome_kedro.words import FOLDS
 
     paired = compounds[compounds["inchikey"].isin(pairs["inchikey"])]
-    folds = SPLITS[split](paired, pairs, splits.fractions, splits.seed, **tables)
-    check_folds(folds, compounds, split, SPLITS.facts(split)["together"])
+    named = find_split(split)
+    folds = named.function(splits.folds)(paired, pairs, splits.fractions, splits.seed, **tables)
+    check_folds(folds, compounds, split, named.facts["together"])
     columns = compounds[["inchikey", "moa"]].assign(structure_row=np.arange(len(compounds)))
     identity = split_hash(folds)
     examples = (

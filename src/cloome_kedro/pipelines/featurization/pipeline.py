@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Pipeline
 
-from cloome_kedro.chemistry.splits import SPLITS
+from cloome_kedro.chemistry.splits import find_split
 from cloome_kedro.pipelines.featurization import nodes
 from cloome_kedro.pipelines.wiring import named, task
 
@@ -28,7 +28,7 @@ def create_pipeline() -> Pipeline:
 def create_split_pipeline(split: str) -> Pipeline:
     """Make the examples and the table of leaks of a split of :data:`~cloome_kedro.chemistry.splits.SPLITS`."""
     namespace = f"{split}.featurization"
-    tables = SPLITS.facts(split).get("reads", ())
+    tables = find_split(split).facts.get("reads", ())
     return Pipeline(
         [
             task(
