@@ -19,7 +19,6 @@ These pipelines are part of neither ``__default__`` nor ``study``:
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +26,7 @@ import yaml
 from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
 
-from cloome_kedro.chemistry.splits import find_split
-from cloome_kedro.learning.encoders import ENCODERS
-from cloome_kedro.learning.views import VIEWS
+from cloome_kedro.chemistry.splits import SPLITS
 from cloome_kedro.pipelines import (
     corruption,
     embedding,
@@ -48,101 +45,46 @@ from cloome_kedro.pipelines import (
     tuning,
     zero_shot,
 )
-
-
-@dataclass(frozen=True)
-class Model:
-    """Properties of a model that its pipelines depend on.
-
-    Attributes
-    ----------
-    name
-        Name of its entry under ``models:``.
-    field_sources, compound_sources
-        Names of the datasets that its views of fields and of compounds read.
-    sees_images
-        Whether its view of fields is ``images``. Only then can it embed corrupted images.
-    trains_field_encoder
-        Whether its encoder of fields has trainable parameters. Only then does it have an untrained counterpart.
-    """
-
-    name: str
-    field_sources: tuple[str, ...]
-    compound_sources: tuple[str, ...]
-    sees_images: bool
-    trains_field_encoder: bool
-
-    @classmethod
-    def configured(cls, name: str, entries: Mapping[str, Any]) -> "Model":
-        """Look a model up among the entries under ``models:``.
-
-        Raises
-        ------
-        ValueError
-            If there is no such entry, or if its view or encoder is missing or unknown.
-        """
-        if name not in entries:
-            raise ValueError(
-                f"globals.yml, models: there is no model {name}; the parameters `models` have {', '.join(entries)}"
-            )
-        try:
-            chosen = {
-                (side, part): _name(entries[name][side][part])
-                for side in ("field", "compound")
-                for part in ("view", "encoder")
-            }
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"models.{name}: field and compound need a view and an encoder each") from error
-        return cls(
-            name,
-            field_sources=_sources(entries[name]["field"]["view"]),
-            compound_sources=_sources(entries[name]["compound"]["view"]),
-            sees_images=chosen["field", "view"] == "images",
-            trains_field_encoder=ENCODERS.facts(chosen["field", "encoder"]).get("parameters", True),
-        )
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """Names of the datasets that its two views read."""
-        return tuple(dict.fromkeys((*self.field_sources, *self.compound_sources)))
-
-
-def _sources(view: Any) -> tuple[str, ...]:
-    """Names of the datasets that a view reads. ``{table}`` in such a name is the setting ``table`` of the view."""
-    settings = {} if isinstance(view, str) else view
-    return tuple(name.format_map(settings) for name in VIEWS.facts(_name(view))["reads"])
-
-
-def _name(entry: Any) -> str:
-    """Name in an entry of the configuration, which is a name alone, or a name with settings."""
-    return entry if isinstance(entry, str) else entry["name"]
+from cloome_kedro.study_models import CONTRASTIVE, FUSION, RIDGE, Model, study_models
 
 
 def split_pipelines(split: str, models: Sequence[Model]) -> dict[str, Pipeline]:
     """Pipelines of one split, by step of the study."""
     names = [model.name for model in models]
+    in_closed_form = [model.name for model in models if model.kind != CONTRASTIVE]
     image_models = [model.name for model in models if model.sees_images]
     first = models[0]
     untrained = first.name if first.trains_field_encoder else ""
     tasks = ["retrieval", "zero_shot", "probing", *(["corruption", "corrupted_probing"] if image_models else [])]
     joined = evaluation.create_join_pipeline(split, tasks, split)
-    embeddings = [
-        embedding.create_pipeline(
-            split, model.name, model.field_sources, model.compound_sources, model.name == untrained
-        )
-        for model in models
-    ]
+    embeddings = [_embedding_pipeline(split, model, model.name == untrained) for model in models]
     methods = evaluation.create_methods_pipeline(split, names, split, untrained)
     return {
         "featurization": featurization.create_split_pipeline(split),
-        "training": sum((training.create_pipeline(split, model.name, model.sources) for model in models), Pipeline([])),
+        "training": sum((_training_pipeline(split, model) for model in models), Pipeline([])),
         "embedding": sum(embeddings, methods),
         "retrieval": retrieval.create_pipeline(split, split) + joined,
         "zero_shot": zero_shot.create_pipeline(split, split) + joined,
         "probing": probing.create_pipeline(split, split) + joined,
         "corruption": corruption.create_pipeline(split, image_models) + joined,
-        "reporting": reporting.create_split_pipeline(split, names, first.sees_images) + joined,
+        "reporting": reporting.create_split_pipeline(split, names, first.sees_images, in_closed_form) + joined,
     }
+
+
+def _training_pipeline(split: str, model: Model) -> Pipeline:
+    """Train a model. A ridge is fitted and embeds in one step; a fusion only joins embeddings of other models."""
+    if model.kind == RIDGE:
+        return training.create_ridge_pipeline(split, model.name, model.field_sources, model.compound_sources)
+    return training.create_pipeline(split, model.name, model.sources) if model.kind == CONTRASTIVE else Pipeline([])
+
+
+def _embedding_pipeline(split: str, model: Model, untrained: bool) -> Pipeline:
+    """Embed with a model. A ridge has already done so in its training."""
+    if model.kind == FUSION:
+        return embedding.create_fusion_pipeline(split, model.name, model.parts)
+    if model.kind == RIDGE:
+        return Pipeline([])
+    return embedding.create_pipeline(split, model.name, model.field_sources, model.compound_sources, untrained)
 
 
 def tuned_pipeline(split: str, model: Model) -> Pipeline:
@@ -186,16 +128,17 @@ def register_pipelines(configuration: Mapping[str, Any] | None = None) -> dict[s
     Raises
     ------
     ValueError
-        If a split, model, view or encoder is unknown.
+        If a split, a model, its kind, its view or its encoder is unknown, or if a part of a fusion is no earlier model
+        of the study.
     """
     if configuration is None and not (configuration := _base_configuration()):
         return {}
     environment, parameters = configuration["globals"], configuration["parameters"]
     splits = environment["splits"]
     for split in splits:
-        find_split(split)  # raises if the split is unknown
+        SPLITS.facts(split)  # raises if the split is unknown
     entries = parameters["models"]
-    models = [Model.configured(name, entries) for name in environment["models"]]
+    models = study_models(environment["models"], entries)
     by_split = {split: split_pipelines(split, models) for split in splits}
 
     shared = {
@@ -212,10 +155,11 @@ def register_pipelines(configuration: Mapping[str, Any] | None = None) -> dict[s
     study = sum(steps.values(), Pipeline([]))
     simulated = simulation.create_pipeline()
     first, *others = models
-    imports = [import_checkpoint.create_pipeline(split, first.name) for split in splits]
-    imports += [training.create_pipeline(split, model.name, model.sources) for split in splits for model in others]
+    imports = [import_checkpoint.create_pipeline(split, first.name) for split in splits if first.kind == CONTRASTIVE]
+    imports += [_training_pipeline(split, model) for split in splits for model in others]
     tuned = Model.configured(_tuned_model(parameters, first.name), entries)
-    searches = [tuning.create_pipeline(split, tuned.name, tuned.sources) for split in splits]
+    tuned_splits = splits if tuned.kind == CONTRASTIVE else []  # no other kind is trained in epochs
+    searches = [tuning.create_pipeline(split, tuned.name, tuned.sources) for split in tuned_splits]
     return {
         "__default__": simulated + study if environment["simulate"] else study,
         "study": study,
@@ -225,7 +169,7 @@ def register_pipelines(configuration: Mapping[str, Any] | None = None) -> dict[s
         "profile_moa": profile_moa.create_pipeline(),
         "seeds": seeds.create_pipeline(),
         "tuning": sum(searches, Pipeline([])),
-        "tune_and_train": sum((tuned_pipeline(split, tuned) for split in splits), sum(searches, Pipeline([]))),
+        "tune_and_train": sum((tuned_pipeline(split, tuned) for split in tuned_splits), sum(searches, Pipeline([]))),
         **{split: sum(pipelines.values(), Pipeline([])) for split, pipelines in by_split.items()},
     }
 

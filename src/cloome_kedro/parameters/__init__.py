@@ -15,7 +15,13 @@ from cloome_kedro.parameters.evaluation import (
     StudyParameters,
     ZeroShotParameters,
 )
-from cloome_kedro.parameters.model import EmbeddingParameters, ImportParameters, ModelParameters
+from cloome_kedro.parameters.model import (
+    EmbeddingParameters,
+    FusionParameters,
+    ImportParameters,
+    ModelParameters,
+    RidgeParameters,
+)
 from cloome_kedro.parameters.screen import (
     FingerprintParameters,
     IngestionParameters,
@@ -30,6 +36,7 @@ __all__ = [
     "CorruptionParameters",
     "EmbeddingParameters",
     "FingerprintParameters",
+    "FusionParameters",
     "ImportParameters",
     "IngestionParameters",
     "ModelParameters",
@@ -38,6 +45,7 @@ __all__ = [
     "ProfileParameters",
     "ReportingParameters",
     "RetrievalParameters",
+    "RidgeParameters",
     "SearchSpace",
     "SimulationParameters",
     "SplitParameters",

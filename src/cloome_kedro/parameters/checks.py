@@ -16,6 +16,7 @@ from cloome_kedro.parameters import evaluation, model, screen, tuning
 from cloome_kedro.parameters.base import EntryName, Parameters, Seed, settings_of
 from cloome_kedro.parameters.environment import Globals, RunNames
 from cloome_kedro.parameters.files import Origin
+from cloome_kedro.study_models import Model, wrong_part
 
 P = TypeVar("P", bound=Parameters)
 
@@ -111,7 +112,6 @@ def check_parameters(
     problems += _contradictions(values, environment, names)
     if not problems:
         problems += _too_large_crops(values, environment)
-        problems += _missing_folds(values, environment)
     if problems:
         known = list(_known_names(values)) if any(not text for _, text in problems) else []
         lines = [f"{origin(name)}: {text or _unknown(name, known)}" for name, text in problems]
@@ -149,9 +149,15 @@ def _problems_of_models(models: Any) -> Iterator[tuple[str, str]]:
         return
     for name, entry in models.items():
         yield from _problems(EntryName, name, f"models.{name}")
-        problems = list(_problems(model.ModelParameters, entry, f"models.{name}."))
+        if (kind := model.kind_of(entry)) not in model.MODEL_KINDS:
+            known = ", ".join(model.MODEL_KINDS)
+            yield f"models.{name}.kind", f"models.{name}.kind: there is no kind of model {kind}, only {known}"
+            continue
+        parameters = model.MODEL_KINDS[kind]
+        problems = list(_problems(parameters, entry, f"models.{name}."))
         near = difflib.get_close_matches(str(name), [other for other in models if other != name], 1)
-        if near and not {"field", "compound", "objective"} <= set(entry or ()):
+        required = {key for key, field in parameters.model_fields.items() if field.is_required()}
+        if near and not required - {"fit"} <= set(entry or ()):
             yield f"models.{name}", f"the model {name} is not complete. If you mean {near[0]}, correct the name"
         else:
             yield from problems
@@ -171,6 +177,7 @@ def _contradictions(values: Mapping[str, Any], environment: Globals, names: RunN
         if name not in models:
             near = (difflib.get_close_matches(name, models, 1, 0.6) or [f"none; there are {', '.join(models)}"])[0]
             yield f"models.{name}", f"globals.yml, models: there is no model {name}; the nearest is {near}"
+    yield from _wrong_kinds(values, models, environment)
     seed = values.get("seed", names.seed)
     problems = list(_problems(Seed, seed, "seed"))
     yield from problems
@@ -185,33 +192,42 @@ def _contradictions(values: Mapping[str, Any], environment: Globals, names: RunN
         )
 
 
+def _wrong_kinds(
+    values: Mapping[str, Any], models: Mapping[str, Any], environment: Globals
+) -> Iterator[tuple[str, str]]:
+    """Yield fusions whose parts are no earlier models of the study, and searches of models that are not contrastive."""
+    for name in environment.models:
+        parts = (models.get(name) or {}).get("parts")
+        if model.kind_of(models.get(name)) == "fusion" and isinstance(parts, list | Mapping):
+            fusion = Model(name, kind="fusion", parts=tuple(map(str, parts)))
+            if text := wrong_part(fusion, list(environment.models)):
+                yield f"models.{name}.parts", text
+    for name, space in ((values.get("tuning") or {}).get("spaces") or {}).items():
+        tuned = space.get("tunes") if isinstance(space, Mapping) else None
+        if (kind := model.kind_of(models.get(tuned))) != "contrastive":
+            key = f"tuning.spaces.{name}.tunes"
+            yield key, f"{key}: {tuned} is a model of the kind {kind}, but only contrastive models can be tuned"
+
+
 def _too_large_crops(values: Mapping[str, Any], environment: Globals) -> Iterator[tuple[str, str]]:
     """Yield the models of the study whose crop is larger than the stored fields."""
     from cloome_kedro.learning.views.images import ImageSettings
 
     size = values["ingestion"]["storage"].get("size")
     for name in environment.models:
+        if model.kind_of(values["models"][name]) != "contrastive":
+            continue
         view = model.ModelParameters.model_validate(values["models"][name]).field.view
         if size and isinstance(view, ImageSettings) and (view.crop or 0) > min(size):
             key = f"models.{name}.field.view.crop"
             yield key, f"{key} is {view.crop} pixels, but ingestion.storage.size is {size}: reduce the crop"
 
 
-def _missing_folds(values: Mapping[str, Any], environment: Globals) -> Iterator[tuple[str, str]]:
-    """Yield the splits of the study whose number is above the number of folds."""
-    from cloome_kedro.chemistry.splits import find_split
-
-    for name in environment.splits:
-        try:
-            find_split(name).check(screen.SplitParameters.model_validate(values["splits"]).folds)
-        except ValueError as error:
-            yield "splits.folds", f"globals.yml, splits: {error}"
-
-
 def _known_names(values: Mapping[str, Any]) -> Iterator[str]:
     """Yield the dotted names of all settings and groups of settings."""
     groups: list[tuple[Any, str]] = [(kind, f"{name}.") for name, kind in GROUPS.items()]
-    groups += [(model.ModelParameters, f"models.{name}.") for name in values.get("models") or ()]
+    kinds = {name: model.kind_of(entry) for name, entry in (values.get("models") or {}).items()}
+    groups += [(model.MODEL_KINDS.get(kind, model.ModelParameters), f"models.{name}.") for name, kind in kinds.items()]
     spaces = (values.get("tuning") or {}).get("spaces") or ()
     groups += [(tuning.SearchSpace, f"tuning.spaces.{name}.") for name in spaces]
     yield from (*_TOP, *RunNames.model_fields)

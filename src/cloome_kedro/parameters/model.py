@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from cloome_kedro.learning.config import Accelerator, FitConfig
-from cloome_kedro.parameters.base import Name, Parameters, Positive, named
+from cloome_kedro.parameters.base import EntryName, Name, Parameters, Positive, named
 from cloome_kedro.registry import Registry
 from cloome_kedro.words import RETRIEVAL_METRICS
 
@@ -43,8 +44,9 @@ class SideParameters(Parameters):
 
 
 class ModelParameters(Parameters):
-    """A model: an entry of ``models:``."""
+    """A model that is trained by contrastive learning: an entry of ``models:`` without a kind."""
 
+    kind: Literal["contrastive"] = Field(default="contrastive", exclude=True)  # not a setting that a search can change
     field: SideParameters
     compound: SideParameters
     embedding_size: Positive = Field(
@@ -84,6 +86,91 @@ def validation_metrics() -> tuple[str, ...]:
     from cloome_kedro.evaluation.validation_metrics import VALIDATION_METRICS
 
     return (*RETRIEVAL_METRICS, *VALIDATION_METRICS)
+
+
+class ViewParameters(Parameters):
+    """The view of one side of a ridge, which has no encoders."""
+
+    view: View
+
+
+class RidgeParameters(Parameters):
+    """Kernel ridge regression from structures to profiles: an entry of ``models:`` with ``kind: ridge``."""
+
+    kind: Literal["ridge"]
+    field: ViewParameters = Field(description="view of features of fields; their mean over fields is predicted")
+    compound: ViewParameters = Field(description="view of compounds from which the kernel is computed")
+    kernel: Literal["min_max", "linear"] = Field(
+        default="min_max",
+        description="min_max: sum of minima by sum of maxima, the Tanimoto coefficient if features are bits; linear: "
+        "dot product. If a view has several sets of features, the mean over the kernels of the sets is used",
+    )
+    alphas: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
+        default=[0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30],
+        min_length=1,
+        description="strengths of regularisation, of which the best on the validation fold is used",
+    )
+    draws: Positive = Field(default=10, description="draws of one field per validation compound")
+    landmarks: Positive = Field(
+        default=6000,
+        description="if more compounds train, this number of them approximates the kernel (Nystroem's method)",
+    )
+
+    @model_validator(mode="after")
+    def _views_give_vectors(self) -> RidgeParameters:
+        for side in ("field", "compound"):
+            if _views().name_of(getattr(self, side).view) == "images":
+                raise ValueError(f"{side}.view: a ridge needs a view of features, such as profiles, not images")
+        return self
+
+
+def _as_weights(parts: Any) -> Any:
+    """Parts by name with their weights. A list of names has no weights."""
+    if isinstance(parts, list):
+        if repeated := sorted({str(name) for name in parts if parts.count(name) > 1}):
+            raise ValueError(f"{', '.join(repeated)} occurs twice")
+        return dict.fromkeys(parts)
+    return parts
+
+
+class FusionParameters(Parameters):
+    """Several models whose standardised scores are added: an entry of ``models:`` with ``kind: fusion``."""
+
+    kind: Literal["fusion"]
+    parts: Annotated[dict[EntryName, Annotated[float, Field(ge=0)] | None], BeforeValidator(_as_weights)] = Field(
+        description="names of earlier models of the study: a list, or names with given weights"
+    )
+    weights: Literal["validation", "given"] = Field(
+        default="validation", description="validation: weights are chosen on the validation fold; given: as in `parts`"
+    )
+    steps: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=10, description="tried weights are multiples of 1 / steps, and their sum is 1"
+    )
+    draws: Positive = Field(default=10, description="draws of one field per validation compound")
+
+    @model_validator(mode="after")
+    def _weights_fit_parts(self) -> FusionParameters:
+        if not 2 <= len(self.parts) <= 4:
+            raise ValueError(f"parts: a fusion has two to four parts, not {len(self.parts)}")
+        with_weight = [name for name, weight in self.parts.items() if weight is not None]
+        if self.weights == "validation" and with_weight:
+            raise ValueError(f"parts: {with_weight[0]} has a weight: remove the weight, or set weights to given")
+        if self.weights == "given" and (len(with_weight) < len(self.parts) or not any(self.parts.values())):
+            raise ValueError("parts: with weights: given, each part needs a weight, and one must be above 0")
+        return self
+
+
+#: kind of an entry of `models:` -> its parameters
+MODEL_KINDS: dict[str, type[Parameters]] = {
+    "contrastive": ModelParameters,
+    "ridge": RidgeParameters,
+    "fusion": FusionParameters,
+}
+
+
+def kind_of(entry: Any) -> str:
+    """Kind of an entry of ``models:``. The default is contrastive."""
+    return str(entry.get("kind", "contrastive")) if isinstance(entry, Mapping) else "contrastive"
 
 
 class ImportParameters(Parameters):

@@ -24,12 +24,14 @@ from cloome_kedro.tuning.space import Dimension, Point, Space, Value
 FINGERPRINTS = "fingerprints"
 #: settings that follow from the metric of the space
 _BY_METRIC = ("fit.keep", "selected_by")
+#: settings that a search cannot change
+_FIXED = (*_BY_METRIC, "kind")
 
 
 def settable() -> dict[str, Any]:
     """Dotted name and type of every setting that a search can change."""
     hints = dict([*settings_of(ModelParameters, ""), *settings_of(FingerprintParameters, f"{FINGERPRINTS}.")])
-    return {name: hint for name, hint in hints.items() if name not in _BY_METRIC}
+    return {name: hint for name, hint in hints.items() if name not in _FIXED}
 
 
 class SearchSpace(Parameters):

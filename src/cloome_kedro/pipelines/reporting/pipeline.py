@@ -10,7 +10,9 @@ from cloome_kedro.pipelines.wiring import named, task
 from cloome_kedro.reporting.sheets import SHEETS
 
 
-def create_split_pipeline(split: str, models: Sequence[str], sees_images: bool) -> Pipeline:
+def create_split_pipeline(
+    split: str, models: Sequence[str], sees_images: bool, in_closed_form: Sequence[str] = ()
+) -> Pipeline:
     """Make the figures and the section of one split.
 
     Parameters
@@ -21,11 +23,18 @@ def create_split_pipeline(split: str, models: Sequence[str], sees_images: bool) 
         Names of the study's models.
     sees_images
         Whether the first model sees images. Otherwise there is no corruption study.
+    in_closed_form
+        Names of the models that have no training in epochs. They have a table of the tried settings in place of a
+        checkpoint and a history.
     """
     first = f"{split}.{models[0]}"
     examples, embeddings = f"{split}.examples", [f"{first}.field_embeddings", f"{first}.compound_embeddings"]
     results = [f"{split}.metrics", f"{split}.differences", "params:study"]
-    trainings = {f"{model}_{name}": f"{split}.{model}.{name}" for model in models for name in ("checkpoint", "history")}
+    trainings = {
+        f"{model}_{name}": f"{split}.{model}.{name}"
+        for model in models
+        for name in (["selection"] if model in in_closed_form else ["checkpoint", "history"])
+    }
     parts: dict[str, tuple[Callable, dict[str, str], list[str]]] = {
         "training": (
             sections.describe_training,

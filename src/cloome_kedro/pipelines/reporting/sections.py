@@ -25,7 +25,8 @@ def describe_training(examples, compounds, leaks, study: StudyParameters, **mode
     Parameters
     ----------
     models
-        ``<model>_checkpoint`` and ``<model>_history`` of each model.
+        ``<model>_checkpoint`` and ``<model>_history`` of each model that was trained in epochs, ``<model>_selection``
+        of the others.
 
     Returns
     -------
@@ -33,24 +34,32 @@ def describe_training(examples, compounds, leaks, study: StudyParameters, **mode
     """
     from cloome_kedro.reporting import figures, tables
     from cloome_kedro.reporting.report import render
+    from cloome_kedro.reporting.selections import selection_table
     from cloome_kedro.reporting.style import Look
     from cloome_kedro.reporting.task_tables import leak_table
 
     look = Look(f"{examples['split'].iloc[0]} split", study.note, study.models)
-    checkpoints = {label: models[f"{name}_checkpoint"] for name, label in study.models.items()}
-    histories = {label: models[f"{name}_history"] for name, label in study.models.items()}
-    history = histories[look.model]
+
+    def by_label(kind):
+        return {label: models[key] for name, label in study.models.items() if (key := f"{name}_{kind}") in models}
+
+    checkpoints, histories = by_label("checkpoint"), by_label("history")
+    # The curves are those of the first model that was trained in epochs.
+    shown, history = next(iter(histories.items()), (look.model, None))
+    curves = figures.training_curves(history, look) if history is not None else look.message("No model has epochs.")
     part = render(
         "training.html.j2",
         look,
-        summary=tables.training_summary(history),
+        summary=tables.training_summary(history) if shown == look.model and history is not None else "",
         models=tables.model_table(checkpoints, histories),
+        selections=selection_table(by_label("selection"), study.models),
+        shown=shown,
         folds=tables.split_summary(examples, compounds),
         split_hash=examples["split_hash"].iloc[0],
         leaks=leak_table(leaks),
-        trained=len(history),
+        trained=history is not None and len(history),
     )
-    return part, figures.training_curves(history, look)
+    return part, curves
 
 
 def describe_retrieval(
