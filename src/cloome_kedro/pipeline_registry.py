@@ -26,7 +26,7 @@ import yaml
 from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
 
-from cloome_kedro.chemistry.splits import SPLITS
+from cloome_kedro.chemistry.splits import find_split
 from cloome_kedro.pipelines import (
     corruption,
     embedding,
@@ -136,7 +136,7 @@ def register_pipelines(configuration: Mapping[str, Any] | None = None) -> dict[s
     environment, parameters = configuration["globals"], configuration["parameters"]
     splits = environment["splits"]
     for split in splits:
-        SPLITS.facts(split)  # raises if the split is unknown
+        find_split(split)  # raises if the split is unknown
     entries = parameters["models"]
     models = study_models(environment["models"], entries)
     by_split = {split: split_pipelines(split, models) for split in splits}

@@ -112,6 +112,7 @@ def check_parameters(
     problems += _contradictions(values, environment, names)
     if not problems:
         problems += _too_large_crops(values, environment)
+        problems += _missing_folds(values, environment)
     if problems:
         known = list(_known_names(values)) if any(not text for _, text in problems) else []
         lines = [f"{origin(name)}: {text or _unknown(name, known)}" for name, text in problems]
@@ -221,6 +222,17 @@ def _too_large_crops(values: Mapping[str, Any], environment: Globals) -> Iterato
         if size and isinstance(view, ImageSettings) and (view.crop or 0) > min(size):
             key = f"models.{name}.field.view.crop"
             yield key, f"{key} is {view.crop} pixels, but ingestion.storage.size is {size}: reduce the crop"
+
+
+def _missing_folds(values: Mapping[str, Any], environment: Globals) -> Iterator[tuple[str, str]]:
+    """Yield the splits of the study whose number is above the number of folds."""
+    from cloome_kedro.chemistry.splits import find_split
+
+    for name in environment.splits:
+        try:
+            find_split(name).check(screen.SplitParameters.model_validate(values["splits"]).folds)
+        except ValueError as error:
+            yield "splits.folds", f"globals.yml, splits: {error}"
 
 
 def _known_names(values: Mapping[str, Any]) -> Iterator[str]:
