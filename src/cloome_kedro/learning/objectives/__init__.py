@@ -12,3 +12,7 @@ from cloome_kedro.registry import Registry
 OBJECTIVES: Registry[Any] = Registry("objective")
 OBJECTIVES.add("info_nce", "cloome_kedro.learning.objectives.info_nce:InfoNCE")
 OBJECTIVES.add("info_loob", "cloome_kedro.learning.objectives.info_loob:InfoLOOB")
+OBJECTIVES.add("siglip", "cloome_kedro.learning.objectives.siglip:SigLIP")
+OBJECTIVES.add("cwcl", "cloome_kedro.learning.objectives.cwcl:CWCL")
+OBJECTIVES.add("s2l", "cloome_kedro.learning.objectives.s2l:S2L")
+OBJECTIVES.add("replicate_alignment", "cloome_kedro.learning.objectives.replicate_alignment:ReplicateAlignment")
