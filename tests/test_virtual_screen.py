@@ -124,19 +124,26 @@ def test_all_results_of_a_split_are_in_one_table(default_study):
 def test_shuffled_labels_are_not_learned(default_study, tmp_path):
     """With the training compounds' labels shuffled, accuracy on test compounds is chance: nothing leaks."""
     from cloome_kedro.evaluation.methods import gather_methods
-    from cloome_kedro.parameters import EmbeddingParameters, ModelParameters, ProbingParameters, RetrievalParameters
+    from cloome_kedro.parameters import (
+        EmbeddingParameters,
+        ModelParameters,
+        ProbingParameters,
+        RetrievalParameters,
+        StudyParameters,
+    )
     from cloome_kedro.pipelines.embedding.nodes import embed_compounds, embed_fields
     from cloome_kedro.pipelines.retrieval.nodes import rank_matches, summarise_retrieval
     from cloome_kedro.pipelines.training.nodes import train
 
     names = ("plate_store", "fingerprints", "fields", "compounds", "labels", "random.examples")
     store, fingerprints, fields, compounds, labels, examples = (load(default_study, name) for name in names)
-    model, probing, retrieval = (
+    model, probing, retrieval, study = (
         group.model_validate(load(default_study, f"params:{name}"))
         for name, group in [
             ("models.cloome", ModelParameters),
             ("probing", ProbingParameters),
             ("retrieval", RetrievalParameters),
+            ("study", StudyParameters),
         ]
     )
     few = model.model_copy(update={"fit": dataclasses.replace(model.fit, epochs=4)})
@@ -162,7 +169,7 @@ def test_shuffled_labels_are_not_learned(default_study, tmp_path):
     of_compounds = embed_compounds(checkpoints["top1"], compounds, EmbeddingParameters(), fingerprints=fingerprints)
     methods = gather_methods(examples, {"CLOOME": (of_fields, of_compounds)})
     ranks = rank_matches(methods, examples, retrieval, 0)
-    metrics, differences = summarise_retrieval(ranks, examples, retrieval, 0)
+    metrics, differences = summarise_retrieval(ranks, examples, study, retrieval, 0)
     assert differences.empty, "there is nothing to compare with"
     assert set(metrics["method"]) == {"CLOOME", "Random"}
     top1 = metrics.query("method == 'CLOOME' and pool == 'sampled' and metric == 'top-1' and shown_by == 'field'")

@@ -11,6 +11,7 @@ from cloome_kedro.evaluation.zero_shot import zero_shot_ranks
 from cloome_kedro.evaluation.zero_shot_protocols import (
     Protocol,
     classes_of,
+    compare_results,
     draw_plans,
     evaluate_ranks,
     protocols_of,
@@ -45,10 +46,13 @@ def method_of(fields, vectors, known=slice(None), **options):
 
 
 def evaluated(name, method, fields, plans, model=None):
-    """Ranks by protocol, metrics and differences."""
+    """Ranks by protocol, metrics and differences, also those of the model minus this method."""
     ranks = rank_method(method, fields, plans, 0)
     named = {protocol: table.assign(**SETTING, method=name) for protocol, table in ranks.items()}
-    return evaluate_ranks(name, named, SUMMARY, model)
+    result = evaluate_ranks(named, SUMMARY)
+    if model is not None:
+        result.differences.extend(compare_results(model, result, name, SUMMARY))
+    return result
 
 
 def test_classes_are_compounds_and_known_mechanisms():

@@ -73,7 +73,7 @@ def test_the_reason_is_said(task, compounds, reason):
 
 
 def test_the_headline_says_that_it_cannot_be_evaluated(study):
-    retrieval, mechanism, assays = headline(study["metrics"], LOOK)
+    retrieval, mechanism, assays = headline(study["metrics"], study["differences"], LOOK)
     assert (retrieval.title, retrieval.reason) == ("Retrieval", "cannot be evaluated: 1 test compound")
     assert mechanism.reason == retrieval.reason
     assert assays.reason == ""

@@ -55,6 +55,30 @@ def verdict(low: float, high: float) -> str:
     return "above" if low > 0 else "below" if high < 0 else "no different"
 
 
+def pairs_to_compare(methods: Sequence[str], models: Sequence[str], reference: str) -> list[tuple[str, str]]:
+    """Pairs of methods whose difference is of interest: the first with each other one, each model with the reference.
+
+    Parameters
+    ----------
+    methods
+        Names of all methods, the first model first.
+    models
+        Names of the models of the study.
+    reference
+        Method with which the models are compared. It may be missing.
+
+    Examples
+    --------
+    >>> pairs_to_compare(["CLOOME", "Fusion", "Bilinear", "Oracle"], ["CLOOME", "Fusion", "Bilinear"], "Bilinear")
+    [('CLOOME', 'Fusion'), ('CLOOME', 'Bilinear'), ('CLOOME', 'Oracle'), ('Fusion', 'Bilinear')]
+    """
+    first, *others = methods
+    pairs = [(first, other) for other in others]
+    if reference in others:
+        pairs += [(model, reference) for model in others if model in models and model != reference]
+    return pairs
+
+
 def hits_by_compound(ranks: pd.DataFrame, top_k: Sequence[int]) -> pd.DataFrame:
     """Share of draws in which the match of a compound is among the first k.
 

@@ -185,27 +185,18 @@ def rank_method(method: Method, fields: pd.DataFrame, plans: Plans, seed: int) -
     return ranks
 
 
-def evaluate_ranks(
-    name: str, ranks: dict[Protocol, pd.DataFrame], summary: Summary, model: MethodResult | None = None
-) -> MethodResult:
-    """Summarise the ranks of a method, and compare them.
+def evaluate_ranks(ranks: dict[Protocol, pd.DataFrame], summary: Summary) -> MethodResult:
+    """Summarise the ranks of a method, and compare its protocols.
 
-    Differences are of two kinds:
-
-    - between protocols of the method: each exclusion minus none, and the same plate minus all plates, both with
-      references in other wells only;
-    - the first model minus this method, without exclusions and with the strictest protocol that both have.
+    Differences are each exclusion minus none, and the same plate minus all plates, both with references in other wells
+    only.
 
     Parameters
     ----------
-    name
-        Name of the method.
     ranks
         Protocol -> table ``ranks`` with all its columns.
     summary
         Values of k, and settings of the intervals.
-    model
-        Result of the first model of the study. None: there are only differences between protocols.
     """
     metrics = [summarise_ranks(table, summary) for table in ranks.values()]
     differences = []
@@ -215,13 +206,33 @@ def evaluate_ranks(
         if baseline != protocol and baseline in ranks:
             against = "pool full" if same_plate else "excluded none"
             differences.append(compare_ranks(table, ranks[baseline], against, summary))
-    if model is not None:
-        # A protocol is missing if one of the two methods knows too few fields.
-        shared = [protocol for protocol in ranks if protocol.pool == "full" and protocol in model.ranks]
-        strictest = {
-            protocol.shown_by: protocol for protocol in sorted(shared, key=lambda protocol: len(protocol.excluded))
-        }
-        for protocol in shared:
-            if not protocol.excluded or protocol == strictest[protocol.shown_by]:
-                differences.append(compare_ranks(model.ranks[protocol], ranks[protocol], f"method {name}", summary))
     return MethodResult(ranks, metrics, differences)
+
+
+def compare_results(result: MethodResult, baseline: MethodResult, name: str, summary: Summary) -> list[pd.DataFrame]:
+    """Differences of two methods, without exclusions and with the strictest protocol that both have.
+
+    Parameters
+    ----------
+    result, baseline
+        Results of the two methods.
+    name
+        Name of the baseline.
+    summary
+        Values of k, and settings of the intervals.
+
+    Returns
+    -------
+    list of pandas.DataFrame
+        Tables ``differences`` without their split hash: the result minus the baseline.
+    """
+    # A protocol is missing if one of the two methods knows too few fields.
+    shared = [protocol for protocol in baseline.ranks if protocol.pool == "full" and protocol in result.ranks]
+    strictest = {
+        protocol.shown_by: protocol for protocol in sorted(shared, key=lambda protocol: len(protocol.excluded))
+    }
+    return [
+        compare_ranks(result.ranks[protocol], baseline.ranks[protocol], f"method {name}", summary)
+        for protocol in shared
+        if not protocol.excluded or protocol == strictest[protocol.shown_by]
+    ]

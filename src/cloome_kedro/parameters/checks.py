@@ -25,6 +25,7 @@ GROUPS: dict[str, type[Parameters]] = {
     "study": evaluation.StudyParameters,
     "simulation": screen.SimulationParameters,
     "ingestion": screen.IngestionParameters,
+    "profile_tables": screen.ProfileTableParameters,
     "structures": screen.StructureParameters,
     "fingerprints": screen.FingerprintParameters,
     "profiles": screen.ProfileParameters,
@@ -167,6 +168,7 @@ def _problems_of_models(models: Any) -> Iterator[tuple[str, str]]:
 def _contradictions(values: Mapping[str, Any], environment: Globals, names: RunNames) -> Iterator[tuple[str, str]]:
     """Yield settings that must be those of ``globals.yml`` or of ``--params``, but are not."""
     study = {"screen": environment.screen, "simulated": environment.simulate, "models": environment.models}
+    study["reference"] = environment.reference
     expected = {f"study.{key}": value for key, value in study.items()} | {"ingestion.screen": environment.screen}
     for name, value in expected.items():
         group, _, key = name.partition(".")
@@ -204,7 +206,7 @@ def _wrong_kinds(
             if text := wrong_part(fusion, list(environment.models)):
                 yield f"models.{name}.parts", text
     for name, space in ((values.get("tuning") or {}).get("spaces") or {}).items():
-        tuned = space.get("tunes") if isinstance(space, Mapping) else None
+        tuned = str(space.get("tunes")) if isinstance(space, Mapping) else ""
         if (kind := model.kind_of(models.get(tuned))) != "contrastive":
             key = f"tuning.spaces.{name}.tunes"
             yield key, f"{key}: {tuned} is a model of the kind {kind}, but only contrastive models can be tuned"

@@ -14,9 +14,15 @@ class Globals(Parameters):
 
     screen: Name = Field(description="name of the screen, and of its folder in every layer of data/")
     simulate: StrictBool = Field(description="whether the screen is simulated")
+    images: StrictBool = Field(
+        default=True, description="whether the screen has images; if not, it is read from tables of profiles"
+    )
     splits: list[EntryName] = Field(min_length=1)
     models: dict[EntryName, Annotated[str, Field(min_length=1)]] = Field(
         min_length=1, description="keys: entries of `models`; values: their names in tables"
+    )
+    reference: EntryName | None = Field(
+        default=None, description="model with which the others are compared, besides the first; null: none"
     )
     measure_profiles: StrictBool
     modules: list[str]
@@ -28,6 +34,17 @@ class Globals(Parameters):
         for key, names in (("splits", self.splits), ("models", list(self.models.values()))):
             if repeated := sorted({name for name in names if names.count(name) > 1}):
                 raise ValueError(f"{key}: the name {', '.join(repeated)} occurs twice")
+        if self.reference is not None and self.reference not in self.models:
+            raise ValueError(
+                f"reference: {self.reference} is not among the models {', '.join(self.models)}: choose one of them, or "
+                "null"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _simulated_screens_have_images(self) -> Globals:
+        if self.simulate and not self.images:
+            raise ValueError("images: the simulated screen has images; set simulate to false, or images to true")
         return self
 
     def check_preset(self, preset: str | None, env: str) -> None:

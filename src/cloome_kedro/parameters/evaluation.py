@@ -23,11 +23,19 @@ class StudyParameters(Parameters):
         min_length=1,
         description="keys: entries of `models`; values: their names in tables. The report is about the first model",
     )
+    reference: EntryName | None = Field(
+        default=None, description="model with which the others are compared, besides the first; null: none"
+    )
 
     @property
     def labels(self) -> list[str]:
         """Names of the models in tables, in the order of `models`."""
         return list(self.models.values())
+
+    @property
+    def reference_label(self) -> str:
+        """Name of the reference in tables; empty if there is none."""
+        return self.models[self.reference] if self.reference else ""
 
     @property
     def note(self) -> str:

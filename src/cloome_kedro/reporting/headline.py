@@ -1,13 +1,17 @@
 """The first section of the report: the main results, one card per task and direction."""
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
+from cloome_kedro.evaluation.comparison import verdict
 from cloome_kedro.reporting.small_screens import evaluable, reasons_by_task
-from cloome_kedro.reporting.style import Look, single_draw
+from cloome_kedro.reporting.style import Look
 from cloome_kedro.reporting.zero_shot_figures import protocol_label, protocols
-from cloome_kedro.words import CLEAN, DIRECTIONS, PROBING, RANDOM, RETRIEVAL, ZERO_SHOT_MOA, counted
+from cloome_kedro.words import CLEAN, DIRECTIONS, PROBING, PROFILES, RANDOM, RETRIEVAL, ZERO_SHOT_MOA, counted
 
 _ZERO_SHOT_TITLE = "Zero-shot mechanism of action"
 
@@ -30,6 +34,9 @@ class Card:
         Whether values are shares, which are shown as percentages.
     others
         Name of another method or protocol -> its value.
+    verdicts
+        Name of a method -> its difference from the baseline in words. The baseline is the reference of the study, or
+        the profiles in tasks without compounds.
     reason
         Why there is no result. It is empty if there is one.
     """
@@ -43,6 +50,7 @@ class Card:
     basis: str
     percent: bool = True
     others: dict[str, float] = field(default_factory=dict)
+    verdicts: dict[str, str] = field(default_factory=dict)
     reason: str = ""
 
     @classmethod
@@ -56,13 +64,15 @@ class Card:
         return f"{100 * number:.1f} %" if self.percent else f"{number:.3f}"
 
 
-def headline(metrics: pd.DataFrame, look: Look, fold: str = "test") -> list[Card]:
+def headline(metrics: pd.DataFrame, differences: pd.DataFrame, look: Look, fold: str = "test") -> list[Card]:
     """Make the cards of one split: retrieval in both directions, zero-shot mechanisms, probing.
+
+    Values are means over all draws.
 
     Parameters
     ----------
-    metrics
-        Table ``metrics`` of one split, all tasks.
+    metrics, differences
+        Tables of these names of one split, all tasks.
     look
         Order of methods. The cards show the first model.
     fold
@@ -79,7 +89,63 @@ def headline(metrics: pd.DataFrame, look: Look, fold: str = "test") -> list[Card
     titles = {RETRIEVAL: "Retrieval", ZERO_SHOT_MOA: _ZERO_SHOT_TITLE}
     small = [Card.without_result(title, split, reasons[task]) for task, title in titles.items() if task in reasons]
     clean = evaluable(clean)
-    return [*small, *_retrieval(clean, look), *_zero_shot(clean, look), *_probing(clean, look)]
+    differences = differences[differences["images"] == CLEAN]
+    return [
+        *small,
+        *_retrieval(clean, differences, look),
+        *_zero_shot(clean, differences, look),
+        *_probing(clean, differences, look),
+    ]
+
+
+def over_draws(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Select means over all draws, or the single draw if there is only one.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows in which one field shows a compound or class. If there are none, rows in which the mean of fields does.
+    """
+    rows = metrics[metrics["draws"] == metrics["draws"].max()]
+    return rows[rows["shown_by"] == ("field" if (rows["shown_by"] == "field").any() else "mean")]
+
+
+def verdict_text(row: Mapping[str, Any], percent: bool) -> str:
+    """Say how a method compares with its baseline.
+
+    Parameters
+    ----------
+    row
+        Row of the table ``differences``.
+    percent
+        Whether values are shares.
+
+    Examples
+    --------
+    >>> row = {"against": "method Bilinear", "difference": 0.08, "low": 0.04, "high": 0.123}
+    >>> verdict_text(row, percent=True)
+    'above Bilinear by 8.0 points (4.0 to 12.3)'
+    >>> verdict_text(row | {"low": -0.01}, percent=False)
+    'no different from Bilinear (+0.080, -0.010 to +0.123)'
+    """
+    baseline, side = row["against"].removeprefix("method "), verdict(row["low"], row["high"])
+    numbers = [row["difference"], row["low"], row["high"]]
+    if side == "below":
+        numbers = [-row["difference"], -row["high"], -row["low"]]
+    sign = "+" if side == "no different" else ""
+    value, low, high = (f"{100 * number:{sign}.1f}" if percent else f"{number:{sign}.3f}" for number in numbers)
+    points = " points" if percent else ""
+    if side == "no different":
+        return f"no different from {baseline} ({value}{points}, {low} to {high})"
+    return f"{side} {baseline} by {value}{points} ({low} to {high})"
+
+
+def _verdicts(differences: pd.DataFrame, look: Look, baseline: str, percent: bool = True) -> dict[str, str]:
+    """Verdict of each model, by its name, from the rows of one setting."""
+    rows = differences[differences["against"] == f"method {baseline}"]
+    rows = rows[rows["shown_by"] == ("field" if (rows["shown_by"] == "field").any() else "mean")]
+    texts = {row["method"]: verdict_text(row, percent) for row in rows.to_dict("records")}
+    return {method: texts[method] for method in look.in_order(texts)}
 
 
 def _card(
@@ -93,25 +159,36 @@ def _card(
     return Card(title, row["split"], value, low, high, chance, basis, percent, others=others | (more or {}))
 
 
-def _retrieval(metrics: pd.DataFrame, look: Look) -> list[Card]:
-    rows = metrics[(metrics["task"] == RETRIEVAL) & (metrics["pool"] == "sampled") & (metrics["metric"] == "top-1")]
-    rows = single_draw(rows)
+def _retrieval(metrics: pd.DataFrame, differences: pd.DataFrame, look: Look) -> list[Card]:
+    rows, paired = (
+        table[(table["task"] == RETRIEVAL) & (table["pool"] == "sampled") & (table["metric"] == "top-1")]
+        for table in (metrics, differences)
+    )
+    rows = over_draws(rows)
     cards = []
     for direction, label in DIRECTIONS.items():
+        verdicts = _verdicts(paired[paired["direction"] == direction], look, look.reference)
         rows_of_direction = rows[rows["direction"] == direction]
         model_rows = rows_of_direction[rows_of_direction["method"] == look.model]
         if len(model_rows):
             size, n = model_rows[["candidates", "n"]].iloc[0]
             comparable = rows_of_direction[rows_of_direction["candidates"] == size]
-            cards.append(
-                _card(comparable, look, label.capitalize(), f"n = {n:,.0f}, top-1 among {counted(size, 'candidate')}")
-            )
+            basis = f"n = {n:,.0f}, top-1 among {counted(size, 'candidate')}{_draws_text(model_rows)}"
+            card = _card(comparable, look, label.capitalize(), basis)
+            cards.append(dataclasses.replace(card, verdicts=verdicts))
     return cards
 
 
-def _zero_shot(metrics: pd.DataFrame, look: Look) -> list[Card]:
+def _draws_text(rows: pd.DataFrame) -> str:
+    draws = int(rows["draws"].iloc[0])
+    return f", mean of {draws} draws" if draws > 1 else ""
+
+
+def _zero_shot(metrics: pd.DataFrame, differences: pd.DataFrame, look: Look) -> list[Card]:
     """Make the card of the published protocol. It also has the model's value with the strictest protocol."""
-    rows = single_draw(metrics[(metrics["task"] == ZERO_SHOT_MOA) & (metrics["metric"] == "top-1")])
+    rows = over_draws(metrics[(metrics["task"] == ZERO_SHOT_MOA) & (metrics["metric"] == "top-1")])
+    paired = differences[(differences["task"] == ZERO_SHOT_MOA) & (differences["metric"] == "top-1")]
+    paired = paired[(paired["pool"] == "full") & (paired["excluded"] == "none")]
     published = rows[(rows["pool"] == "full") & (rows["excluded"] == "none")]
     model_rows = published[published["method"] == look.model]
     if model_rows.empty:
@@ -124,14 +201,18 @@ def _zero_shot(metrics: pd.DataFrame, look: Look) -> list[Card]:
         more |= {f"{look.model}, {protocol_label(pool, excluded)} only": value for value in strict_rows["value"]}
     basis = (
         f"n = {counted(n, 'field')} of {counted(compounds, 'compound')}, top-1 among {counted(classes, 'mechanism')}"
+        f"{_draws_text(model_rows)}"
     )
-    return [_card(published, look, _ZERO_SHOT_TITLE, basis, more=more)]
+    card = _card(published, look, _ZERO_SHOT_TITLE, basis, more=more)
+    return [dataclasses.replace(card, verdicts=_verdicts(paired, look, PROFILES))]
 
 
-def _probing(metrics: pd.DataFrame, look: Look) -> list[Card]:
+def _probing(metrics: pd.DataFrame, differences: pd.DataFrame, look: Look) -> list[Card]:
     rows = metrics[(metrics["metric"] == "mean AUC") & (metrics["task"] == PROBING)]
     model_rows = rows[rows["method"] == look.model]
     if model_rows.empty:
         return []
     basis = f"mean AUC over {counted(model_rows['n'].iloc[0], 'assay')}"
-    return [_card(rows, look, "Bioactivity by linear probing", basis, percent=False)]
+    card = _card(rows, look, "Bioactivity by linear probing", basis, percent=False)
+    paired = differences[(differences["metric"] == "mean AUC") & (differences["task"] == PROBING)]
+    return [dataclasses.replace(card, verdicts=_verdicts(paired, look, PROFILES, percent=False))]

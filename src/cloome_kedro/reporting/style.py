@@ -80,11 +80,14 @@ class Look:
         Small text after the title, such as that the data are simulated.
     models
         Models of the study: name -> label. The study is about the first model.
+    reference
+        Label of the model with which the others are compared. Empty: there is none.
     """
 
     title: str = ""
     note: str = ""
     models: Mapping[str, str] = field(default_factory=dict)
+    reference: str = ""
 
     @property
     def model(self) -> str:

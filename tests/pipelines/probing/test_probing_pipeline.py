@@ -19,6 +19,7 @@ from cloome_kedro.words import FOLDS
 from planted_examples import inchikey, make_examples, run_pipeline, unit
 
 N, REPLICATES = 240, 3
+STUDY = StudyParameters(screen="s", simulated=False, models={"cloome": "CLOOME"})
 WELLS = [f"{row}{column:02d}" for row in "ABCDEFGHIJKLMNOP" for column in range(1, 25)]
 TABLES = {"scores": schemas.probing_scores, "metrics": schemas.metrics, "differences": schemas.differences}
 PARAMETERS = ProbingParameters(c_grid=[0.01, 1, 100], resamples=200)
@@ -62,7 +63,7 @@ def screen(one_thread):
         "truth": schemas.empty(schemas.truth),
         "labels": schemas.labels.validate(labels),
         "scaffold.examples": examples,
-        "params:study": StudyParameters(screen="s", simulated=False, models={"cloome": "CLOOME"}),
+        "params:study": STUDY,
         "params:probing": PARAMETERS,
         "params:seed": 0,
     }
@@ -86,6 +87,7 @@ def probe(screen, outputs, **changes):
     arguments = {
         "examples": screen["scaffold.examples"],
         "labels": screen["labels"],
+        "study": STUDY,
         "probing": PARAMETERS,
         "seed": 0,
         **changes,
@@ -240,6 +242,14 @@ def test_the_published_label_matrix_is_probed_as_it_is(screen, cloome_data):
 
 def test_parameters_are_typed_for_kedro():
     pipeline = create_pipeline("random", "random_tuned")
-    assert TypeExtractor({"probing": pipeline}).extract_types_from_pipelines() == {"probing": ProbingParameters}
-    assert pipeline.inputs() == {"random_tuned.methods", "random.examples", "labels", "params:probing", "params:seed"}
+    types = TypeExtractor({"probing": pipeline}).extract_types_from_pipelines()
+    assert types == {"study": StudyParameters, "probing": ProbingParameters}
+    assert pipeline.inputs() == {
+        "random_tuned.methods",
+        "random.examples",
+        "labels",
+        "params:study",
+        "params:probing",
+        "params:seed",
+    }
     assert pipeline.outputs() == {f"random_tuned.probing_{name}" for name in TABLES}

@@ -255,7 +255,7 @@ def test_the_validation_fold_can_be_asked(screen, outputs):
     examples, parameters = screen["scaffold.examples"], RetrievalParameters(fold="validation", draws=1)
     ranks = rank_matches(outputs["methods"], examples, parameters, 0)
     assert set(ranks["compound"]) == set(examples.query("fold == 'validation'")["inchikey"])
-    metrics, _ = summarise_retrieval(ranks, examples, parameters, 0)
+    metrics, _ = summarise_retrieval(ranks, examples, STUDY, parameters, 0)
     assert set(metrics["n"]) == {50}
 
 
@@ -263,7 +263,7 @@ def test_parameters_are_typed_for_kedro():
     """Kedro validates a parameter only where it finds the annotation."""
     pipeline = create_pipeline("random", "random")
     found = TypeExtractor({"retrieval": pipeline}).extract_types_from_pipelines()
-    assert found == {"retrieval": RetrievalParameters}
+    assert found == {"study": StudyParameters, "retrieval": RetrievalParameters}
     assert [node.name for node in pipeline.nodes] == [
         "random.evaluation.retrieval.rank_matches", "random.evaluation.retrieval.summarise_retrieval"
     ]  # fmt: skip

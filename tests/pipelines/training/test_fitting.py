@@ -13,7 +13,7 @@ from cloome_kedro.learning.checkpoint import Checkpoint
 from cloome_kedro.learning.embed import Embedder
 from cloome_kedro.learning.state import FitState
 from cloome_kedro.learning.views.morgan import Fingerprints
-from cloome_kedro.parameters import ModelParameters, ProbingParameters, ZeroShotParameters
+from cloome_kedro.parameters import ModelParameters, ProbingParameters, StudyParameters, ZeroShotParameters
 from cloome_kedro.pipelines.probing.nodes import probe_assays
 from cloome_kedro.pipelines.training.fitting import TrainingData, fit_model
 from cloome_kedro.pipelines.zero_shot.nodes import classify_fields
@@ -23,6 +23,7 @@ from small_models import IMAGE_MODEL
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 COMPOUNDS, FIELDS, BITS = 40, 3, 16
+STUDY = StudyParameters(screen="s", simulated=False, models={"cloome": "CLOOME"})
 TASK_METRICS = tuple(VALIDATION_METRICS)
 PARAMETERS = ProbingParameters(c_grid=[0.01, 1, 100], resamples=100)
 
@@ -82,7 +83,7 @@ def measured(screen, one_thread, tmp_path_factory):
 def test_zero_shot_is_what_its_pipeline_finds(screen, measured):
     row, methods = measured
     parameters = ZeroShotParameters(fold="validation", exclude=[[]], same_plate=False)
-    _, metrics, _ = classify_fields(methods, screen["examples"], parameters, 0)
+    _, metrics, _ = classify_fields(methods, screen["examples"], STUDY, parameters, 0)
     values = metrics.query("method == 'CLOOME' and metric == 'top-1' and draws == 10").set_index("task")["value"]
     assert row["validation_zero_shot_compound_top1"] == pytest.approx(values[ZERO_SHOT_COMPOUND])
     assert row["validation_zero_shot_moa_top1"] == pytest.approx(values[ZERO_SHOT_MOA])
@@ -91,7 +92,7 @@ def test_zero_shot_is_what_its_pipeline_finds(screen, measured):
 
 def test_probing_is_what_its_pipeline_chooses_by(screen, measured):
     row, methods = measured
-    scores, _, _ = probe_assays(methods, screen["examples"], screen["labels"], PARAMETERS, 0)
+    scores, _, _ = probe_assays(methods, screen["examples"], screen["labels"], STUDY, PARAMETERS, 0)
     assert scores["scored"].all()
     assert row["validation_probing_auc"] == pytest.approx(scores["validation_auc"].mean(), abs=1e-6)
 

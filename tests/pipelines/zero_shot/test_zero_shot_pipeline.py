@@ -16,6 +16,7 @@ from cloome_kedro.pipelines.zero_shot.nodes import classify_fields
 from planted_examples import inchikey, make_examples, run_pipeline, unit
 
 N, PLATES, MECHANISMS = 120, 4, 6
+STUDY = StudyParameters(screen="s", simulated=False, models={"cloome": "CLOOME"})
 METHODS = {"CLOOME", "Profiles", "Untrained", "Plate only", "Well position only", "Cell count only"}
 TABLES = {"ranks": schemas.ranks, "metrics": schemas.metrics, "differences": schemas.differences}
 
@@ -51,7 +52,7 @@ def screen():
         "cell_counts": pd.DataFrame({"field_id": ids, "nuclei": generator.poisson(30.0 + 9 * (fields["number"] % 6))}),
         "truth": schemas.empty(schemas.truth),
         "scaffold.examples": examples,
-        "params:study": StudyParameters(screen="s", simulated=False, models={"cloome": "CLOOME"}),
+        "params:study": STUDY,
         "params:zero_shot": ZeroShotParameters(draws=2),
         "params:seed": 0,
     }
@@ -173,7 +174,7 @@ def test_several_mechanisms_are_a_class_of_their_own(screen, outputs, caplog):
     examples = screen["scaffold.examples"].assign(
         moa=lambda table: table["moa"].mask(table["inchikey"].isin(both), "mechanism 0|mechanism 1")
     )
-    ranks, _, _ = classify_fields(outputs["methods"], examples, QUICK, 0)
+    ranks, _, _ = classify_fields(outputs["methods"], examples, STUDY, QUICK, 0)
     assert "scaffold split: 2 compounds have several mechanisms" in caplog.text
     ranks = ranks.query("task == 'zero-shot MoA' and method == 'CLOOME'")
     assert set(ranks["candidates"]) == {MECHANISMS + 1}
@@ -182,7 +183,7 @@ def test_several_mechanisms_are_a_class_of_their_own(screen, outputs, caplog):
 
 def test_a_screen_that_cannot_answer_gets_empty_tables_and_a_warning(screen, outputs, caplog):
     single = screen["scaffold.examples"].drop_duplicates("inchikey", ignore_index=True).assign(moa=None)
-    found = classify_fields(outputs["methods"], single, QUICK, 0)
+    found = classify_fields(outputs["methods"], single, STUDY, QUICK, 0)
     assert all(table.empty for table in found)
     for table, schema in zip(found, TABLES.values(), strict=True):
         schema.validate(table)
@@ -201,11 +202,18 @@ def test_a_model_that_learns_nothing_of_fields_is_not_asked(screen):
 def test_an_empty_fold_is_named(screen, outputs):
     examples = screen["scaffold.examples"].replace({"fold": {"test": "train"}})
     with pytest.raises(ValueError, match="examples: no compound of the test fold has a field"):
-        classify_fields(outputs["methods"], examples, QUICK, 0)
+        classify_fields(outputs["methods"], examples, STUDY, QUICK, 0)
 
 
 def test_parameters_are_typed_for_kedro():
     pipeline = create_pipeline("random", "random_tuned")
-    assert TypeExtractor({"zero_shot": pipeline}).extract_types_from_pipelines() == {"zero_shot": ZeroShotParameters}
-    assert pipeline.inputs() == {"random_tuned.methods", "random.examples", "params:zero_shot", "params:seed"}
+    types = TypeExtractor({"zero_shot": pipeline}).extract_types_from_pipelines()
+    assert types == {"study": StudyParameters, "zero_shot": ZeroShotParameters}
+    assert pipeline.inputs() == {
+        "random_tuned.methods",
+        "random.examples",
+        "params:study",
+        "params:zero_shot",
+        "params:seed",
+    }
     assert pipeline.outputs() == {f"random_tuned.zero_shot_{name}" for name in TABLES}

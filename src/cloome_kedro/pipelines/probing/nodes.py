@@ -2,19 +2,19 @@
 
 import logging
 
-from cloome_kedro.parameters import ProbingParameters
+from cloome_kedro.parameters import ProbingParameters, StudyParameters
 
 logger = logging.getLogger(__name__)
 
 
-def probe_assays(methods, examples, labels, probing: ProbingParameters, seed: int):
+def probe_assays(methods, examples, labels, study: StudyParameters, probing: ProbingParameters, seed: int):
     """Fit a linear probe for each assay and method to the method's vectors of fields.
 
     Returns
     -------
     probing_scores, probing_metrics, probing_differences
-        Differences are the first method minus each other method. If no compound has a label or no method can be probed,
-        all three are empty, and a warning is logged.
+        Differences are the first method minus each other one, and each model minus the profiles. If no compound has a
+        label or no method can be probed, all three are empty, and a warning is logged.
 
     Raises
     ------
@@ -23,9 +23,10 @@ def probe_assays(methods, examples, labels, probing: ProbingParameters, seed: in
     """
     from cloome_kedro import schemas
     from cloome_kedro.evaluation.assays import ProbeInputs, probe
+    from cloome_kedro.evaluation.comparison import pairs_to_compare
     from cloome_kedro.evaluation.methods import check_methods, methods_of_task
     from cloome_kedro.evaluation.probe_metrics import ProbeSummary, summarise_probes
-    from cloome_kedro.words import PROBING
+    from cloome_kedro.words import PROBING, PROFILES
 
     check_methods(methods, examples)
     split = examples["split"].iloc[0]
@@ -39,8 +40,9 @@ def probe_assays(methods, examples, labels, probing: ProbingParameters, seed: in
         return tuple(schemas.empty(schema) for schema in table_schemas)
     inputs = ProbeInputs(fields, labels, probing.c_grid, probing.level)
     probed = probe({name: inputs.features(method) for name, method in methods.items()}, inputs)
-    (first, *others) = probed.scores
-    comparisons = [(first, other, f"method {other[0]}") for other in others]
+    tested = {method: (method, images) for method, images in probed.scores}
+    pairs = pairs_to_compare(list(tested), study.labels, PROFILES)
+    comparisons = [(tested[a], tested[b], f"method {b}") for a, b in pairs]
     summary = ProbeSummary(probing.unscorable, probing.confidence, probing.resamples, seed)
     metrics, differences = summarise_probes(probed, comparisons, summary)
     if not probed.table["scored"].any():

@@ -12,7 +12,10 @@ def create_pipeline(split: str, results: str) -> Pipeline:
         [
             task(
                 nodes.probe_assays,
-                named(f"{results}.methods", f"{split}.examples", "labels", "params:probing", "params:seed"),
+                named(
+                    *(f"{results}.methods", f"{split}.examples", "labels", "params:study", "params:probing"),
+                    "params:seed",
+                ),
                 [f"{results}.probing_{kind}" for kind in ("scores", "metrics", "differences")],
                 f"{results}.evaluation.probing",
             )

@@ -135,7 +135,7 @@ def write_report(
     Parameters
     ----------
     parts
-        ``<split>_section`` and ``<split>_metrics`` of every split.
+        ``<split>_section``, ``<split>_metrics`` and ``<split>_differences`` of every split.
 
     Returns
     -------
@@ -150,8 +150,8 @@ def write_report(
     from cloome_kedro.reporting.tasks_text import format_tasks
     from cloome_kedro.words import RETRIEVAL
 
-    look = Look(note=study.note, models=study.models)
-    metrics_by_split = _by_split(parts, "metrics")
+    look = Look(note=study.note, models=study.models, reference=study.reference_label)
+    metrics_by_split, differences = _by_split(parts, "metrics"), _by_split(parts, "differences")
     report = render_report(
         _by_split(parts, "section"),
         embed(data_text + figure_1_text, {"fields": fields_figure, "figure_1": figure_1}),
@@ -160,7 +160,11 @@ def write_report(
         title=reporting.title,
         fold=retrieval.fold,
         confidence=retrieval.confidence,
-        cards=[card for metrics in metrics_by_split.values() for card in headline(metrics, look, retrieval.fold)],
+        cards=[
+            card
+            for split, metrics in metrics_by_split.items()
+            for card in headline(metrics, differences[split], look, retrieval.fold)
+        ],
     )
     metrics = pd.concat(metrics_by_split, ignore_index=True)
     texts = [

@@ -115,7 +115,7 @@ def create_pipeline(splits: Sequence[str]) -> Pipeline:
     supplement = [*(f"supplement_table_{sheet.name}" for sheet in SHEETS), "supplement_audits"]
     results = {f"{split}_{name}": f"{split}.{name}" for split in splits for name in ("metrics", "differences", "leaks")}
     sections = {f"{split}_section": f"{split}.report_section" for split in splits}
-    metrics = {name: dataset for name, dataset in results.items() if name.endswith("_metrics")}
+    metrics = {name: dataset for name, dataset in results.items() if not name.endswith("_leaks")}
     namespace = "reporting"
     return Pipeline(
         [

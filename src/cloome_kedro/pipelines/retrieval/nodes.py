@@ -1,6 +1,6 @@
 """Nodes of ``retrieval``. :mod:`cloome_kedro.schemas` describes the tables of the same names."""
 
-from cloome_kedro.parameters import RetrievalParameters
+from cloome_kedro.parameters import RetrievalParameters, StudyParameters
 
 
 def rank_matches(methods, examples, retrieval: RetrievalParameters, seed: int):
@@ -35,8 +35,10 @@ def rank_matches(methods, examples, retrieval: RetrievalParameters, seed: int):
     return pd.concat(ranks, ignore_index=True).assign(split=examples["split"].iloc[0], images=CLEAN)
 
 
-def summarise_retrieval(retrieval_ranks, examples, retrieval: RetrievalParameters, seed: int):
-    """Summarise ranks as metrics with intervals and chance, and compare the first method with each other one.
+def summarise_retrieval(retrieval_ranks, examples, study: StudyParameters, retrieval: RetrievalParameters, seed: int):
+    """Summarise ranks as metrics with intervals and chance, and compare methods.
+
+    Differences are the first method minus each other one, and each model minus the reference of the study.
 
     Returns
     -------
@@ -44,13 +46,16 @@ def summarise_retrieval(retrieval_ranks, examples, retrieval: RetrievalParameter
     """
     import pandas as pd
 
+    from cloome_kedro.evaluation.comparison import pairs_to_compare
     from cloome_kedro.evaluation.summary import Summary, compare_ranks, summarise_ranks
 
     summary = Summary(retrieval.top_k, retrieval.confidence, seed)
     by_method = dict(iter(retrieval_ranks.groupby("method", sort=False)))
-    first = next(iter(by_method.values()))
-    # With a single method, comparing it with an empty table gives the empty table of differences.
-    others = {name: ranks for name, ranks in by_method.items() if ranks is not first} or {"none": first.iloc[:0]}
-    differences = [compare_ranks(first, ranks, f"method {name}", summary) for name, ranks in others.items()]
+    differences = [
+        compare_ranks(by_method[a], by_method[b], f"method {b}", summary)
+        for a, b in pairs_to_compare(list(by_method), study.labels, study.reference_label)
+    ]
+    if not differences:  # comparing a single method with an empty table gives the empty table of differences
+        differences = [compare_ranks(retrieval_ranks, retrieval_ranks.iloc[:0], "none", summary)]
     tables = summarise_ranks(retrieval_ranks, summary), pd.concat(differences, ignore_index=True)
     return tuple(table.assign(split_hash=examples["split_hash"].iloc[0]) for table in tables)

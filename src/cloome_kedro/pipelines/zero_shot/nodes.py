@@ -2,12 +2,12 @@
 
 import logging
 
-from cloome_kedro.parameters import ZeroShotParameters
+from cloome_kedro.parameters import StudyParameters, ZeroShotParameters
 
 logger = logging.getLogger(__name__)
 
 
-def classify_fields(methods, examples, zero_shot: ZeroShotParameters, seed: int):
+def classify_fields(methods, examples, study: StudyParameters, zero_shot: ZeroShotParameters, seed: int):
     """Rank the compound and the mechanism of every field of the fold, by every protocol, method and draw.
 
     Fields of compounds without a mechanism are left out of the task that classifies mechanisms. If no field can be a
@@ -17,7 +17,7 @@ def classify_fields(methods, examples, zero_shot: ZeroShotParameters, seed: int)
     -------
     zero_shot_ranks, zero_shot_metrics, zero_shot_differences
         Ranks of the first draw only, metrics and differences of all draws. Differences are each exclusion minus none,
-        the same plate minus all plates, and the first method minus each other one.
+        the same plate minus all plates, the first method minus each other one, and each model minus the profiles.
 
     Raises
     ------
@@ -28,25 +28,29 @@ def classify_fields(methods, examples, zero_shot: ZeroShotParameters, seed: int)
     from tqdm import tqdm
 
     from cloome_kedro import schemas
+    from cloome_kedro.evaluation.comparison import pairs_to_compare
     from cloome_kedro.evaluation.methods import check_methods, methods_of_task
     from cloome_kedro.evaluation.retrieval import fold_fields
     from cloome_kedro.evaluation.summary import SETTING, Summary
     from cloome_kedro.evaluation.zero_shot_protocols import (
+        MethodResult,
         classes_of,
+        compare_results,
         draw_plans,
         evaluate_ranks,
         protocols_of,
         rank_method,
         warn_of_combinations,
     )
-    from cloome_kedro.words import CLEAN, ZERO_SHOT_COMPOUND, ZERO_SHOT_MOA
+    from cloome_kedro.words import CLEAN, PROFILES, ZERO_SHOT_COMPOUND, ZERO_SHOT_MOA
 
     check_methods(methods, examples)
     split = examples["split"].iloc[0]
     classes = classes_of(fold_fields(examples, zero_shot.fold))
     warn_of_combinations(classes[ZERO_SHOT_MOA], f"{split} split: ")
     summary = Summary(zero_shot.top_k, zero_shot.confidence, seed)
-    results = []
+    results: list[MethodResult] = []
+    differences = []
     for task, fields in classes.items():
         logger.info("%s split, %s: %d fields of %d classes", split, task, len(fields), fields["label"].nunique())
         protocols = protocols_of(
@@ -56,15 +60,16 @@ def classify_fields(methods, examples, zero_shot: ZeroShotParameters, seed: int)
         if not plans:
             logger.warning("%s split: %s is left out, since no query has a reference of its class", split, task)
             continue
-        model = None
+        by_method = {}
         for name, method in tqdm(methods_of_task(methods, task).items(), desc=f"{split}, {task}", unit="method"):
             ranks = {
                 protocol: table.assign(split=split, task=task, method=name, images=CLEAN)
                 for protocol, table in rank_method(method, fields, plans, seed).items()
             }
-            result = evaluate_ranks(name, ranks, summary, model)
-            model = model or result
-            results.append(result)
+            by_method[name] = evaluate_ranks(ranks, summary)
+        results += by_method.values()
+        for a, b in pairs_to_compare(list(by_method), study.labels, PROFILES):
+            differences += compare_results(by_method[a], by_method[b], b, summary)
 
     def join(tables, schema):
         tables = [table for table in tables if len(table)]
@@ -75,5 +80,7 @@ def classify_fields(methods, examples, zero_shot: ZeroShotParameters, seed: int)
     metrics = join([table for result in results for table in result.metrics], schemas.metrics)
     # Rows of the method Random repeat for every method that knows all fields.
     metrics = metrics.drop_duplicates([*SETTING, "draws", "metric"], ignore_index=True)
-    differences = join([table for result in results for table in result.differences], schemas.differences)
+    differences = join(
+        [*(table for result in results for table in result.differences), *differences], schemas.differences
+    )
     return join(first_draws, schemas.ranks), metrics, differences

@@ -12,7 +12,7 @@ def create_pipeline(split: str, results: str) -> Pipeline:
         [
             task(
                 nodes.classify_fields,
-                named(f"{results}.methods", f"{split}.examples", "params:zero_shot", "params:seed"),
+                named(f"{results}.methods", f"{split}.examples", "params:study", "params:zero_shot", "params:seed"),
                 [f"{results}.zero_shot_{kind}" for kind in ("ranks", "metrics", "differences")],
                 f"{results}.evaluation.zero_shot",
             )
