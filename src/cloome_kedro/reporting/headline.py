@@ -110,7 +110,7 @@ def over_draws(metrics: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["shown_by"] == ("field" if (rows["shown_by"] == "field").any() else "mean")]
 
 
-def verdict_text(row: Mapping[str, Any], percent: bool) -> str:
+def verdict_text(row: Mapping[Any, Any], percent: bool) -> str:
     """Say how a method compares with its baseline.
 
     Parameters
