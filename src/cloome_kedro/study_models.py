@@ -29,6 +29,8 @@ class Model:
         ``contrastive``, ``ridge`` or ``fusion``.
     parts
         Names of the models whose embeddings a fusion joins.
+    target_sources
+        Names of the datasets that the view of predicted features reads. None: the model has no pre-training.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Model:
     trains_field_encoder: bool = False
     kind: str = CONTRASTIVE
     parts: tuple[str, ...] = ()
+    target_sources: tuple[str, ...] | None = None
 
     @classmethod
     def configured(cls, name: str, entries: Mapping[str, Any]) -> "Model":
@@ -76,8 +79,12 @@ class Model:
             for side in ("field", "compound")
             for part in ("view", "encoder")
         }
+        pretrain = entry.get("pretrain")
+        if pretrain is not None and not (isinstance(pretrain, Mapping) and pretrain.get("target")):
+            raise ValueError(f"models.{name}.pretrain: a pre-training needs a target, such as profiles")
         return cls(
             name,
+            target_sources=None if pretrain is None else _sources(pretrain["target"]),
             field_sources=_sources(chosen["field", "view"]),
             compound_sources=_sources(chosen["compound", "view"]),
             sees_images=_name(chosen["field", "view"]) == "images",
@@ -86,8 +93,13 @@ class Model:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Names of the datasets that its two views read."""
-        return tuple(dict.fromkeys((*self.field_sources, *self.compound_sources)))
+        """Names of the datasets that its training reads: those of its two views and of the predicted features."""
+        return tuple(dict.fromkeys((*self.field_sources, *self.compound_sources, *(self.target_sources or ()))))
+
+    @property
+    def pretrains(self) -> bool:
+        """Whether its encoder of fields is pre-trained."""
+        return self.target_sources is not None
 
 
 def study_models(names: Mapping[str, Any], entries: Mapping[str, Any]) -> list[Model]:
@@ -146,7 +158,10 @@ def _entry_of(name: str, entry: Any, side: str, part: str) -> Any:
 def _sources(view: Any) -> tuple[str, ...]:
     """Names of the datasets that a view reads. ``{table}`` in such a name is the setting ``table`` of the view."""
     settings = {} if isinstance(view, str) else view
-    return tuple(name.format_map(settings) for name in VIEWS.facts(_name(view))["reads"])
+    try:
+        return tuple(name.format_map(settings) for name in VIEWS.facts(_name(view))["reads"])
+    except KeyError as missing:
+        raise ValueError(f"the view {_name(view)} needs the setting {missing.args[0]}") from missing
 
 
 def _name(entry: Any) -> str:

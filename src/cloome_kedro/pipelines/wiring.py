@@ -18,7 +18,8 @@ def named(*datasets: str, **arguments: str) -> dict[str, str]:
     Parameters
     ----------
     datasets
-        Datasets for the arguments that have their names, without ``params:`` and namespace.
+        Datasets for the arguments that have their names, without ``params:`` and namespace. A dataset that is given
+        twice, such as one that a node and a view of its model read, counts once.
     arguments
         Argument -> dataset of another name.
 
@@ -32,6 +33,7 @@ def named(*datasets: str, **arguments: str) -> dict[str, str]:
     >>> named("random.examples", "params:seed", model="params:models.cloome")
     {'examples': 'random.examples', 'seed': 'params:seed', 'model': 'params:models.cloome'}
     """
+    datasets = tuple(dict.fromkeys(datasets))
     inputs = {name.rpartition(":")[2].rpartition(".")[2]: name for name in datasets} | arguments
     if len(inputs) < len(datasets) + len(arguments):
         raise ValueError(f"two of these datasets have the same argument: {', '.join((*datasets, *arguments.values()))}")

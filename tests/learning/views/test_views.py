@@ -10,11 +10,14 @@ from cloome_kedro.learning.views.base import View
 from cloome_kedro.learning.views.images import Images, ImageSettings
 from cloome_kedro.learning.views.morgan import Morgan, MorganSettings
 from cloome_kedro.learning.views.profiles import Profiles, ProfileSettings
+from cloome_kedro.learning.views.scaling import as_text
+from cloome_kedro.learning.views.table import TableFeatures, TableSettings
 from stored_plates import STORAGE
 
 FITTED = {
     "images": Images(32, (0.9, 1.0), mean=(1.0, 2.0, 3.0, 4.0, 5.0), std=(2.0,) * 5, storage=STORAGE),
     "profiles": Profiles(("area", "texture"), (0.1, -2e5), (1e-3, 1.0)),
+    "table": TableFeatures(("a",), (0.5,), (2.0,), "signed_log", as_text(np.ones((1, 1))), 1, table="dino", key="well"),
     "morgan": Morgan(2, 64, False),
 }
 
@@ -28,13 +31,19 @@ def test_a_fitted_view_is_what_its_description_says(name):
 
 
 def test_every_view_is_listed_with_its_settings_and_with_what_it_reads():
-    settings = {"images": ImageSettings, "profiles": ProfileSettings, "morgan": MorganSettings}
+    settings = {"images": ImageSettings, "profiles": ProfileSettings, "table": TableSettings, "morgan": MorganSettings}
+    needed = {"table": {"table": "dino"}}
     assert set(VIEWS) == set(FITTED) == set(settings)
     for name in VIEWS:
         assert issubclass(VIEWS[name], View)
         assert VIEWS.settings(VIEWS[name]) is settings[name]
-        assert VIEWS.name_of(settings[name]()) == name
-    reads = {"images": ("plate_store",), "profiles": ("field_profiles",), "morgan": ("fingerprints",)}
+        assert VIEWS.name_of(settings[name](**needed.get(name, {}))) == name
+    reads = {
+        "images": ("plate_store", "plate_statistics"),
+        "profiles": ("field_profiles",),
+        "table": ("{table}_features", "fields"),
+        "morgan": ("fingerprints",),
+    }
     assert {name: VIEWS.facts(name)["reads"] for name in VIEWS} == reads
 
 

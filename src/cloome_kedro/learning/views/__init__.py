@@ -16,6 +16,7 @@ from typing import Any
 from cloome_kedro.registry import Registry
 
 VIEWS: Registry[Any] = Registry("view", settings=lambda view: view.settings)
-VIEWS.add("images", "cloome_kedro.learning.views.images:Images", reads=("plate_store",))
+VIEWS.add("images", "cloome_kedro.learning.views.images:Images", reads=("plate_store", "plate_statistics"))
 VIEWS.add("profiles", "cloome_kedro.learning.views.profiles:Profiles", reads=("field_profiles",))
+VIEWS.add("table", "cloome_kedro.learning.views.table:TableFeatures", reads=("{table}_features", "fields"))
 VIEWS.add("morgan", "cloome_kedro.learning.views.morgan:Morgan", reads=("fingerprints",))

@@ -22,6 +22,7 @@ def embed_fields(checkpoint, fields, embedding: EmbeddingParameters, **sources):
     cloome_kedro.evaluation.methods.Embeddings
         By ``field_id``.
     """
+    sources["fields"] = fields  # a view that scales by controls reads this table
     view = checkpoint.view("field")
     if differences := view.differences(fields, sources):
         logger.warning(
