@@ -74,7 +74,7 @@ def split_pipelines(split: str, models: Sequence[Model]) -> dict[str, Pipeline]:
 def _training_pipeline(split: str, model: Model) -> Pipeline:
     """Train a model. A ridge is fitted and embeds in one step; a fusion only joins embeddings of other models."""
     if model.kind == RIDGE:
-        return training.create_ridge_pipeline(split, model.name, model.field_sources, model.compound_sources)
+        return training.create_ridge_pipeline(split, model.name, model.sources)
     return training.create_pipeline(split, model.name, model.sources) if model.kind == CONTRASTIVE else Pipeline([])
 
 

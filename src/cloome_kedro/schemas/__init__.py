@@ -14,6 +14,7 @@ from cloome_kedro.schemas.results import (
     probing_scores,
     ranks,
     seeds_metrics,
+    selection,
     trial_epochs,
     trials,
 )
@@ -73,6 +74,7 @@ __all__ = [
     "rejected_fields",
     "rejected_profiles",
     "seeds_metrics",
+    "selection",
     "trial_epochs",
     "trials",
     "truth",

@@ -23,6 +23,21 @@ history = table(
     unique=["epoch"],
 )
 
+#: what a ridge or a fusion tried and chose on the validation fold: one row per candidate and setting
+selection = table(
+    {
+        "candidate": column(int, pa.Check.ge(0)),
+        "setting": column(str, pa.Check.isin(["alpha", "weight"])),
+        "part": column(str, nullable=True),  # name of the model that a weight belongs to
+        "value": column(float, pa.Check.ge(0)),
+        # of this candidate in the full pool: mean over both directions and several draws of fields
+        "validation_top1": column(float, pa.Check.in_range(0, 1)),
+        "validation_mrr": column(float, pa.Check.in_range(0, 1)),  # mean reciprocal rank
+        "best": column(bool),
+    },
+    unique=["candidate", "setting", "part"],
+)
+
 #: columns that say what ranks, metrics and differences belong to; a column that does not apply to a task is empty
 _setting = {
     "split": column(str),

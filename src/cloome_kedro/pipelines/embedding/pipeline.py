@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from kedro.pipeline import Pipeline
 
 from cloome_kedro.pipelines.embedding import nodes
+from cloome_kedro.pipelines.embedding.fusion import fuse_models
 from cloome_kedro.pipelines.wiring import GPU, named, task
+
+_SIDES = ("field", "compound")
 
 
 def create_pipeline(
@@ -53,3 +56,28 @@ def create_pipeline(
             )
         )
     return Pipeline(tasks)
+
+
+def create_fusion_pipeline(split: str, model: str, parts: Sequence[str]) -> Pipeline:
+    """Join the embeddings of several models of one split.
+
+    Parameters
+    ----------
+    split, model
+        Names of the split and of the fusion.
+    parts
+        Names of the models.
+    """
+    namespace = f"{split}.{model}"
+    embeddings = {f"{part}_{side}s": f"{split}.{part}.{side}_embeddings" for part in parts for side in _SIDES}
+    return Pipeline(
+        [
+            task(
+                fuse_models,
+                named(f"{split}.examples", "params:seed", model=f"params:models.{model}", **embeddings),
+                [*(f"{namespace}.{side}_embeddings" for side in _SIDES), f"{namespace}.selection"],
+                namespace,
+                GPU,
+            )
+        ]
+    )

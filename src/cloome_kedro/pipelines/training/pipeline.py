@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from kedro.pipeline import Pipeline
 
 from cloome_kedro.pipelines.training import nodes
+from cloome_kedro.pipelines.training.ridge import fit_ridge
 from cloome_kedro.pipelines.wiring import GPU, named, task
 
 
@@ -46,3 +47,25 @@ def create_pipeline(split: str, model: str, sources: Sequence[str], results: str
             ),
         ]
     )  # fmt: skip
+
+
+def create_ridge_pipeline(split: str, model: str, sources: Sequence[str]) -> Pipeline:
+    """Fit a ridge on one split, and embed all fields and compounds with it.
+
+    Parameters are those of :func:`create_pipeline`.
+    """
+    namespace = f"{split}.{model}"
+    return Pipeline(
+        [
+            task(
+                fit_ridge,
+                named(
+                    *(f"{split}.examples", "fields", "compounds", "params:seed", *sources),
+                    model=f"params:models.{model}",
+                ),
+                [f"{namespace}.{name}" for name in ("field_embeddings", "compound_embeddings", "selection")],
+                namespace,
+                GPU,  # not for its speed: evaluations of the machine that trains need its embeddings
+            )
+        ]
+    )

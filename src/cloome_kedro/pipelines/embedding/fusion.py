@@ -1,0 +1,84 @@
+"""The node of a fusion: the embeddings of several models are joined."""
+
+import logging
+
+from cloome_kedro.parameters import FusionParameters
+
+logger = logging.getLogger(__name__)
+
+
+def fuse_models(examples, model: FusionParameters, seed: int, **embeddings):
+    """Join the embeddings of the parts, so that their standardised scores are added with weights.
+
+    Fields and compounds that a part does not know are left out. Weights are chosen on the validation fold. The test
+    fold is never read for that.
+
+    Parameters
+    ----------
+    examples : pandas.DataFrame
+        Table of this name.
+    model
+        Entry of the fusion under ``models:``.
+    embeddings
+        ``<part>_fields`` and ``<part>_compounds`` of each part.
+
+    Returns
+    -------
+    field_embeddings, compound_embeddings : cloome_kedro.evaluation.methods.Embeddings
+    selection : pandas.DataFrame
+        Table of this name: the tried weights.
+
+    Raises
+    ------
+    ValueError
+        If a part was trained on other folds, if its fields and compounds were embedded by different weights, or if its
+        validation scores are all the same.
+    """
+    import dataclasses
+    import hashlib
+
+    import numpy as np
+
+    from cloome_kedro.evaluation.fusion import Part, choose_weights, fuse, weight_grid
+    from cloome_kedro.evaluation.methods import check_one_model, check_split
+    from cloome_kedro.words import UNKNOWN_SPLIT
+
+    split, folds_hash = str(examples["split"].iloc[0]), str(examples["split_hash"].iloc[0])
+    parts = {name: Part(embeddings[f"{name}_fields"], embeddings[f"{name}_compounds"]) for name in model.parts}
+    for name, part in parts.items():
+        check_split(part.fields, f"fields of {name}", folds_hash, split)
+        check_split(part.compounds, f"compounds of {name}", folds_hash, split)
+        check_one_model(part.fields, part.compounds, f"{name}, {split} split")
+    given = [list(model.parts.values())] if model.weights == "given" else None
+    grid = weight_grid(len(parts), model.steps) if given is None else np.array(given, np.float64)
+    usable = examples[examples["fold"] != "test"].reset_index(drop=True)
+    weighting = choose_weights(parts, usable, grid, seed, model.draws)
+    best = weighting.selection[weighting.selection["best"]]
+    logger.info(
+        "%s split, fusion: %s have %.1f %% validation top-1",
+        split,
+        ", ".join(f"{name} {weight:g}" for name, weight in weighting.weights.items()),
+        100 * best["validation_top1"].iloc[0],
+    )
+    used = [part for name, part in parts.items() if weighting.weights[name] > 0]
+    facts = (weighting.weights, weighting.scales, {name: part.fields.meta["weights"] for name, part in parts.items()})
+    unknown = any(part.fields.meta["split_hash"] == UNKNOWN_SPLIT for part in parts.values())
+    meta = {
+        "split_hash": UNKNOWN_SPLIT if unknown else folds_hash,
+        "seed": seed,
+        "epoch": None,
+        "weights": hashlib.sha256(repr(facts).encode()).hexdigest()[:16],
+        "normalised": all(part.normalised for part in used),
+        # A part that did not learn its vectors of fields, such as a ridge, adds profiles to what the others learned.
+        "learned": any(part.learned for part in used),
+        "parts": {name: {"weight": weighting.weights[name], "scale": weighting.scales[name]} for name in parts},
+    }
+    fused = []
+    for side, joined in zip(("fields", "compounds"), fuse(parts, weighting), strict=True):
+        sides = [getattr(part, side) for part in parts.values()]
+        lost = max(len(each.keys) for each in sides) - len(joined.keys)
+        if lost:
+            logger.warning("%s split, fusion: %d %s are not known to all parts and are left out", split, lost, side)
+        without_input = sum(each.meta.get("without_input", 0) for each in sides)
+        fused.append(dataclasses.replace(joined, meta={**meta, "without_input": without_input}))
+    return fused[0], fused[1], weighting.selection

@@ -1,0 +1,151 @@
+"""A ridge in a pipeline: from the tables of a screen to embeddings and the tried strengths of regularisation."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cloome_kedro import schemas
+from cloome_kedro.evaluation.features import unit_rows
+from cloome_kedro.evaluation.methods import gather_methods
+from cloome_kedro.learning.views.morgan import Fingerprints
+from cloome_kedro.parameters import RidgeParameters
+from cloome_kedro.pipelines.training import create_ridge_pipeline
+from cloome_kedro.words import RETRIEVAL
+from planted_examples import inchikey, make_examples, run_pipeline
+
+COMPOUNDS, FIELDS, BITS = 120, 3, 64
+FOLDS = np.repeat(["train", "validation", "test"], [70, 25, 25])
+RIDGE = {"kind": "ridge", "field": {"view": "profiles"}, "compound": {"view": "morgan"}}
+
+
+@pytest.fixture(scope="module")
+def screen():
+    """Profiles that follow linearly from fingerprints, with noise. The last field has no profile."""
+    rng = np.random.default_rng(0)
+    bits = rng.integers(0, 2, (COMPOUNDS, BITS), dtype=np.uint8)
+    number = np.repeat(np.arange(COMPOUNDS), FIELDS)
+    places = np.arange(len(number))
+    table = pd.DataFrame({"plate": [f"P{p // 60}" for p in places], "well": "A01", "number": number})
+    table["well"] = [f"{chr(65 + p % 60 // 12)}{p % 12 + 1:02d}" for p in places]
+    examples = make_examples(table, FOLDS)
+    profiles = bits @ rng.normal(size=(BITS, 10)) + rng.normal(size=(COMPOUNDS, 10))
+    profiles = profiles[number] + 0.3 * rng.normal(size=(len(number), 10))
+    names = [f"Cells_{each}" for each in range(10)]
+    field_profiles = pd.DataFrame(profiles, columns=names).assign(field_id=examples["field_id"])
+    return {
+        "random.examples": examples,
+        "fields": examples[["field_id", "plate", "well"]],
+        "compounds": pd.DataFrame({"inchikey": [inchikey(each) for each in range(COMPOUNDS)]}),
+        "field_profiles": field_profiles.iloc[:-1],
+        "fingerprints": Fingerprints(np.packbits(bits, axis=1), {"radius": 3, "bits": BITS, "chirality": True}),
+        "params:seed": 0,
+    }
+
+
+def fit(screen, **settings):
+    model = RidgeParameters.model_validate({**RIDGE, "draws": 3, **settings})
+    outputs = run_pipeline(
+        create_ridge_pipeline("random", "ridge", ["field_profiles", "fingerprints"]),
+        screen | {"params:models.ridge": model},
+    )
+    return {name.rpartition(".")[2]: value for name, value in outputs.items()}
+
+
+@pytest.fixture(scope="module")
+def fitted(screen):
+    return fit(screen)
+
+
+def test_a_ridge_is_a_method_of_retrieval(screen, fitted):
+    embeddings = fitted["field_embeddings"], fitted["compound_embeddings"]
+    (method,) = gather_methods(screen["random.examples"], {"Ridge": embeddings}).values()
+    assert method.tasks == (RETRIEVAL,), "its vectors of fields are profiles"
+    assert method.normalised
+    for side in embeddings:
+        np.testing.assert_allclose(np.linalg.norm(side.vectors, axis=1), 1, atol=1e-5)
+        assert side.meta["split_hash"] == screen["random.examples"]["split_hash"].iloc[0]
+        assert side.meta["epoch"] is None
+    assert len(embeddings[0].keys) == COMPOUNDS * FIELDS - 1
+    assert embeddings[0].meta["without_input"] == 1
+
+
+def test_it_predicts_profiles_of_test_compounds(screen, fitted):
+    examples = screen["random.examples"]
+    test = examples[(examples["fold"] == "test") & fitted["field_embeddings"].knows(examples["field_id"])]
+    test = test.drop_duplicates("inchikey")
+    fields = fitted["field_embeddings"].of(test["field_id"])
+    scores = fields @ fitted["compound_embeddings"].of(test["inchikey"]).T
+    assert (scores.argmax(axis=1) == np.arange(25)).mean() > 0.3, "chance is 0.04"
+
+
+def test_vectors_are_the_closed_form(screen, fitted):
+    """From the tables alone, without the project's code."""
+    examples, table = screen["random.examples"], fitted["selection"]
+    bits = np.unpackbits(screen["fingerprints"].packed, axis=1).astype(float)
+    profiles = screen["field_profiles"].set_index("field_id").reindex(examples["field_id"]).to_numpy()
+    train = (examples["fold"] == "train").to_numpy()
+    profiles = (profiles - profiles[train].mean(axis=0)) / profiles[train].std(axis=0)
+    targets = pd.DataFrame(profiles[train]).groupby(examples["structure_row"].to_numpy()[train]).mean().to_numpy()
+    shared = bits @ bits.T
+    kernel = shared / (bits.sum(axis=1)[:, None] + bits.sum(axis=1) - shared)
+    alpha = table.loc[table["best"], "value"].item()
+    predicted = kernel[:, :70] @ np.linalg.solve(kernel[:70, :70] + alpha * np.eye(70), targets)
+    keys = [inchikey(each) for each in range(COMPOUNDS)]
+    np.testing.assert_allclose(fitted["compound_embeddings"].of(keys), unit_rows(predicted), atol=1e-4)
+    np.testing.assert_allclose(
+        fitted["field_embeddings"].of(examples["field_id"][:-1]), unit_rows(profiles[:-1]), atol=1e-4
+    )
+
+
+def test_the_table_of_strengths_is_complete(fitted):
+    table = schemas.selection.validate(fitted["selection"])
+    assert len(table) == 8
+    assert table["best"].sum() == 1
+    assert table.loc[table["best"], "validation_top1"].item() == table["validation_top1"].max()
+    assert table["validation_top1"].nunique() > 1
+
+
+def test_the_test_fold_decides_nothing(screen, fitted):
+    """Other profiles and structures of test compounds give the same predictions for all other compounds."""
+    test = (screen["random.examples"]["fold"] == "test").to_numpy()[:-1]
+    profiles = screen["field_profiles"].copy()
+    names = [name for name in profiles if name != "field_id"]
+    profiles.loc[test, names] = 1e3 * profiles.loc[test, names].to_numpy()[::-1]
+    packed = screen["fingerprints"].packed.copy()
+    packed[FOLDS == "test"] = packed[FOLDS == "test"][::-1]
+    fingerprints = Fingerprints(packed, screen["fingerprints"].settings)
+    again = fit(screen | {"field_profiles": profiles, "fingerprints": fingerprints})
+    pd.testing.assert_frame_equal(again["selection"], fitted["selection"])
+    others = [inchikey(each) for each in np.flatnonzero(FOLDS != "test")]
+    assert np.array_equal(again["compound_embeddings"].of(others), fitted["compound_embeddings"].of(others))
+    assert again["compound_embeddings"].meta["weights"] == fitted["compound_embeddings"].meta["weights"]
+
+
+def test_weights_identify_what_was_fitted(screen, fitted):
+    weights = {fitted["field_embeddings"].meta["weights"]}
+    for settings in ({"kernel": "linear"}, {"alphas": [1.0]}, {"landmarks": 40}):
+        weights.add(fit(screen, **settings)["field_embeddings"].meta["weights"])
+    assert len(weights) == 4
+
+
+def test_the_end_of_the_grid_is_warned_of(screen, caplog):
+    with caplog.at_level(logging.WARNING):
+        fit(screen, alphas=[100, 1000])
+    assert "is at the end of `alphas`: add further values" in caplog.text
+    assert "1 of 360 fields are left out" in caplog.text
+
+
+def test_images_are_refused_before_the_run():
+    with pytest.raises(ValueError, match=r"field.view: a ridge needs a view of features, such as profiles, not images"):
+        RidgeParameters.model_validate(RIDGE | {"field": {"view": "images"}})
+
+
+def test_a_ridge_needs_training_and_validation_compounds(screen):
+    examples = screen["random.examples"]
+    without = {fold: examples[examples["fold"] != fold].reset_index(drop=True) for fold in ("train", "validation")}
+    with pytest.raises(ValueError, match="no field in the training fold"):
+        fit(screen | {"random.examples": without["train"]})
+    with pytest.raises(ValueError, match="0 compounds of the validation fold"):
+        fit(screen | {"random.examples": without["validation"]})
