@@ -35,6 +35,11 @@ class IngestionParameters(Parameters):
         default=MISSING, description="words for a missing value in the screen's tables"
     )
     max_rejected_fraction: Fraction = 0.05
+    minimum_control_wells: Positive = Field(
+        default=4,
+        description="control wells that a plate needs for statistics of its controls, which the normalisation "
+        "`controls` of the view `images` uses; a plate with fewer gets the statistics of all its wells",
+    )
     n_jobs: Jobs = -1
 
     @model_validator(mode="after")

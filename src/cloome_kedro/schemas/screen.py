@@ -61,6 +61,22 @@ fields = table(
     unique=["field_id"],
 )
 
+#: one row per plate and channel: robust mean and deviation of the stored pixels (0 to 255) of the control wells
+plate_statistics = table(
+    {
+        "plate_file": column(str),
+        "channel": column(str, pa.Check.isin(CHANNELS)),
+        "mean": column(float, pa.Check.in_range(0, 255)),
+        "std": column(float, pa.Check.in_range(0, 255)),
+        "wells": column(int, pa.Check.ge(1)),  # number of wells and of fields that the statistics are computed from
+        "fields": column(int, pa.Check.ge(1)),
+        "basis": column(
+            str, pa.Check.isin(["controls", "all wells"])
+        ),  # all wells: the plate has too few control wells
+    },
+    unique=["plate_file", "channel"],
+)
+
 #: one row per field that was rejected, with the reason. A row of a LoadData table with a bad well or site is there, too
 rejected_fields = table(
     {

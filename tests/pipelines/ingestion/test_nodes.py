@@ -25,12 +25,15 @@ TABLES = {
     "rejected_index": schemas.rejected_fields,
     "fields": schemas.fields,
     "rejected_fields": schemas.rejected_fields,
+    "plate_statistics": schemas.plate_statistics,
 }
 
 
-def run(folder, store, sources, **storage):
+def run(folder, store, sources, minimum_control_wells=4, **storage):
     """Run the pipeline; give its tables, validated as the catalog does."""
-    parameters = IngestionParameters(screen="mine", sources=sources, storage=storage, n_jobs=1)
+    parameters = IngestionParameters(
+        screen="mine", sources=sources, storage=storage, minimum_control_wells=minimum_control_wells, n_jobs=1
+    )
     inputs = {"raw_screen": folder, "plate_store": store, "params:ingestion": parameters}
     datasets = {name: Table(filepath=str(store.folder.with_name(f"{name}.parquet"))) for name in TABLES}
     found = run_pipeline(create_pipeline(), inputs, **datasets)
@@ -61,6 +64,21 @@ def test_a_screen_of_two_layouts(tmp_path, store):
         "crop": None,
         "size": [12, 16],
     }
+
+
+def test_statistics_of_plates_are_those_of_their_controls(tmp_path, store):
+    """The first of four wells is DMSO, with two fields."""
+    tables = run(tmp_path, store, [write_load_data_screen(tmp_path)], minimum_control_wells=1)
+    statistics, fields = tables["plate_statistics"], tables["fields"]
+    facts = statistics[["plate_file", "channel", "wells", "fields", "basis"]].to_numpy().tolist()
+    assert facts == [[plate, channel, 1, 2, "controls"] for plate in ("P1", "P2") for channel in CHANNELS]
+    controls = fields[fields["control"] & (fields["plate"] == "P2")]
+    pixels = store.reader(list(controls["plate_file"]), controls["row"])(np.arange(2)).astype(float)
+    mean = np.median(pixels.mean((2, 3)), axis=0)
+    moments = ((pixels - mean[:, None, None]) ** 2).mean((2, 3))
+    of_plate = statistics[statistics["plate_file"] == "P2"]
+    np.testing.assert_allclose(of_plate["mean"], mean)
+    np.testing.assert_allclose(of_plate["std"], np.sqrt(np.median(moments, axis=0)))
 
 
 def respell(folder, spelling):
@@ -142,8 +160,9 @@ def test_the_words_reach_the_tables(tmp_path, store):
 def test_wiring():
     pipeline = create_pipeline()
     assert pipeline.inputs() == {"raw_screen", "plate_store", "params:ingestion"}
-    assert pipeline.outputs() == {"compound_table", "fields", "rejected_fields"}
-    assert [node.name for node in pipeline.nodes] == ["ingestion.index_fields", "ingestion.ingest_plates"]
+    assert pipeline.outputs() == {"compound_table", "plate_statistics", "rejected_fields"}
+    names = ("index_fields", "ingest_plates", "measure_controls")
+    assert [node.name for node in pipeline.nodes] == [f"ingestion.{name}" for name in names]
     found = TypeExtractor({"ingestion": pipeline}).extract_types_from_pipelines()
     assert found == {"ingestion": IngestionParameters}
 

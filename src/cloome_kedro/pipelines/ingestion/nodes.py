@@ -39,3 +39,10 @@ def ingest_plates(plate_store, field_index, rejected_index, ingestion: Ingestion
         max_rejected_fraction=ingestion.max_rejected_fraction,
         n_jobs=ingestion.n_jobs,
     )
+
+
+def measure_controls(fields, ingestion: IngestionParameters):
+    """Compute robust mean and deviation of the pixels of each plate's control wells: ``plate_statistics``."""
+    from cloome_kedro.imaging.plate_statistics import plate_statistics
+
+    return plate_statistics(fields, ingestion.minimum_control_wells)

@@ -22,5 +22,11 @@ def create_pipeline() -> Pipeline:
                 ["fields", "rejected_fields"],
                 "ingestion",
             ),
+            task(
+                nodes.measure_controls,
+                named("fields", "params:ingestion"),
+                "plate_statistics",
+                "ingestion",
+            ),
         ]
     )
