@@ -1,13 +1,15 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloome_kedro.learning.seeding import seeded
-from cloome_kedro.learning.views.images import PUBLISHED_STATISTICS, Images, ImageSettings, channel_statistics
+from cloome_kedro.learning.views.images import PUBLISHED_STATISTICS, Images, ImageSettings
+from cloome_kedro.learning.views.pixel_statistics import channel_statistics
 from stored_plates import STORAGE, places, write_plates
 
 
@@ -180,6 +182,109 @@ def test_other_normalisations_learn_nothing_of_the_fields(store, plates):
     assert published.normalisation == "per_channel"
     assert published.mean == published.std == PUBLISHED_STATISTICS
     assert fitted(store, plates, np.arange(7), normalisation="per_image").normalisation == "per_image"
+
+
+# ---- normalisation by the controls of plates
+
+
+@pytest.fixture
+def statistics():
+    """The table `plate_statistics` of two plates, in another order than that of the channels."""
+    table = pd.DataFrame({"plate_file": np.repeat(["P2", "P1"], 5), "channel": STORAGE["channels"] * 2})
+    table["mean"], table["std"] = np.arange(20.0, 30), np.arange(1.0, 11)
+    return table.sample(frac=1, random_state=0)
+
+
+def fitted_to_controls(store, plates, statistics, **changes):
+    sources = {"plate_store": store, "plate_statistics": statistics}
+    view = ImageSettings(normalisation="controls", **changes).fit(places(plates), sources, np.arange(7), 0, False)
+    return view, view.rows(places(plates), sources)
+
+
+def test_controls_normalise_each_field_by_its_plate(store, plates, statistics):
+    view, rows = fitted_to_controls(store, plates, statistics, crop=8)
+    assert (view.normalisation, view.inputs) == ("controls", 5)
+    assert (rows.context.shape, rows.context.dtype) == ((7, 2, 5), np.float32)
+    positions = np.array([5, 1, 6])  # of P2, P1, P2
+    images = np.stack([plates["P2"][1], plates["P1"][1], plates["P2"][2]]).astype(float)
+    by_plate = statistics.sort_values("mean").groupby("plate_file")
+    mean, std = (
+        np.stack([by_plate.get_group(plate)[name] for plate in ("P2", "P1", "P2")])[:, :, None, None]
+        for name in ("mean", "std")
+    )
+    context = torch.from_numpy(rows.context[positions])
+    batch = torch.from_numpy(rows.read(positions))
+    expected = ((images - mean) / std)[:, :, 2:10, 3:11]
+    found = view(batch, context)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-5)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    assert batch.dtype == torch.uint8, "pixels go to the device as they are stored"
+    crops = Images(crop=8, mean=(0,) * 5, std=(1,) * 5).augment(batch, np.arange(3))
+    np.testing.assert_allclose(
+        view.augment(batch, np.arange(3), context).numpy(), (crops.numpy() - mean) / std, rtol=1e-5
+    )
+
+
+def test_a_channel_of_constant_controls_is_only_shifted(images):
+    context = torch.zeros(6, 2, 5)
+    context[:, 0], context[:, 1, :4] = 50, 2
+    found = Images(normalisation="controls")(images, context)
+    torch.testing.assert_close(found[:, :4], (images[:, :4].float() - 50) / 2)
+    torch.testing.assert_close(found[:, 4], images[:, 4].float() - 50)
+
+
+def test_the_identity_of_rows_covers_the_statistics_of_their_plates(store, plates, statistics):
+    def identity(table):
+        return fitted_to_controls(store, plates, table)[1].identity
+
+    plain = Images(storage=STORAGE).rows(places(plates), {"plate_store": store}).identity
+    other_plate = pd.DataFrame({"plate_file": "P3", "channel": STORAGE["channels"], "mean": 1.0, "std": 1.0})
+    assert identity(pd.concat([statistics, other_plate])) == identity(statistics.iloc[::-1]) == identity(statistics)
+    changed = [statistics.assign(**{name: statistics[name] + (statistics["mean"] == 29)}) for name in ("mean", "std")]
+    assert len({plain, identity(statistics), *map(identity, changed)}) == 4
+
+
+def test_plates_without_statistics_are_refused(store, plates, statistics):
+    for table, missing in (
+        (statistics.iloc[:0], "plate P1, channel Mito, .* 2 of 2 plates"),
+        (statistics[statistics["plate_file"] == "P1"], "plate P2, channel Mito, .* 1 of 2 plates"),
+        (statistics.query("plate_file == 'P1' or channel != 'RNA'"), "plate P2, channel RNA, .* 1 of 2 plates"),
+    ):
+        with pytest.raises(ValueError, match=f"plate_statistics has no row of {missing} .*run the pipeline ingestion"):
+            fitted_to_controls(store, plates, table)
+    with pytest.raises(ValueError, match="controls needs the statistics of each image's plate"):
+        Images(normalisation="controls")(torch.zeros(1, 5, 4, 4, dtype=torch.uint8))
+
+
+# ---- augmentation
+
+
+def test_augmentations_are_in_the_view(store, plates):
+    chosen = {"flips": True, "quarter_turns": True, "intensity_jitter": 0.2, "cutout": 0.3}
+    view = fitted(store, plates, np.arange(7), crop=8, **chosen)
+    assert {name: getattr(view, name) for name in chosen} == chosen
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"intensity_jitter": -0.1}, "intensity_jitter must be at least 0"),
+        ({"cutout": 0}, "cutout must be a share .* above 0 and below 1, is 0"),
+        ({"cutout": 1.0}, "cutout must be a share"),
+        ({"intensity_jitter": 0.1, "normalisation": "per_image"}, "intensity_jitter has no effect"),
+    ],
+    ids=["jitter", "no cut", "all cut", "per image"],
+)
+def test_impossible_augmentations_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        ImageSettings(**changes)
+
+
+def test_quarter_turns_of_fields_that_are_not_square_are_refused_before_training(store, plates):
+    """Fields have 12 x 14 pixels."""
+    with pytest.raises(ValueError, match="quarter_turns needs square images, but these have 12 x 14 pixels"):
+        fitted(store, plates, np.arange(7), quarter_turns=True)
+    assert fitted(store, plates, np.arange(7), quarter_turns=True, crop=12).quarter_turns
 
 
 def test_the_number_of_channels_is_that_of_the_stored_fields():

@@ -1,4 +1,4 @@
-"""The view ``images``: fields are cropped on the device, then their pixels, 0 to 255, are normalised."""
+"""The view ``images``: fields are cropped and augmented on the device, and their pixels, 0 to 255, are normalised."""
 
 import dataclasses
 import hashlib
@@ -9,11 +9,12 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 from torchvision.transforms import InterpolationMode, v2
-from tqdm import tqdm
 
 from cloome_kedro.learning.config import at_least
 from cloome_kedro.learning.seeding import seeded
-from cloome_kedro.learning.views.base import Read, Rows, Table, View
+from cloome_kedro.learning.views.augmentation import cut_out, gains, turned
+from cloome_kedro.learning.views.base import Rows, Table, View
+from cloome_kedro.learning.views.pixel_statistics import channel_statistics, statistics_of_plates
 
 #: values of Mito, ER, RNA, AGP, DNA; published models were trained with them as means and as standard deviations
 PUBLISHED_STATISTICS = (47.1314, 40.8138, 53.7692, 46.2656, 28.7243)
@@ -21,7 +22,7 @@ PUBLISHED_STATISTICS = (47.1314, 40.8138, 53.7692, 46.2656, 28.7243)
 
 @dataclass(frozen=True)
 class ImageSettings:
-    """Crop and normalisation. Training uses random crops, evaluation uses the centre crop.
+    """Crop, normalisation and augmentation. Training uses random crops, evaluation uses the centre crop.
 
     Attributes
     ----------
@@ -33,16 +34,41 @@ class ImageSettings:
     normalisation
         ``published``: the published statistics, as means and as standard deviations. ``dataset``: mean and standard
         deviation of each channel over training fields. ``per_image``: mean and standard deviation of each channel of
-        each image.
+        each image. ``controls``: robust mean and deviation of each channel over the control wells of the field's plate,
+        from the table ``plate_statistics``.
+    flips
+        Whether training mirrors images left to right with probability 1/2, and top to bottom with probability 1/2.
+    quarter_turns
+        Whether training rotates images by 0, 90, 180 or 270 degrees with equal probabilities. Images must be square.
+    intensity_jitter
+        Training multiplies the pixels of each channel of each image by exp(u), before the normalisation. u is uniform
+        from ``-intensity_jitter`` to ``intensity_jitter``. 0 does nothing.
+    cutout
+        Training sets a square of each image to 0 in all channels, after the normalisation: 0 is the mean pixel. This is
+        the side of the square as a share of the shorter side of the crop. None cuts nothing out.
     """
 
     __pydantic_config__: ClassVar[dict] = {"extra": "forbid", "allow_inf_nan": False}
 
     crop: int | None = None
     resized_crop_scale: tuple[float, float] | None = None
-    normalisation: Literal["published", "dataset", "per_image"] = "dataset"
+    normalisation: Literal["published", "dataset", "per_image", "controls"] = "dataset"
+    flips: bool = False
+    quarter_turns: bool = False
+    intensity_jitter: float = 0.0
+    cutout: float | None = None
 
     def __post_init__(self):
+        at_least(self, 0, "intensity_jitter")
+        if self.cutout is not None and not 0 < self.cutout < 1:
+            raise ValueError(
+                f"ImageSettings: cutout must be a share of the side of the image, above 0 and below 1, is {self.cutout}"
+            )
+        if self.intensity_jitter and self.normalisation == "per_image":
+            raise ValueError(
+                "ImageSettings: intensity_jitter has no effect with the normalisation per_image, which divides each "
+                "image by its own deviation: set it to 0, or choose another normalisation"
+            )
         if self.crop is not None:
             at_least(self, 1, "crop")
         if (
@@ -55,11 +81,21 @@ class ImageSettings:
             )
 
     def fit(self, table: Table, sources: Mapping[str, Any], train: np.ndarray, seed: int, progress: bool) -> "Images":
-        """Make the view; for ``dataset``, measure the statistics of a sample of training fields, drawn by the seed."""
+        """Make the view; for ``dataset``, measure the statistics of a sample of training fields, drawn by the seed.
+
+        Raises
+        ------
+        ValueError
+            If the fields do not fit the settings, such as fields that are not square and ``quarter_turns``.
+        """
         storage = sources["plate_store"].storage(np.asarray(table["plate_file"]))
-        view = Images(self.crop, self.resized_crop_scale, storage=dict(storage))
-        if self.normalisation == "per_image":
-            return dataclasses.replace(view, normalisation="per_image")
+        augmentation = {name: getattr(self, name) for name in ("flips", "quarter_turns", "intensity_jitter", "cutout")}
+        view = Images(self.crop, self.resized_crop_scale, storage=dict(storage), **augmentation)
+        if self.quarter_turns:  # raises now what the first batch would raise
+            field = torch.from_numpy(view.rows(table, sources).read(train[:1]))
+            turned(view.centre(field), np.zeros(1, np.uint32), flips=False, quarter_turns=True)
+        if self.normalisation in ("per_image", "controls"):
+            return dataclasses.replace(view, normalisation=self.normalisation)
         if self.normalisation == "dataset":
             mean, std = channel_statistics(view.rows(table, sources).read, train, seed, progress=progress)
             return dataclasses.replace(view, mean=mean, std=std)
@@ -76,9 +112,12 @@ class Images(View):
         As in :class:`ImageSettings`.
     normalisation
         ``per_channel``: (x - mean) / std with ``mean`` and ``std`` below. ``per_image``: (x - mean) / (std + 1e-7) with
-        the mean and standard deviation of each channel of each image.
+        the mean and standard deviation of each channel of each image. ``controls``: (x - mean) / std with statistics of
+        the controls of each image's plate, which are the context of the rows. A deviation of 0 counts as 1.
     mean, std
-        One value per channel, for pixels from 0 to 255.
+        One value per channel, for pixels from 0 to 255. Only ``per_channel`` uses them.
+    flips, quarter_turns, intensity_jitter, cutout
+        As in :class:`ImageSettings`.
     storage
         How the fields of the training were stored: channels, intensity, scope, crop and size.
     """
@@ -87,10 +126,14 @@ class Images(View):
 
     crop: int | None = None
     resized_crop_scale: tuple[float, float] | None = None
-    normalisation: Literal["per_channel", "per_image"] = "per_channel"
+    normalisation: Literal["per_channel", "per_image", "controls"] = "per_channel"
     mean: tuple[float, ...] = PUBLISHED_STATISTICS
     std: tuple[float, ...] = PUBLISHED_STATISTICS
     storage: dict[str, Any] = field(default_factory=dict)
+    flips: bool = False
+    quarter_turns: bool = False
+    intensity_jitter: float = 0.0
+    cutout: float | None = None
 
     @property
     def inputs(self) -> int:
@@ -100,10 +143,14 @@ class Images(View):
     def rows(self, table: Table, sources: Mapping[str, Any]) -> Rows:
         """Find fields in the plate store, by the columns ``plate_file`` and ``row``.
 
+        With the normalisation ``controls``, the context of the rows is mean and deviation of the plate's controls:
+        (n, 2, channels) float32.
+
         Raises
         ------
         ValueError
-            If the fields have other channels than those of the training, or the same in another order.
+            If the fields have other channels than those of the training, or the same in another order, or if
+            ``plate_statistics`` lacks a plate.
         """
         store, files, rows = sources["plate_store"], np.asarray(table["plate_file"]), np.asarray(table["row"])
         trained = self.storage.get("channels")
@@ -116,7 +163,12 @@ class Images(View):
         digest = hashlib.sha256(repr(sorted(plates.items())).encode())
         digest.update("\n".join(files.tolist()).encode())
         digest.update(rows.astype(np.int64).tobytes())
-        return Rows(store.reader(files, rows), np.ones(len(rows), bool), digest.hexdigest())
+        context = None
+        if self.normalisation == "controls":
+            channels = store.storage(files)["channels"]
+            context = statistics_of_plates(sources["plate_statistics"], files, channels)
+            digest.update(context.tobytes())
+        return Rows(store.reader(files, rows), np.ones(len(rows), bool), digest.hexdigest(), context)
 
     def differences(self, table: Table, sources: Mapping[str, Any]) -> list[str]:
         """Say how the storage of these fields differs from the storage in training, one text per setting."""
@@ -129,33 +181,61 @@ class Images(View):
 
     def __call__(self, batch: torch.Tensor, context: torch.Tensor | None = None) -> torch.Tensor:
         """Take the centre crop and normalise it: uint8 (N, C, H, W) -> float32 (N, C, crop, crop)."""
-        return self.normalise(self.centre(batch))
+        return self.normalise(self.centre(batch), context)
 
     def centre(self, images: torch.Tensor) -> torch.Tensor:
         """Take the centre crop: uint8 (N, C, H, W) -> uint8 (N, C, crop, crop)."""
         return v2.functional.center_crop(images, self._size(images))
 
     def augment(self, batch: torch.Tensor, seeds: np.ndarray, context: torch.Tensor | None = None) -> torch.Tensor:
-        """Take a random crop of each image and normalise it: uint8 (N, C, H, W) -> float32 (N, C, crop, crop).
+        """Take a random crop of each image, augment and normalise it: uint8 (N, C, H, W) -> float32 (N, C, crop, crop).
 
-        The crop of an image depends only on its seed, not on the other images of the batch.
+        The draws of an image depend only on its seed, not on the other images of the batch.
         """
+        images = turned(self._random_crops(batch, seeds), seeds, self.flips, self.quarter_turns)
+        factors = None
+        if self.intensity_jitter:
+            factors = torch.from_numpy(gains(seeds, images.shape[1], self.intensity_jitter)).to(images.device)
+        inputs = self.normalise(images, context, factors)
+        return inputs if self.cutout is None else cut_out(inputs, seeds, self.cutout)
+
+    def _random_crops(self, batch: torch.Tensor, seeds: np.ndarray) -> torch.Tensor:
+        """Take a random crop of each image: uint8 (N, C, H, W) -> uint8 (N, C, crop, crop)."""
         size = self._size(batch)
         if self.resized_crop_scale is not None:
             crop = v2.RandomResizedCrop(size, self.resized_crop_scale, interpolation=InterpolationMode.BICUBIC)
         elif size != list(batch.shape[-2:]):
             crop = v2.RandomCrop(size)
         else:
-            return self.normalise(batch)
+            return batch
         crops = []
         for image, seed in zip(batch, seeds, strict=True):
             with seeded(int(seed)):
                 crops.append(crop(image))
-        return self.normalise(torch.stack(crops))
+        return torch.stack(crops)
 
-    def normalise(self, images: torch.Tensor) -> torch.Tensor:
-        """Normalise: uint8 (N, C, H, W) -> float32 of the same shape, channels last in memory."""
+    def normalise(
+        self, images: torch.Tensor, context: torch.Tensor | None = None, factors: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Normalise: uint8 (N, C, H, W) -> float32 of the same shape, channels last in memory.
+
+        Parameters
+        ----------
+        images
+            Cropped fields.
+        context
+            (N, 2, C): statistics of the plates, for the normalisation ``controls``.
+        factors
+            (N, C): pixels are multiplied by these numbers first.
+        """
         x = images.to(torch.float32, memory_format=torch.channels_last)
+        if factors is not None:
+            x = x.mul_(factors[:, :, None, None])
+        if self.normalisation == "controls":
+            if context is None:
+                raise ValueError("the normalisation controls needs the statistics of each image's plate as the context")
+            mean, std = context[:, :, :, None, None].unbind(1)
+            return x.sub_(mean).div_(std.where(std > 0, 1))
         if self.normalisation == "per_image":
             std, mean = torch.std_mean(x, dim=(-2, -1), keepdim=True)
             return (x - mean) / (std + 1e-7)
@@ -174,35 +254,3 @@ class Images(View):
                 f"the crop of {self.crop} pixels is larger than the stored fields of {height} x {width} pixels"
             )
         return [self.crop, self.crop]
-
-
-def channel_statistics(
-    read: Read, fields: np.ndarray, seed: int, at_most: int = 2048, progress: bool = True
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Measure mean and standard deviation of each channel over all pixels of a sample of fields.
-
-    Pixels are summed as integers, so the sums are exact. A channel with constant pixels gets the standard deviation 1.
-
-    Parameters
-    ----------
-    read
-        Positions of fields (B,) -> uint8 (B, C, H, W).
-    fields : (n,) int
-        Positions of fields, from which up to ``at_most`` are drawn by the seed.
-
-    Returns
-    -------
-    mean, std
-        One value per channel.
-    """
-    sample = np.sort(np.random.default_rng(seed).permutation(fields)[:at_most])
-    total, squares, pixels = np.zeros(1, np.uint64), np.zeros(1, np.uint64), 0
-    batches = np.array_split(sample, -(-len(sample) // 64))
-    for batch in tqdm(batches, desc="channel statistics", unit="batch", disable=not progress):
-        images = read(batch).astype(np.uint32)
-        total = total + images.sum((0, 2, 3), dtype=np.uint64)
-        squares = squares + (images * images).sum((0, 2, 3), dtype=np.uint64)
-        pixels += images[:, 0].size
-    mean = total / pixels
-    std = np.sqrt(np.maximum(squares / pixels - mean**2, 0))
-    return tuple(mean.tolist()), tuple(np.where(std > 0, std, 1).tolist())
