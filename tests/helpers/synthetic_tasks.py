@@ -181,7 +181,7 @@ def _corrupted_fields(queries, generator):
         {
             **{"field_id": field_id, "corruption": name, "stage": "field", "seed": 7, "settings": "{}"},
             "black": generator.uniform(0, 0.1) if "rotation" in name else 0.0,
-            **{"augmentation": False, "weights": "abc", "digest": "abc"},
+            **{"augmentation": "no", "weights": "abc", "digest": "abc"},
         }
         for name in CORRUPTIONS
         for field_id in queries["field_id"]

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import re
 
@@ -15,6 +16,7 @@ from cloome_kedro.imaging.corruptions import (
     field_seed,
     find_corruptions,
 )
+from cloome_kedro.learning.views.images import ImageSettings
 from cloome_kedro.registry import load_modules
 from registries import restored
 
@@ -157,9 +159,38 @@ def test_a_users_module_registers_its_own(registry, tmp_path, monkeypatch, image
     changed, _ = corrupt(mine, images[:1], [own])
     assert changed.float().std() < images[:1].float().std() / 3
     assert mine.source.startswith("@corruption(draw=lambda generator")
-    assert mine.is_augmentation({"blur": True})
-    assert not flip.is_augmentation({"blur": True, "flips": False})
-    assert flip.is_augmentation({"flips": True})
+    assert mine.seen_in_training({"blur": True}) == "yes"
+    assert mine.seen_in_training({"blur": None, "flips": True}) == "no"
+    assert flip.seen_in_training({"blur": True, "flips": False}) == "no"
+
+
+@pytest.mark.parametrize(
+    ("view", "expected"),
+    [
+        ({"flips": False, "quarter_turns": False, "resized_crop_scale": [0.5, 1.0]}, ["no", "no", "no", "no", "no"]),
+        ({"flips": True}, ["yes", "no", "partly", "partly", "no"]),
+        ({"quarter_turns": True}, ["partly", "no", "partly", "partly", "no"]),
+        ({"flips": True, "quarter_turns": True}, ["yes", "no", "partly", "partly", "no"]),
+        ({"intensity_jitter": 0.2, "cutout": 0.3}, ["no", "no", "no", "no", "no"]),
+    ],
+    ids=["crops", "flips", "quarter turns", "both", "intensities"],
+)
+def test_augmentations_of_training_are_named(view, expected):
+    assert [corruption.seen_in_training(view) for corruption in find_corruptions(NAMES)] == expected
+
+
+def test_a_corruption_of_two_parts_is_seen_if_both_are(registry):
+    both = corruption(draw=lambda generator: {}, augments=["a", "b"], partly=["c"])
+    both(lambda image: image)
+    entry = CORRUPTIONS["<lambda>"]
+    found = [entry.seen_in_training(dict.fromkeys(names, True)) for names in ("", "a", "b", "c", "ab", "bc", "abc")]
+    assert found == ["no", "partly", "partly", "partly", "yes", "partly", "yes"]
+
+
+def test_augmentations_are_settings_of_the_view():
+    names = {field.name for field in dataclasses.fields(ImageSettings)}
+    for entry in find_corruptions(NAMES):
+        assert {*entry.augments, *entry.partly} <= names
 
 
 def test_unknown_names_are_refused():

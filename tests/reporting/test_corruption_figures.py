@@ -43,6 +43,19 @@ def test_effects_are_values_with_intervals_above_differences(study):
     np.testing.assert_allclose([segment[1, 0] for segment in intervals], 100 * changes.loc[order[1:], "high"])
 
 
+def test_labels_say_what_training_has_shown(study):
+    seen = {"random_flip": "yes", "random_flip_small_rotation": "partly", "gaussian_blur": "no"}
+    figure = corruption_figures.corruption_effects(study["metrics"], study["differences"], LOOK, seen)
+    expected = [
+        "clean", "random flip (in training)", "rotation ±10°", "flip + rotation ±10° (partly in training)",
+        "rotation ±180°", "gaussian blur",
+    ]  # fmt: skip
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == expected
+    assert figure.axes[2].get_yticklabels()[0].get_text() == "compound, clean"
+    figure = corruption_figures.corruption_ranks(study["retrieval_ranks"], study["corruption_ranks"], LOOK, seen)
+    assert [text.get_text() for text in figure.legends[0].get_texts()][:6] == expected
+
+
 def test_only_the_first_model_is_drawn(study):
     metrics, differences = (
         study[name].replace({"method": {"CLOOME": "Bilinear"}}) for name in ("metrics", "differences")

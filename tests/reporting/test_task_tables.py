@@ -104,7 +104,8 @@ def test_corruptions_stand_under_their_clean_counterpart(study):
 
 def test_corrupted_fields_are_summed_up(study):
     fields = study["corrupted_fields"]
-    marked = fields.assign(augmentation=fields["corruption"] == "random_flip")
+    seen = {"random_flip": "yes", "large_rotation": "partly"}
+    marked = fields.assign(augmentation=fields["corruption"].map(seen).fillna("no"))
     table = task_tables.corrupted_summary(marked).set_index("images")
     turned = fields.query("corruption == 'large_rotation'")["black"]
     assert table.loc["rotation ±180°", "black, mean"] == f"{100 * turned.mean():.1f} %"
@@ -112,6 +113,11 @@ def test_corrupted_fields_are_summed_up(study):
         "0.0 %", "0 %", "yes"
     ]  # fmt: skip
     assert table.loc["gaussian blur", "shown in training"] == "no"
+    assert table.loc["rotation ±180°", "shown in training"] == "partly"
+    effects = task_tables.corruption_table(study["metrics"], study["differences"], LOOK, seen)
+    assert {"clean", "random flip (in training)", "rotation ±180° (partly in training)", "rotation ±10°"} <= set(
+        effects["images"]
+    )
 
 
 def test_leaks_have_one_row_per_pair_of_folds_that_has_compounds(study):

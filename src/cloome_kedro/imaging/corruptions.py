@@ -24,6 +24,8 @@ from torchvision.transforms.v2 import functional
 from cloome_kedro.registry import Registry
 
 Stage = Literal["field", "crop"]
+#: whether training has shown images that are changed by a corruption
+Seen = Literal["no", "partly", "yes"]
 Draw = Callable[[np.random.Generator], dict[str, Any]]
 #: ``(image, **settings) -> image``, uint8 (C, H, W), on the image's device
 Change = Callable[..., torch.Tensor]
@@ -44,8 +46,10 @@ class Corruption:
     fills : bool
         Whether the function can leave pixels without image content. These pixels are black.
     augments : tuple of str
-        Settings of the view ``images`` that are augmentations of the same kind. If one is set, training shows images
-        that are changed like this.
+        Settings of the view ``images`` that are augmentations of the same kind. If all are set, training shows images
+        that are changed like this. If some are set, training shows a part of the corruption.
+    partly : tuple of str
+        Further settings of this view, each of which shows a part of the corruption.
     """
 
     name: str
@@ -53,6 +57,7 @@ class Corruption:
     change: Change
     fills: bool = False
     augments: tuple[str, ...] = ()
+    partly: tuple[str, ...] = ()
 
     @property
     def source(self) -> str:
@@ -62,33 +67,38 @@ class Corruption:
         except OSError:  # a function typed at a prompt has no source file
             return self.change.__code__.co_code.hex()
 
-    def is_augmentation(self, view: dict[str, Any]) -> bool:
-        """Tell whether a model with this view saw such images in training.
+    def seen_in_training(self, view: dict[str, Any]) -> Seen:
+        """Tell whether a model with this view saw such images in training: no, partly or yes.
 
         Parameters
         ----------
         view
             Settings of the view, as the checkpoint describes them.
         """
-        return any(view.get(key) for key in self.augments)
+        if self.augments and all(view.get(key) for key in self.augments):
+            return "yes"
+        return "partly" if any(view.get(key) for key in (*self.augments, *self.partly)) else "no"
 
 
 CORRUPTIONS: Registry[Corruption] = Registry("corruption")
 
 
-def corruption(draw: Draw, *, fills: bool = False, augments: Sequence[str] = ()) -> Callable[[Change], Change]:
+def corruption(
+    draw: Draw, *, fills: bool = False, augments: Sequence[str] = (), partly: Sequence[str] = ()
+) -> Callable[[Change], Change]:
     """Register the decorated function as a corruption, under the name of the function.
 
     Parameters
     ----------
-    draw, fills, augments
+    draw, fills, augments, partly
         See `Corruption`. With ``fills``, the function is also called on a mask, uint8 (1, H, W), to find the pixels
         that it leaves black.
     """
 
     def register(change: Change) -> Change:
         name = change.__name__
-        CORRUPTIONS.add(name, Corruption(name, draw, change, fills, tuple(augments)), module=change.__module__)
+        entry = Corruption(name, draw, change, fills, tuple(augments), tuple(partly))
+        CORRUPTIONS.add(name, entry, module=change.__module__)
         return change
 
     return register
@@ -219,7 +229,10 @@ def _flips_and_angle_within(degrees: float) -> Draw:
     return lambda generator: _flips(generator) | _angle_within(degrees)(generator)
 
 
-@corruption(draw=_flips, augments=["flips"])
+# A half turn is both flips together. So quarter turns show a part of the flips, and flips a part of all rotations.
+
+
+@corruption(draw=_flips, augments=["flips"], partly=["quarter_turns"])
 def random_flip(image: torch.Tensor, flip_horizontal: bool, flip_vertical: bool) -> torch.Tensor:
     """Mirror left to right with probability 1/2, and independently top to bottom with probability 1/2."""
     if flip_horizontal:
@@ -227,7 +240,7 @@ def random_flip(image: torch.Tensor, flip_horizontal: bool, flip_vertical: bool)
     return functional.vertical_flip(image) if flip_vertical else image
 
 
-@corruption(draw=_angle_within(10), fills=True, augments=["rotation"])
+@corruption(draw=_angle_within(10), fills=True)
 def small_rotation(image: torch.Tensor, angle: float) -> torch.Tensor:
     """Rotate about the centre by an angle of at most 10 degrees. Positive angles are counter-clockwise.
 
@@ -236,7 +249,7 @@ def small_rotation(image: torch.Tensor, angle: float) -> torch.Tensor:
     return functional.rotate(image, angle, fill=[0.0])
 
 
-@corruption(draw=_flips_and_angle_within(10), fills=True, augments=["flips", "rotation"])
+@corruption(draw=_flips_and_angle_within(10), fills=True, partly=["flips", "quarter_turns"])
 def random_flip_small_rotation(
     image: torch.Tensor, flip_horizontal: bool, flip_vertical: bool, angle: float
 ) -> torch.Tensor:
@@ -244,7 +257,7 @@ def random_flip_small_rotation(
     return small_rotation(random_flip(image, flip_horizontal, flip_vertical), angle)
 
 
-@corruption(draw=_angle_within(180), fills=True, augments=["rotation"])
+@corruption(draw=_angle_within(180), fills=True, partly=["quarter_turns", "flips"])
 def large_rotation(image: torch.Tensor, angle: float) -> torch.Tensor:
     """Rotate as in `small_rotation`, but by any angle."""
     return small_rotation(image, angle)

@@ -1,6 +1,6 @@
 """Figures of the corruption study: a field with each corruption, and what corruptions cost."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -141,7 +141,9 @@ def _settings_text(settings: dict[str, Any]) -> str:
 
 
 @styled
-def corruption_effects(metrics: pd.DataFrame, differences: pd.DataFrame, look: Look) -> Figure:
+def corruption_effects(
+    metrics: pd.DataFrame, differences: pd.DataFrame, look: Look, seen: Mapping[str, str] = {}
+) -> Figure:
     """Draw top-k accuracies on clean and corrupted images, and below them the paired differences to clean images.
 
     The figure has one column per direction of retrieval in the full pool, and one for zero-shot classification. A
@@ -155,6 +157,8 @@ def corruption_effects(metrics: pd.DataFrame, differences: pd.DataFrame, look: L
         Table ``differences`` of one split.
     look
         Names and colours. The figure shows the first model.
+    seen
+        Corruption -> whether training has shown such images: no, partly or yes. Labels say so.
     """
     rows = _comparable(metrics, look.model)
     changes = _comparable(differences[differences["against"] == CLEAN], look.model)
@@ -169,8 +173,8 @@ def corruption_effects(metrics: pd.DataFrame, differences: pd.DataFrame, look: L
     for column, panel in enumerate(panels):
         panel_changes = changes[changes["panel"] == panel]
         values = rows[(rows["panel"] == panel) & rows["row"].isin(_row_names(panel_changes))]
-        _draw_panel(axes[0, column], values, top_ks, "value")
-        _draw_panel(axes[1, column], panel_changes.assign(chance=np.nan), top_ks, "difference")
+        _draw_panel(axes[0, column], values, top_ks, "value", seen)
+        _draw_panel(axes[1, column], panel_changes.assign(chance=np.nan), top_ks, "difference", seen)
         axes[0, column].set(title=panels[panel], xlabel="top-k accuracy")
         axes[0, column].title.set_fontsize(10)
         axes[1, column].set_xlabel("difference to clean, in points")
@@ -184,7 +188,7 @@ def corruption_effects(metrics: pd.DataFrame, differences: pd.DataFrame, look: L
 
 
 @styled
-def corruption_ranks(clean: pd.DataFrame, corrupted: pd.DataFrame, look: Look) -> Figure:
+def corruption_ranks(clean: pd.DataFrame, corrupted: pd.DataFrame, look: Look, seen: Mapping[str, str] = {}) -> Figure:
     """Draw the share of queries whose match is among the first k candidates, on clean and corrupted images.
 
     The figure has one panel per direction of retrieval that was evaluated, and one curve per corruption. The pool is
@@ -196,6 +200,8 @@ def corruption_ranks(clean: pd.DataFrame, corrupted: pd.DataFrame, look: Look) -
         Tables ``ranks`` of retrieval. The figure shows the single draw with one field per compound.
     look
         Names and colours. The figure shows the first model.
+    seen
+        As in :func:`corruption_effects`.
     """
     ranks = pd.concat([clean, corrupted], ignore_index=True)
     ranks = ranks[(ranks["method"] == look.model) & (ranks["pool"] == "full") & (ranks["shown_by"] == "field")]
@@ -203,10 +209,9 @@ def corruption_ranks(clean: pd.DataFrame, corrupted: pd.DataFrame, look: Look) -
     if ranks.empty:
         return look.message("No corrupted images were evaluated.")
     images = images_in_order(ranks["images"])
-    colours = dict(
-        zip(map(corruption_label, images), ["0.2", *sns.color_palette("crest_r", len(images) - 1)], strict=True)
-    )
-    ranks = ranks.assign(images=ranks["images"].map(corruption_label))
+    labels = {name: corruption_label(name, seen.get(name, "no")) for name in images}
+    colours = dict(zip(labels.values(), ["0.2", *sns.color_palette("crest_r", len(images) - 1)], strict=True))
+    ranks = ranks.assign(images=ranks["images"].map(labels))
     directions = [name for name in DIRECTIONS if (ranks["direction"] == name).any()]
     figure = Figure(figsize=(5.2 * len(directions) + 1.8, 3.6), layout="constrained")
     axes = figure.subplots(1, len(directions), squeeze=False, sharey=True)[0]
@@ -243,7 +248,7 @@ def _row_names(changes: pd.DataFrame) -> list[str]:
     return [f"{prefix}, {name}" if prefix else name for prefix in prefixes for name in names]
 
 
-def _draw_panel(axis: Axes, rows: pd.DataFrame, top_ks: list[str], column: str) -> None:
+def _draw_panel(axis: Axes, rows: pd.DataFrame, top_ks: list[str], column: str, seen: Mapping[str, str]) -> None:
     """Draw values or differences along x. Each k has its own shade."""
     names = [name for name in _row_names(rows) if (rows["row"] == name).any()]
     offsets, shades = dodge(len(top_ks), 0.6), sns.color_palette("crest_r", len(top_ks))
@@ -254,7 +259,9 @@ def _draw_panel(axis: Axes, rows: pd.DataFrame, top_ks: list[str], column: str) 
         axis.hlines(y, points["low"], points["high"], color=shade, linewidth=2)
         axis.plot(points[column], y, "o", color=shade, markersize=6, markeredgecolor="white", label=top_k)
     parts = [name.rpartition(", ")[::2] for name in names]
-    labels = [f"{prefix}, {corruption_label(images)}".removeprefix(", ") for prefix, images in parts]
+    labels = [
+        f"{prefix}, {corruption_label(images, seen.get(images, 'no'))}".removeprefix(", ") for prefix, images in parts
+    ]
     axis.set_yticks(range(len(names)), labels)
     axis.set_ylim(len(names) - 0.5, -0.5)
     axis.grid(visible=False, axis="y")

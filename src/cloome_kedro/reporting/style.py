@@ -187,15 +187,16 @@ def images_in_order(names: Iterable[str]) -> list[str]:
     return _sorted_by(names, list(CORRUPTION_LABELS))
 
 
-def corruption_label(name: str) -> str:
-    """Get the label of a corruption.
+def corruption_label(name: str, seen: str = "no") -> str:
+    """Get the label of a corruption; ``seen`` says whether training has shown such images: no, partly or yes.
 
     Examples
     --------
-    >>> corruption_label("large_rotation"), corruption_label("gaussian_blur")
-    ('rotation ±180°', 'gaussian blur')
+    >>> corruption_label("large_rotation"), corruption_label("gaussian_blur", "partly")
+    ('rotation ±180°', 'gaussian blur (partly in training)')
     """
-    return CORRUPTION_LABELS.get(name, name.replace("_", " "))
+    mark = {"no": "", "partly": " (partly in training)", "yes": " (in training)"}[seen]
+    return CORRUPTION_LABELS.get(name, name.replace("_", " ")) + mark
 
 
 def top_k_names(names: Iterable[str]) -> list[str]:

@@ -12,6 +12,8 @@ look : cloome_kedro.reporting.style.Look
 A table is empty if there are no results.
 """
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from cloome_kedro.reporting.cells import ABSENT, percent_text, top_k_cells
@@ -139,10 +141,13 @@ def unscored_assays(scores: pd.DataFrame, look: Look, max_reasons: int = 10) -> 
     return table.astype({"assays": str})[["assays", "reason", "example"]]
 
 
-def corruption_table(metrics: pd.DataFrame, differences: pd.DataFrame, look: Look) -> pd.DataFrame:
+def corruption_table(
+    metrics: pd.DataFrame, differences: pd.DataFrame, look: Look, seen: Mapping[str, str] = {}
+) -> pd.DataFrame:
     """Tabulate top-k of the first model on clean and corrupted images, and the paired difference of top-1 to clean.
 
-    There is one row per task, candidates and kind of images.
+    There is one row per task, candidates and kind of images. ``seen`` says of each corruption whether training has
+    shown such images: no, partly or yes.
     """
     single = _published_protocols(metrics[metrics["method"] == look.model])
     changes = differences[(differences["against"] == CLEAN) & (differences["metric"] == "top-1")]
@@ -160,7 +165,7 @@ def corruption_table(metrics: pd.DataFrame, differences: pd.DataFrame, look: Loo
             change = percent_text(by_images.loc[name].to_dict(), signed=True) if name in by_images.index else ABSENT
             table.append(
                 {"task": row["task"] if pd.isna(row["direction"]) else DIRECTIONS[row["direction"]]}
-                | {"candidates": _candidates_text(row), "images": corruption_label(name)}
+                | {"candidates": _candidates_text(row), "images": corruption_label(name, seen.get(name, "no"))}
                 | {top_k: percent_text(by_metric[top_k]) for top_k in top_k_names(by_metric)}
                 | {"top-1 minus clean (points)": change, "n": f"{row['n']:,}"}
             )
@@ -195,7 +200,7 @@ def corrupted_summary(corrupted_fields: pd.DataFrame) -> pd.DataFrame:
                 "black, mean": f"{100 * rows['black'].mean():.1f} %",
                 "black, maximum": f"{100 * rows['black'].max():.1f} %",
                 "fields with black": f"{100 * (rows['black'] > 0).mean():.0f} %",
-                "shown in training": "yes" if rows["augmentation"].any() else "no",
+                "shown in training": rows["augmentation"].iloc[0],
             }
         )
     return pd.DataFrame(table)

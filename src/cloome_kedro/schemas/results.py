@@ -152,7 +152,8 @@ corrupted_fields = table(
         "seed": column("Int64"),  # seed of this field
         "settings": column(str),  # drawn settings as JSON, e.g. {"flip_horizontal": true, "angle": -3.2}
         "black": column(float, pa.Check.in_range(0, 1)),  # share of pixels of the encoder's input without image content
-        "augmentation": column(bool),  # whether training used such images
+        # whether training showed such images; partly: only a part of the corruption, such as flips without rotations
+        "augmentation": column(str, pa.Check.isin(["no", "partly", "yes"])),
         "weights": column(str),  # hash of the weights of the model that embedded the field
         "digest": column(str),  # digest of the embeddings that contain the field
     },

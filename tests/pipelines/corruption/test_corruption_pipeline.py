@@ -12,6 +12,7 @@ from kedro.validation.type_extractor import TypeExtractor
 
 from cloome_kedro import schemas
 from cloome_kedro.evaluation.methods import Embeddings, Method
+from cloome_kedro.imaging.channels import CHANNELS
 from cloome_kedro.imaging.corruption_store import CorruptionStore
 from cloome_kedro.imaging.corruptions import CORRUPTIONS, Corruption, find_corruptions
 from cloome_kedro.imaging.store import PlateStore
@@ -64,9 +65,9 @@ def nothing(image):
     return image
 
 
-def register(change, draw=lambda generator: {}, augments=()):
+def register(change, draw=lambda generator: {}, **facts):
     """Put a corruption named ``nothing`` into the registry, in place of another one."""
-    CORRUPTIONS.add("nothing", Corruption("nothing", draw, change, augments=augments), module=__name__)
+    CORRUPTIONS.add("nothing", Corruption("nothing", draw, change, **facts), module=__name__)
 
 
 @pytest.fixture(autouse=True)
@@ -110,6 +111,7 @@ def screen(tmp_path_factory, one_thread):
     labels = {f"assay_{i}": generator.integers(0, 2, COMPOUNDS).astype(float) for i in range(2)}
     found = {
         "plate_store": store,
+        "plate_statistics": schemas.empty(schemas.plate_statistics),
         "random.examples": examples,
         "labels": schemas.labels.validate(pd.DataFrame({"inchikey": keys, **labels})),
         "random.methods": {},
@@ -220,7 +222,7 @@ def test_every_model_of_images_is_asked_with_its_own_embeddings(study, screen, t
 def test_a_row_of_the_table_is_enough_to_make_its_embedding_again(study):
     manifest = schemas.corrupted_fields.validate(embed(study))
     assert len(manifest) == 2 * 48
-    assert not manifest["augmentation"].any()
+    assert set(manifest["augmentation"]) == {"no"}
     table, vectors = CorruptionStore(study["corruption_stores"] / "random" / "one").read("small_rotation")
     row = manifest[manifest["corruption"] == "small_rotation"].iloc[30]
     place = study["random.examples"].set_index("field_id").loc[row["field_id"]]
@@ -286,12 +288,47 @@ def test_queries_alone_can_be_corrupted(study):
     assert (classified["rank"].to_numpy() != asked["rank"].to_numpy()).any()
 
 
-def test_an_augmentation_of_training_is_marked(study):
-    checkpoint = study["random.one.checkpoint"]
+def with_view(checkpoint, **changes):
+    """A checkpoint whose view of fields has other settings."""
     views = checkpoint.config["views"]
-    views = {**views, "field": {**views["field"], "resized_crop_scale": [0.9, 1.0]}}
-    found = embed(study, checkpoint=dataclasses.replace(checkpoint, config={**checkpoint.config, "views": views}))
-    assert found.groupby("corruption")["augmentation"].first().to_dict() == {"nothing": True, "small_rotation": False}
+    views = {**views, "field": {**views["field"], **changes}}
+    return dataclasses.replace(checkpoint, config={**checkpoint.config, "views": views})
+
+
+def test_augmentations_of_training_are_marked(study):
+    flips = CORRUPTION.model_copy(update={"names": [*NAMES, "random_flip", "large_rotation"]})
+    changed = with_view(study["random.one.checkpoint"], resized_crop_scale=[0.9, 1.0], flips=True)
+    found = schemas.corrupted_fields.validate(embed(study, flips, checkpoint=changed))
+    assert found.groupby("corruption")["augmentation"].unique().map(list).to_dict() == {
+        "nothing": ["yes"],
+        "small_rotation": ["no"],
+        "random_flip": ["yes"],
+        "large_rotation": ["partly"],
+    }
+
+
+def test_corrupted_images_are_normalised_by_the_controls_of_their_plate(study):
+    """Statistics of the plates that equal those of the model give the same embeddings; others give other ones."""
+    channels = list(CHANNELS)
+    equal = pd.DataFrame(
+        {"plate_file": np.repeat(["P1", "P2"], 5), "channel": channels * 2, "mean": 128.0, "std": 70.0}
+    )
+    changed = with_view(study["random.one.checkpoint"], normalisation="controls", storage={"channels": channels})
+    store = CorruptionStore(study["corruption_stores"] / "random" / "one")
+    embed(study)
+    expected = {name: store.read(name)[1] for name in NAMES}
+    embed(study, checkpoint=changed, plate_statistics=equal)
+    for name in NAMES:
+        np.testing.assert_allclose(store.read(name)[1], expected[name], atol=1e-5)
+    digest = store.digest("nothing")
+    embed(study, checkpoint=changed, plate_statistics=equal.assign(mean=[100.0] * 5 + [128.0] * 5))
+    assert store.digest("nothing") != digest
+    table, vectors = store.read("nothing")
+    other_plate = table["field_id"].str.contains("/P1/").to_numpy()
+    same = np.isclose(vectors, expected["nothing"], atol=1e-5).all(1)
+    assert (same == ~other_plate).all()
+    assert other_plate.any()
+    assert not other_plate.all()
 
 
 def test_a_screen_without_labels_has_no_probes(study, caplog):

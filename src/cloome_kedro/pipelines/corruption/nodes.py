@@ -18,12 +18,12 @@ def embed_corrupted(
     corruption_stores,
     checkpoint,
     field_embeddings,
-    plate_store,
     examples,
     corruption: CorruptionParameters,
     embedding: EmbeddingParameters,
     seed: int,
     place: str,
+    **sources,
 ):
     """Corrupt and embed every field of the test fold, by each corruption whose embeddings are not in the store yet.
 
@@ -33,6 +33,8 @@ def embed_corrupted(
         Folder with a corruption store for each split and model.
     place
         Path of the model's store in this folder: ``<split>/<model>``.
+    sources
+        Datasets that the view ``images`` reads.
 
     Returns
     -------
@@ -61,7 +63,7 @@ def embed_corrupted(
             f"{weights}: run the embedding pipeline of this split again"
         )
     fields, view = fold_fields(examples, FOLD), checkpoint.view("field")
-    rows = view.rows(fields, {"plate_store": plate_store})
+    rows = view.rows(fields, sources)
     made_from = {
         "weights": weights,
         "view": dataclasses.asdict(view),
@@ -86,6 +88,6 @@ def embed_corrupted(
 
             vectors = embed("field", rows.read, len(fields), view, change, rows.context)
             store.write(chosen.name, drawn.assign(stage=corruption.stage, black=black), vectors, digest)
-        augmentation = chosen.is_augmentation(checkpoint.config["views"]["field"])
+        augmentation = chosen.seen_in_training(checkpoint.config["views"]["field"])
         tables.append(store.read(chosen.name)[0].assign(augmentation=augmentation, weights=weights, digest=digest))
     return pd.concat(tables, ignore_index=True)

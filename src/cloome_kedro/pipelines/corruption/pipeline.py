@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from kedro.pipeline import Pipeline
 
+from cloome_kedro.learning.views import VIEWS
 from cloome_kedro.pipelines.corruption import evaluation, nodes
 from cloome_kedro.pipelines.wiring import GPU, named, task
 
@@ -35,7 +36,8 @@ def create_pipeline(split: str, models: Sequence[str]) -> Pipeline:
             nodes.embed_corrupted,
             named(
                 *("corruption_stores", f"{split}.{model}.checkpoint", f"{split}.{model}.field_embeddings"),
-                *("plate_store", f"{split}.examples", "params:corruption", "params:embedding", "params:seed"),
+                *(f"{split}.examples", "params:corruption", "params:embedding", "params:seed"),
+                *VIEWS.facts("images")["reads"],
             ),
             f"{split}.{model}.corrupted_fields",
             f"{split}.{model}",

@@ -123,17 +123,20 @@ def describe_corruption(
     look = Look(f"{examples['split'].iloc[0]} split", study.note, study.models)
     metrics, retrieval_ranks, corruption_ranks = map(evaluable, (metrics, retrieval_ranks, corruption_ranks))
     images = [name for name in metrics["images"].unique() if name != CLEAN]
-    probing = {corruption_label(name): task_tables.probing_table(metrics, look, name) for name in images}
+    seen = dict(zip(corrupted_fields["corruption"], corrupted_fields["augmentation"], strict=True))
+    probing = {
+        corruption_label(name, seen.get(name, "no")): task_tables.probing_table(metrics, look, name) for name in images
+    }
     part = render(
         "corruption.html.j2",
         look,
         confidence=retrieval.confidence,
-        effects=task_tables.corruption_table(metrics, differences, look),
+        effects=task_tables.corruption_table(metrics, differences, look, seen),
         corrupted=task_tables.corrupted_summary(corrupted_fields),
         probing={label: table for label, table in probing.items() if len(table)},
     )
     return (
         part,
-        corruption_figures.corruption_effects(metrics, differences, look),
-        corruption_figures.corruption_ranks(retrieval_ranks, corruption_ranks, look),
+        corruption_figures.corruption_effects(metrics, differences, look, seen),
+        corruption_figures.corruption_ranks(retrieval_ranks, corruption_ranks, look, seen),
     )
