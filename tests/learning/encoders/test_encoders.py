@@ -19,7 +19,7 @@ CHOSEN = {
     "resnet": ResNet(layers=(1, 2, 1, 3), width=8),
     "resnet18": ResNet18(),
     "resnet50": ResNet50(),
-    "mlp": MLP(2, 16, batch_norm=False),
+    "mlp": MLP(2, 16, batch_norm=False, norm="layer", dropout=0.3, input_dropout=0.1),
     "linear": Linear(bias=True, start="zeros"),
     "identity": Identity(),
 }
