@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from kedro.io import DatasetError
 
-from cloome_kedro.datasets.fingerprints import FingerprintsDataset
+from cloome_kedro.datasets.fingerprints import FingerprintsDataset, StructureFeaturesDataset
 from cloome_kedro.learning.views.morgan import Fingerprints
+from cloome_kedro.learning.views.structures import StructureFeatures
 
 FINGERPRINTS = Fingerprints(np.arange(6, dtype=np.uint8).reshape(2, 3), {"radius": 3, "bits": 24, "chirality": True})
 
@@ -73,3 +74,23 @@ def test_a_failed_save_keeps_the_old_file(tmp_path, monkeypatch):
         saved.save(FINGERPRINTS)
     np.testing.assert_array_equal(saved.load().packed, FINGERPRINTS.packed)
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["fingerprints.npz"]
+
+
+def test_sets_of_structural_features_survive(tmp_path):
+    sets = {"counts": {"kind": "morgan", "counts": True, "size": 3}, "d": {"kind": "descriptors", "size": 2}}
+    values = {"counts": np.arange(6, dtype=np.uint16).reshape(2, 3), "d": np.array([[1, np.nan], [2, 3]], np.float32)}
+    saved = StructureFeaturesDataset(filepath=str(tmp_path / "structure_features.npz"))
+    for features in (StructureFeatures(sets, values), StructureFeatures({}, {})):
+        saved.save(features)
+        loaded = saved.load()
+        assert loaded.sets == features.sets
+        assert {name: array.dtype for name, array in loaded.values.items()} == {
+            name: array.dtype for name, array in features.values.items()
+        }
+        for name in features.values:
+            np.testing.assert_array_equal(loaded.values[name], features.values[name])
+    np.savez(tmp_path / "structure_features.npz", settings=np.array('{"counts": {"size": 3}}'))
+    with pytest.raises(
+        DatasetError, match=r"structure_features.npz does not hold structural features .* featurization"
+    ):
+        saved.load()

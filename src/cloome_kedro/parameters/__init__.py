@@ -28,6 +28,7 @@ from cloome_kedro.parameters.screen import (
     ProfileParameters,
     SimulationParameters,
     SplitParameters,
+    StructureFeatureParameters,
     StructureParameters,
 )
 from cloome_kedro.parameters.tuning import SearchSpace, TuningParameters
@@ -49,6 +50,7 @@ __all__ = [
     "SearchSpace",
     "SimulationParameters",
     "SplitParameters",
+    "StructureFeatureParameters",
     "StructureParameters",
     "StudyParameters",
     "TuningParameters",

@@ -28,6 +28,7 @@ GROUPS: dict[str, type[Parameters]] = {
     "profile_tables": screen.ProfileTableParameters,
     "structures": screen.StructureParameters,
     "fingerprints": screen.FingerprintParameters,
+    "structure_features": screen.StructureFeatureParameters,
     "profiles": screen.ProfileParameters,
     "splits": screen.SplitParameters,
     "import_checkpoint": model.ImportParameters,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from cloome_kedro.chemistry.structure_config import StructureSet
 from cloome_kedro.imaging.config import Measurement, Normalisation, Selection, Storage
 from cloome_kedro.imaging.sources import Source
 from cloome_kedro.parameters.base import Fraction, Jobs, Name, Parameters, Positive, Seed, Share
@@ -78,6 +79,20 @@ class FingerprintParameters(Parameters):
     radius: Positive = 3
     bits: Annotated[int, Field(ge=8, multiple_of=8)] = 1024
     chirality: bool = True
+
+
+class StructureFeatureParameters(Parameters):
+    """Sets of structural features (pipeline ``featurization``), for models with the view ``structures``."""
+
+    sets: dict[Name, StructureSet] = Field(
+        default={}, description="name -> kind and settings; null removes a set of conf/base"
+    )
+    n_jobs: Jobs = Field(default=-1, description="number of processes; -1 is one per core")
+
+    @field_validator("sets", mode="before")
+    @classmethod
+    def _without_null(cls, sets: Any) -> Any:
+        return {name: entry for name, entry in sets.items() if entry is not None} if isinstance(sets, dict) else sets
 
 
 class ProfileParameters(Parameters):

@@ -11,6 +11,7 @@ from cloome_kedro.learning.views.images import Images, ImageSettings
 from cloome_kedro.learning.views.morgan import Morgan, MorganSettings
 from cloome_kedro.learning.views.profiles import Profiles, ProfileSettings
 from cloome_kedro.learning.views.scaling import as_text
+from cloome_kedro.learning.views.structures import Structures, StructureSettings
 from cloome_kedro.learning.views.table import TableFeatures, TableSettings
 from stored_plates import STORAGE
 
@@ -19,6 +20,7 @@ FITTED = {
     "profiles": Profiles(("area", "texture"), (0.1, -2e5), (1e-3, 1.0)),
     "table": TableFeatures(("a",), (0.5,), (2.0,), "signed_log", as_text(np.ones((1, 1))), 1, table="dino", key="well"),
     "morgan": Morgan(2, 64, False),
+    "structures": Structures({"a": {"kind": "descriptors", "size": 1, "names": ["b"]}}, "log1p", 5.0, (0.5,), (2.0,)),
 }
 
 
@@ -32,7 +34,8 @@ def test_a_fitted_view_is_what_its_description_says(name):
 
 def test_every_view_is_listed_with_its_settings_and_with_what_it_reads():
     settings = {"images": ImageSettings, "profiles": ProfileSettings, "table": TableSettings, "morgan": MorganSettings}
-    needed = {"table": {"table": "dino"}}
+    settings["structures"] = StructureSettings
+    needed = {"table": {"table": "dino"}, "structures": {"sets": ("counts",)}}
     assert set(VIEWS) == set(FITTED) == set(settings)
     for name in VIEWS:
         assert issubclass(VIEWS[name], View)
@@ -43,6 +46,7 @@ def test_every_view_is_listed_with_its_settings_and_with_what_it_reads():
         "profiles": ("field_profiles",),
         "table": ("{table}_features", "fields"),
         "morgan": ("fingerprints",),
+        "structures": ("structure_features",),
     }
     assert {name: VIEWS.facts(name)["reads"] for name in VIEWS} == reads
 

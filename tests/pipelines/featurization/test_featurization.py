@@ -8,16 +8,24 @@ import pandas as pd
 import pytest
 from kedro.validation.type_extractor import TypeExtractor
 from pydantic import ValidationError
+from rdkit import Chem
+from rdkit.Chem import Descriptors, rdFingerprintGenerator
 
 from cloome_kedro import schemas
 from cloome_kedro.chemistry.fingerprints import morgan, pack, unpack
 from cloome_kedro.chemistry.folds import SplitError, split_hash
 from cloome_kedro.learning.views.morgan import Fingerprints
-from cloome_kedro.parameters import FingerprintParameters, SplitParameters, StructureParameters
+from cloome_kedro.parameters import (
+    FingerprintParameters,
+    SplitParameters,
+    StructureFeatureParameters,
+    StructureParameters,
+)
 from cloome_kedro.pipeline_registry import register_pipelines
 from cloome_kedro.pipelines.featurization import create_pipeline, create_split_pipeline
 from cloome_kedro.pipelines.featurization.nodes import (
     check_leaks,
+    compute_structure_features,
     fingerprint_compounds,
     join_labels,
     make_examples,
@@ -26,6 +34,7 @@ from cloome_kedro.pipelines.featurization.nodes import (
 )
 from planted_examples import run_pipeline
 
+SETS = {"counts": {"kind": "morgan", "counts": True, "size": 64}, "keys": {"kind": "maccs"}, "removed": None}
 SMILES = ["C" * n + tail for n in range(1, 11) for tail in ("O", "N", "c1ccccc1")]
 
 
@@ -64,6 +73,7 @@ def features(compound_table, fields, assay_labels):
     parameters = {
         "params:structures": StructureParameters(),
         "params:fingerprints": FingerprintParameters(bits=256),
+        "params:structure_features": StructureFeatureParameters(sets=SETS, n_jobs=1),
         "params:splits": SplitParameters(),
     }
     found = run_pipeline(create_pipeline(), {**inputs, **parameters})
@@ -78,6 +88,28 @@ def test_features(features):
     assert len(features["pairs"]) == 3 * len(SMILES)
     keys = features["compound_keys"].set_index("compound_id")["inchikey"]
     assert features["labels"]["inchikey"].tolist() == sorted(keys[["c0", "c1"]])
+
+
+def test_only_the_configured_sets_are_computed(features):
+    found = features["structure_features"]
+    shapes = {name: values.shape for name, values in found.values.items()}
+    assert shapes == {"counts": (len(SMILES) + 2, 64), "keys": (len(SMILES) + 2, 167)}
+    assert found.sets["counts"] == {"kind": "morgan", "counts": True, "size": 64, "radius": 2, "chirality": True}
+    generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=64, includeChirality=True)
+    for row in (0, 17):
+        mol = Chem.MolFromSmiles(features["compounds"]["smiles"].iloc[row])
+        np.testing.assert_array_equal(found.values["counts"][row], generator.GetCountFingerprintAsNumPy(mol))
+
+
+def test_unknown_descriptors_are_counted(monkeypatch, caplog):
+    numbers = [("weight", Descriptors.MolWt), ("charge", lambda mol: 1 / (mol.GetNumAtoms() - 1))]
+    monkeypatch.setattr(Descriptors, "descList", numbers)
+    compounds = pd.DataFrame({"smiles": ["C", "CC", "O"]})
+    found = compute_structure_features(
+        compounds, StructureFeatureParameters(sets={"d": {"kind": "descriptors"}}, n_jobs=1)
+    )
+    np.testing.assert_array_equal(np.isnan(found.values["d"]), [[False, True], [False, False], [False, True]])
+    assert "the set d: 2 values of 1 descriptors are unknown or too large, in 2 of 3 compounds" in caplog.text
 
 
 def test_settings_of_structures_reach_the_compounds():
@@ -330,5 +362,6 @@ def test_parameters_are_typed_for_kedro():
     assert found == {
         "structures": StructureParameters,
         "fingerprints": FingerprintParameters,
+        "structure_features": StructureFeatureParameters,
         "splits": SplitParameters,
     }

@@ -20,3 +20,4 @@ VIEWS.add("images", "cloome_kedro.learning.views.images:Images", reads=("plate_s
 VIEWS.add("profiles", "cloome_kedro.learning.views.profiles:Profiles", reads=("field_profiles",))
 VIEWS.add("table", "cloome_kedro.learning.views.table:TableFeatures", reads=("{table}_features", "fields"))
 VIEWS.add("morgan", "cloome_kedro.learning.views.morgan:Morgan", reads=("fingerprints",))
+VIEWS.add("structures", "cloome_kedro.learning.views.structures:Structures", reads=("structure_features",))

@@ -3,7 +3,12 @@
 import logging
 from collections import Counter
 
-from cloome_kedro.parameters import FingerprintParameters, SplitParameters, StructureParameters
+from cloome_kedro.parameters import (
+    FingerprintParameters,
+    SplitParameters,
+    StructureFeatureParameters,
+    StructureParameters,
+)
 from cloome_kedro.words import counted
 
 logger = logging.getLogger(__name__)
@@ -45,6 +50,25 @@ def fingerprint_compounds(compounds, fingerprints: FingerprintParameters):
     return Fingerprints(pack(morgan(compounds["smiles"].tolist(), **settings)), settings)
 
 
+def compute_structure_features(compounds, structure_features: StructureFeatureParameters):
+    """Compute sets of structural features: ``StructureFeatures``, in the order of ``compounds``."""
+    import numpy as np
+
+    from cloome_kedro.chemistry.structure_sets import compute_sets, describe
+    from cloome_kedro.learning.views.structures import StructureFeatures
+
+    sets = structure_features.sets
+    values = compute_sets(compounds["smiles"].tolist(), sets, structure_features.n_jobs)
+    for name, numbers in values.items():
+        if numbers.dtype == np.float32 and (unknown := np.isnan(numbers)).any():
+            logger.warning(
+                "the set %s: %d values of %d descriptors are unknown or too large, in %d of %d compounds. Models see "
+                "the mean of the training compounds instead",
+                *(name, unknown.sum(), unknown.any(axis=0).sum(), unknown.any(axis=1).sum(), len(numbers)),
+            )
+    return StructureFeatures({name: describe(entry) for name, entry in sets.items()}, values)
+
+
 def pair_fields(fields, compound_keys, splits: SplitParameters):
     """Pair treated fields with their compounds: ``pairs``. Controls are left out, also those with a known compound.
 
@@ -81,6 +105,7 @@ def pair_fields(fields, compound_keys, splits: SplitParameters):
     # The concentration in µM has six significant digits. If it is unknown, nothing follows the @.
     micromolar = pairs["concentration_um"].map("{:.6g}".format).where(pairs["concentration_um"].notna(), "")
     columns = ["field_id", "screen", "plate", "well", "site", "plate_file", "row", "inchikey"]
+    columns = [column for column in columns if column in pairs]  # a screen without images has no plate files
     return pairs[columns].assign(treatment=pairs["inchikey"] + "@" + micromolar)
 
 

@@ -19,6 +19,12 @@ def create_pipeline() -> Pipeline:
                 namespace,
             ),
             task(nodes.fingerprint_compounds, named("compounds", "params:fingerprints"), "fingerprints", namespace),
+            task(
+                nodes.compute_structure_features,
+                named("compounds", "params:structure_features"),
+                "structure_features",
+                namespace,
+            ),
             task(nodes.pair_fields, named("fields", "compound_keys", "params:splits"), "pairs", namespace),
             task(nodes.join_labels, named("assay_labels", "compound_keys", "pairs"), "labels", namespace),
         ]
