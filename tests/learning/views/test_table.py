@@ -89,6 +89,18 @@ def test_compounds_have_their_features_too():
     np.testing.assert_array_equal(rows.read(np.array([3, 0])), BY_COMPOUND.values[[1, 3]])
 
 
+def test_a_key_belongs_to_a_side():
+    view = fit(BY_WELL)[0]
+    view.check_side("field")
+    view.check_side("target")
+    by_compound = dataclasses.replace(view, key="inchikey")
+    by_compound.check_side("compound")
+    with pytest.raises(ValueError, match="the side compound finds its rows by well: the key of compounds must be inch"):
+        view.check_side("compound")
+    with pytest.raises(ValueError, match="the side field finds its rows by inchikey"):
+        by_compound.check_side("field")
+
+
 def test_keys_of_fields_and_of_compounds_need_a_choice():
     both = features(BY_WELL.metadata.assign(inchikey="K"), BY_WELL.values)
     with pytest.raises(ValueError, match=r"dino.parquet has keys of fields and of compounds: set `key` of the view"):

@@ -61,6 +61,21 @@ class View(ABC):
     @abstractmethod
     def inputs(self) -> int: ...
 
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Number of features of each set that lies side by side in the input; by default there is one set."""
+        return (self.inputs,)
+
+    def check_side(self, side: str) -> None:
+        """Check that the view can be that of a side: ``field``, ``compound`` or ``target``; by default it can.
+
+        Raises
+        ------
+        ValueError
+            If it cannot. The message says what to change.
+        """
+        return None
+
     @abstractmethod
     def rows(self, table: Table, sources: Mapping[str, Any]) -> Rows:
         """Prepare the rows of a table for reading.

@@ -118,6 +118,17 @@ class TableFeatures(Scaled):
     duplicates: lookup.Duplicates = "error"
     controls: int = 0
 
+    def check_side(self, side: str) -> None:
+        """Check that compounds are found by InChIKey, and fields by another key.
+
+        Only the training has tables with both; an embedding would fail.
+        """
+        if (side == "compound") != (self.key == "inchikey"):
+            raise ValueError(
+                f"the view table of the side {side} finds its rows by {self.key}: the key of compounds must be "
+                "inchikey, that of fields field_id, site or well"
+            )
+
     def rows(self, table: Table, sources: Mapping[str, Any]) -> Rows:
         """Find features by the key of the view.
 
