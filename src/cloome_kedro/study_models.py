@@ -1,5 +1,6 @@
 """Properties of the models of a study that its pipelines depend on. Finding them out imports nothing heavy."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -142,6 +143,57 @@ def wrong_part(model: Model, study: list[str]) -> str:
         if study.index(part) >= study.index(model.name):
             return f"models.{model.name}.parts: {part} must come before {model.name} in models of globals.yml"
     return ""
+
+
+def compared_entries(compared: Mapping[str, Any], entries: Mapping[str, Any]) -> dict[str, Any]:
+    """Entries of the models of a comparison: entries of ``models:`` with changes.
+
+    Parameters
+    ----------
+    compared
+        Name of a compared model -> its label, or a dictionary with ``label``, ``of`` and ``changes``.
+    entries
+        The parameters ``models``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such entry, or if a changed setting lies in something that is not a group of settings.
+
+    Examples
+    --------
+    >>> entries = {"cloome": {"field": {"view": "images"}, "fit": {"epochs": 5}}}
+    >>> small = {"label": "Small", "of": "cloome", "changes": {"fit.epochs": 2, "field.view.crop": 8}}
+    >>> compared_entries({"cloome": "CLOOME", "small": small}, entries)["small"]
+    {'field': {'view': {'name': 'images', 'crop': 8}}, 'fit': {'epochs': 2}}
+    """
+    found = {}
+    for key, given in compared.items():
+        given = {"label": given} if isinstance(given, str) else given
+        name = given.get("of") or key
+        if name not in entries:
+            raise ValueError(f"{key}: there is no model {name}; the parameters `models` have {', '.join(entries)}")
+        entry = copy.deepcopy(entries[name])
+        for setting, value in (given.get("changes") or {}).items():
+            _change(entry, setting, value, key)
+        found[key] = entry
+    return found
+
+
+def _change(entry: Any, setting: str, value: Any, key: str) -> None:
+    """Change a setting, which is given by its dotted name. An entry of a registry that is only a name gets settings."""
+    *path, last = setting.split(".")
+    group = entry
+    for part in path:
+        inner = group.get(part)
+        if isinstance(inner, str):
+            inner = group[part] = {"name": inner}
+        elif inner is None:
+            inner = group[part] = {}
+        if not isinstance(inner, dict):
+            raise ValueError(f"{key}: {setting} cannot be changed, because {part} is not a group of settings")
+        group = inner
+    group[last] = value
 
 
 def _entry_of(name: str, entry: Any, side: str, part: str) -> Any:

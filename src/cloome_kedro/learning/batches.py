@@ -67,6 +67,59 @@ def epoch_batches(units: np.ndarray, batch_size: int, unique: bool, rng: np.rand
     return batches
 
 
+def several_fields(
+    batches: list[np.ndarray], units: np.ndarray, count: int, plates: np.ndarray | None, rng: np.random.Generator
+) -> list[np.ndarray]:
+    """Add further fields of the same unit to each field of the batches.
+
+    They are drawn at random from the other fields of the unit, first from plates that are not yet in the row. A unit
+    with fewer fields repeats its fields.
+
+    Parameters
+    ----------
+    batches : list of (B,) int
+        Positions in ``units``, as :func:`epoch_batches` returns them.
+    units : (fields,) int
+        Code of the unit of each field.
+    count : int
+        Fields per row.
+    plates : (fields,) int, optional
+        Code of the plate of each field. None: all fields are on one plate.
+    rng : numpy.random.Generator
+        Source of the random draws.
+
+    Returns
+    -------
+    list of (B, count) int
+        Positions in ``units``. The first column holds the given fields.
+
+    Examples
+    --------
+    >>> units, plates = np.array([0, 0, 0, 1]), np.array([0, 0, 1, 0])
+    >>> several_fields([np.array([0, 3])], units, 2, plates, np.random.default_rng(0))[0].tolist()
+    [[0, 2], [3, 3]]
+    """
+    _, codes, counts = np.unique(units, return_inverse=True, return_counts=True)
+    by_unit, first = np.argsort(codes, kind="stable"), np.cumsum(counts) - counts
+    plates = np.zeros(len(units), np.int64) if plates is None else np.asarray(plates)
+    rows = []
+    for batch in batches:
+        available = counts[codes[batch]]
+        starts = np.cumsum(available) - available
+        row = np.repeat(np.arange(len(batch)), available)  # row of each candidate, which is a field of the row's unit
+        candidates = by_unit[first[codes[batch]][row] + np.arange(len(row)) - starts[row]]
+        draws = np.where(candidates == batch[row], -1.0, rng.random(len(row)))  # the given field comes first
+        # Number of earlier candidates of the row that are on the same plate.
+        order = np.lexsort((draws, plates[candidates], row))
+        group = np.stack([row, plates[candidates]])[:, order]
+        begins = np.flatnonzero(np.r_[True, (group[:, 1:] != group[:, :-1]).any(axis=0)])
+        earlier = np.empty(len(row), np.int64)
+        earlier[order] = np.arange(len(row)) - np.repeat(begins, np.diff(np.r_[begins, len(row)]))
+        candidates = candidates[np.lexsort((draws, earlier, row))]
+        rows.append(candidates[starts[:, None] + np.arange(count) % available[:, None]])
+    return rows
+
+
 def _full_batches(order: np.ndarray, size: int) -> tuple[list[np.ndarray], np.ndarray]:
     """Divide into batches of a size; return them and what is left over."""
     end = len(order) // size * size

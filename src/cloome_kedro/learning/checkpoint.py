@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from cloome_kedro.atomic import replace_folder
 from cloome_kedro.learning.config import FitConfig
+from cloome_kedro.learning.features import FeatureArchitecture
 from cloome_kedro.learning.model import Architecture, PairModel
 from cloome_kedro.learning.objectives import OBJECTIVES
 from cloome_kedro.learning.objectives.base import Objective
@@ -41,11 +42,18 @@ class Checkpoint:
 
     @property
     def architecture(self) -> Architecture:
-        """Architecture of the model."""
+        """Architecture of the model; ValueError if the checkpoint is not of a whole model."""
+        if "compound" not in self.config["architecture"]:
+            raise ValueError(
+                "this checkpoint holds a pre-trained encoder of fields, which is no model by itself: give it to a "
+                "training as `start`, or choose the checkpoint of a model"
+            )
         return Architecture.of(self.config["architecture"])
 
     def view(self, side: str) -> View:
-        """View of the side ``field`` or ``compound``."""
+        """View of the side ``field`` or ``compound``, or ``target`` of a pre-training."""
+        if side not in self.config["views"]:
+            raise ValueError(f"the checkpoint has no view of {side}s, only of {', '.join(self.config['views'])}s")
         return VIEWS.make(self.config["views"][side])
 
     def build(self) -> PairModel:
@@ -78,7 +86,10 @@ class Checkpoint:
 
 
 def describe(
-    architecture: Architecture, views: dict[str, View], objective: Objective | None, fit: FitConfig | None
+    architecture: Architecture | FeatureArchitecture,
+    views: dict[str, View],
+    objective: Objective | None,
+    fit: FitConfig | None,
 ) -> dict[str, Any]:
     """Describe the model and its training in JSON values: a part of the config of a checkpoint."""
     described = {

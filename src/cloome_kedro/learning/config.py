@@ -38,12 +38,19 @@ class FitConfig:
     batch_size
         Pairs that are contrasted with one another, over all devices together; at least two per device.
     micro_batch_size
-        Number of pairs whose activations a device holds at the same time; null is the whole batch. The loss is always
-        that of the whole batch. Batch normalisation uses the statistics of each micro-batch. Micro-batches have about
-        equal sizes and at least two pairs. With a value of 2 and an odd number of pairs, one of them has three pairs.
+        Number of pairs, with all their fields, whose activations a device holds at the same time; null is the whole
+        batch. The loss is always that of the whole batch. Batch normalisation uses the statistics of each micro-batch.
+        Micro-batches have about equal sizes and at least two pairs. With a value of 2 and an odd number of pairs, one
+        of them has three pairs.
     unique_compounds
         Whether each compound occurs at most once in a batch (each treatment, if ``pair_key`` is ``treatment``). It
         also changes what an epoch is, see :func:`cloome_kedro.learning.batches.epoch_batches`.
+    fields_per_compound
+        Number of fields of each unit of a batch, on different plates where possible. The mean of their embeddings,
+        scaled to length 1 if the model normalises, is contrasted. A unit with fewer fields repeats them.
+    average_decay
+        Decay of an exponential moving average of the weights over the steps, such as 0.99. Validation, kept models and
+        results are then those of the average; null uses the weights of the last step of an epoch.
     keep
         Validation metrics, or ``loss``. For each of them the model of the best epoch is kept.
     patience
@@ -73,6 +80,8 @@ class FitConfig:
     micro_batch_size: int | None = None
     unique_compounds: bool = True
     epochs: int = 70
+    fields_per_compound: int = 1
+    average_decay: float | None = None
     keep: tuple[str, ...] = ("top1",)
     patience: int | None = None
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
@@ -86,7 +95,7 @@ class FitConfig:
 
     def __post_init__(self):
         at_least(self, 0, "learning_rate", "weight_decay", "warmup_steps", "momentum")
-        at_least(self, 1, "cycles", "epochs", "devices")
+        at_least(self, 1, "cycles", "epochs", "devices", "fields_per_compound")
         at_least(self, 2 * self.devices, "batch_size")
         for name, minimum in (("micro_batch_size", 2), ("patience", 1), ("checkpoint_steps", 1)):
             if getattr(self, name) is not None:
@@ -94,6 +103,8 @@ class FitConfig:
         for name in ("clip_norm", "checkpoint_minutes"):
             if getattr(self, name) is not None and not 0 < getattr(self, name) < inf:
                 raise ValueError(f"FitConfig: {name} must be positive, is {getattr(self, name)}")
+        if self.average_decay is not None and not 0 < self.average_decay < 1:
+            raise ValueError(f"FitConfig: average_decay must be between 0 and 1, is {self.average_decay}")
         if self.batch_size % self.devices:
             raise ValueError(
                 f"FitConfig: batch_size must be a multiple of devices, but {self.batch_size} is not a multiple of "

@@ -10,10 +10,11 @@ from lightning_fabric import Fabric
 from tqdm import tqdm
 
 from cloome_kedro.learning.batches import as_tensor, prefetch
+from cloome_kedro.learning.features import FeatureModel
 from cloome_kedro.learning.model import PairModel
 from cloome_kedro.learning.views.base import Read
 
-SideName = Literal["field", "compound"]
+SideName = Literal["field", "compound", "target"]
 
 
 def find_device(accelerator: str = "auto") -> torch.device:
@@ -37,7 +38,7 @@ class Embedder:
         Whether to show a progress bar.
     """
 
-    model: PairModel
+    model: PairModel | FeatureModel
     batch_size: int = 512
     device: torch.device | str = "cpu"
     progress: bool = True
@@ -56,7 +57,7 @@ class Embedder:
         Parameters
         ----------
         side
-            Encoder: of fields or of compounds.
+            Encoder: of fields or of compounds. ``target`` predicts features of fields in place of embeddings.
         read
             Positions of rows (B,) -> arrays (B, ...).
         positions
@@ -72,12 +73,13 @@ class Embedder:
         Returns
         -------
         numpy.ndarray
-            (rows, d) float32.
+            (rows, d) float32: embeddings, or predicted features.
         """
         rows = np.arange(positions) if isinstance(positions, int | np.integer) else positions
-        encode = self.model.encode_fields if side == "field" else self.model.encode_compounds
+        model = self.model
+        size = model.architecture.features if side == "target" else model.embedding_size
         self.model.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        vectors = np.empty((len(rows), self.model.embedding_size), np.float32)
+        vectors = np.empty((len(rows), size), np.float32)
         batches = [rows[start : start + self.batch_size] for start in range(0, len(rows), self.batch_size)]
         bar = tqdm(total=len(rows), desc="embedding", unit=f" {side}s", disable=not self.progress)
         done = 0
@@ -88,7 +90,14 @@ class Embedder:
                 tensor = tensor if change is None else change(tensor, batch)
                 extra = () if context is None else (as_tensor(context[batch]).to(self.device),)
                 inputs = prepare(tensor, *extra)
-                vectors[done : done + len(batch)] = encode(inputs).cpu().numpy()
+                vectors[done : done + len(batch)] = _encode(model, side, inputs).float().cpu().numpy()
                 done += len(batch)
                 bar.update(len(batch))
         return vectors
+
+
+def _encode(model: PairModel | FeatureModel, side: SideName, inputs: torch.Tensor) -> torch.Tensor:
+    if side == "target":
+        return model.predict(inputs)
+    assert isinstance(model, PairModel)
+    return model.encode_fields(inputs) if side == "field" else model.encode_compounds(inputs)

@@ -1,4 +1,4 @@
-"""The contrastive fit: its arguments and results. The training loop is in :mod:`cloome_kedro.learning.loop`."""
+"""The fit of a model: its arguments and results. The training loop is in :mod:`cloome_kedro.learning.loop`."""
 
 import gc
 import hashlib
@@ -14,8 +14,8 @@ from lightning_fabric import Fabric
 
 from cloome_kedro.learning.config import FitConfig
 from cloome_kedro.learning.data import PairData
-from cloome_kedro.learning.loop import Recipe, Training
-from cloome_kedro.learning.model import PairModel
+from cloome_kedro.learning.features import FeatureLoss
+from cloome_kedro.learning.loop import Model, Recipe, Training
 from cloome_kedro.learning.state import FitState
 from cloome_kedro.learning.validation import Validation
 
@@ -43,9 +43,10 @@ class FitResult:
     best
         Metric of ``FitConfig.keep`` -> model of the best epoch by this metric.
     history
-        One row per epoch: epoch, step, train_loss, validation_loss, validation_<metric>, inverse_temperature,
-        learning_rate, gradient_norm (mean, before clipping), fields_per_second and waiting_fraction (share of the
-        training time that was spent waiting for data).
+        One row per epoch: epoch, step, train_loss, validation_loss, validation_<metric>, inverse_temperature (of a pair
+        model), learning_rate, gradient_norm (mean, before clipping), fields_per_second and waiting_fraction (share of
+        the training time that was spent waiting for data). If features are predicted, also their mean squared error,
+        train_target_mse and validation_target_mse.
     stopped
         Whether ``Validation.report`` ended the training before its last epoch.
     """
@@ -56,7 +57,7 @@ class FitResult:
 
 
 def fit(
-    model: PairModel,
+    model: Model,
     data: PairData,
     recipe: Recipe,
     validation: Validation,
@@ -71,12 +72,12 @@ def fit(
 
     Parameters
     ----------
-    model : PairModel
+    model : PairModel or FeatureModel
         With its initial weights.
     data : PairData
         Pairs of fields and compounds, and which of them train and validate.
     recipe : Recipe
-        Objective, settings and seed.
+        Objective, settings and seed. :class:`cloome_kedro.learning.features.FeatureLoss` predicts features.
     validation : Validation
         What is measured after every epoch. The epoch with the highest value of a metric is kept. If values are equal,
         the epoch with the lower validation loss is kept. With fewer than two validation pairs the last epoch is kept.
@@ -90,7 +91,8 @@ def fit(
     Raises
     ------
     ValueError
-        If the training fold has fewer than two units per device, or a metric in ``keep`` is unknown or not a number.
+        If the training fold has fewer than two units per device, a metric in ``keep`` is unknown or not a number, or
+        the objective cannot be computed with these settings or data.
     FloatingPointError
         At the first loss or gradient that is not finite. ``failure.json`` in the folder of the state then gives the
         step, the learning rate and the fields of the batch. The last saved state is kept. It is also raised if
@@ -103,9 +105,13 @@ def fit(
         unit, available = "fields", len(data.train)
     if available < (needed := 2 * config.devices):
         raise ValueError(
-            f"contrastive training on {config.devices} device(s) needs at least {needed} {unit} in the training fold, "
+            f"training on {config.devices} device(s) needs at least {needed} {unit} in the training fold, "
             f"but there are {available}"
         )
+    objective = recipe.objective.objective if isinstance(recipe.objective, FeatureLoss) else recipe.objective
+    if objective is not None:
+        objective.check_fit(config)
+        objective.check_data(data)
     digest = _digest(model, data, recipe, validation)
     results = state.finished(digest)
     if results is not None and results.get("stopped") and validation.report is None:
@@ -138,7 +144,7 @@ def fit(
     return FitResult(best, results["history"], results.get("stopped", False))
 
 
-def _train(fabric: Fabric, model: PairModel, **arguments: Any) -> None:
+def _train(fabric: Fabric, model: Model, **arguments: Any) -> None:
     Training(fabric, model, **arguments).run()
     end_process_group(fabric)
 
@@ -159,17 +165,18 @@ def _check_metrics(validation: Validation, config: FitConfig, size: int) -> None
             raise ValueError(f"fit.keep: there is no validation metric {metric!r}; choose from {', '.join(known)}")
 
 
-def _digest(model: PairModel, data: PairData, recipe: Recipe, validation: Validation) -> str:
+def _digest(model: Model, data: PairData, recipe: Recipe, validation: Validation) -> str:
     """Hash everything that the result depends on: the first 16 hex digits."""
     settings = {key: value for key, value in asdict(recipe.config).items() if key not in _HOUSEKEEPING}
     described = [
         *(_FORMAT, torch.__version__, settings, recipe.seed, repr(recipe.objective), recipe.identity),
         # Different architectures can have tensors with the same names and shapes.
         *(repr(model), repr(model.architecture)),
-        *(repr(side.view) + side.rows.identity for side in (data.field, data.compound)),
+        *(repr(side.view) + side.rows.identity for side in data.sides.values()),
     ]
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
-    for array in (data.train, data.validation, data.units):
+    arrays = [data.train, data.validation, data.units]
+    for array in (*arrays, *(codes for codes in (data.plates, data.compounds) if codes is not None)):
         digest.update(repr((array.dtype, array.shape)).encode())
         digest.update(np.ascontiguousarray(array).data)
     for task in validation.tasks:

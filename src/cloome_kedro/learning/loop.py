@@ -7,29 +7,34 @@ import logging
 import math
 import signal
 import time
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from cloome_kedro.learning.batches import as_tensor, epoch_batches, prefetch, timed
+from cloome_kedro.learning.batches import prefetch, timed
 from cloome_kedro.learning.config import FitConfig
 from cloome_kedro.learning.data import PairData
+from cloome_kedro.learning.features import FeatureLoss, FeatureModel
 from cloome_kedro.learning.model import PairModel, make_optimizer
 from cloome_kedro.learning.objectives.base import Objective
 from cloome_kedro.learning.progress import Progress
 from cloome_kedro.learning.schedules import warmup_cosine_restarts
 from cloome_kedro.learning.state import FitState
 from cloome_kedro.learning.step import backward
+from cloome_kedro.learning.training_batches import Arrays, TrainingBatches
 from cloome_kedro.learning.validation import Validation, validation_row
 from cloome_kedro.signals import held_back
 
 logger = logging.getLogger(__name__)
+
+#: what a training can train
+Model = PairModel | FeatureModel
 
 _MAX_SKIPPED_STEPS = 20  # in a row; 20 halvings reduce the scale of 16-bit gradients to a millionth
 
@@ -49,7 +54,7 @@ class Recipe:
         then not used again.
     """
 
-    objective: Objective
+    objective: Objective | FeatureLoss
     config: FitConfig
     seed: int
     identity: str = ""
@@ -61,7 +66,7 @@ class Training:
     def __init__(
         self,
         fabric: Fabric,
-        model: PairModel,
+        model: Model,
         *,
         data: PairData,
         recipe: Recipe,
@@ -74,20 +79,32 @@ class Training:
         self.seed, self.validation, self.state, self.digest = recipe.seed, validation, state, digest
         self.is_first_rank = fabric.global_rank == 0
         self.show_progress = progress and self.is_first_rank
-        self.pin_memory = fabric.device.type == "cuda"
 
         config = self.config
         if config.sync_batchnorm and fabric.device.type == "cuda":
-            model = cast(PairModel, nn.SyncBatchNorm.convert_sync_batchnorm(model))
+            model = cast(Model, nn.SyncBatchNorm.convert_sync_batchnorm(model))
         self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         compiled = cast(nn.Module, torch.compile(model)) if config.compile else model
         self.network, self.optimizer = fabric.setup(compiled, make_optimizer(model, config))
 
-        units = data.trained_units
-        available = len(np.unique(units)) if config.unique_compounds else len(units)
-        self.local_size = min(config.batch_size, available) // fabric.world_size  # pairs of a batch on this device
-        self.batch_size = self.local_size * fabric.world_size
-        self.steps_per_epoch = len(self._batches(0))
+        self.average = None
+        if config.average_decay is not None:
+            # Buffers are averaged, too, so that statistics of batch normalisation are those of the averaged steps.
+            rule = get_ema_multi_avg_fn(config.average_decay)
+            self.average = AveragedModel(self.model, multi_avg_fn=rule, use_buffers=True)
+
+        self.batches = TrainingBatches(
+            data,
+            config,
+            recipe.seed,
+            rank=fabric.global_rank,
+            devices=fabric.world_size,
+            needs=self.objective.needs,
+            pin_memory=fabric.device.type == "cuda",
+        )
+        if self.is_first_rank:
+            self.batches.warn_of_repetition()
+        self.steps_per_epoch = len(self.batches.of_epoch(0))
         self.total_steps = config.epochs * self.steps_per_epoch
         if config.warmup_steps >= self.total_steps and self.is_first_rank:
             logger.warning(
@@ -101,8 +118,9 @@ class Training:
     def run(self) -> None:
         """Train to the end and save the results in the state."""
         progress = self.progress
+        name = "training" if isinstance(self.model, PairModel) else "pre-training"
         bar = tqdm(
-            total=self.total_steps, initial=progress.step, desc="training", unit="step", disable=not self.show_progress
+            total=self.total_steps, initial=progress.step, desc=name, unit="step", disable=not self.show_progress
         )
         with bar, held_back() as signals:
             ended = self._report_earlier_epochs()
@@ -116,37 +134,14 @@ class Training:
         if self._on_any_device(bool(signals)):
             self._stop(signals)
 
-    def _batches(self, epoch: int) -> list[np.ndarray]:
-        """Pairs of each batch of an epoch, over all devices."""
-        rng = np.random.default_rng([self.seed, 2, epoch])
-        batches = epoch_batches(self.data.trained_units, self.batch_size, self.config.unique_compounds, rng)
-        return [self.data.train[batch] for batch in batches]
-
-    def _local_part(self, batch: np.ndarray) -> np.ndarray:
-        """Select the pairs of this device from an array with one row per pair of a batch."""
-        return batch[self.fabric.global_rank * self.local_size :][: self.local_size]
-
-    def _read_pairs(self, pairs: np.ndarray) -> list[tuple[torch.Tensor, ...]]:
-        """Read fields and compounds of these pairs, on the CPU: for each side the arrays and, if any, their context."""
-        return [
-            tuple(
-                as_tensor(array, self.pin_memory)
-                for array in (
-                    side.rows.read(pairs),
-                    *(() if side.rows.context is None else (side.rows.context[pairs],)),
-                )
-            )
-            for side in (self.data.field, self.data.compound)
-        ]
-
     def _train_epoch(self, bar: tqdm, signals: list[int]) -> None:
         progress = self.progress
         self.network.train()
-        batches = self._batches(progress.epoch)[progress.step - progress.epoch * self.steps_per_epoch :]
-        read = timed(prefetch(self._read_pairs, map(self._local_part, batches)))
-        for batch, (waited, sides) in zip(batches, read, strict=True):
+        batches = self.batches.of_epoch(progress.epoch)[progress.step - progress.epoch * self.steps_per_epoch :]
+        read = timed(prefetch(self.batches.read, map(self.batches.local_part, batches)))
+        for batch, (waited, arrays) in zip(batches, read, strict=True):
             begin = time.perf_counter()
-            self._step(batch, sides)
+            self._step(batch, arrays)
             progress.step += 1
             progress.waiting += waited
             progress.elapsed += waited + time.perf_counter() - begin
@@ -158,37 +153,35 @@ class Training:
             if self._is_save_due():
                 self._save()
 
-    def _step(self, batch: np.ndarray, sides: list[tuple[torch.Tensor, ...]]) -> None:
-        progress, config, device = self.progress, self.config, self.fabric.device
+    def _step(self, batch: np.ndarray, arrays: Arrays) -> None:
+        progress, config = self.progress, self.config
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate(progress.step)
-        # Each pair has its own seed, so that its crop does not depend on the device or the micro-batch.
-        seeds = self._local_part(np.random.SeedSequence([self.seed, 3, progress.step]).generate_state(len(batch)))
-        # Each piece holds at least two pairs, since a single pair has no batch statistics.
-        pieces = min(-(-self.local_size // (config.micro_batch_size or self.local_size)), self.local_size // 2)
-        split_sides = [
-            zip(*(tensor.to(device, non_blocking=True).tensor_split(pieces) for tensor in side), strict=True)
-            for side in sides
-        ]
-        parts = zip(*split_sides, np.array_split(seeds, pieces), strict=True)
+        micro_batches = self.batches.micro_batches(progress.step, batch, arrays, self.fabric.device)
+        objective, measured = self.objective, dict[str, torch.Tensor]()
+        if isinstance(objective, FeatureLoss):
+            objective = replace(objective, measured=measured)
 
         self.optimizer.zero_grad()
-        loss = backward(self.fabric, self.network, self.objective, [partial(self._inputs, *part) for part in parts])
+        loss = backward(self.fabric, self.network, objective, micro_batches, self.batches.layer_seed(progress.step))
         norm = self.fabric.clip_gradients(
             self.network, self.optimizer, max_norm=config.clip_norm or math.inf, error_if_nonfinite=False
         )
         progress.losses.append(loss.item())
+        for name, value in measured.items():
+            progress.measured.setdefault(name, []).append(value.item())
         progress.norms.append(cast(torch.Tensor, norm).item())
         self._check_finite(batch)
         self.optimizer.step()
-        self.model.clamp_temperature()
+        if isinstance(self.model, PairModel):
+            self.model.clamp_temperature()
+        if self.average is not None:
+            self.average.update_parameters(self.model)
 
-    def _inputs(
-        self, field: tuple[torch.Tensor, ...], compound: tuple[torch.Tensor, ...], seeds: np.ndarray
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        sides = zip((self.data.field, self.data.compound), (field, compound), strict=True)
-        of_fields, of_compounds = (side.view.augment(arrays[0], seeds, *arrays[1:]) for side, arrays in sides)
-        return of_fields, of_compounds
+    @property
+    def evaluated(self) -> Model:
+        """The model that is validated and kept."""
+        return self.model if self.average is None else cast(Model, self.average.module)
 
     def _learning_rate(self, step: int) -> float:
         config = self.config
@@ -222,21 +215,22 @@ class Training:
 
     def _end_epoch(self) -> bool:
         """Validate on the first device and keep the best models; return whether training ends early."""
-        progress, out_of_patience = self.progress, False
+        progress, model, out_of_patience = self.progress, self.evaluated, False
         if self.is_first_rank:
             row = {
                 "epoch": progress.epoch,
                 "step": progress.step,
                 "train_loss": float(np.mean(progress.losses)),
-                **validation_row(self.fabric, self.model, self.data, self.objective, self.config, self.validation),
-                "inverse_temperature": self.model.logit_inv_tau.exp().item(),
+                **{f"train_{name}": float(np.mean(values)) for name, values in progress.measured.items()},
+                **validation_row(self.fabric, model, self.data, self.objective, self.config, self.validation),
+                **({"inverse_temperature": model.logit_inv_tau.exp().item()} if isinstance(model, PairModel) else {}),
                 "learning_rate": self._learning_rate(progress.step - 1),
                 "gradient_norm": float(np.mean([norm for norm in progress.norms if math.isfinite(norm)] or [math.nan])),
-                "fields_per_second": progress.pairs_per_second(self.batch_size),
+                "fields_per_second": progress.fields_per_second(self.batches.fields),
                 "waiting_fraction": progress.waiting / progress.elapsed,
             }
             progress.history.append(row)
-            progress.keep_best(row, self.config.keep, self.model, validated=len(self.data.validation) >= 2)
+            progress.keep_best(row, self.config.keep, model, validated=len(self.data.validation) >= 2)
             patience, best_epoch = self.config.patience, progress.best[self.config.keep[0]]["epoch"]
             out_of_patience = patience is not None and progress.epoch - best_epoch >= patience
             report = self.validation.report
@@ -259,6 +253,8 @@ class Training:
         if saved is not None:
             self.model.load_state_dict(saved["model"])
             self.optimizer.load_state_dict(saved["optimizer"])
+            if self.average is not None:
+                self.average.load_state_dict(saved["average"])
             self.fabric.strategy.precision.load_state_dict(saved["precision"])
             self.progress = Progress(**saved["progress"])
             if self.is_first_rank:
@@ -267,6 +263,7 @@ class Training:
     def _save(self) -> None:
         if self.is_first_rank:
             weights = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+            weights |= {} if self.average is None else {"average": self.average.state_dict()}
             precision = self.fabric.strategy.precision.state_dict()
             self.state.save(self.digest, {**weights, "precision": precision, "progress": vars(self.progress)})
         self.last_save = time.monotonic()
@@ -299,7 +296,7 @@ class Training:
     def _bar_numbers(self) -> dict[str, str]:
         """Numbers beside the progress bar."""
         progress = self.progress
-        speed = progress.pairs_per_second(self.batch_size)
+        speed = progress.fields_per_second(self.batches.fields)
         metric = self.config.keep[0]
         value = progress.history[-1].get(f"validation_{metric}") if progress.history else None
         last = {} if value is None else {f"val_{metric}": f"{value:.3f}"}

@@ -37,6 +37,8 @@ class Architecture:
         Whether training changes the inverse temperature.
     scalars
         Further learned numbers: name -> initial value.
+    features
+        Number of features that a linear head predicts from the embedding of a field before it is scaled; 0: no head.
     """
 
     field: Encoder
@@ -48,6 +50,7 @@ class Architecture:
     inverse_temperature: float = 14.3
     learnable_temperature: bool = True
     scalars: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    features: int = 0
 
     def __post_init__(self):
         if not 1 <= self.inverse_temperature <= LARGEST_INVERSE_TEMPERATURE:
@@ -96,7 +99,7 @@ class PairModel(nn.Module):
     """Encoders of fields and of compounds into one embedding space, and their inverse temperature.
 
     Tensors have the names of the published checkpoints: ``visual`` is the encoder of fields, ``transformer`` is the
-    encoder of compounds, and ``logit_inv_tau`` is the logarithm of the inverse temperature.
+    encoder of compounds, and ``logit_inv_tau`` is the logarithm of the inverse temperature. ``head`` predicts features.
 
     Attributes
     ----------
@@ -117,6 +120,8 @@ class PairModel(nn.Module):
         )
         for name, value in architecture.scalars.items():
             self.register_parameter(name, nn.Parameter(torch.tensor(float(value))))
+        if architecture.features:  # the last layer, so that it changes no initial weights of the others
+            self.head = nn.Linear(self.embedding_size, architecture.features)
 
     def encode_fields(self, inputs: torch.Tensor) -> torch.Tensor:
         """Embed fields: inputs (N, ...) -> (N, d) float32; float64 stays float64."""
@@ -126,13 +131,48 @@ class PairModel(nn.Module):
         """Embed compounds: inputs (N, ...) -> (N, d) float32; float64 stays float64."""
         return self._finish(self.transformer(inputs))
 
+    def predict(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Predict features of fields: inputs (N, ...) -> (N, features)."""
+        return self.head(self.visual(inputs))
+
+    def pool(self, fields: torch.Tensor) -> torch.Tensor:
+        """Take the mean of the embeddings of k fields, scaled to length 1 if they are: (N, k, d) -> (N, d)."""
+        mean = fields.mean(dim=1)
+        return F.normalize(mean, dim=-1) if self.architecture.normalise else mean
+
     def scalars(self) -> dict[str, torch.Tensor]:
         """Inverse temperature, under the name ``scale``, and the learned scalars, by name."""
         return {"scale": self.logit_inv_tau.exp()} | {name: getattr(self, name) for name in self.architecture.scalars}
 
-    def forward(self, field: torch.Tensor, compound: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Give the input of an objective: both sets of embeddings and the scalars, by name."""
-        return {"field": self.encode_fields(field), "compound": self.encode_compounds(compound), **self.scalars()}
+    def forward(
+        self, field: torch.Tensor, compound: torch.Tensor, target: torch.Tensor | None = None
+    ) -> dict[str, torch.Tensor]:
+        """Give the input of an objective: sets of embeddings and the scalars, by name.
+
+        Parameters
+        ----------
+        field, compound
+            Inputs (N x k, ...) of k fields of each of N pairs, and inputs (N, ...) of their compounds.
+        target
+            (N x k, features) measured features of the fields. If given, the output also has ``prediction`` and
+            ``target``, (N, k, features) each.
+
+        Returns
+        -------
+        dict of str to torch.Tensor
+            ``field`` and ``compound``: (N, d) embeddings. If there are several fields per pair, ``fields``: (N, k, d)
+            their embeddings. ``scale`` and the learned scalars have no dimension.
+        """
+        hidden, shape = self.visual(field), (len(compound), -1)
+        fields = self._finish(hidden)
+        outputs = {"field": fields, "compound": self.encode_compounds(compound), **self.scalars()}
+        if len(fields) > len(compound):
+            outputs["fields"] = fields.unflatten(0, shape)
+            outputs["field"] = self.pool(outputs["fields"])
+        if target is not None:
+            predicted = {"prediction": self.head(hidden), "target": target}
+            outputs |= {name: values.unflatten(0, shape) for name, values in predicted.items()}
+        return outputs
 
     @torch.no_grad()
     def clamp_temperature(self) -> None:

@@ -16,6 +16,7 @@ class Progress:
     step: int = 0  # finished steps
     epoch: int = 0  # finished epochs
     losses: list[float] = field(default_factory=list)  # one per step of the current epoch
+    measured: dict[str, list[float]] = field(default_factory=dict)  # terms of the loss, one per step of the epoch
     norms: list[float] = field(default_factory=list)  # norm of the gradient, one per step of the current epoch
     skipped: int = 0  # last steps in a row that were skipped
     waiting: float = 0.0  # seconds of the current epoch spent waiting for data
@@ -24,8 +25,8 @@ class Progress:
     best: dict[str, dict[str, Any]] = field(default_factory=dict)  # metric -> score, epoch, tensors
     stopped: bool = False  # whether the report ended the training
 
-    def pairs_per_second(self, batch_size: int) -> float:
-        """Mean speed in the current epoch."""
+    def fields_per_second(self, batch_size: int) -> float:
+        """Mean speed in the current epoch, for batches of this number of fields."""
         return len(self.losses) * batch_size / self.elapsed
 
     def keep_best(self, row: dict[str, Any], metrics: Sequence[str], model: nn.Module, validated: bool) -> None:
@@ -65,4 +66,4 @@ class Progress:
     def start_next_epoch(self) -> None:
         """Count the epoch, and reset what belongs to it."""
         self.epoch += 1
-        self.losses, self.norms, self.waiting, self.elapsed = [], [], 0.0, 0.0
+        self.losses, self.norms, self.measured, self.waiting, self.elapsed = [], [], {}, 0.0, 0.0

@@ -20,9 +20,17 @@ class FitState:
     ``<digest>.pt`` is the state of an unfinished training, ``<digest>.done.pt`` the results of a finished one. The
     digest identifies everything that a training depends on. So changed data or settings start a new training, and the
     old state stays. Files are written under a temporary name and then renamed.
+
+    Attributes
+    ----------
+    folder
+        The folder.
+    shared
+        Whether several trainings use the results in this folder. Results of other trainings then stay.
     """
 
     folder: Path
+    shared: bool = False
 
     def finished(self, digest: str) -> dict[str, Any] | None:
         """Results of this training; None if it is not finished."""
@@ -37,13 +45,13 @@ class FitState:
         _save(self._state(digest), digest, state)
 
     def finish(self, digest: str, results: dict[str, Any]) -> None:
-        """Save the results; remove the state of this training and the results of other trainings."""
+        """Save the results; remove the state of this training and, unless they are shared, results of others."""
         _save(self._done(digest), digest, results)
         self._state(digest).unlink(missing_ok=True)
         self._failure.unlink(missing_ok=True)
         for part in self.folder.glob(f".{digest}.*.part.pt"):  # of a process that was killed while it saved
             part.unlink(missing_ok=True)
-        for other in self.folder.glob("*.done.pt"):
+        for other in () if self.shared else self.folder.glob("*.done.pt"):
             if other != self._done(digest):
                 other.unlink()
 

@@ -10,8 +10,9 @@ steps (gradient caching, Gao et al. 2021):
 A batch that a device processes in one piece runs only once.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -19,19 +20,27 @@ from lightning_fabric.wrappers import _FabricModule
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from cloome_kedro.learning.objectives.base import Objective
+from cloome_kedro.learning.features import FeatureLoss
+from cloome_kedro.learning.objectives.base import FURTHER_SETS, Objective
+from cloome_kedro.learning.seeding import seeded
 
-#: returns the network's inputs of a micro-batch, on the device; every call gives the same values
-MicroBatch = Callable[[], tuple[torch.Tensor, torch.Tensor]]
+#: returns the inputs of the network by name, and the codes that the objective needs (``unit``, ``plate``), of a
+#: micro-batch on the device; every call gives the same values
+MicroBatch = Callable[[], Mapping[str, torch.Tensor]]
 
 
 def backward(
-    fabric: Fabric, network: _FabricModule, objective: Objective, micro_batches: Sequence[MicroBatch]
+    fabric: Fabric,
+    network: _FabricModule,
+    objective: Objective | FeatureLoss,
+    micro_batches: Sequence[MicroBatch],
+    seed: int = 0,
 ) -> torch.Tensor:
     """Add the gradient of the loss of a batch to the parameters, equally on all devices, and return the loss.
 
     Without batch normalisation, loss and gradient are those of the undivided batch. Batch normalisation in training
     uses the statistics of each micro-batch on each device. Each micro-batch updates the running statistics once.
+    Dropout draws its own values for each micro-batch, and the same ones when the micro-batch runs again.
 
     Parameters
     ----------
@@ -39,10 +48,12 @@ def backward(
         Launched. All devices have the same number of pairs.
     network
         Set up by ``fabric``. It maps inputs to sets of embeddings (N, d) and scalars without dimension, by name.
-    objective : Objective
+    objective : Objective or FeatureLoss
         Loss of the network's output for all pairs.
     micro_batches : sequence of callables
         This device's part of the batch.
+    seed
+        Seed of the random draws of layers, such as dropout.
 
     Returns
     -------
@@ -50,27 +61,33 @@ def backward(
         Loss of the whole batch, without dimension and detached.
     """
     undivided = len(micro_batches) == 1
+    outputs, fixed_parts = [], []
     with torch.set_grad_enabled(undivided), _running_statistics(network, updated=undivided):
-        outputs = [network(*make_inputs()) for make_inputs in micro_batches]
-    sets = [name for name, tensor in outputs[0].items() if tensor.ndim]
+        for number, make_inputs in enumerate(micro_batches):
+            inputs = make_inputs()
+            outputs.append(_run(network, inputs, seed + number))
+            fixed_parts.append(fixed_sets(objective, inputs))
+    wanted = [name for name in outputs[0] if name not in FURTHER_SETS or name in objective.needs]
+    sets = [name for name in wanted if outputs[0][name].ndim]
     local = {name: torch.cat([output[name].detach() for output in outputs]) for name in sets}
+    fixed = {name: torch.cat([part[name] for part in fixed_parts]) for name in fixed_parts[0]}
     pairs = len(local[sets[0]])
     local_rows = slice(fabric.global_rank * pairs, (fabric.global_rank + 1) * pairs)
     # The loss is computed on detached tensors, so that its gradient stops at the embeddings.
     gathered = {
-        name: (_gather(fabric, local[name]) if name in local else tensor.detach()).requires_grad_()
-        for name, tensor in outputs[0].items()
+        name: (_gather(fabric, local[name]) if name in local else outputs[0][name].detach()).requires_grad_()
+        for name in wanted
     }
-    loss = objective(gathered)
+    loss = objective(gathered | {name: _gather(fabric, tensor) for name, tensor in fixed.items()})
     all_gradients = torch.autograd.grad(loss, list(gathered.values()), allow_unused=True)
     gradients = {name: gradient for name, gradient in zip(gathered, all_gradients, strict=True) if gradient is not None}
     embedding_gradients = {name: gradients[name][local_rows] for name in sets if name in gradients}
     scalar_gradients = {name: gradient for name, gradient in gradients.items() if name not in sets}
 
     start = 0
-    for number, make_inputs in enumerate(micro_batches, start=1):
-        with fabric.no_backward_sync(network, enabled=number < len(micro_batches)):
-            output = outputs[0] if undivided else network(*make_inputs())
+    for number, make_inputs in enumerate(micro_batches):
+        with fabric.no_backward_sync(network, enabled=number + 1 < len(micro_batches)):
+            output = outputs[0] if undivided else _run(network, make_inputs(), seed + number)
             rows = slice(start, start + len(output[sets[0]]))
             start = rows.stop
             from_embeddings = sum(
@@ -83,6 +100,47 @@ def backward(
             # complete gradients of the scalars.
             fabric.backward(fabric.world_size * from_embeddings + from_scalars)
     return loss.detach()
+
+
+def fixed_sets(objective: Objective | FeatureLoss, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Give the sets that the objective needs and that do not depend on the weights, by name.
+
+    Parameters
+    ----------
+    objective
+        Its ``needs`` name the sets.
+    inputs
+        Inputs of the encoders, by name: (N, p) of compounds, (N x k, p) of k fields per pair. Codes by name.
+
+    Raises
+    ------
+    ValueError
+        If the objective needs inputs that are not vectors.
+    """
+    sets = {}
+    for name in objective.needs:
+        if name in inputs:
+            sets[name] = inputs[name]
+        if name not in ("field_input", "compound_input"):
+            continue
+        side = name.removesuffix("_input")
+        vectors = inputs[side]
+        if vectors.ndim > 2:
+            raise ValueError(
+                f"the objective {type(objective).__name__} compares inputs of {side}s, which must be vectors, but the "
+                f"view gives arrays of the shape {tuple(vectors.shape[1:])}: choose other targets of the objective, "
+                "or another view"
+            )
+        # For several fields per pair, their mean.
+        sets[name] = vectors.unflatten(0, (len(inputs.get("compound", vectors)), -1)).mean(1)
+    return sets
+
+
+def _run(network: _FabricModule, inputs: Mapping[str, torch.Tensor], seed: int) -> dict[str, Any]:
+    """Give the output of the network for these inputs, without the codes."""
+    arguments = {name: tensor for name, tensor in inputs.items() if name not in FURTHER_SETS}
+    with seeded(seed, next(iter(arguments.values())).device):
+        return network(**arguments)
 
 
 def _gather(fabric: Fabric, embeddings: torch.Tensor) -> torch.Tensor:

@@ -6,6 +6,7 @@ from torch import nn
 
 from cloome_kedro.learning.batches import as_tensor, prefetch
 from cloome_kedro.learning.embed import Embedder
+from cloome_kedro.learning.model import PairModel
 from cloome_kedro.learning.views.base import Rows, View
 
 
@@ -35,6 +36,7 @@ def calibrate_field_statistics(
         Largest number of fields in the sample.
     """
     model = embedder.model
+    assert isinstance(model, PairModel)
     layers = [module for module in model.visual.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     momenta = [layer.momentum for layer in layers]
     sample = np.random.default_rng(seed).permutation(fields)[:at_most]

@@ -10,11 +10,14 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 
+from cloome_kedro.learning.batches import as_tensor
 from cloome_kedro.learning.config import FitConfig
 from cloome_kedro.learning.data import PairData
 from cloome_kedro.learning.embed import Embedder
+from cloome_kedro.learning.features import FeatureLoss, FeatureModel, mean_squared_error
 from cloome_kedro.learning.model import PairModel
 from cloome_kedro.learning.objectives.base import Objective
+from cloome_kedro.learning.step import fixed_sets
 
 logger = logging.getLogger(__name__)
 
@@ -70,9 +73,9 @@ _COLLAPSED = 1e-3  # smallest allowed ratio of the variance of embeddings to the
 
 def validation_row(
     fabric: Fabric,
-    model: PairModel,
+    model: PairModel | FeatureModel,
     data: PairData,
-    objective: Objective,
+    objective: Objective | FeatureLoss,
     config: FitConfig,
     validation: Validation,
 ) -> dict[str, float]:
@@ -84,28 +87,52 @@ def validation_row(
     Returns
     -------
     dict of str to float
-        ``validation_loss`` and ``validation_<metric>``.
+        ``validation_loss`` and ``validation_<metric>``. If the model predicts features, also their mean squared error
+        ``validation_target_mse``.
 
     Raises
     ------
     FloatingPointError
         If an embedding is not finite.
     """
-    pairs, tasks = data.validation, validation.tasks
-    if len(pairs) < 2:
+    if len(data.validation) < 2:
         return {"validation_loss": math.nan}
     # A batch of the size that a device holds in training fits into its memory.
-    embed = Embedder(
-        model, config.micro_batch_size or config.batch_size // config.devices, fabric.device, progress=False
+    batch_size = config.micro_batch_size or config.batch_size // config.devices
+    embed = Embedder(model, batch_size, fabric.device, progress=False)
+    loss, metrics = 0.0, dict[str, float]()
+    if isinstance(model, PairModel):
+        contrastive = objective.objective if isinstance(objective, FeatureLoss) else objective
+        assert contrastive is not None
+        with fabric.autocast():
+            loss, metrics = _contrast(embed, model, data, contrastive, config, validation)
+    if isinstance(objective, FeatureLoss):
+        with fabric.autocast():
+            error = _target_error(embed, data)
+        if error is not None:
+            metrics["target_mse"] = error
+            loss += objective.weight * error
+    return {"validation_loss": loss, **{f"validation_{name}": float(value) for name, value in metrics.items()}}
+
+
+def _contrast(
+    embed: Embedder,
+    model: PairModel,
+    data: PairData,
+    objective: Objective,
+    config: FitConfig,
+    validation: Validation,
+) -> tuple[float, dict[str, float]]:
+    """Mean contrastive loss over batches of validation pairs, and all metrics."""
+    assert data.compound is not None
+    pairs, tasks = data.validation, validation.tasks
+    # Fields of validation pairs come first, so that their batches do not depend on the tasks.
+    only_tasks = np.setdiff1d(np.concatenate([task.fields for task in tasks]), pairs) if tasks else pairs[:0]
+    positions = np.concatenate([pairs, only_tasks])
+    vectors = embed("field", data.field.rows.read, positions, data.field.view, context=data.field.rows.context)
+    compounds = embed(
+        "compound", data.compound.rows.read, pairs, data.compound.view, context=data.compound.rows.context
     )
-    with fabric.autocast():
-        # Fields of validation pairs come first, so that their batches do not depend on the tasks.
-        only_tasks = np.setdiff1d(np.concatenate([task.fields for task in tasks]), pairs) if tasks else pairs[:0]
-        positions = np.concatenate([pairs, only_tasks])
-        vectors = embed("field", data.field.rows.read, positions, data.field.view, context=data.field.rows.context)
-        compounds = embed(
-            "compound", data.compound.rows.read, pairs, data.compound.view, context=data.compound.rows.context
-        )
     fields = vectors[: len(pairs)]
     _check_finite("field", vectors)
     _check_finite("compound", compounds)
@@ -113,7 +140,10 @@ def validation_row(
     _warn_of_collapse("compound", compounds)
     scalars = {name: scalar.detach().cpu() for name, scalar in model.scalars().items()}
     losses = [
-        objective({"field": torch.from_numpy(fields[part]), "compound": torch.from_numpy(compounds[part]), **scalars})
+        objective(
+            {"field": torch.from_numpy(fields[part]), "compound": torch.from_numpy(compounds[part]), **scalars}
+            | _fixed_sets(objective, data, pairs[part])
+        )
         for part in np.array_split(np.arange(len(pairs)), max(1, len(pairs) // config.batch_size))
     ]
     metrics = validation.measure(fields, compounds)
@@ -121,8 +151,35 @@ def validation_row(
     for task in tasks:
         rows = order[np.searchsorted(positions, task.fields, sorter=order)]
         metrics = metrics | {task.name: task.score(vectors[rows])}
-    loss = float(np.mean([loss.item() for loss in losses]))
-    return {"validation_loss": loss, **{f"validation_{name}": float(value) for name, value in metrics.items()}}
+    return float(np.mean([loss.item() for loss in losses])), dict(metrics)
+
+
+def _fixed_sets(objective: Objective, data: PairData, pairs: np.ndarray) -> dict[str, torch.Tensor]:
+    """Give the codes and inputs of these pairs that the objective needs, by name."""
+    plates = np.zeros_like(pairs) if data.plates is None else data.plates[pairs]
+    inputs = {"unit": torch.from_numpy(data.compound_codes[pairs]), "plate": torch.from_numpy(plates)[:, None]}
+    for name, side in data.sides.items():
+        if f"{name}_input" in objective.needs:
+            context = () if side.rows.context is None else (torch.from_numpy(side.rows.context[pairs]),)
+            inputs[name] = side.view(as_tensor(side.rows.read(pairs)), *context)
+    return fixed_sets(objective, inputs)
+
+
+def _target_error(embed: Embedder, data: PairData) -> float | None:
+    """Mean squared error of the predicted features of the validation fields that have features; None without any."""
+    field, target = data.field, data.target
+    assert target is not None
+    fields = data.validation[target.rows.known[data.validation]]
+    if not len(fields):
+        return None
+    predicted = embed("target", field.rows.read, fields, field.view, context=field.rows.context)
+    if not np.isfinite(predicted).all():
+        raise FloatingPointError(
+            "predicted features of the validation fold are not finite: lower the learning rate or lengthen the warm-up"
+        )
+    context = () if target.rows.context is None else (torch.from_numpy(target.rows.context[fields]),)
+    measured = target.view(torch.from_numpy(np.asarray(target.rows.read(fields))), *context)
+    return mean_squared_error(torch.from_numpy(predicted), measured).item()
 
 
 def _check_finite(side: str, vectors: np.ndarray) -> None:

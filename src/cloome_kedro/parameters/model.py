@@ -43,6 +43,42 @@ class SideParameters(Parameters):
     encoder: Encoder
 
 
+class PretrainParameters(Parameters):
+    """Pre-training of the encoder of fields: a linear head learns to predict measured features of fields."""
+
+    target: View = Field(description="view of the features that are predicted, such as profiles")
+    weight: float = Field(
+        default=1.0,
+        ge=0,
+        description="weight of the mean squared error of the features in the loss of the contrastive training; 0 "
+        "leaves this term out",
+    )
+    controls: bool = Field(default=True, description="whether fields of control wells are learned from, too")
+    fit: FitConfig = Field(
+        description="settings of the pre-training. The epoch with the lowest validation loss is kept"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_fit(cls, values: Any) -> Any:
+        """Give ``fit`` the only values that a pre-training can have, where they differ from the defaults."""
+        if isinstance(values, Mapping) and isinstance(values.get("fit"), Mapping):
+            fixed = {"keep": ("loss",), "unique_compounds": False}
+            return {**values, "fit": {**fixed, **values["fit"]}}
+        return values
+
+    @model_validator(mode="after")
+    def _fit_has_no_compounds(self) -> PretrainParameters:
+        if self.fit.keep != ("loss",):
+            raise ValueError("pretrain.fit.keep: a pre-training has no metric except loss: remove keep")
+        if self.fit.unique_compounds or self.fit.fields_per_compound > 1:
+            raise ValueError(
+                "pretrain.fit: a pre-training sees each field once per epoch: remove unique_compounds and "
+                "fields_per_compound"
+            )
+        return self
+
+
 class ModelParameters(Parameters):
     """A model that is trained by contrastive learning: an entry of ``models:`` without a kind."""
 
@@ -63,6 +99,14 @@ class ModelParameters(Parameters):
         description="what an epoch shows equally often, and a batch only once if fit.unique_compounds is true. With "
         "treatment, a batch can contain a compound at several concentrations",
     )
+    start: str | None = Field(
+        default=None,
+        description="safetensors file or folder of a checkpoint. Tensors that have the name and shape of a tensor of "
+        "the model are its initial weights",
+    )
+    pretrain: PretrainParameters | None = Field(
+        default=None, description="pre-training of the encoder of fields on features; null: none"
+    )
     selected_by: str = Field(default="top1", description="metric of fit.keep that chooses the checkpoint of the study")
     validation_fields: Positive = Field(
         default=4,
@@ -78,6 +122,11 @@ class ModelParameters(Parameters):
                 raise ValueError(f"fit.keep: there is no validation metric {metric}, only loss, {', '.join(known)}")
         if self.selected_by not in self.fit.keep:
             raise ValueError(f"selected_by: {self.selected_by} is not in fit.keep, {', '.join(self.fit.keep)}")
+        return self
+
+    @model_validator(mode="after")
+    def _fit_suits_the_objective(self) -> ModelParameters:
+        self.objective.check_fit(self.fit)
         return self
 
 

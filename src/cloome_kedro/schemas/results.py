@@ -11,6 +11,7 @@ history = table(
         "epoch": column(int),
         "step": column(int),
         "train_loss": column(float),
+        "train_target_mse": column(float, required=False),  # mean squared error of predicted features
         # loss, top-k accuracies in the full pool, and other metrics of the validation fold, if they were measured
         r"^validation_": column(float, nullable=True, regex=True, required=False),
         "inverse_temperature": column(float),
@@ -22,6 +23,9 @@ history = table(
     },
     unique=["epoch"],
 )
+
+#: one row per epoch of a pre-training. The loss is the mean squared error of the predicted features
+pretraining_history = history.remove_columns(["inverse_temperature"])
 
 #: what a ridge or a fusion tried and chose on the validation fold: one row per candidate and setting
 selection = table(
@@ -84,6 +88,19 @@ metrics = table(
         "chance": column(float, nullable=True),
         "split_hash": column(str),
     }
+)
+
+#: one row per metric of the retrieval of compounds on other plates by their profiles
+replicate_metrics = table(
+    {
+        "metric": column(str),
+        "value": column(float),
+        "low": column(float, nullable=True),
+        "high": column(float, nullable=True),
+        "n": column(int, pa.Check.ge(1)),  # number of compounds
+        "chance": column(float, nullable=True),
+    },
+    unique=["metric"],
 )
 
 #: one row per metric over all seeds of a variant

@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cloome_kedro.parameters import ModelParameters, ProbingParameters
+from cloome_kedro.pipelines.training.pretraining import PretrainingData, pretrain_model
 
 logger = logging.getLogger(__name__)
 
@@ -22,12 +23,15 @@ class TrainingData:
         Settings of the validation metric ``probing_auc``.
     sources
         Datasets that the views of the model read, by name.
+    pretraining
+        Further data of a pre-training; None if the model has none, or if it is already pre-trained.
     """
 
     examples: Any
     labels: Any
     probing: ProbingParameters
     sources: Mapping[str, Any]
+    pretraining: PretrainingData | None = None
 
 
 def fit_model(
@@ -37,6 +41,7 @@ def fit_model(
     seed: int,
     report: Callable[[dict[str, Any]], bool] | None = None,
     progress: bool = True,
+    pretrained=None,
 ):
     """Train on the training fold, and choose epochs on the validation fold.
 
@@ -48,11 +53,13 @@ def fit_model(
         As in :class:`cloome_kedro.learning.validation.Validation`.
     progress
         Whether to show progress bars.
+    pretrained : dict of str to torch.Tensor
+        Tensors of the pre-trained encoder of fields and its head. None: if the model has a pre-training, it is run.
 
     Returns
     -------
     result : cloome_kedro.learning.fit.FitResult
-        Best models and history.
+        Best models and history. A head that predicts features is left out of the models.
     description : dict
         Description of the model for the config of a checkpoint.
 
@@ -64,15 +71,20 @@ def fit_model(
     from cloome_kedro.evaluation.retrieval import retrieval_accuracies
     from cloome_kedro.learning.checkpoint import describe
     from cloome_kedro.learning.data import pair_data
-    from cloome_kedro.learning.fit import fit
+    from cloome_kedro.learning.features import FeatureLoss, without_head
+    from cloome_kedro.learning.fit import Best, fit
     from cloome_kedro.learning.loop import Recipe
     from cloome_kedro.learning.model import Architecture, PairModel
     from cloome_kedro.learning.seeding import seeded
+    from cloome_kedro.learning.start import read_tensors, start_from
     from cloome_kedro.learning.validation import Validation
 
     # The test fold is removed here, so that nothing below can read it.
     examples = data.examples[data.examples["fold"] != "test"].reset_index(drop=True)
     view_settings = {"field": model.field.view, "compound": model.compound.view}
+    weight = model.pretrain.weight if model.pretrain else 0.0
+    if model.pretrain and weight:
+        view_settings["target"] = model.pretrain.target
     unit = {"compound": "structure_row", "treatment": "treatment"}[model.pair_key]
     pairs, known = pair_data(examples, data.sources, view_settings, seed, unit, progress)
     if not known.all():
@@ -81,7 +93,8 @@ def fit_model(
             "them; the first is %s",
             *((~known).sum(), len(known), examples.loc[~known, "field_id"].iloc[0]),
         )
-    views = {"field": pairs.field.view, "compound": pairs.compound.view}
+    views = {name: side.view for name, side in pairs.sides.items()}
+    target = views.pop("target", None)
     architecture = Architecture(
         field=model.field.encoder,
         compound=model.compound.encoder,
@@ -92,19 +105,29 @@ def fit_model(
         inverse_temperature=model.inverse_temperature,
         learnable_temperature=model.learnable_temperature,
         scalars=model.objective.scalars,
+        features=target.inputs if target else 0,
     )
     with seeded(seed):
         network = PairModel(architecture)
+    if model.start is not None:
+        start_from(network, read_tensors(model.start), model.start)
+    if model.pretrain:
+        if pretrained is None:
+            assert data.pretraining is not None
+            result, _ = pretrain_model(data.pretraining, data.examples, data.sources, model, seed, progress)
+            pretrained = result.best["loss"].tensors
+        start_from(network, pretrained, "the pre-training")
     tasks, identity = _task_metrics(examples, known, data, model, seed)
     result = fit(
         network,
         pairs,
-        Recipe(model.objective, model.fit, seed, identity),
+        Recipe(FeatureLoss(weight, model.objective) if weight else model.objective, model.fit, seed, identity),
         Validation(retrieval_accuracies, tasks, report),
         state,
         progress,
     )
-    return result, describe(architecture, views, model.objective, model.fit)
+    best = {metric: Best(model.epoch, without_head(model.tensors)) for metric, model in result.best.items()}
+    return replace(result, best=best), describe(replace(architecture, features=0), views, model.objective, model.fit)
 
 
 def _task_metrics(examples, known, data: TrainingData, model: ModelParameters, seed: int):

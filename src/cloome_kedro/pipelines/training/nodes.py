@@ -1,7 +1,46 @@
 """Nodes of ``training``: examples in, the best checkpoint and its history out."""
 
+from typing import Any
+
 from cloome_kedro.parameters import ModelParameters, ProbingParameters
 from cloome_kedro.pipelines.training.fitting import TrainingData, fit_model
+from cloome_kedro.pipelines.training.pretraining import PretrainingData, pretrain_model
+
+
+def pretrain(*, pretraining_states, examples, fields, compound_keys, model: ModelParameters, seed: int, **sources):
+    """Pre-train the encoder of fields to predict features; validation and test compounds are never learned from.
+
+    An interrupted pre-training continues. A finished one with equal inputs is not repeated, also for other models.
+
+    Parameters
+    ----------
+    pretraining_states : pathlib.Path
+        Folder of the states of all pre-trainings.
+    examples, fields, compound_keys : pandas.DataFrame
+        Tables of these names.
+    model
+        Entry of the model under ``models:``.
+    sources
+        Datasets that the views of the model read.
+
+    Returns
+    -------
+    pretrained : cloome_kedro.learning.checkpoint.Checkpoint
+        Encoder and head of the epoch with the lowest validation loss.
+    pretraining_history : pandas.DataFrame
+        Table of this name.
+    """
+    import pandas as pd
+
+    from cloome_kedro.learning.checkpoint import Checkpoint
+
+    sources["fields"] = fields  # a view that scales by controls reads this table
+    data = PretrainingData(pretraining_states, fields, compound_keys)
+    result, description = pretrain_model(data, examples, sources, model, seed)
+    best = result.best["loss"]
+    facts = _facts(examples, seed) | _selection("loss", best.epoch, result.history)
+    history = pd.DataFrame(result.history)
+    return Checkpoint(description | facts, best.tensors), history.assign(best=history["epoch"] == best.epoch)
 
 
 def train(
@@ -13,6 +52,7 @@ def train(
     probing: ProbingParameters,
     seed: int,
     subfolder: str,
+    pretrained=None,
     **sources,
 ):
     """Train on the training fold, and choose epochs on the validation fold; the test fold is never read.
@@ -31,6 +71,8 @@ def train(
         Entry of the model under ``models:``.
     probing
         Settings of the validation metric ``probing_auc``.
+    pretrained : cloome_kedro.learning.checkpoint.Checkpoint
+        Result of the pre-training, if the model has one.
     sources
         Datasets that the views of the model read.
 
@@ -41,25 +83,39 @@ def train(
     history : pandas.DataFrame
         Table of this name.
     """
-    import numpy as np
     import pandas as pd
 
-    from cloome_kedro import __version__
     from cloome_kedro.learning.checkpoint import Checkpoint
     from cloome_kedro.learning.state import FitState
 
-    result, description = fit_model(
-        FitState(fit_states / subfolder), TrainingData(examples, labels, probing, sources), model, seed
-    )
-    common = {"split_hash": str(examples["split_hash"].iloc[0]), "seed": seed, "version": __version__}
-    checkpoints = {}
-    for metric, best in result.best.items():
-        row = result.history[best.epoch]
-        measured = {k: v for k, v in row.items() if k.startswith("validation_") and np.isfinite(v)}
-        selection = {"selected_by": metric, "epoch": best.epoch, "validation": measured}
-        checkpoints[metric] = Checkpoint(description | common | selection, best.tensors)
+    data = TrainingData(examples, labels, probing, sources)
+    tensors = None if pretrained is None else pretrained.tensors
+    result, description = fit_model(FitState(fit_states / subfolder), data, model, seed, pretrained=tensors)
+    common = description | _facts(examples, seed)
+    if pretrained is not None:
+        common["pretrained"] = {"weights": pretrained.weights, "epoch": pretrained.config["epoch"]}
+    checkpoints = {
+        metric: Checkpoint(common | _selection(metric, best.epoch, result.history), best.tensors)
+        for metric, best in result.best.items()
+    }
     history = pd.DataFrame(result.history)
     return checkpoints, history.assign(best=history["epoch"] == result.best[model.selected_by].epoch)
+
+
+def _facts(examples, seed: int) -> dict[str, Any]:
+    """Entries of the config of a checkpoint that all epochs have in common."""
+    from cloome_kedro import __version__
+
+    return {"split_hash": str(examples["split_hash"].iloc[0]), "seed": seed, "version": __version__}
+
+
+def _selection(metric: str, epoch: int, history: list[dict[str, Any]]) -> dict[str, Any]:
+    """Entries of the config of the checkpoint of an epoch."""
+    import numpy as np
+
+    row = history[epoch]
+    measured = {name: value for name, value in row.items() if name.startswith("validation_") and np.isfinite(value)}
+    return {"selected_by": metric, "epoch": epoch, "validation": measured}
 
 
 def select_checkpoint(checkpoints, model: ModelParameters):

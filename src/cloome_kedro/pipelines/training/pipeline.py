@@ -9,7 +9,9 @@ from cloome_kedro.pipelines.training.ridge import fit_ridge
 from cloome_kedro.pipelines.wiring import GPU, named, task
 
 
-def create_pipeline(split: str, model: str, sources: Sequence[str], results: str = "", settings: str = "") -> Pipeline:
+def create_pipeline(
+    split: str, model: str, sources: Sequence[str], results: str = "", settings: str = "", *, pretrains: bool = False
+) -> Pipeline:
     """Train one model on one split.
 
     Parameters
@@ -22,15 +24,30 @@ def create_pipeline(split: str, model: str, sources: Sequence[str], results: str
         Namespace of the trained model. By default the name of the split.
     settings
         Dataset with the settings of the model. By default its entry under ``models:``.
+    pretrains
+        Whether the encoder of fields is pre-trained.
     """
     namespace = f"{results or split}.{model}"
     settings = settings or f"params:models.{model}"
+    examples, pretrained = f"{split}.examples", f"{namespace}.pretrained"
+    pretraining = task(
+        nodes.pretrain,
+        named(
+            *("pretraining_states", examples, "fields", "compound_keys", "params:seed", *sources),
+            model=settings,
+        ),
+        [pretrained, f"{namespace}.pretraining_history"],
+        namespace,
+        GPU,
+    )
     return Pipeline(
         [
+            *([pretraining] if pretrains else []),
             task(
                 nodes.train,
                 named(
-                    "fit_states", f"{split}.examples", "labels", "params:probing", "params:seed", *sources,
+                    *("fit_states", examples, "labels", "params:probing", "params:seed", *sources),
+                    *([pretrained] if pretrains else []),
                     model=settings,
                 ),
                 [f"{namespace}.checkpoints", f"{namespace}.history"],
@@ -46,7 +63,7 @@ def create_pipeline(split: str, model: str, sources: Sequence[str], results: str
                 GPU,
             ),
         ]
-    )  # fmt: skip
+    )
 
 
 def create_ridge_pipeline(split: str, model: str, sources: Sequence[str]) -> Pipeline:

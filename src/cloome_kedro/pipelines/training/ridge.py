@@ -51,6 +51,7 @@ def fit_ridge(*, examples, fields, compounds, model: RidgeParameters, seed: int,
         validation_draws,
     )
 
+    sources["fields"] = fields  # a view that scales by controls reads this table
     # The test fold is removed here, so that neither the views nor the fit can read it.
     usable = examples[examples["fold"] != "test"].reset_index(drop=True)
     train = (usable["fold"] == "train").to_numpy()
@@ -65,7 +66,7 @@ def fit_ridge(*, examples, fields, compounds, model: RidgeParameters, seed: int,
     keys, targets = mean_by_compound(profiles.of(seen["field_id"]), seen)
     position = pd.Index(structures.keys)
     regression = RidgeFits(
-        Compounds(structures.vectors, model.kernel, getattr(compound_view, "widths", ())),
+        Compounds(structures.vectors, model.kernel, compound_view.widths),
         position.get_indexer(pd.Index(keys)),
         targets,
         model.landmarks,

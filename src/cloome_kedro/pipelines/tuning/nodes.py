@@ -10,6 +10,7 @@ from cloome_kedro.parameters import (
     TuningParameters,
 )
 from cloome_kedro.pipelines.training.fitting import TrainingData
+from cloome_kedro.pipelines.training.pretraining import PretrainingData
 from cloome_kedro.pipelines.tuning.objective import TrialTraining
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,9 @@ def search_parameters(
     fingerprints: FingerprintParameters,
     probing: ProbingParameters,
     tuning: TuningParameters,
+    pretraining_states=None,
+    fields=None,
+    compound_keys=None,
     **sources,
 ):
     """Search for the settings of a model that are best on the validation fold; the test fold is never read.
@@ -35,6 +39,8 @@ def search_parameters(
     ----------
     search_store : cloome_kedro.tuning.store.StudyStore
         Where trials are stored.
+    pretraining_states, fields, compound_keys
+        As for the node ``pretrain``, if the model has a pre-training; ``fields`` also if a view reads this table.
     sources
         Datasets that the views of the model read, except fingerprints, which are made for each trial.
 
@@ -59,7 +65,12 @@ def search_parameters(
 
     chosen, settings, seed = tuning.chosen, Settings(model, fingerprints), tuning.search.seed
     check_space(chosen, settings)
-    data = TrainingData(examples, labels, probing, sources)
+    pretraining = None
+    if pretraining_states is not None:
+        pretraining = PretrainingData(pretraining_states, fields, compound_keys)
+    if fields is not None:
+        sources["fields"] = fields  # a view that scales by controls reads this table
+    data = TrainingData(examples, labels, probing, sources, pretraining)
     first = [("default", default_point(chosen, settings))]
     first += [("published", point) for point in chosen.published_points] if tuning.published else []
     training = TrialTraining(data, compounds, chosen, settings, seed)

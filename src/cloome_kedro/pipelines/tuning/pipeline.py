@@ -9,7 +9,7 @@ from cloome_kedro.pipelines.tuning import nodes
 from cloome_kedro.pipelines.wiring import GPU, named, task
 
 
-def create_pipeline(split: str, model: str, sources: Sequence[str]) -> Pipeline:
+def create_pipeline(split: str, model: str, sources: Sequence[str], pretrains: bool = False) -> Pipeline:
     """Search for the settings of one model on one split.
 
     Parameters
@@ -18,6 +18,8 @@ def create_pipeline(split: str, model: str, sources: Sequence[str]) -> Pipeline:
         Names of the split and of the model.
     sources
         Names of the datasets that the views of the model read. Fingerprints are made for each trial instead.
+    pretrains
+        Whether the model has a pre-training. Each trial then begins with it. Trials with equal settings share it.
     """
     namespace = f"{split}.tuning"
     tables = [f"{split}.{name}" for name in ("trials", "trial_epochs", "importances")]
@@ -30,6 +32,7 @@ def create_pipeline(split: str, model: str, sources: Sequence[str]) -> Pipeline:
                 named(
                     *(f"{split}.search_store", f"{split}.examples", "labels", "compounds", "params:fingerprints"),
                     *("params:probing", "params:tuning", *(name for name in sources if name != "fingerprints")),
+                    *(("pretraining_states", "fields", "compound_keys") if pretrains else ()),
                     model=f"params:models.{model}",
                 ),
                 [*tables, f"{split}.best_parameters"],

@@ -1,0 +1,149 @@
+"""Batches of a training: which pairs, read on the CPU and prepared on the device, as one device needs them."""
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import torch
+
+from cloome_kedro.learning.batches import as_tensor, epoch_batches, several_fields
+from cloome_kedro.learning.config import FitConfig
+from cloome_kedro.learning.data import PairData
+
+logger = logging.getLogger(__name__)
+
+#: side -> its arrays and, if any, their context
+Arrays = dict[str, tuple[torch.Tensor, ...]]
+
+
+class TrainingBatches:
+    """The batches of a training and the part of one device.
+
+    A batch is (B,) positions of pairs. With k fields per unit it is (B, k), and each row holds pairs of one unit. All
+    random draws come from the seed and the number of the epoch or step.
+
+    Parameters
+    ----------
+    data, config, seed
+        As for the training.
+    rank, devices
+        Number of this device, and of all devices.
+    needs
+        Names of sets that the objective needs. ``unit`` (B,), the code of each pair's compound, and ``plate`` (B, k),
+        the codes of the plates of its fields, are then among the inputs.
+    pin_memory
+        Whether arrays are read into page-locked memory.
+
+    Attributes
+    ----------
+    size, local_size
+        Units of a batch, over all devices and on this device.
+    """
+
+    def __init__(
+        self,
+        data: PairData,
+        config: FitConfig,
+        seed: int,
+        *,
+        rank: int = 0,
+        devices: int = 1,
+        needs: Sequence[str] = (),
+        pin_memory: bool = False,
+    ):
+        self.data, self.config, self.seed = data, config, seed
+        self.rank, self.needs, self.pin_memory = rank, needs, pin_memory
+        units = data.trained_units
+        available = len(np.unique(units)) if config.unique_compounds else len(units)
+        self.local_size = min(config.batch_size, available) // devices
+        self.size = self.local_size * devices
+
+    @property
+    def fields(self) -> int:
+        """Fields of a batch, over all devices."""
+        return self.size * self.config.fields_per_compound
+
+    def of_epoch(self, epoch: int) -> list[np.ndarray]:
+        """Pairs of each batch of an epoch, over all devices."""
+        rng = np.random.default_rng([self.seed, 2, epoch])
+        data, config = self.data, self.config
+        batches = epoch_batches(data.trained_units, self.size, config.unique_compounds, rng)
+        if config.fields_per_compound > 1:
+            plates = None if data.plates is None else data.plates[data.train]
+            batches = several_fields(batches, data.trained_units, config.fields_per_compound, plates, rng)
+        return [data.train[batch] for batch in batches]
+
+    def warn_of_repetition(self) -> None:
+        """Log how many units have fewer fields than a batch takes of each."""
+        counts, needed = np.unique(self.data.trained_units, return_counts=True)[1], self.config.fields_per_compound
+        if few := (counts < needed).sum():
+            logger.warning(
+                "%d of %d compounds (or treatments) have fewer than %d fields in the training fold: their fields are "
+                "repeated (fit.fields_per_compound)",
+                *(few, len(counts), needed),
+            )
+
+    def local_part(self, batch: np.ndarray) -> np.ndarray:
+        """Select the rows of this device from an array with one row per unit of a batch."""
+        return batch[self.rank * self.local_size :][: self.local_size]
+
+    def read(self, batch: np.ndarray) -> Arrays:
+        """Read the sides of these pairs, on the CPU. There is one compound per unit, and one row per field."""
+        read: Arrays = {}
+        for name, side in self.data.sides.items():
+            pairs = batch[:, 0] if batch.ndim == 2 and name == "compound" else batch
+            arrays = [side.rows.read(pairs.ravel())]
+            arrays += [] if side.rows.context is None else [side.rows.context[pairs.ravel()]]
+            read[name] = tuple(as_tensor(array, self.pin_memory).unflatten(0, pairs.shape) for array in arrays)
+        rows = batch.reshape(len(batch), -1)
+        codes = {"unit": self.data.compound_codes[rows[:, 0]]} if "unit" in self.needs else {}
+        if "plate" in self.needs:
+            plates = self.data.plates
+            codes["plate"] = np.zeros_like(rows) if plates is None else plates[rows]
+        return read | {name: (as_tensor(array.astype(np.int64), self.pin_memory),) for name, array in codes.items()}
+
+    def micro_batches(
+        self, step: int, batch: np.ndarray, arrays: Arrays, device: torch.device
+    ) -> list[Callable[[], dict[str, torch.Tensor]]]:
+        """Divide this device's part of a batch; each call of a micro-batch gives the same inputs of the model, by name.
+
+        Parameters
+        ----------
+        step
+            Number of the step.
+        batch
+            Pairs of the batch, over all devices.
+        arrays
+            What :meth:`read` returned for this device's part.
+        """
+        # Each field has its own seed, so that its crop does not depend on the device or the micro-batch.
+        seeds = np.random.SeedSequence([self.seed, 3, step]).generate_state(batch.size).reshape(batch.shape)
+        # Each piece holds at least two pairs, since a single pair has no batch statistics.
+        pieces = min(-(-self.local_size // (self.config.micro_batch_size or self.local_size)), self.local_size // 2)
+        split = {
+            name: list(
+                zip(*(tensor.to(device, non_blocking=True).tensor_split(pieces) for tensor in side), strict=True)
+            )
+            for name, side in arrays.items()
+        }
+        seeds_of_pieces = np.array_split(self.local_part(seeds), pieces)
+        return [
+            partial(self._inputs, {name: side[piece] for name, side in split.items()}, seeds_of_pieces[piece])
+            for piece in range(pieces)
+        ]
+
+    def layer_seed(self, step: int) -> int:
+        """Seed of the random draws of layers on this device, such as dropout."""
+        return int(np.random.SeedSequence([self.seed, 4, step, self.rank]).generate_state(1)[0])
+
+    def _inputs(self, arrays: Arrays, seeds: np.ndarray) -> dict[str, torch.Tensor]:
+        inputs = {}
+        for name, side in self.data.sides.items():
+            tensors, row_seeds = arrays[name], seeds
+            if seeds.ndim == 2 and name == "compound":
+                row_seeds = seeds[:, 0]
+            elif seeds.ndim == 2:
+                tensors, row_seeds = tuple(tensor.flatten(0, 1) for tensor in tensors), seeds.ravel()
+            inputs[name] = side.view.augment(tensors[0], row_seeds, *tensors[1:])
+        return inputs | {name: tensors[0] for name, tensors in arrays.items() if name not in inputs}
