@@ -218,6 +218,9 @@ def test_wrong_params_stop_the_run(tmp_path, params, message):
         ({}, {"probing": {"levl": 1}, "seeds": 1}, r"(?s)probing\.levl; the nearest is probing\.level.*seeds; the ne"),
         ({}, {"models": {"cloome": {"field": {"view": {"name": "images", "crop": 65}}}}},
          r"models\.cloome\.field\.view\.crop is 65 pixels, but ingestion\.storage\.size is \[64, 64\]"),
+        ({}, {"models": {"cloome": {"field": {"view": {"name": "images", "quarter_turns": True}}}},
+              "ingestion": {"storage": {"size": [48, 64]}}},
+         r"view\.quarter_turns needs square images, but ingestion\.storage\.size is \[48, 64\]: set .*crop"),
     ],
 )  # fmt: skip
 def test_wrong_files_stop_the_run(tmp_path, globals_, parameters, message):

@@ -14,6 +14,10 @@ import torch
 import published_file
 from cloome_kedro import Cloome
 from cloome_kedro.chemistry.fingerprints import morgan
+from cloome_kedro.chemistry.standardise import standardise_smiles
+from cloome_kedro.chemistry.structure_config import StructureSet
+from cloome_kedro.chemistry.structure_sets import compute_sets
+from cloome_kedro.chemistry.structure_sets import describe as describe_set
 from cloome_kedro.imaging.config import Intensity
 from cloome_kedro.imaging.images import area_average, centre_crop
 from cloome_kedro.imaging.intensity import to_uint8
@@ -27,6 +31,8 @@ from cloome_kedro.learning.seeding import seeded
 from cloome_kedro.learning.views.images import Images
 from cloome_kedro.learning.views.morgan import Morgan
 from cloome_kedro.learning.views.profiles import Profiles
+from cloome_kedro.learning.views.structures import StructureFeatures, StructureSettings
+from cloome_kedro.learning.views.table import TableFeatures
 from published_file import SMALL
 
 SMILES = ["CCO", "C[C@H](N)C(=O)O", "C[C@@H](N)C(=O)O", "[Na+].CC(=O)[O-]", "CC(=O)O"]
@@ -66,10 +72,10 @@ def published(tmp_path_factory, tensors):
     return Cloome.load(path, device="cpu")
 
 
-def own_checkpoint(**storage):
+def own_checkpoint(view=None, **storage):
     with seeded(0):
         model = PairModel(ARCHITECTURE)
-    views = {"field": replace(OURS, storage=STORAGE | storage), "compound": Morgan(2, 64, False)}
+    views = {"field": replace(OURS, storage=STORAGE | storage, **view or {}), "compound": Morgan(2, 64, False)}
     return Checkpoint(describe(ARCHITECTURE, views, InfoNCE(), FitConfig()), model.state_dict())
 
 
@@ -219,6 +225,77 @@ def test_fields_of_a_plate_are_refused_without_its_thresholds(plate, load_own, t
         model.embed_fields(raw, plate_fields=raw_fields(1, (40, 40), np.uint8))
     with pytest.raises(ValueError, match="plate_fields, field 1: every pixel"):
         model.embed_fields(raw, plate_fields=raw * np.array([1, 0, 1], np.uint16)[:, None, None, None])
+
+
+# ---- models that normalise by the controls of a plate
+
+
+@pytest.fixture
+def by_controls():
+    """A model with this normalisation, fields of a plate, its controls, and embeddings by the definition."""
+    checkpoint = own_checkpoint(scope="field", view={"normalisation": "controls"})
+    fields, controls = raw_fields(3, (40, 36), np.uint8), raw_fields(4, (40, 36), np.uint8, seed=1)
+    mean = np.median(controls.mean((2, 3)), axis=0)
+    moments = ((controls - mean[:, None, None]) ** 2).mean((2, 3))
+    std = np.sqrt(np.median(moments, axis=0))
+    normalised = (fields[:, :, 4:36, 2:34] - mean[:, None, None]) / std[:, None, None]
+    with torch.inference_mode():
+        expected = checkpoint.build().encode_fields(torch.from_numpy(normalised).float()).numpy()
+    return Cloome(checkpoint, "cpu"), fields, controls, (mean, std), expected
+
+
+def test_fields_are_normalised_by_the_controls_of_their_plate(by_controls, tmp_path):
+    model, fields, controls, (mean, std), expected = by_controls
+    assert np.abs(encode(model.checkpoint, fields) - expected).max() > 1e-3
+    write = lambda path, plane: path.write_bytes(imagecodecs.png_encode(plane))  # noqa: E731
+    table = pd.DataFrame({"mean": mean, "std": std}, index=STORAGE["channels"])
+    for options in (
+        {"controls": controls},
+        {"controls": write_files(tmp_path, controls, write, ".png")},
+        {"statistics": {"mean": mean, "std": std.tolist()}},
+        {"statistics": table[::-1].to_dict()},
+    ):
+        found = model.embed_fields(fields, batch_size=2, **options)
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+        np.testing.assert_allclose(model.embed_fields(fields[1:2], **options), expected[1:2], atol=1e-5)
+    vectors = model.embed_structures(SMILES)
+    np.testing.assert_allclose(model.similarity(fields, SMILES, controls=controls), expected @ vectors.T, atol=1e-5)
+    assert model.embed_fields([], controls=controls).shape == (0, 6)
+
+
+@pytest.mark.parametrize("given", ["thresholds", "plate_fields"])
+def test_raw_controls_are_scaled_as_the_fields_of_their_plate(given):
+    """Thresholds and controls together: controls get the thresholds of the plate, then give the statistics."""
+    model = Cloome(own_checkpoint(scope="plate", view={"normalisation": "controls"}), "cpu")
+    raw = raw_fields(6, (40, 40))
+    thresholds = np.sort(raw.transpose(1, 0, 2, 3).reshape(5, -1), axis=1)[:, -round(0.005 * 6 * 1600)]
+    stored = np.minimum(raw * 255.0 / thresholds[:, None, None], 255).astype(np.uint8)
+    expected = model.embed_fields(stored[:2], controls=stored[3:])
+    option = {"thresholds": thresholds} if given == "thresholds" else {"plate_fields": raw}
+    np.testing.assert_allclose(model.embed_fields(raw[:2], controls=raw[3:], **option), expected, atol=1e-6)
+    np.testing.assert_allclose(model.embed_fields(stored[:2], controls=raw[3:], **option), expected, atol=1e-6)
+    with pytest.raises(ValueError, match="scaled by thresholds of their plate"):
+        model.embed_fields(stored[:2], controls=raw[3:])
+
+
+def test_fields_without_the_controls_of_their_plate_are_refused(by_controls, load_own):
+    model, fields, controls, (mean, std), _ = by_controls
+    statistics = {"mean": mean, "std": std}
+    message = "normalises fields by the controls of their plate. Give either `controls`, .* or `statistics`, the rows"
+    for options in ({}, {"controls": controls, "statistics": statistics}):
+        with pytest.raises(ValueError, match=message):
+            model.embed_fields(fields, **options)
+    with pytest.raises(ValueError, match=message):
+        model.similarity(fields, SMILES)
+    for options in ({"controls": controls}, {"statistics": statistics}):
+        with pytest.raises(ValueError, match=r"does not normalise fields by the controls .* leave out `controls`"):
+            load_own().embed_fields(fields, **options)
+    with pytest.raises(ValueError, match="controls has no fields"):
+        model.embed_fields(fields, controls=[])
+    with pytest.raises(ValueError, match="controls, field 1: every pixel"):
+        model.embed_fields(fields, controls=controls * np.array([1, 0, 1, 1], np.uint8)[:, None, None, None])
+    with pytest.raises(ValueError, match="std must be five numbers"):
+        model.embed_fields(fields, statistics={"mean": mean, "std": std[:3]})
 
 
 # ---- order of channels
@@ -437,22 +514,65 @@ def test_what_is_not_a_checkpoint_is_named(tmp_path, load_own):
         Cloome(model.checkpoint)
 
 
-@pytest.mark.parametrize(
-    ("views", "seen"),
-    [
-        (
-            {"field": Profiles(("area",), (0.0,), (1.0,)), "compound": Morgan()},
-            "fields as profiles and compounds as morgan",
-        ),
-        ({"field": OURS, "compound": OURS}, "fields as images and compounds as images"),
-    ],
-)
-def test_a_model_that_sees_something_else_is_refused(views, seen):
-    checkpoint = Checkpoint(describe(ARCHITECTURE, views, None, None), {})
+PROFILES = Profiles(("area", "texture"), (1.0, -2.0), (2.0, 0.5), "signed_log")
+SETS = {"counts": StructureSet("morgan", counts=True, size=32, radius=3), "numbers": StructureSet("descriptors")}
+
+
+def cloome_of(field, compound, **changes):
+    """A model with these views, of which at least one is not images or Morgan fingerprints."""
+    mlp = MLP(layers=1, width=8)
+    encoder = ARCHITECTURE.field if isinstance(field, Images) else mlp
+    architecture = Architecture(encoder, mlp, field.inputs, compound.inputs, embedding_size=6, **changes)
+    with seeded(0):
+        model = PairModel(architecture)
+    views = {"field": field, "compound": compound}
+    return Cloome(Checkpoint(describe(architecture, views, None, None), model.state_dict()), device="cpu")
+
+
+def test_structures_are_embedded_by_all_sets_of_the_model():
+    """Sets, transforms and means are those of the checkpoint; the SMILES are standardised as in training."""
+    computed = compute_sets([standardise_smiles(text).smiles for text in SMILES], SETS)
+    features = StructureFeatures({name: describe_set(entry) for name, entry in SETS.items()}, computed)
+    table, sources = {"structure_row": np.arange(5)}, {"structure_features": features}
+    settings = StructureSettings(("numbers", "counts"), "log1p")
+    view = settings.fit(table, sources, np.arange(3), seed=0, progress=False)
+    cloome = cloome_of(OURS, view)
+    expected = cloome._model.encode_compounds(view(torch.from_numpy(view.rows(table, sources).read(np.arange(5)))))
+    np.testing.assert_allclose(cloome.embed_structures(SMILES), expected.numpy(), atol=1e-6)
+    assert cloome.embed_structures([]).shape == (0, 6)
+    assert "249 numbers of the view structures -> 6 numbers" in repr(cloome)
+    with pytest.raises(ValueError, match="position 1, 'C1CC', cannot be embedded"):
+        cloome.embed_structures(["C", "C1CC"])
+
+
+def test_features_are_embedded_as_in_training():
+    cloome = cloome_of(PROFILES, TableFeatures(("x",), (0.0,), (1.0,), table="dino", key="inchikey"))
+    features = np.array([[3, -50], [0, 1e4]], np.float32)
+    logarithm = np.sign(features) * np.log1p(np.abs(features))
+    scaled = torch.from_numpy((logarithm - np.float32([1, -2])) / np.float32([2, 0.5]))
+    found = cloome.embed_features(features.tolist())
+    np.testing.assert_allclose(found, cloome._model.encode_fields(scaled).numpy(), atol=1e-6)
+    assert cloome.embed_features(np.ones((3, 1)), side="compound").shape == (3, 6)
+    assert cloome.similarity(found, cloome.embed_features(np.ones((3, 1)), side="compound")).shape == (2, 3)
     with pytest.raises(
-        ValueError, match=f"sees {seen}. `Cloome` needs a model that sees images and Morgan fingerprints"
+        ValueError, match=r"fields of this model have 2 features, from area to texture: an array of sha"
     ):
-        Cloome(checkpoint, device="cpu")
+        cloome.embed_features(np.ones((3, 1)))
+    with pytest.raises(ValueError, match="row 1 of the features is not finite"):
+        cloome.embed_features([[1, 2], [3, np.inf]])
+
+
+def test_what_a_model_does_not_see_is_refused_with_the_method_to_use():
+    cloome = cloome_of(PROFILES, TableFeatures(("x",), (0.0,), (1.0,), table="dino", key="inchikey"))
+    with pytest.raises(ValueError, match="the model of the checkpoint sees fields as profiles: use embed_features"):
+        cloome.embed_fields(np.zeros((1, 5, 32, 32), np.uint8))
+    with pytest.raises(ValueError, match="sees compounds as table: use embed_features"):
+        cloome.embed_structures(["C"])
+    cloome = cloome_of(OURS, Morgan(2, 64, False))
+    with pytest.raises(ValueError, match="sees fields as images: use embed_fields"):
+        cloome.embed_features(np.ones((1, 2)))
+    with pytest.raises(ValueError, match="sees compounds as morgan: use embed_structures"):
+        cloome.embed_features(np.ones((1, 2)), side="compound")
 
 
 def test_embeddings_are_as_long_as_the_model_makes_them():

@@ -146,11 +146,12 @@ def test_views_say_what_is_read():
     by_name = {node.name: node for node in pipelines_of("base")["random"].nodes}
 
     def read(name):
-        return set(by_name[name].inputs) & {"plate_store", "field_profiles", "fingerprints"}
+        return set(by_name[name].inputs) & {*("plate_store", "plate_statistics", "field_profiles", "fingerprints")}
 
-    assert read("random.cloome.train") == {"plate_store", "fingerprints"}
+    assert read("random.cloome.train") == {"plate_store", "plate_statistics", "fingerprints"}
     assert read("random.bilinear.train") == {"field_profiles", "fingerprints"}
-    assert read("random.cloome.embed_fields") == {"plate_store"}
+    assert read("random.cloome.embed_fields") == {"plate_store", "plate_statistics"}
+    assert read("random.cloome.embed_corrupted") == {"plate_store", "plate_statistics"}
     assert read("random.bilinear.embed_fields") == {"field_profiles"}
     assert read("random.bilinear.embed_compounds") == {"fingerprints"}
 
@@ -303,7 +304,11 @@ def test_registering_imports_nothing_heavy():
 
 @pytest.mark.parametrize(
     ("tunes", "sources"),
-    [("cloome", {"plate_store"}), ("bilinear", {"field_profiles"}), ("profiles", {"field_profiles"})],
+    [
+        ("cloome", {"plate_store", "plate_statistics"}),
+        ("bilinear", {"field_profiles"}),
+        ("profiles", {"field_profiles"}),
+    ],
 )
 def test_the_winner_of_a_search_is_trained_and_evaluated_in_a_namespace_of_its_own(tunes, sources):
     configuration = {kind: deepcopy(configured(kind)) for kind in ("globals", "parameters")}

@@ -2,23 +2,32 @@
 
 import dataclasses
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from rdkit import Chem, rdBase
 
-from cloome_kedro.chemistry.fingerprints import morgan, pack
-from cloome_kedro.chemistry.standardise import standardise_smiles
+from cloome_kedro import inference_inputs as inputs
 from cloome_kedro.imaging.channels import CHANNELS
 from cloome_kedro.imaging.config import Intensity, Storage
-from cloome_kedro.imaging.given_fields import ContrastCheck, Fields, Thresholds, open_fields, stored_reader
+from cloome_kedro.imaging.given_fields import (
+    ContrastCheck,
+    Fields,
+    Thresholds,
+    open_fields,
+    plate_thresholds,
+    stored_reader,
+)
+from cloome_kedro.imaging.plate_statistics import check_arguments, given_statistics
 from cloome_kedro.learning.checkpoint import Checkpoint, load
-from cloome_kedro.learning.embed import Embedder, find_device
+from cloome_kedro.learning.embed import Embedder
 from cloome_kedro.learning.published import read_published
 from cloome_kedro.learning.views.images import Images
-from cloome_kedro.learning.views.morgan import Fingerprints, Morgan
+from cloome_kedro.learning.views.morgan import Morgan
+from cloome_kedro.learning.views.scaling import Scaled
+from cloome_kedro.learning.views.structures import Structures
 
 
 class Cloome:
@@ -34,8 +43,7 @@ class Cloome:
     Raises
     ------
     ValueError
-        If the views of the model are not images and Morgan fingerprints, if its channels are not Mito, ER, RNA, AGP,
-        DNA in this order, or if there is no such device.
+        If the channels of the model are not Mito, ER, RNA, AGP, DNA in this order, or if there is no such device.
 
     Examples
     --------
@@ -45,14 +53,11 @@ class Cloome:
 
     def __init__(self, checkpoint: Checkpoint, device: str | torch.device = "auto"):
         self.checkpoint = checkpoint
-        self.device = _checked_device(device)
-        images, fingerprints = checkpoint.view("field"), checkpoint.view("compound")
-        if not isinstance(images, Images) or not isinstance(fingerprints, Morgan):
-            views = [checkpoint.config["views"][side]["name"] for side in ("field", "compound")]
-            raise ValueError(
-                f"the model of the checkpoint sees fields as {views[0]} and compounds as {views[1]}. `Cloome` needs a "
-                "model that sees images and Morgan fingerprints"
-            )
+        self.device = inputs.checked_device(device)
+        self._views = {side: checkpoint.view(side) for side in ("field", "compound")}
+        self._model = checkpoint.build()
+        if not isinstance(images := self._views["field"], Images):
+            return
         storage = dict(images.storage)
         if (channels := storage.pop("channels")) != list(CHANNELS):
             raise ValueError(f"the channels of the checkpoint are {channels}, but must be {list(CHANNELS)}")
@@ -60,14 +65,25 @@ class Cloome:
         self._storage = Storage(
             **storage | {"intensity": Intensity(**storage["intensity"]), "size": tuple(size) if size else None}
         )
-        self._images, self._fingerprints, self._model = images, fingerprints, checkpoint.build()
 
     def __repr__(self) -> str:
-        side = "whole fields" if self._images.crop is None else f"fields of {self._images.crop} x {self._images.crop}"
-        return (
-            f"Cloome({side} and Morgan fingerprints of {self._fingerprints.bits} bits -> "
-            f"{self._model.embedding_size} numbers, on {self.device})"
-        )
+        fields, compounds = self._views["field"], self._views["compound"]
+        seen = [f"{view.inputs} numbers of the view {self._name_of(side)}" for side, view in self._views.items()]
+        if isinstance(fields, Images):
+            seen[0] = "whole fields" if fields.crop is None else f"fields of {fields.crop} x {fields.crop}"
+        if isinstance(compounds, Morgan):
+            seen[1] = f"Morgan fingerprints of {compounds.bits} bits"
+        return f"Cloome({' and '.join(seen)} -> {self._model.embedding_size} numbers, on {self.device})"
+
+    def _name_of(self, side: str) -> str:
+        return self.checkpoint.config["views"][side]["name"]
+
+    def _view(self, side: str, *kinds: type, use: str) -> Any:
+        """View of a side, which must be of one of these kinds."""
+        view = self._views[side]
+        if not isinstance(view, kinds):
+            raise ValueError(f"the model of the checkpoint sees {side}s as {self._name_of(side)}: use {use}")
+        return view
 
     @classmethod
     def load(cls, path: str | Path, config: str | Path | None = None, device: str | torch.device = "auto") -> "Cloome":
@@ -106,6 +122,8 @@ class Cloome:
         *,
         thresholds: Thresholds | None = None,
         plate_fields: Fields | None = None,
+        controls: Fields | None = None,
+        statistics: Mapping[str, Any] | None = None,
         progress: bool = True,
     ) -> np.ndarray:
         """Embed fields.
@@ -127,6 +145,11 @@ class Cloome:
             plate. ``thresholds`` are five numbers, or ``{"DNA": number, ...}``: the columns ``threshold_<channel>`` of
             the table ``fields``. ``plate_fields`` are the raw images of all fields of the plate, in the same form as
             ``fields``, from which the thresholds are made.
+        controls, statistics
+            One of the two is needed if the model has the normalisation ``controls``. All fields must then be of one
+            plate. ``controls`` are the fields of its control wells, in the same form as ``fields``. ``statistics`` are
+            ``{"mean": values, "std": values}``: the rows of the plate in the table ``plate_statistics``, as five
+            numbers each or as ``{"DNA": number, ...}``.
         progress
             Whether several batches show a progress bar.
 
@@ -138,7 +161,7 @@ class Cloome:
         ------
         ValueError
             If the fields have another shape, a file is unreadable or black (the message names it), its name says
-            another channel, the crop is too large, or thresholds are missing.
+            another channel, the crop is too large, or thresholds or the controls of the plate are missing.
         TypeError
             If ``fields`` is neither an array of uint8 or uint16 nor sequences or mappings of files.
 
@@ -147,13 +170,23 @@ class Cloome:
         UserWarning
             If images have no contrast, or do not seem to be scaled to 8 bits.
         """
-        _check_positive(batch_size=batch_size, crop=1 if crop is None else crop)
+        inputs.check_positive(batch_size=batch_size, crop=1 if crop is None else crop)
+        images = self._view("field", Images, use="embed_features")
+        by_controls = images.normalisation == "controls"
+        check_arguments(by_controls, controls, statistics)
         given = open_fields(fields)
         plate = None if plate_fields is None else open_fields(plate_fields)
+        if plate is not None and controls is not None and given.bits > 8:  # the plate is then read only once
+            thresholds, plate = plate_thresholds(self._storage, thresholds, plate), None
         read = ContrastCheck(stored_reader(given, self._storage, thresholds, plate))
-        view = self._images if crop is None else dataclasses.replace(self._images, crop=crop)
+        view = images if crop is None else dataclasses.replace(images, crop=crop)
+        context = None
+        if by_controls:
+            reader = partial(stored_reader, storage=self._storage, thresholds=thresholds, plate=plate)
+            numbers = given_statistics(statistics, controls, reader)
+            context = np.broadcast_to(numbers, (given.number, *numbers.shape))
         embed = Embedder(self._model, batch_size, self.device, progress and given.number > batch_size)
-        vectors = embed("field", read, given.number, view)
+        vectors = embed("field", read, given.number, view, context=context)
         read.warn()
         return vectors
 
@@ -176,22 +209,48 @@ class Cloome:
         Raises
         ------
         ValueError
-            If a SMILES cannot be read. The message names the first such SMILES and its position.
+            If a SMILES cannot be read, or the model does not see structures. The message names the first such SMILES
+            and its position.
         TypeError
             If ``smiles`` is not a list of texts, such as a single string.
         """
-        if isinstance(smiles, str | bytes):
-            raise TypeError(f"a list of SMILES is expected, not the single string {smiles!r}")
-        if isinstance(smiles, Mapping) or not isinstance(smiles, Iterable):
-            raise TypeError(f"a list of SMILES is expected, not {smiles!r:.100}")
-        _check_positive(batch_size=batch_size)
-        standardise = self.checkpoint.config.get("source") != "published"
-        texts = [_checked_smiles(position, text, standardise) for position, text in enumerate(smiles)]
-        settings = dataclasses.asdict(self._fingerprints)
-        fingerprints = Fingerprints(pack(morgan(texts, **settings)), settings)
-        rows = self._fingerprints.rows({"structure_row": np.arange(len(texts))}, {"fingerprints": fingerprints})
+        inputs.check_positive(batch_size=batch_size)
+        view = self._view("compound", Morgan, Structures, use="embed_features(..., side='compound')")
+        texts = inputs.checked_structures(smiles, standardise=self.checkpoint.config.get("source") != "published")
+        read = inputs.read_structures(view, texts)
         embed = Embedder(self._model, batch_size, self.device, progress and len(texts) > batch_size)
-        return embed("compound", rows.read, len(texts), self._fingerprints)
+        return embed("compound", read, len(texts), view)
+
+    def embed_features(
+        self, features: np.ndarray, side: Literal["field", "compound"] = "field", batch_size: int = 4096
+    ) -> np.ndarray:
+        """Embed fields or compounds by their features, with a model that sees such features.
+
+        Parameters
+        ----------
+        features
+            (N, features): one row per field or compound, with the features of the training in their order, which is
+            ``model.checkpoint.config["views"][side]["columns"]``. They are scaled as in training. With the scaling
+            ``controls``, they must already be scaled by the controls of their plate.
+        side
+            Whether rows are of fields or of compounds.
+        batch_size
+            Number of rows per batch.
+
+        Returns
+        -------
+        (N, d) float32. Rows have length 1, except if the model was trained without normalisation.
+
+        Raises
+        ------
+        ValueError
+            If the model does not see features on this side, or the features have another number or are not finite.
+        """
+        inputs.check_positive(batch_size=batch_size)
+        use = "embed_fields" if side == "field" else "embed_structures"
+        view = self._view(side, Scaled, use=use)
+        values = inputs.checked_features(features, view.columns, side)
+        return Embedder(self._model, batch_size, self.device, False)(side, values.__getitem__, len(values), view)
 
     def similarity(
         self, fields: Fields, structures: np.ndarray | Iterable[str], *, progress: bool = True, **options: Any
@@ -237,32 +296,3 @@ class Cloome:
         if not (finite := np.isfinite(side).all(axis=1)).all():
             raise ValueError(f"row {int(np.argmin(finite))} of the embeddings is not finite")
         return side
-
-
-def _check_positive(**numbers: Any) -> None:
-    for name, number in numbers.items():
-        if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 1:
-            raise ValueError(f"{name} must be a whole number of at least 1, not {number!r}")
-
-
-def _checked_device(device: str | torch.device) -> torch.device:
-    try:
-        checked = find_device() if device == "auto" else torch.device(device)
-        torch.empty(1, device=checked)
-    except Exception as error:  # torch raises several types
-        raise ValueError(
-            f"the device {device} cannot be used ({str(error).splitlines()[0]}): take auto or cpu"
-        ) from error
-    return checked
-
-
-def _checked_smiles(position: int, text: str, standardise: bool) -> str:
-    try:
-        if standardise:
-            return standardise_smiles(text).smiles
-        with rdBase.BlockLogs():
-            if not isinstance(text, str) or not text.strip() or Chem.MolFromSmiles(text) is None:
-                raise ValueError("RDKit cannot read it")
-        return text
-    except (ValueError, RuntimeError) as error:  # RDKit raises both
-        raise ValueError(f"the SMILES at position {position}, {text!r}, cannot be embedded: {error}") from error

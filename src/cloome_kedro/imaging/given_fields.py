@@ -21,7 +21,7 @@ Files = Sequence[str | Path] | Mapping[str, str | Path]
 #: fields as an array (N, 5, H, W), or the image files of each field
 Fields = np.ndarray | Iterable[Files]
 #: threshold of each channel, in the order of `CHANNELS` or by channel
-Thresholds = Sequence[float] | Mapping[str, float]
+Thresholds = Sequence[float] | np.ndarray | Mapping[str, float]
 
 _ORDER = ", ".join(CHANNELS)
 _BRIGHT = 32  # of 255; stored fields have brighter pixels
@@ -102,7 +102,7 @@ def stored_reader(
             )
         return lambda rows: np.stack([given.read(row) for row in rows])
     storage.stored_shape(given.shape)
-    numbers = _plate_thresholds(storage, thresholds, plate) if given.bits > 8 else None
+    numbers = plate_thresholds(storage, thresholds, plate) if given.bits > 8 else None
     return lambda rows: to_stored(np.stack([given.read(row) for row in rows]), storage, numbers)[0]
 
 
@@ -125,7 +125,7 @@ class ContrastCheck:
     def warn(self) -> None:
         """Warn of what was seen so far."""
         if self._flat:
-            row, channel = self._flat[0]
+            row, channel = min(self._flat)  # threads may read batches in another order
             _warn(
                 f"{len(self._flat)} images have the same value in all pixels, the first is channel {CHANNELS[channel]} "
                 f"of field {row}: their embeddings mean little"
@@ -227,9 +227,13 @@ def by_channel(values: Mapping, what: str) -> list:
     return [found[channel] for channel in CHANNELS]
 
 
-def _plate_thresholds(
+def plate_thresholds(
     storage: Storage, thresholds: Thresholds | None, plate: GivenFields | None
 ) -> npt.NDArray[np.int64] | None:
+    """Return the threshold of each channel, (5,): those that are given, or those of all fields of the plate.
+
+    None if the storage has no thresholds of plates. ValueError as in :func:`stored_reader`.
+    """
     if storage.scope != "plate":
         if thresholds is not None or plate is not None:
             raise ValueError(
@@ -259,7 +263,7 @@ def _plate_thresholds(
     return pooled_thresholds(fields, len(CHANNELS), storage.intensity_values.outlier_percent)
 
 
-def _checked(thresholds: Sequence[float]) -> npt.NDArray[np.int64]:
+def _checked(thresholds: Sequence[float] | np.ndarray) -> npt.NDArray[np.int64]:
     numbers = np.asarray(thresholds)
     if numbers.shape != (len(CHANNELS),) or numbers.dtype.kind not in "iuf":
         raise ValueError(f"thresholds must be five numbers, for {_ORDER}, not {thresholds!r:.200}")

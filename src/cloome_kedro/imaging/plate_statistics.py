@@ -9,8 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from cloome_kedro.imaging.channels import CHANNELS
-from cloome_kedro.imaging.given_fields import by_channel
-from cloome_kedro.imaging.images import statistics
+from cloome_kedro.imaging.given_fields import Fields, GivenFields, by_channel, open_fields
+from cloome_kedro.imaging.images import BadField
+from cloome_kedro.imaging.images import statistics as field_statistics
 
 logger = logging.getLogger(__name__)
 
@@ -115,9 +116,66 @@ def statistics_of_fields(
     (2, C) float32: mean and deviation, see :func:`robust_statistics`.
     """
     batches = (range(start, min(start + batch_size, number)) for start in range(0, number, batch_size))
-    measured = [statistics(image) for batch in batches for image in read(np.asarray(batch))]
+    measured = [field_statistics(image) for batch in batches for image in read(np.asarray(batch))]
     means, stds = (np.stack([values[name] for values in measured]) for name in ("mean", "std"))
     return np.stack(robust_statistics(means, stds)).astype(np.float32)
+
+
+def check_arguments(by_controls: bool, controls: Fields | None, statistics: Mapping[str, Any] | None) -> None:
+    """Check that exactly one of both is given if a model normalises by controls, and none otherwise.
+
+    Raises
+    ------
+    ValueError
+        If the arguments do not fit.
+    """
+    if not by_controls and (controls is not None or statistics is not None):
+        raise ValueError(
+            "this model does not normalise fields by the controls of their plate: leave out `controls` and `statistics`"
+        )
+    if by_controls and (controls is None) == (statistics is None):
+        raise ValueError(
+            "this model normalises fields by the controls of their plate. Give either `controls`, the fields of the "
+            "plate's control wells, or `statistics`, the rows of the plate in the table plate_statistics as "
+            "{'mean': ..., 'std': ...}"
+        )
+
+
+def given_statistics(
+    statistics: Mapping[str, Any] | None,
+    controls: Fields | None,
+    reader: Callable[[GivenFields], Callable[[npt.NDArray[np.integer]], npt.NDArray[np.uint8]]],
+) -> npt.NDArray[np.float32]:
+    """Check the statistics of a plate that a user gives, or compute them from the control fields that a user gives.
+
+    Parameters
+    ----------
+    statistics
+        See :func:`checked_statistics`. None: ``controls`` are given.
+    controls
+        Control fields of the plate.
+    reader
+        Makes a reader of stored fields from opened fields, as `given_fields.stored_reader` does.
+
+    Returns
+    -------
+    (2, 5) float32: mean and deviation.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`checked_statistics` and `given_fields.open_fields`, or if there is no control field.
+    """
+    if statistics is not None:
+        return checked_statistics(statistics)
+    assert controls is not None
+    try:
+        given = open_fields(controls)
+        if not given.number:
+            raise ValueError("controls has no fields; give the fields of at least one control well")
+        return statistics_of_fields(reader(given), given.number)
+    except BadField as error:
+        raise BadField(f"controls, {error}") from error
 
 
 def checked_statistics(given: Mapping[str, Any]) -> npt.NDArray[np.float32]:

@@ -6,6 +6,7 @@ of range therefore stops the run at once, and the message names it. Unknown keys
 The parameter groups contain these dataclasses, and pydantic validates them, too.
 """
 
+from cloome_kedro.parameters.comparison import CompareParameters, ModelEntries
 from cloome_kedro.parameters.evaluation import (
     CorruptionParameters,
     ProbingParameters,
@@ -26,6 +27,7 @@ from cloome_kedro.parameters.screen import (
     FingerprintParameters,
     IngestionParameters,
     ProfileParameters,
+    ProfileTableParameters,
     SimulationParameters,
     SplitParameters,
     StructureFeatureParameters,
@@ -34,16 +36,19 @@ from cloome_kedro.parameters.screen import (
 from cloome_kedro.parameters.tuning import SearchSpace, TuningParameters
 
 __all__ = [
+    "CompareParameters",
     "CorruptionParameters",
     "EmbeddingParameters",
     "FingerprintParameters",
     "FusionParameters",
     "ImportParameters",
     "IngestionParameters",
+    "ModelEntries",
     "ModelParameters",
     "ProbingParameters",
     "ProfileMoaParameters",
     "ProfileParameters",
+    "ProfileTableParameters",
     "ReportingParameters",
     "RetrievalParameters",
     "RidgeParameters",

@@ -113,7 +113,7 @@ def check_parameters(
             problems.append((name, ""))
     problems += _contradictions(values, environment, names)
     if not problems:
-        problems += _too_large_crops(values, environment)
+        problems += _unfit_views(values, environment)
         problems += _missing_folds(values, environment)
     if problems:
         known = list(_known_names(values)) if any(not text for _, text in problems) else []
@@ -213,8 +213,8 @@ def _wrong_kinds(
             yield key, f"{key}: {tuned} is a model of the kind {kind}, but only contrastive models can be tuned"
 
 
-def _too_large_crops(values: Mapping[str, Any], environment: Globals) -> Iterator[tuple[str, str]]:
-    """Yield the models of the study whose crop is larger than the stored fields."""
+def _unfit_views(values: Mapping[str, Any], environment: Globals) -> Iterator[tuple[str, str]]:
+    """Yield the models of the study whose view does not fit the size of the stored fields."""
     from cloome_kedro.learning.views.images import ImageSettings
 
     size = values["ingestion"]["storage"].get("size")
@@ -222,9 +222,14 @@ def _too_large_crops(values: Mapping[str, Any], environment: Globals) -> Iterato
         if model.kind_of(values["models"][name]) != "contrastive":
             continue
         view = model.ModelParameters.model_validate(values["models"][name]).field.view
-        if size and isinstance(view, ImageSettings) and (view.crop or 0) > min(size):
+        if not size or not isinstance(view, ImageSettings):
+            continue
+        if (view.crop or 0) > min(size):
             key = f"models.{name}.field.view.crop"
             yield key, f"{key} is {view.crop} pixels, but ingestion.storage.size is {size}: reduce the crop"
+        elif view.quarter_turns and view.crop is None and min(size) < max(size):
+            key = f"models.{name}.field.view.quarter_turns"
+            yield key, f"{key} needs square images, but ingestion.storage.size is {size}: set field.view.crop"
 
 
 def _missing_folds(values: Mapping[str, Any], environment: Globals) -> Iterator[tuple[str, str]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from cloome_kedro.chemistry.structure_config import StructureSet
 from cloome_kedro.imaging.config import Measurement, Normalisation, Selection, Storage
+from cloome_kedro.imaging.profile_table import ProfileFiles, WellColumns
 from cloome_kedro.imaging.sources import Source
 from cloome_kedro.parameters.base import Fraction, Jobs, Name, Parameters, Positive, Seed, Share
 from cloome_kedro.simulation.config import ScreenConfig
@@ -51,6 +52,21 @@ class IngestionParameters(Parameters):
                 f"ingestion.sources: the name {', '.join(repeated)} occurs twice. Give each source a different name"
             )
         return self
+
+
+class ProfileTableParameters(Parameters):
+    """Tables of profiles of a screen without images (pipeline ``ingestion`` with ``images: false``)."""
+
+    source: ProfileFiles
+    columns: WellColumns
+    normalise: Normalisation
+    select: Selection
+    repeats: Literal["mean", "first", "reject"] = Field(
+        default="mean",
+        description="what is used of a well, or of a field, that has several rows: their mean, the first row or none. "
+        "If the rows name different compounds, none is used",
+    )
+    max_rejected_fraction: Fraction = 0.05
 
 
 class StructureParameters(Parameters):

@@ -1,5 +1,7 @@
 """The embedding pipeline on a small store on disk."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -91,6 +93,39 @@ def test_pipeline(checkpoint, tmp_path, caplog):
     assert untrained.keys.tolist() == list("bcde")
     assert untrained.vectors.shape == (4, 6)
     assert untrained.meta == {**meta, "epoch": None, "weights": "untrained"}
+
+
+def test_fields_are_normalised_by_the_controls_of_their_plate(checkpoint, tmp_path):
+    """Trained and untrained models get the statistics of the plate of each field."""
+    rng = np.random.default_rng(0)
+    store = PlateStore(tmp_path)
+    plates = {name: rng.integers(0, 256, (4, 5, 34, 34), dtype=np.uint8) for name in ("P1", "P2")}
+    for name, images in plates.items():
+        write_plate(store, name, images, storage=STORAGE)
+    fields = pd.DataFrame({"field_id": list("abcd"), "plate_file": ["P2", "P1", "P1", "P2"], "row": [3, 0, 2, 1]})
+    statistics = pd.DataFrame({"plate_file": np.repeat(["P1", "P2"], 5), "channel": STORAGE["channels"] * 2})
+    statistics["mean"], statistics["std"] = np.arange(90.0, 100), np.arange(50.0, 60)
+    by_controls = make_checkpoint(field=dataclasses.replace(IMAGES, normalisation="controls"))
+    sources = {"plate_store": store, "plate_statistics": statistics}
+
+    found = embed_fields(by_controls, fields, EmbeddingParameters(batch_size=3, accelerator="cpu"), **sources)
+    by_plate = statistics.set_index("plate_file")
+    rows = zip(fields["plate_file"], fields["row"], strict=True)
+    normalised = [
+        (plates[plate][row][:, 1:33, 1:33] - by_plate.loc[plate, "mean"].to_numpy()[:, None, None])
+        / by_plate.loc[plate, "std"].to_numpy()[:, None, None]
+        for plate, row in rows
+    ]
+    with torch.inference_mode():
+        expected = checkpoint.build().encode_fields(torch.from_numpy(np.stack(normalised)).float())
+    np.testing.assert_allclose(found.vectors, expected.numpy(), atol=1e-5)
+
+    examples = examples_of(fields, list("XXXX"))
+    untrained = [
+        embed_untrained(by_controls, examples, CPU, 3, plate_store=store, plate_statistics=table).vectors
+        for table in (statistics, statistics.assign(mean=statistics["mean"] + 60 * (statistics["plate_file"] == "P1")))
+    ]
+    assert np.abs(untrained[0] - untrained[1]).max() > 1e-3
 
 
 def test_only_the_model_with_an_untrained_counterpart_embeds_it():

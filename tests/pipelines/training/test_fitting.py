@@ -1,8 +1,11 @@
 """Epochs kept by downstream tasks: what is measured is what the evaluation pipelines find on the validation fold."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from pydantic import ValidationError
 
 from cloome_kedro import schemas
@@ -12,6 +15,7 @@ from cloome_kedro.imaging.store import PlateStore
 from cloome_kedro.learning.checkpoint import Checkpoint
 from cloome_kedro.learning.embed import Embedder
 from cloome_kedro.learning.state import FitState
+from cloome_kedro.learning.views.images import PUBLISHED_STATISTICS
 from cloome_kedro.learning.views.morgan import Fingerprints
 from cloome_kedro.parameters import ModelParameters, ProbingParameters, StudyParameters, ZeroShotParameters
 from cloome_kedro.pipelines.probing.nodes import probe_assays
@@ -63,7 +67,8 @@ def screen(tmp_path_factory):
 
 
 def run(screen, model, folder, seed=0):
-    sources = {name: screen[name] for name in ("plate_store", "fingerprints")}
+    names = ("plate_store", "plate_statistics", "fingerprints")
+    sources = {name: screen[name] for name in names if name in screen}
     data = TrainingData(screen["examples"], screen["labels"], PARAMETERS, sources)
     return fit_model(FitState(folder), data, model, seed, progress=False)
 
@@ -117,6 +122,42 @@ def test_few_fields_of_a_compound_are_looked_at(screen, tmp_path):
     assert fields_read(["zero_shot_compound_top1"]) - trained == 30
     assert fields_read(["probing_auc"], validation_fields=1) - trained <= 40
     assert fields_read(["probing_auc"]) - trained == 90
+
+
+def with_view(model, **changes):
+    """Settings of a model with another view of images."""
+    return model.model_copy(
+        update={"field": model.field.model_copy(update={"view": dataclasses.replace(model.field.view, **changes)})}
+    )
+
+
+def test_training_normalises_by_the_controls_of_plates(screen, tmp_path):
+    """With the published statistics as those of the plate, the weights are those of the published normalisation."""
+    values = pd.DataFrame({"plate_file": "P1", "channel": ["Mito", "ER", "RNA", "AGP", "DNA"]})
+    published = values.assign(mean=PUBLISHED_STATISTICS, std=PUBLISHED_STATISTICS)
+
+    def weights(name, normalisation, statistics, **changes):
+        model = with_view(settings(["top1"]), normalisation=normalisation, **changes)
+        return run({**screen, "plate_statistics": statistics}, model, tmp_path / name)[0].best["top1"].tensors
+
+    expected = weights("published", "published", published)
+    found = weights("controls", "controls", published)
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    others = [
+        weights("controls", "controls", published.assign(std=60.0)),
+        weights("controls", "controls", published, flips=True),
+        weights("controls", "controls", published, cutout=0.5),
+    ]
+    assert len({str(tensors["visual.conv1.weight"]) for tensors in (expected, *others)}) == 4, "each is trained anew"
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"flips": True, "quarter_turns": True, "intensity_jitter": 0.2, "cutout": 0.3}]
+)
+def test_augmentation_is_the_same_in_every_training(screen, tmp_path, changes):
+    model = with_view(settings(["top1"]), **changes)
+    first, again = (run(screen, model, tmp_path / name)[0].best["top1"].tensors for name in ("first", "again"))
+    assert all(torch.equal(first[name], again[name]) for name in first)
 
 
 def test_only_what_is_named_is_measured(screen, tmp_path):
