@@ -16,6 +16,7 @@ These pipelines are part of neither ``__default__`` nor ``study``:
 - ``tune_and_train``: the search, then training with the best settings and evaluation of this model. The results of
   the default settings stay.
 - ``seeds``: mean and spread of every metric over the seeds that were run
+- ``compare``: trains a list of models with several seeds on every split, and compares them with a reference
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,7 @@ from kedro.utils import find_kedro_project
 
 from cloome_kedro.chemistry.splits import find_split
 from cloome_kedro.pipelines import (
+    compare,
     corruption,
     embedding,
     evaluation,
@@ -45,11 +47,11 @@ from cloome_kedro.pipelines import (
     tuning,
     zero_shot,
 )
-from cloome_kedro.study_models import CONTRASTIVE, FUSION, RIDGE, Model, study_models
+from cloome_kedro.study_models import CONTRASTIVE, FUSION, RIDGE, Model, compared_entries, study_models
 
 
-def split_pipelines(split: str, models: Sequence[Model]) -> dict[str, Pipeline]:
-    """Pipelines of one split, by step of the study."""
+def split_pipelines(split: str, models: Sequence[Model], images: bool = True) -> dict[str, Pipeline]:
+    """Pipelines of one split, by step of the study. ``images``: whether the screen has images."""
     names = [model.name for model in models]
     in_closed_form = [model.name for model in models if model.kind != CONTRASTIVE]
     image_models = [model.name for model in models if model.sees_images]
@@ -67,7 +69,7 @@ def split_pipelines(split: str, models: Sequence[Model]) -> dict[str, Pipeline]:
         "zero_shot": zero_shot.create_pipeline(split, split) + joined,
         "probing": probing.create_pipeline(split, split) + joined,
         "corruption": corruption.create_pipeline(split, image_models) + joined,
-        "reporting": reporting.create_split_pipeline(split, names, first.sees_images, in_closed_form) + joined,
+        "reporting": reporting.create_split_pipeline(split, names, first.sees_images, in_closed_form, images) + joined,
     }
 
 
@@ -75,7 +77,9 @@ def _training_pipeline(split: str, model: Model) -> Pipeline:
     """Train a model. A ridge is fitted and embeds in one step; a fusion only joins embeddings of other models."""
     if model.kind == RIDGE:
         return training.create_ridge_pipeline(split, model.name, model.sources)
-    return training.create_pipeline(split, model.name, model.sources) if model.kind == CONTRASTIVE else Pipeline([])
+    if model.kind == FUSION:
+        return Pipeline([])
+    return training.create_pipeline(split, model.name, model.sources, pretrains=model.pretrains)
 
 
 def _embedding_pipeline(split: str, model: Model, untrained: bool) -> Pipeline:
@@ -99,7 +103,9 @@ def tuned_pipeline(split: str, model: Model) -> Pipeline:
     )
     return sum(
         [
-            training.create_pipeline(split, model.name, sources, results, f"{results}.settings"),
+            training.create_pipeline(
+                split, model.name, sources, results, f"{results}.settings", pretrains=model.pretrains
+            ),
             embedding.create_pipeline(results, model.name, field_sources, compound_sources),
             evaluation.create_methods_pipeline(split, [model.name], results),
             *(create(split, results) for create in _EVALUATIONS.values()),
@@ -139,14 +145,15 @@ def register_pipelines(configuration: Mapping[str, Any] | None = None) -> dict[s
         find_split(split)  # raises if the split is unknown
     entries = parameters["models"]
     models = study_models(environment["models"], entries)
-    by_split = {split: split_pipelines(split, models) for split in splits}
+    images = environment.get("images", True)
+    by_split = {split: split_pipelines(split, models, images) for split in splits}
 
     shared = {
-        "ingestion": ingestion.create_pipeline(),
+        "ingestion": ingestion.create_pipeline() if images else ingestion.create_table_pipeline(),
         # Without measure_profiles, field_profiles is a table of the user, which must not be overwritten.
-        "profiles": profiles.create_pipeline() if environment["measure_profiles"] else Pipeline([]),
+        "profiles": profiles.create_pipeline() if images and environment["measure_profiles"] else Pipeline([]),
         "featurization": featurization.create_pipeline(),
-        "reporting": reporting.create_pipeline(splits),
+        "reporting": reporting.create_pipeline(splits, images),
     }
     steps = {
         name: sum((by_split[split].get(name, Pipeline([])) for split in splits), shared.get(name, Pipeline([])))
@@ -159,7 +166,7 @@ def register_pipelines(configuration: Mapping[str, Any] | None = None) -> dict[s
     imports += [_training_pipeline(split, model) for split in splits for model in others]
     tuned = Model.configured(_tuned_model(parameters, first.name), entries)
     tuned_splits = splits if tuned.kind == CONTRASTIVE else []  # no other kind is trained in epochs
-    searches = [tuning.create_pipeline(split, tuned.name, tuned.sources) for split in tuned_splits]
+    searches = [tuning.create_pipeline(split, tuned.name, tuned.sources, tuned.pretrains) for split in tuned_splits]
     return {
         "__default__": simulated + study if environment["simulate"] else study,
         "study": study,
@@ -168,10 +175,32 @@ def register_pipelines(configuration: Mapping[str, Any] | None = None) -> dict[s
         "import_checkpoint": sum(imports, Pipeline([])),
         "profile_moa": profile_moa.create_pipeline(),
         "seeds": seeds.create_pipeline(),
+        "compare": _comparison(parameters, splits),
         "tuning": sum(searches, Pipeline([])),
         "tune_and_train": sum((tuned_pipeline(split, tuned) for split in tuned_splits), sum(searches, Pipeline([]))),
         **{split: sum(pipelines.values(), Pipeline([])) for split, pipelines in by_split.items()},
     }
+
+
+def _comparison(parameters: Mapping[str, Any], splits: Sequence[str]) -> Pipeline:
+    """Pipeline that compares the models of the chosen list. It is empty if the list is unknown.
+
+    The validation of the parameters reports an unknown list.
+    """
+    group = parameters.get("compare", {})
+    chosen = group.get("lists", {}).get(group.get("chosen"))
+    if not chosen:
+        return Pipeline([])
+    name = comparison_name(group["chosen"], parameters.get("retrieval", {}).get("fold", "test"))
+    entries = compared_entries(chosen["models"], parameters["models"])
+    sources = dict.fromkeys(source for key in entries for source in Model.configured(key, entries).sources)
+    by_split = [compare.create_split_pipeline(split, name, tuple(sources)) for split in splits]
+    return sum(by_split, compare.create_joint_pipeline(splits, name))
+
+
+def comparison_name(chosen: str, fold: str) -> str:
+    """Name of a comparison in the names of its results. So a comparison on validation data replaces no other one."""
+    return chosen if fold == "test" else f"{chosen}_{fold}"
 
 
 def _tuned_model(parameters: Mapping[str, Any], default: str) -> str:

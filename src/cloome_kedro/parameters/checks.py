@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from cloome_kedro.parameters import evaluation, model, screen, tuning
+from cloome_kedro.parameters import comparison, evaluation, model, screen, tuning
 from cloome_kedro.parameters.base import EntryName, Parameters, Seed, settings_of
 from cloome_kedro.parameters.environment import Globals, RunNames
 from cloome_kedro.parameters.files import Origin
@@ -37,6 +37,7 @@ GROUPS: dict[str, type[Parameters]] = {
     "probing": evaluation.ProbingParameters,
     "zero_shot": evaluation.ZeroShotParameters,
     "corruption": evaluation.CorruptionParameters,
+    "compare": comparison.CompareParameters,
     "profile_moa": evaluation.ProfileMoaParameters,
     "reporting": evaluation.ReportingParameters,
     "tuning": tuning.TuningParameters,
@@ -113,8 +114,10 @@ def check_parameters(
             problems.append((name, ""))
     problems += _contradictions(values, environment, names)
     if not problems:
+        problems += comparison.wrong_comparisons(values["compare"], values["models"])
         problems += _unfit_views(values, environment)
         problems += _missing_folds(values, environment)
+        problems += _missing_images(values, environment)
     if problems:
         known = list(_known_names(values)) if any(not text for _, text in problems) else []
         lines = [f"{origin(name)}: {text or _unknown(name, known)}" for name, text in problems]
@@ -241,6 +244,16 @@ def _missing_folds(values: Mapping[str, Any], environment: Globals) -> Iterator[
             find_split(name).check(screen.SplitParameters.model_validate(values["splits"]).folds)
         except ValueError as error:
             yield "splits.folds", f"globals.yml, splits: {error}"
+
+
+def _missing_images(values: Mapping[str, Any], environment: Globals) -> Iterator[tuple[str, str]]:
+    """Yield the models of the study that see images, if the screen has none."""
+    if environment.images:
+        return
+    for name in environment.models:
+        if Model.configured(name, values["models"]).sees_images:
+            key = f"models.{name}.field.view"
+            yield key, f"{key} is images, but globals.yml has images: false; use a view of profiles, or another model"
 
 
 def _known_names(values: Mapping[str, Any]) -> Iterator[str]:

@@ -5,14 +5,17 @@ checked when they are saved and when they are loaded.
 """
 
 from cloome_kedro.schemas.base import empty
+from cloome_kedro.schemas.comparison import comparison, comparison_hits
 from cloome_kedro.schemas.results import (
     corrupted_fields,
     differences,
     history,
     importances,
     metrics,
+    pretraining_history,
     probing_scores,
     ranks,
+    replicate_metrics,
     seeds_metrics,
     selection,
     trial_epochs,
@@ -47,6 +50,8 @@ from cloome_kedro.schemas.screen import (
 __all__ = [
     "assay_labels",
     "cell_counts",
+    "comparison",
+    "comparison_hits",
     "compound_keys",
     "compound_table",
     "compounds",
@@ -66,6 +71,7 @@ __all__ = [
     "metrics",
     "pairs",
     "plate_statistics",
+    "pretraining_history",
     "probing_scores",
     "profile_columns",
     "profile_index",
@@ -75,6 +81,7 @@ __all__ = [
     "rejected_compounds",
     "rejected_fields",
     "rejected_profiles",
+    "replicate_metrics",
     "seeds_metrics",
     "selection",
     "trial_epochs",

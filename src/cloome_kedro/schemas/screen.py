@@ -45,15 +45,20 @@ field_index = table(
     unique=["field_id"],
 )
 
-#: one row per ingested field: its row in the plate file, and statistics of its intensities
+#: where the images of a field are; a screen without images does not have these columns
+_image = {
+    "plate_file": column(str, required=False),  # name of the file in the plate store, without suffix
+    "row": column(int, pa.Check.ge(0), required=False),
+}
+
+#: one row per ingested field: its row in the plate file, and statistics of its intensities, if the screen has images
 fields = table(
     {
         **_field,
         **_annotation,
-        "plate_file": column(str),  # name of the file in the plate store, without suffix
-        "row": column(int, pa.Check.ge(0)),
+        **_image,
         **{
-            f"{statistic}_{channel}": column(float)
+            f"{statistic}_{channel}": column(float, required=False)
             for statistic in ("threshold", "saturated", "mean", "std", "focus")
             for channel in CHANNELS
         },
@@ -156,8 +161,7 @@ field_profiles = pa.DataFrameSchema(
 pairs = table(
     {
         **_field,
-        "plate_file": column(str),
-        "row": column(int, pa.Check.ge(0)),
+        **_image,
         "inchikey": column(str, INCHIKEY),
         "treatment": column(str),  # InChIKey@concentration
     },
@@ -171,8 +175,7 @@ folds = table({"inchikey": column(str, INCHIKEY), "fold": column(str, pa.Check.i
 examples = table(
     {
         **_field,
-        "plate_file": column(str),
-        "row": column(int, pa.Check.ge(0)),
+        **_image,
         "inchikey": column(str, INCHIKEY),
         "structure_row": column(int, pa.Check.ge(0)),  # row of the compound in `compounds` and in its features
         "treatment": column(str),

@@ -1,0 +1,126 @@
+"""Parameters of the comparison of models over seeds and splits (pipeline ``compare``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, RootModel, model_validator
+
+from cloome_kedro.parameters.base import EntryName, Parameters, Seed
+from cloome_kedro.parameters.model import MODEL_KINDS, FusionParameters, kind_of
+from cloome_kedro.study_models import compared_entries
+
+
+class ModelEntries(RootModel[dict[str, Any]]):
+    """All entries of ``models:``, as they are configured."""
+
+    def parameters(self, name: str) -> Parameters:
+        """Validated settings of an entry, a group of :data:`~cloome_kedro.parameters.model.MODEL_KINDS`."""
+        return MODEL_KINDS[kind_of(self.root[name])].model_validate(self.root[name])
+
+
+def _with_label(value: Any) -> Any:
+    return {"label": value} if isinstance(value, str) else value
+
+
+class ComparedModel(Parameters):
+    """A model of a comparison: an entry of ``models:`` with changes. A text is only its label."""
+
+    label: str = Field(min_length=1, description="name in tables and figures")
+    of: EntryName | None = Field(
+        default=None, description="entry of `models` that is changed; null: the entry of the same name"
+    )
+    changes: dict[str, Any] = Field(
+        default={}, description="dotted name of a setting of the entry -> its value in this comparison"
+    )
+
+    def is_unchanged(self, name: str) -> bool:
+        """Whether the model is the entry of this name as it is."""
+        return not self.changes and self.of in (None, name)
+
+
+def _seeds_differ(seeds: list[int]) -> list[int]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"a seed occurs twice in {', '.join(map(str, seeds))}")
+    return seeds
+
+
+class ModelList(Parameters):
+    """Models that are compared: an entry of ``compare.lists``."""
+
+    reference: EntryName = Field(description="model from which all others are subtracted")
+    models: dict[EntryName, Annotated[ComparedModel, BeforeValidator(_with_label)]] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _reference_is_compared(self) -> ModelList:
+        if self.reference not in self.models:
+            raise ValueError(f"reference: {self.reference} is not among the models {', '.join(self.models)}")
+        labels = self.labels
+        if repeated := sorted({label for label in labels if labels.count(label) > 1}):
+            raise ValueError(f"models: the label {repeated[0]} occurs twice")
+        return self
+
+    @property
+    def labels(self) -> list[str]:
+        """Names of the models in tables, in their order."""
+        return [compared.label for compared in self.models.values()]
+
+
+class CompareParameters(Parameters):
+    """Comparison of models over seeds and splits (pipeline ``compare``)."""
+
+    chosen: EntryName = Field(description="name of the list that is compared")
+    seeds: Annotated[list[Seed], AfterValidator(_seeds_differ)] = Field(
+        min_length=1, description="seeds of the trainings and of the draws of fields and candidates"
+    )
+    resamples: Annotated[int, Field(ge=100)] = Field(
+        default=1000, description="number of resamples of the bootstrap over compounds and seeds"
+    )
+    lists: dict[EntryName, ModelList] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _list_exists(self) -> CompareParameters:
+        if self.chosen not in self.lists:
+            raise ValueError(f"compare.chosen: there is no list {self.chosen}, only {', '.join(self.lists)}")
+        return self
+
+    @property
+    def compared(self) -> ModelList:
+        """The list that is compared."""
+        return self.lists[self.chosen]
+
+
+def wrong_comparisons(compare: Mapping[str, Any], models: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Find compared models that are not complete, or that do not exist.
+
+    Parameters
+    ----------
+    compare, models
+        The groups of these names, as they are configured.
+
+    Returns
+    -------
+    list of (str, str)
+        Dotted name of a setting, and what is wrong.
+    """
+    problems = []
+    for name, given in CompareParameters.model_validate(compare).lists.items():
+        place = f"compare.lists.{name}.models"
+        try:
+            entries = compared_entries(given.model_dump()["models"], models)
+        except ValueError as error:
+            problems.append((place, f"{place}: {error}"))
+            continue
+        earlier: list[str] = []
+        for key in entries:
+            try:
+                settings = ModelEntries(entries).parameters(key)
+            except (KeyError, ValueError) as error:
+                problems.append((f"{place}.{key}", f"{place}.{key}: {error}"))
+            else:
+                if isinstance(settings, FusionParameters) and (missing := set(settings.parts) - set(earlier)):
+                    text = f"the part {min(missing)} of a fusion must be an earlier model of the list"
+                    problems.append((f"{place}.{key}", f"{place}.{key}: {text}"))
+            earlier.append(key)
+    return problems
