@@ -97,7 +97,7 @@ def test_every_dataset_of_the_pipelines_is_in_the_catalog(env):
 
 def test_every_entry_is_of_a_dataset_of_the_pipelines(monkeypatch):
     monkeypatch.setenv("CLOOME_DATA", "/data")
-    used = {entry for env in ("base", "jump_example") for entry in entries_of_datasets(env).values()}
+    used = {entry for env in ("base", "jump_example", "dcm") for entry in entries_of_datasets(env).values()}
     from_elsewhere = {"{table}_features"}  # no model of these environments reads such a table
     assert set(entries_and_resolver("base")[0]) - used == from_elsewhere
 

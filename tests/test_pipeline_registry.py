@@ -168,6 +168,27 @@ def test_a_study_of_profiles_alone_corrupts_no_images():
     assert untrained == ["random.profiles.embed_untrained"], "its encoder of fields learns"
 
 
+def test_a_screen_without_images_is_read_from_tables():
+    pipelines = registered(images=False, simulate=False, models={"profiles": "Profile model"})
+    assert pipelines["ingestion"].inputs() == {"raw_screen", "params:study", "params:profile_tables"}
+    written = {"fields", "compound_table", "rejected_fields", "field_profiles", "cell_counts"}
+    assert pipelines["ingestion"].all_outputs() == written
+    assert not pipelines["profiles"].nodes
+    study = pipelines["__default__"]
+    assert not {"plate_store", "plate_statistics", "field_index"} & study.datasets()
+    assert not {name for name in study.datasets() if "corrupt" in name or "gallery" in name or "figure_1" in name}
+    assert {"report", "replicate_metrics", "random.zero_shot_metrics", "random.probing_metrics"} <= study.all_outputs()
+
+
+def test_each_fold_of_a_cross_validation_is_a_split():
+    folds = [f"scaffold_fold_{number}" for number in (1, 2, 3)]
+    pipelines = registered(splits=folds)
+    assert set(folds) <= set(pipelines)
+    assert namespaces(pipelines["training"]) == set(folds)
+    with pytest.raises(ValueError, match="the split scaffold_fold needs a number"):
+        registered(splits=["scaffold_fold"])
+
+
 def test_what_learns_nothing_of_fields_has_no_untrained_counterpart():
     random = registered(models={"bilinear": "Bilinear"})["random"]
     assert "embed_untrained" not in short_names(random)

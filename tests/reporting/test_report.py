@@ -22,6 +22,8 @@ def data_part(look):
         rejected_fields=TABLE,
         rejected_compounds=TABLE.iloc[:0],
         stripped=TABLE.iloc[:0],
+        replicates=TABLE.iloc[:0],
+        has_images=True,
         panels_caption="<b>",
     )
 
@@ -41,8 +43,9 @@ def report(look, **replaced):
 def test_missing_values_are_errors():
     with pytest.raises(UndefinedError, match="title"):
         render_report({}, "", "", REAL)
+    tables = dict.fromkeys(("counts", "rejected_fields", "rejected_compounds", "stripped", "replicates"), TABLE)
     with pytest.raises(UndefinedError, match="panels_caption"):
-        render("data.html.j2", REAL, counts=TABLE, rejected_fields=TABLE, rejected_compounds=TABLE, stripped=TABLE)
+        render("data.html.j2", REAL, has_images=True, **tables)
 
 
 def test_values_are_escaped_and_sections_are_not():
@@ -77,8 +80,9 @@ def test_a_report_without_results_says_so():
 
 def test_rows_of_the_first_model_stand_out():
     table = pd.DataFrame({"method": ["Profile model", "CLOOME"], "top-1": ["1 %", "2 %"]})
-    values = dict.fromkeys(("rejected_fields", "rejected_compounds", "stripped"), table.iloc[:0]) | {
-        "panels_caption": ""
+    values = dict.fromkeys(("rejected_fields", "rejected_compounds", "stripped", "replicates"), table.iloc[:0]) | {
+        "panels_caption": "",
+        "has_images": True,
     }
     look = Look(models={"profile": "Profile model", "cloome": "CLOOME"})
     html = render("data.html.j2", look, counts=table, **values)

@@ -10,11 +10,25 @@ _USUAL = {
     "site": ("site", "siteid", "field", "fieldid", "fieldindex", "fieldofview", "fov", "imagesite"),
     "row": ("row", "wellrow", "platerow", "rowid", "rowindex"),
     "column": ("col", "column", "wellcol", "wellcolumn", "platecol", "platecolumn", "columnid", "colindex"),
+    "compound": ("broadsample", "compoundid", "jcp2022", "compound", "perturbationid", "perturbation", "treatmentid"),
+    "smiles": ("smiles", "canonicalsmiles", "isomericsmiles", "compoundsmiles", "structure"),
+    "inchikey": ("inchikey", "compoundinchikey"),
+    "name": ("pertiname", "compoundname", "commonname", "name"),
+    "moa": ("moa", "mechanismofaction", "mechanism", "pertmoa"),
+    "concentration": (
+        *("mmolesperliter", "umolesperliter", "nmolesperliter"),
+        *("concentrationmm", "concentrationum", "concentrationnm", "concentration", "dose"),
+    ),
+    "control": ("controltype", "perttype", "control", "iscontrol", "welltype"),
+    "cells": ("countcells", "cellcount", "relcellcount", "nuclei", "nucleicount"),
 }
 
 
 def find_column(columns: Iterable[str], kind: str) -> str | None:
-    """Return the column of a table that gives the plate, well, site, row or column of a well; None if there is none.
+    """Return the column of a table that gives one kind of information about a well; None if there is none.
+
+    Kinds are plate, well, site, row and column; and compound, smiles, inchikey, name, moa, concentration, control and
+    cells (their number).
 
     >>> find_column(["ImageNumber", "Metadata_Plate", "Image_Metadata_Well"], "well")
     'Image_Metadata_Well'

@@ -113,7 +113,7 @@ def canonical_keys(metadata: pd.DataFrame, columns: FeatureColumns, path: Path) 
     clash = [key for column, key in keys.items() if column != key and key in metadata and key not in keys]
     table = metadata.drop(columns=clash).rename(columns=keys)
     for key in keys.values():
-        texts = _texts(table[key])
+        texts = texts_of(table[key])
         if key == "well":
             wells = parse_wells(texts)
             if (bad := wells.isna() & (texts != "")).any():
@@ -123,8 +123,8 @@ def canonical_keys(metadata: pd.DataFrame, columns: FeatureColumns, path: Path) 
     return table.reset_index(drop=True)
 
 
-def _texts(values: pd.Series) -> pd.Series:
-    """Text of keys: whole numbers without a decimal point, missing ones empty."""
+def texts_of(values: pd.Series) -> pd.Series:
+    """Text of a column of keys: whole numbers without a decimal point, missing ones empty."""
     if isinstance(values.dtype, pd.CategoricalDtype):
         values = values.astype(values.cat.categories.dtype)
     if pd.api.types.is_float_dtype(values) and values.dropna().mod(1).eq(0).all():

@@ -8,9 +8,9 @@ import csv
 import gzip
 import io
 import lzma
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ _ROWS = 8192  # rows that are read at once
 def read_features(
     path: Path, columns: FeatureColumns, matrix: str = "X", rows: Path | None = None
 ) -> tuple[pd.DataFrame, list[str], np.ndarray]:
-    """Read a table of features.
+    """Read a table of features with keys in canonical form.
 
     Parameters
     ----------
@@ -56,6 +56,27 @@ def read_features(
         If a file is missing or malformed, if a feature is not numeric, or if AnnData is not installed. The message
         names the file and the column.
     """
+    metadata, names, values = read_values(path, columns, matrix, rows)
+    return canonical_keys(metadata, columns, path), names, values
+
+
+class Columns(Protocol):
+    """Says which columns of a table are keys and which are features."""
+
+    def keys_in(self, names: Sequence[str], path: Path) -> Mapping[str, str]:
+        """Find the columns that are keys: column -> key."""
+
+    def features_in(self, names: Iterable[str], path: Path) -> list[str]:
+        """Choose the features among the columns that are not keys; for AnnData and matrices, among the variables."""
+
+
+def read_values(
+    path: Path, columns: Columns, matrix: str = "X", rows: Path | None = None
+) -> tuple[pd.DataFrame, list[str], np.ndarray]:
+    """Read a table of features. Keys stay as they are in the file.
+
+    Parameters, results and errors are those of `read_features`. Keys of text files are text.
+    """
     if not path.is_file():
         raise FileNotFoundError(f"there is no table {path}; put it there, or correct its path in the catalog")
     kind = path.suffix if path.suffix not in _OPEN else Path(path.stem).suffix
@@ -77,10 +98,10 @@ def read_features(
         raise ValueError(f"{path} is no table of features; its suffix must be one of {', '.join(SUFFIXES)}")
     if not len(values):
         raise ValueError(f"{path} has no rows")
-    return canonical_keys(metadata, columns, path), names, values
+    return metadata, names, values
 
 
-def _read_text(path: Path, usual: str, columns: FeatureColumns) -> tuple[pd.DataFrame, list[str], np.ndarray]:
+def _read_text(path: Path, usual: str, columns: Columns) -> tuple[pd.DataFrame, list[str], np.ndarray]:
     try:
         header, separator = _header(path, usual)
         keys = columns.keys_in(header, path)
@@ -136,7 +157,7 @@ def _no_feature(path: Path, name: str, why: str) -> str:
     )
 
 
-def _read_parquet(path: Path, columns: FeatureColumns) -> tuple[pd.DataFrame, list[str], np.ndarray]:
+def _read_parquet(path: Path, columns: Columns) -> tuple[pd.DataFrame, list[str], np.ndarray]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -194,7 +215,7 @@ def _table_beside(path: Path) -> Path:
     )
 
 
-def _read_matrix(path: Path, rows: Path, columns: FeatureColumns) -> tuple[pd.DataFrame, list[str], np.ndarray]:
+def _read_matrix(path: Path, rows: Path, columns: Columns) -> tuple[pd.DataFrame, list[str], np.ndarray]:
     try:
         stored = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError) as error:
@@ -212,7 +233,7 @@ def _read_matrix(path: Path, rows: Path, columns: FeatureColumns) -> tuple[pd.Da
     if len(metadata) != len(stored):
         raise ValueError(f"{path} has {len(stored)} rows, but {rows} has {len(metadata)}: row i of both must agree")
     names = [f"{path.stem}_{i}" for i in range(stored.shape[1])]
-    chosen = columns.features_in(names, path) if columns.features or columns.not_features else names
+    chosen = columns.features_in(names, path)
     positions = slice(None) if len(chosen) == len(names) else np.flatnonzero(np.isin(names, chosen))
     values = np.empty((len(stored), len(chosen)), np.float32)
     for start in range(0, len(stored), _ROWS):

@@ -167,8 +167,12 @@ def _files_by_field(images: pd.DataFrame) -> pd.DataFrame:
     return files.astype(dict.fromkeys(PLANES, "Int64")).reset_index()
 
 
-def check_rejected(rejected: pd.DataFrame, total: int, max_rejected_fraction: float) -> None:
+def check_rejected(
+    rejected: pd.DataFrame, total: int, max_rejected_fraction: float, group: str = "ingestion", what: str = "images"
+) -> None:
     """Stop if more than ``max_rejected_fraction`` of ``total`` fields were rejected, or all of them.
+
+    ``group`` is the group of parameters with the limit, and ``what`` was read, for the message.
 
     Raises
     ------
@@ -179,8 +183,8 @@ def check_rejected(rejected: pd.DataFrame, total: int, max_rejected_fraction: fl
         return
     first_reasons = "\n".join(f"  {row.field_id}: {row.reason}" for row in rejected.head(5).itertuples())
     raise ValueError(
-        f"{len(rejected)} of {total} fields were rejected; max_rejected_fraction in params:ingestion allows a share of "
-        f"{max_rejected_fraction:g}. Correct the images or the parameters, or raise max_rejected_fraction. The first "
+        f"{len(rejected)} of {total} fields were rejected; max_rejected_fraction in params:{group} allows a share of "
+        f"{max_rejected_fraction:g}. Correct the {what} or the parameters, or raise max_rejected_fraction. The first "
         f"rejected fields:\n{first_reasons}"
     )
 

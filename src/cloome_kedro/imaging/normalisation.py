@@ -69,7 +69,7 @@ def normalise_profiles(
         rows = np.flatnonzero(raw["Nuclei_Count"] > 0) if "Nuclei_Count" in raw else np.arange(len(raw))
         rows = np.sort(rng.choice(rows, math.ceil(share * len(rows)), replace=False))
         samples.append(normalise_plate(raw, reference, normalisation).iloc[rows])
-    features = _select(pd.concat(samples, ignore_index=True), normalisation, selection)
+    features = select_features(pd.concat(samples, ignore_index=True), normalisation, selection)
 
     missing, tables = 0, []
     for name, (field_ids, reference) in plates.items():
@@ -143,8 +143,25 @@ def normalise_plate(raw: pd.DataFrame, reference: npt.NDArray[np.bool_], normali
     return normalised.clip(-normalisation.clip, normalisation.clip).astype(np.float32)
 
 
-def _select(profiles: pd.DataFrame, normalisation: Normalisation, selection: Selection) -> list[str]:
-    """Names of the selected features, in their original order."""
+def select_features(
+    profiles: pd.DataFrame, normalisation: Normalisation, selection: Selection, group: str = "profiles"
+) -> list[str]:
+    """Names of the selected features, in their original order.
+
+    Parameters
+    ----------
+    profiles
+        Normalised features only, one row per field or well.
+    normalisation, selection
+        ``na_cutoff``, and the operations.
+    group
+        Group of parameters of the selection, for messages.
+
+    Raises
+    ------
+    ValueError
+        If there are no rows, or no feature is left.
+    """
     from pycytominer import feature_select
 
     if profiles.empty:
@@ -162,7 +179,7 @@ def _select(profiles: pd.DataFrame, normalisation: Normalisation, selection: Sel
         )
         if kept.shape[1] == 0:
             raise ValueError(
-                f"profiles.select.operations: {operation} removes all {len(features)} features; remove this operation "
+                f"{group}.select.operations: {operation} removes all {len(features)} features; remove this operation "
                 "or change its threshold"
             )
         features = list(kept.columns)

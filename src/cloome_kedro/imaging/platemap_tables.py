@@ -169,16 +169,44 @@ def _same(first: str | float | None, second: str | float | None) -> bool:
 def _concentration(
     table: pd.DataFrame, path: Path, platemap: Platemap, missing: Sequence[str], decimal: str
 ) -> tuple[pd.Series, pd.Series]:
-    """Concentrations in µM, NaN if they are unknown, and the reasons why others cannot be used."""
-    reasons = pd.Series(None, index=table.index, dtype=object)
     column = platemap.concentration_column
     if column is None:
-        return pd.Series(float("nan"), index=table.index), reasons
-    if (unit := platemap.concentration_unit or _UNIT_OF_COLUMN.get(column.lower())) is None:
+        return pd.Series(float("nan"), index=table.index), pd.Series(None, index=table.index, dtype=object)
+    if (unit := platemap.concentration_unit or unit_of(column)) is None:
         raise ValueError(
             f"the unit of {column} in {path} is unknown: set `platemap.concentration_unit` to nM, uM or mM"
         )
-    text = table[column]
+    return concentrations(table[column], unit, path, missing, decimal)
+
+
+def unit_of(column: str) -> str | None:
+    """Unit that the name of a column of concentrations gives: nM, uM or mM. None: it gives none.
+
+    >>> unit_of("Metadata_mmoles_per_liter"), unit_of("dose")
+    ('mM', None)
+    """
+    return _UNIT_OF_COLUMN.get(column.lower().removeprefix("metadata_"))
+
+
+def concentrations(
+    text: pd.Series, unit: str, path: Path, missing: Sequence[str], decimal: str = "."
+) -> tuple[pd.Series, pd.Series]:
+    """Concentrations in µM, NaN if they are unknown, and the reasons why others cannot be used.
+
+    Parameters
+    ----------
+    text
+        Column of a table, as text.
+    unit
+        nM, uM or mM.
+    path
+        File of the table, for the reasons.
+    missing
+        Words for a missing value.
+    decimal
+        Character before the decimals.
+    """
+    reasons = pd.Series(None, index=text.index, dtype=object)
     values = pd.to_numeric(text.str.replace(decimal, ".", regex=False), errors="coerce")
     is_given = ~is_missing(text, missing)
     is_number = text.str.fullmatch(r"[+-]?inf(inity)?", case=False) | values.notna()
@@ -188,5 +216,5 @@ def _concentration(
         (values < 0, "is negative"),
     ):
         for i in np.flatnonzero(is_given & is_bad & reasons.isna()).tolist():
-            reasons.iloc[i] = f"{path}, {place(table, i)}: {column} {text.iloc[i]!r} {problem}"
+            reasons.iloc[i] = f"{path}, {place(text, i)}: {text.name} {text.iloc[i]!r} {problem}"
     return values.where(is_given & reasons.isna()) * _MICROMOLAR[unit], reasons

@@ -3,15 +3,43 @@
 import re
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import pandas as pd
 
-from cloome_kedro.imaging.profile_table import ProfileColumns
 from cloome_kedro.missing import known
 
 
-def choose_features(names: Mapping[str, Iterable[str]], columns: ProfileColumns) -> pd.DataFrame:
+class NamedColumns(Protocol):
+    """How the columns of tables are named, see `cloome_kedro.imaging.profile_table.ProfileColumns`."""
+
+    @property
+    def described(self) -> Mapping[str, str]:
+        """Columns that describe a well: name in the tables -> name of the parameter."""
+
+    @property
+    def features(self) -> tuple[str, ...] | None: ...
+
+    @property
+    def never_features(self) -> tuple[str, ...]: ...
+
+    @property
+    def blocklist(self) -> bool: ...
+
+    group: ClassVar[str]
+
+
+class Words(Protocol):
+    """Which words mean a control, and which a missing value."""
+
+    @property
+    def control_values(self) -> tuple[str | bool | int | float, ...]: ...
+
+    @property
+    def missing(self) -> tuple[str, ...]: ...
+
+
+def choose_features(names: Mapping[str, Iterable[str]], columns: NamedColumns) -> pd.DataFrame:
     """Say of every column whether it is a feature by its name, and why not.
 
     Parameters
@@ -33,7 +61,7 @@ def choose_features(names: Mapping[str, Iterable[str]], columns: ProfileColumns)
     """
     for file, present in names.items():
         if missing := [column for column in columns.described if column not in set(present)]:
-            raise ValueError(f"{file} has no column {', '.join(missing)}; name it in params:profile_moa.columns")
+            raise ValueError(f"{file} has no column {', '.join(missing)}; name it in params:{columns.group}")
     unique = list(dict.fromkeys(name for present in names.values() for name in present))
     others = [name for name in unique if name not in columns.described and not name.startswith("Metadata_")]
     fitting = _fitting(others, columns.features)
@@ -46,7 +74,7 @@ def choose_features(names: Mapping[str, Iterable[str]], columns: ProfileColumns)
 
 
 def _reason(
-    name: str, names: Mapping[str, Iterable[str]], columns: ProfileColumns, fitting: set[str], blocked: set[str]
+    name: str, names: Mapping[str, Iterable[str]], columns: NamedColumns, fitting: set[str], blocked: set[str]
 ) -> str:
     """Why a column is not a feature; empty if it is one."""
     if name in columns.described:
@@ -86,15 +114,15 @@ def _pycytominer() -> Any:
     return cyto_utils
 
 
-def _no_feature(files: str, others: list[str], columns: ProfileColumns) -> str:
+def _no_feature(files: str, others: list[str], columns: NamedColumns) -> str:
     expected = (
         "begins with Cells, Cytoplasm or Nuclei, as CellProfiler names features"
         if columns.features is None
-        else f"matches params:profile_moa.columns.features ({', '.join(columns.features)})"
+        else f"matches params:{columns.group}.features ({', '.join(columns.features)})"
     )
     return (
         f"{files}: no column {expected}. Write expressions for the names of features into "
-        f"params:profile_moa.columns.features, such as [^Median_]. The other columns are {shortened(others)}"
+        f"params:{columns.group}.features, such as [^Median_]. The other columns are {shortened(others)}"
     )
 
 
@@ -109,9 +137,10 @@ def shortened(names: Iterable[str], number: int = 8) -> str:
     return ", ".join(listed[:number]) + (f" and {rest} more" if rest > 0 else "") if listed else "none"
 
 
-def are_controls(values: pd.Series, columns: ProfileColumns) -> pd.Series:
+def are_controls(values: pd.Series, columns: Words) -> pd.Series:
     """Whether the entries of the control column mean a control: column of bool.
 
+    >>> from cloome_kedro.imaging.profile_table import ProfileColumns
     >>> are_controls(pd.Series(["negcon", "dmso ", "trt", "", True, 0.0]), ProfileColumns()).tolist()
     [True, True, False, False, True, False]
     """

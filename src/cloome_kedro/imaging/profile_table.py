@@ -5,7 +5,7 @@ This module loads no pandas, since parameters import it before a run.
 
 import re
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from cloome_kedro.words import MISSING
 
@@ -69,22 +69,106 @@ class ProfileColumns:
     blocklist: bool = True
     missing: tuple[str, ...] = MISSING
 
+    #: name of these settings in the configuration, for messages
+    group: ClassVar[str] = "profile_moa.columns"
+
     def __post_init__(self):
-        for name in ("features", "never_features"):
-            for expression in getattr(self, name) or ():
-                _check_expression(name, expression)
+        _check_features(self.features, self.never_features)
         if self.physical_plate is not None:
             _check_expression("physical_plate", self.physical_plate)
             if re.compile(self.physical_plate).groups != 1:
                 raise ValueError("columns: physical_plate needs exactly one group in brackets, such as ^(.+?)_")
-        if self.features is not None and not self.features:
-            raise ValueError("columns: features is an empty list; give an expression, or null for CellProfiler's names")
 
     @property
     def described(self) -> dict[str, str]:
         """Columns that describe a well: name in the tables -> name of the parameter."""
         names = ("plate", "well", "inchikey", "moa", "control", "cells")
         return {getattr(self, name): name for name in names if getattr(self, name) is not None}
+
+
+@dataclass(frozen=True)
+class WellColumns:
+    """Names of columns in the tables of a screen without images, and how to read them.
+
+    Attributes
+    ----------
+    plate, well, site, compound, smiles, inchikey, name, moa, concentration, control, cells
+        Columns that describe a well. None: the column is recognised by its usual names, such as Metadata_Plate or
+        broad_sample. '': there is no such column. Without a column of plates, a table is one plate with the name of
+        the file. Without a column of wells, wells get names in random order. Without a column of sites, a row is a
+        well.
+    concentration_unit
+        Unit of the column of concentrations. None: the unit that its name gives, such as mmoles_per_liter.
+    control_values
+        Values of the column of controls that mean a control. If there is no such column, values of the columns of
+        compounds and of their names. Case does not matter. A well with another value is treated.
+    features, never_features, blocklist
+        As for `ProfileColumns`, but in AnnData and NumPy arrays all variables are features if ``features`` is None.
+    missing
+        Words that mean a missing value in the columns that describe a well.
+    """
+
+    __pydantic_config__: ClassVar[dict] = {"extra": "forbid"}
+
+    plate: str | None = None
+    well: str | None = None
+    site: str | None = None
+    compound: str | None = None
+    smiles: str | None = None
+    inchikey: str | None = None
+    name: str | None = None
+    moa: str | None = None
+    concentration: str | None = None
+    control: str | None = None
+    cells: str | None = None
+    concentration_unit: Literal["nM", "uM", "mM"] | None = None
+    control_values: tuple[str | bool | int | float, ...] = CONTROL_VALUES
+    features: tuple[str, ...] | None = None
+    never_features: tuple[str, ...] = NEVER_FEATURES
+    blocklist: bool = True
+    missing: tuple[str, ...] = MISSING
+
+    #: name of these settings in the configuration, for messages
+    group: ClassVar[str] = "profile_tables.columns"
+
+    def __post_init__(self):
+        _check_features(self.features, self.never_features)
+
+
+#: what a column describes
+WELL_KINDS = (
+    *("plate", "well", "site", "compound", "smiles", "inchikey", "name", "moa"),
+    *("concentration", "control", "cells"),
+)
+
+
+@dataclass(frozen=True)
+class ProfileFiles:
+    """The tables of a screen without images. Paths are relative to the folder of the screen.
+
+    Attributes
+    ----------
+    files
+        Glob pattern of the tables of profiles: CSV, TSV, parquet, ``.npy`` or AnnData (``.h5ad``).
+    compounds
+        Table with the structures, names and mechanisms of compounds. None: the tables of profiles have them.
+    matrix
+        For AnnData: ``X``, ``layers/NAME`` or ``obsm/NAME``.
+    """
+
+    __pydantic_config__: ClassVar[dict] = {"extra": "forbid"}
+
+    files: str
+    compounds: str | None = None
+    matrix: str = "X"
+
+
+def _check_features(features: tuple[str, ...] | None, never_features: tuple[str, ...]) -> None:
+    for name, expressions in (("features", features), ("never_features", never_features)):
+        for expression in expressions or ():
+            _check_expression(name, expression)
+    if features is not None and not features:
+        raise ValueError("columns: features is an empty list; give an expression, or null for CellProfiler's names")
 
 
 def _check_expression(name: str, expression: str) -> None:

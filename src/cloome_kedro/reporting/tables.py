@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from cloome_kedro.reporting.cells import ABSENT, text_lines, top_k_cells
+from cloome_kedro.reporting.cells import ABSENT, percent_text, text_lines, top_k_cells
 from cloome_kedro.reporting.small_screens import evaluable, why_not
 from cloome_kedro.reporting.style import Look, single_draw, top_k_names
 from cloome_kedro.words import CLEAN, DIRECTIONS, FOLDS, RETRIEVAL, counted
@@ -100,6 +100,25 @@ def format_retrieval(metrics: pd.DataFrame, look: Look, confidence: float = 0.95
             table = table.drop(columns=["shown by", "top-1 over draws"])
             lines += ["", f"{split} split, {heading}", *text_lines(table)]
     return "\n".join(lines)
+
+
+def replicate_table(metrics: pd.DataFrame | None) -> pd.DataFrame:
+    """Tabulate the retrieval of replicates, one row: top-k accuracies with intervals, median rank, chance, n.
+
+    Parameters
+    ----------
+    metrics
+        Table ``replicate_metrics``. None, or no rows: the result has no rows.
+    """
+    if metrics is None or metrics.empty:
+        return pd.DataFrame()
+    row: dict[str, str] = {}
+    for metric in metrics.to_dict("records"):
+        if str(metric["metric"]).startswith("top-"):
+            row[metric["metric"]] = f"{percent_text(metric)}, chance {100 * metric['chance']:.1f} %"
+        else:
+            row[metric["metric"]] = f"{metric['value']:g}"
+    return pd.DataFrame([{"query": "one plate → other plates", **row, "compounds": str(metrics["n"].iloc[0])}])
 
 
 def data_summary(

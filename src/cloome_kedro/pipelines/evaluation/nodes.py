@@ -2,7 +2,7 @@
 
 import logging
 
-from cloome_kedro.parameters import StudyParameters
+from cloome_kedro.parameters import RetrievalParameters, StudyParameters
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +26,15 @@ def gather_methods(study: StudyParameters, examples, field_profiles=None, cell_c
     if field_profiles is not None:
         others = methods.OtherSources(embeddings.get("untrained"), field_profiles, cell_counts, truth)
     return methods.gather_methods(examples, models, others)
+
+
+def measure_replicates(pairs, field_profiles, retrieval: RetrievalParameters):
+    """Find compounds on other plates by their profiles: ``replicate_metrics``."""
+    from cloome_kedro.evaluation.replicates import replicate_retrieval
+    from cloome_kedro.words import feature_columns
+
+    profiles = field_profiles.set_index("field_id")[feature_columns(field_profiles)].reindex(pairs["field_id"])
+    return replicate_retrieval(pairs, profiles.to_numpy(), retrieval.top_k, retrieval.confidence)
 
 
 def join_results(examples, **tables):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cloome_kedro.parameters import IngestionParameters
+from cloome_kedro.parameters import IngestionParameters, ProfileTableParameters, StudyParameters
 
 
 def index_fields(raw_screen: Path, ingestion: IngestionParameters):
@@ -46,3 +46,27 @@ def measure_controls(fields, ingestion: IngestionParameters):
     from cloome_kedro.imaging.plate_statistics import plate_statistics
 
     return plate_statistics(fields, ingestion.minimum_control_wells)
+
+
+def read_profiles(raw_screen: Path, study: StudyParameters, profile_tables: ProfileTableParameters):
+    """Read a screen without images from its tables of profiles.
+
+    Returns
+    -------
+    fields, compound_table, rejected_fields, field_profiles, cell_counts
+    """
+    from cloome_kedro.chemistry.standardise import identify
+    from cloome_kedro.imaging.profile_screen import read_profile_screen
+
+    screen = read_profile_screen(
+        raw_screen,
+        study.screen,
+        profile_tables.source,
+        profile_tables.columns,
+        normalisation=profile_tables.normalise,
+        selection=profile_tables.select,
+        repeats=profile_tables.repeats,
+        max_rejected_fraction=profile_tables.max_rejected_fraction,
+        identify=identify,
+    )
+    return screen.fields, screen.compounds, screen.rejected, screen.profiles, screen.cell_counts

@@ -30,3 +30,17 @@ def create_pipeline() -> Pipeline:
             ),
         ]
     )
+
+
+def create_table_pipeline() -> Pipeline:
+    """Create the pipeline of a screen without images: from tables of profiles to fields and normalised profiles."""
+    return Pipeline(
+        [
+            task(
+                nodes.read_profiles,
+                named("raw_screen", "params:study", "params:profile_tables"),
+                ["fields", "compound_table", "rejected_fields", "field_profiles", "cell_counts"],
+                "ingestion",
+            )
+        ]
+    )

@@ -14,15 +14,23 @@ def describe_data(
     rejected_compounds,
     merged_compounds,
     pairs,
-    plate_store,
     study: StudyParameters,
     seed: int,
+    plate_store=None,
+    replicate_metrics=None,
 ):
     """Describe the screen, and draw some of its fields.
 
+    Parameters
+    ----------
+    plate_store
+        None: the screen has no images.
+    replicate_metrics
+        Table of this name, only for screens without images.
+
     Returns
     -------
-    data_text, fields_figure
+    data_text, fields_figure; or only data_text, if the screen has no images
     """
     from cloome_kedro.reporting import tables
     from cloome_kedro.reporting.montage import field_reader, sample_panels
@@ -36,12 +44,16 @@ def describe_data(
         rejected_fields=tables.rejected_summary(rejected_fields, "field_id"),
         rejected_compounds=tables.rejected_summary(rejected_compounds, "compound_id"),
         stripped=tables.stripped_summary(compounds),
+        has_images=plate_store is not None,
+        replicates=tables.replicate_table(replicate_metrics),
         panels_caption=(
             f"A control field and treated fields, drawn at random (seed {seed}). Left: composite of Mito (red), ER"
             " (green), RNA (teal), AGP (orange) and DNA (blue). Right: each channel in grey. All rows have the same"
             " contrast."
         ),
     )
+    if plate_store is None:
+        return part
     names = pairs.merge(compounds, on="inchikey").set_index("field_id")["name"]
     return part, sample_panels(fields, field_reader(plate_store, fields), names, seed, study.note)
 
@@ -121,19 +133,21 @@ def describe_supplement(study: StudyParameters, reporting: ReportingParameters, 
 def write_report(
     *,
     data_text,
-    fields_figure,
-    figure_1_text,
-    figure_1,
     supplement_text,
     study: StudyParameters,
     reporting: ReportingParameters,
     retrieval: RetrievalParameters,
+    fields_figure="",
+    figure_1_text="",
+    figure_1="",
     **parts,
 ):
     """Join all parts into one HTML file, and format the main results as text for the terminal.
 
     Parameters
     ----------
+    fields_figure, figure_1_text, figure_1
+        Empty if the screen has no images.
     parts
         ``<split>_section``, ``<split>_metrics`` and ``<split>_differences`` of every split.
 

@@ -5,13 +5,18 @@ from collections.abc import Callable, Sequence
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from cloome_kedro.pipelines.evaluation.nodes import measure_replicates
 from cloome_kedro.pipelines.reporting import nodes, sections, tasks
 from cloome_kedro.pipelines.wiring import named, task
 from cloome_kedro.reporting.sheets import SHEETS
 
 
 def create_split_pipeline(
-    split: str, models: Sequence[str], sees_images: bool, in_closed_form: Sequence[str] = ()
+    split: str,
+    models: Sequence[str],
+    sees_images: bool,
+    in_closed_form: Sequence[str] = (),
+    images: bool = True,
 ) -> Pipeline:
     """Make the figures and the section of one split.
 
@@ -26,10 +31,13 @@ def create_split_pipeline(
     in_closed_form
         Names of the models that have no training in epochs. They have a table of the tried settings in place of a
         checkpoint and a history.
+    images
+        Whether the screen has images. Otherwise there is no gallery.
     """
     first = f"{split}.{models[0]}"
     examples, embeddings = f"{split}.examples", [f"{first}.field_embeddings", f"{first}.compound_embeddings"]
     results = [f"{split}.metrics", f"{split}.differences", "params:study"]
+    plate_store = ["plate_store"] if images else []
     trainings = {
         f"{model}_{name}": f"{split}.{model}.{name}"
         for model in models
@@ -44,10 +52,10 @@ def create_split_pipeline(
         "retrieval": (
             sections.describe_retrieval,
             named(
-                *(f"{split}.retrieval_ranks", *results, *embeddings, "plate_store", "fields", "compounds"),
-                *("params:reporting", "params:retrieval", "params:seed"),
+                *(f"{split}.retrieval_ranks", *results, *embeddings, "fields", "compounds"),
+                *("params:reporting", "params:retrieval", "params:seed", *plate_store),
             ),
-            ["retrieval_accuracy", "rank_distribution", "retrieval_gallery"],
+            ["retrieval_accuracy", "rank_distribution", *(["retrieval_gallery"] if images else [])],
         ),
         "zero_shot": (
             tasks.describe_zero_shot,
@@ -104,36 +112,25 @@ def _part_nodes(name: str, function: Callable, inputs: dict[str, str], figures: 
     ]
 
 
-def create_pipeline(splits: Sequence[str]) -> Pipeline:
+def create_pipeline(splits: Sequence[str], images: bool = True) -> Pipeline:
     """Make the figures of the screen, the supplement and the report over all splits of a study.
 
     Parameters
     ----------
     splits
         Names of the splits.
+    images
+        Whether the screen has images. Otherwise there are no pictures of fields.
     """
     supplement = [*(f"supplement_table_{sheet.name}" for sheet in SHEETS), "supplement_audits"]
     results = {f"{split}_{name}": f"{split}.{name}" for split in splits for name in ("metrics", "differences", "leaks")}
     sections = {f"{split}_section": f"{split}.report_section" for split in splits}
     metrics = {name: dataset for name, dataset in results.items() if not name.endswith("_leaks")}
     namespace = "reporting"
+    pictures = ["fields_figure", "figure_1_text", "figure_1"] if images else []
     return Pipeline(
         [
-            task(
-                nodes.describe_data,
-                named(
-                    *("fields", "rejected_fields", "compounds", "rejected_compounds", "merged_compounds", "pairs"),
-                    *("plate_store", "params:study", "params:seed"),
-                ),
-                ["data_text", "fields_figure"],
-                namespace,
-            ),
-            task(
-                nodes.draw_figure_1,
-                named("fields", "plate_store", "params:study", "params:seed"),
-                ["figure_1_text", "figure_1"],
-                namespace,
-            ),
+            *(_pictured_data(namespace) if images else _tabulated_data(namespace)),
             task(
                 nodes.write_supplement,
                 named("params:study", "params:reporting", **results),
@@ -149,7 +146,7 @@ def create_pipeline(splits: Sequence[str]) -> Pipeline:
             task(
                 nodes.write_report,
                 named(
-                    *("data_text", "fields_figure", "figure_1_text", "figure_1", "supplement_text"),
+                    *("data_text", "supplement_text", *pictures),
                     *("params:study", "params:reporting", "params:retrieval"),
                     **sections,
                     **metrics,
@@ -159,3 +156,42 @@ def create_pipeline(splits: Sequence[str]) -> Pipeline:
             ),
         ]
     )
+
+
+_DATA = ("fields", "rejected_fields", "compounds", "rejected_compounds", "merged_compounds", "pairs")
+
+
+def _pictured_data(namespace: str) -> list[Node]:
+    """Describe the data of a screen with images, and draw fields."""
+    return [
+        task(
+            nodes.describe_data,
+            named(*_DATA, "plate_store", "params:study", "params:seed"),
+            ["data_text", "fields_figure"],
+            namespace,
+        ),
+        task(
+            nodes.draw_figure_1,
+            named("fields", "plate_store", "params:study", "params:seed"),
+            ["figure_1_text", "figure_1"],
+            namespace,
+        ),
+    ]
+
+
+def _tabulated_data(namespace: str) -> list[Node]:
+    """Describe the data of a screen without images, and measure how well replicates find each other."""
+    return [
+        task(
+            measure_replicates,
+            named("pairs", "field_profiles", "params:retrieval"),
+            "replicate_metrics",
+            namespace,
+        ),
+        task(
+            nodes.describe_data,
+            named(*_DATA, "replicate_metrics", "params:study", "params:seed"),
+            "data_text",
+            namespace,
+        ),
+    ]

@@ -69,19 +69,25 @@ def describe_retrieval(
     differences,
     field_embeddings,
     compound_embeddings,
-    plate_store,
     fields,
     compounds,
     study: StudyParameters,
     reporting: ReportingParameters,
     retrieval: RetrievalParameters,
     seed: int,
+    plate_store=None,
 ):
     """Describe retrieval by all methods, and draw a gallery of the first model.
 
+    Parameters
+    ----------
+    plate_store
+        None: the screen has no images, and there is no gallery.
+
     Returns
     -------
-    retrieval_text, retrieval_accuracy_figure, rank_distribution_figure, retrieval_gallery_figure
+    retrieval_text, retrieval_accuracy_figure, rank_distribution_figure, and retrieval_gallery_figure if the screen has
+    images
     """
     from cloome_kedro.reporting import figures, tables
     from cloome_kedro.reporting.gallery import retrieval_gallery
@@ -106,6 +112,7 @@ def describe_retrieval(
         metrics=tables.retrieval_tables(metrics, look),
         differences=method_differences(differences[differences["method"] == look.model]),
         bilinear=study.models.get("bilinear"),
+        has_images=plate_store is not None,
         has_oracle=bool(metrics["method"].str.startswith("Oracle").any()),
         gallery_caption=(
             f"The compounds are drawn at random from the {retrieval.fold} fold (seed {seed}). The candidates are those"
@@ -113,7 +120,10 @@ def describe_retrieval(
         ),
     )
     if reason:
-        return part, *[look.message(f"Retrieval {reason}.")] * 3
+        return part, *[look.message(f"Retrieval {reason}.")] * (2 if plate_store is None else 3)
+    drawn = figures.top_k_bars(metrics, look), figures.rank_distribution(ranks, look)
+    if plate_store is None:
+        return part, *drawn
     gallery = retrieval_gallery(
         ranks,
         (field_embeddings, compound_embeddings),
@@ -124,7 +134,7 @@ def describe_retrieval(
         hits=reporting.gallery_hits,
         seed=seed,
     )
-    return part, figures.top_k_bars(metrics, look), figures.rank_distribution(ranks, look), gallery
+    return part, *drawn, gallery
 
 
 def describe_embeddings(
