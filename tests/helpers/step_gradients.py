@@ -24,7 +24,7 @@ PAIRS = 24
 
 @dataclass(frozen=True)
 class Sigmoid(Objective):
-    """The pairwise sigmoid loss of SigLIP (Zhai et al. 2023), which learns a bias beside the temperature."""
+    """The pairwise sigmoid loss of SigLIP (Zhai et al. 2023) as a user may write it, which learns a bias."""
 
     scalars: ClassVar[dict] = {"bias": -2.0}
 
@@ -56,6 +56,8 @@ def _run(fabric, path, pieces, objective, batch_norm):
         levels = torch.randint(20, 200, (PAIRS, 5, 1, 1))
         images = (levels + torch.randint(0, 50, (PAIRS, 5, 40, 44))).to(torch.uint8)
         bits = torch.randint(0, 2, (PAIRS, 32)).float()
+        units = torch.randint(0, PAIRS // 2, (PAIRS,))  # some compounds occur several times, over devices too
+        plates = torch.arange(PAIRS)[:, None] % 3
         model = PairModel(architecture)
     network, _ = fabric.setup(model, make_optimizer(model, FitConfig()))
     view = Images(crop=36, mean=(130.0,) * 5, std=(60.0,) * 5)
@@ -70,7 +72,13 @@ def _run(fabric, path, pieces, objective, batch_norm):
     share = PAIRS // fabric.world_size
     pairs = torch.arange(PAIRS)[fabric.global_rank * share :][:share]
     micro_batches = [
-        lambda part=part: (view.augment(images[part], part.numpy()), bits[part]) for part in pairs.tensor_split(pieces)
+        lambda part=part: {
+            "field": view.augment(images[part], part.numpy()),
+            "compound": bits[part],
+            "unit": units[part],
+            "plate": plates[part],
+        }
+        for part in pairs.tensor_split(pieces)
     ]
     loss = backward(fabric, network, objective, micro_batches)
     if fabric.global_rank == 0:
