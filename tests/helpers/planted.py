@@ -17,6 +17,7 @@ from cloome_kedro.learning.validation import Validation
 from cloome_kedro.learning.views.base import Rows
 from cloome_kedro.learning.views.images import Images
 from cloome_kedro.learning.views.morgan import Fingerprints, Morgan
+from cloome_kedro.learning.views.profiles import Profiles
 
 BITS, COMPOUNDS, TRAINING, FIELDS = 32, 320, 256, 2
 ARCHITECTURE = Architecture(
@@ -80,6 +81,15 @@ class Planted:
         recipe = Recipe(objective, config, seed, identity)
         validation = Validation(measure or top1, tasks, report)
         return fit(fresh(seed), self.data(images, **changes), recipe, validation, state, progress)
+
+
+def planted_target(planted) -> Side:
+    """The planted properties of each field, standardised: how bright and how coarse its five channels are."""
+    bits = np.unpackbits(planted.fingerprints, axis=1)[planted.structures, :10].astype(np.float32)
+    values = (bits - bits.mean(axis=0)) / bits.std(axis=0)
+    names = tuple(f"property {number}" for number in range(10))
+    view = Profiles(names, (0.0,) * 10, (1.0,) * 10)
+    return Side(view, Rows(values.__getitem__, np.ones(len(values), bool), "properties"))
 
 
 def fresh(seed=0) -> PairModel:
