@@ -53,7 +53,7 @@ class Checkpoint:
     def view(self, side: str) -> View:
         """View of the side ``field`` or ``compound``, or ``target`` of a pre-training."""
         if side not in self.config["views"]:
-            raise ValueError(f"the checkpoint has no view of {side}s, only of {', '.join(self.config['views'])}s")
+            raise ValueError(f"the checkpoint has no view {side}, only {', '.join(self.config['views'])}")
         return VIEWS.make(self.config["views"][side])
 
     def build(self) -> PairModel:

@@ -48,7 +48,10 @@ def control_fields(fields, compound_keys, examples):
     held_out = examples.loc[examples["fold"] != "train", "inchikey"].str[:14]
     seen = ~keys.str[:14].isin(held_out)
     if n_held_out := int((~seen).sum()):
-        logger.info("%s of compounds of the validation or the test fold left out", counted(n_held_out, "control field"))
+        logger.info(
+            "the pre-training leaves out %s of compounds of the validation or the test fold",
+            counted(n_held_out, "control field"),
+        )
     columns = [name for name in examples.columns if name in fields.columns]
     return controls.loc[seen, columns].assign(inchikey=keys[seen].astype(object), structure_row=-1, fold=CONTROL)
 
