@@ -98,7 +98,11 @@ def test_every_dataset_of_the_pipelines_is_in_the_catalog(env):
 def test_every_entry_is_of_a_dataset_of_the_pipelines(monkeypatch):
     monkeypatch.setenv("CLOOME_DATA", "/data")
     used = {entry for env in ("base", "jump_example", "dcm") for entry in entries_of_datasets(env).values()}
-    from_elsewhere = {"{table}_features"}  # no model of these environments reads such a table
+    # No model of these environments reads such a table, is a ridge or a fusion, or is pre-trained.
+    from_elsewhere = {
+        *("{table}_features", "{split}.{model}.selection"),
+        *("{split}.{model}.pretrained", "{split}.{model}.pretraining_history"),
+    }
     assert set(entries_and_resolver("base")[0]) - used == from_elsewhere
 
 
@@ -128,7 +132,7 @@ def test_results_of_models_keep_variants_and_seeds_apart(catalog):
     searched = ("search_store", "trials", "trial_epochs", "importances", "best_parameters")  # of all seeds
     drawn = ("search_{name}_figure", "tuning_part", "tuning_summary")
     of_variants = {f"{{split}}.{dataset}" for dataset in (*searched, *drawn)}
-    over_seeds = {"metrics_of_seeds", "seeds_metrics", "seeds_summary"}
+    over_seeds = {"metrics_of_seeds", "seeds_metrics", "seeds_summary", "pretraining_states"}
     for name, entry in catalog.items():
         if name in {"published_checkpoint"} | over_seeds | of_variants:
             continue

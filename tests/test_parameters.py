@@ -19,6 +19,7 @@ from cloome_kedro.parameters import (
     ZeroShotParameters,
 )
 from cloome_kedro.parameters.base import Named
+from cloome_kedro.parameters.model import MODEL_KINDS, kind_of
 from cloome_kedro.settings import CONFIG_LOADER_ARGS
 from environments import ENVIRONMENTS, WITHOUT_DATA, configured, pipelines_of
 
@@ -96,7 +97,8 @@ def test_every_environment_fits_the_models(env, monkeypatch):
         for kind in kinds:
             TypeAdapter(kind).validate_python(value_of(values, name))
     for name in values["models"]:
-        ModelParameters.model_validate(values["models"][name])  # also those that the study does not run
+        # also those that the study does not run
+        MODEL_KINDS[kind_of(values["models"][name])].model_validate(values["models"][name])
 
 
 def test_an_environment_changes_single_parameters_only():

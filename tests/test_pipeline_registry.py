@@ -225,6 +225,82 @@ def test_a_model_can_be_written_with_names_alone():
     assert model.sources == ("field_profiles", "fingerprints")
 
 
+def kinds(**entries):
+    """A study of an image model, a ridge and a fusion; ``entries`` replaces entries of models."""
+    return registered(entries, models={"cloome": "A", "ridge": "B", "fusion": "C"})
+
+
+def test_a_ridge_is_fitted_and_a_fusion_joins_embeddings():
+    pipelines = kinds(fusion={"kind": "fusion", "parts": ["cloome", "ridge"]})
+    nodes = {node.name: node for node in pipelines["random"].nodes}
+    assert {name for name in nodes if name.startswith(("random.ridge", "random.fusion"))} == {
+        "random.ridge.fit_ridge", "random.fusion.fuse_models"
+    }  # fmt: skip
+    fitted, fused = nodes["random.ridge.fit_ridge"], nodes["random.fusion.fuse_models"]
+    assert set(fitted.inputs) == {
+        *("random.examples", "fields", "compounds", "field_profiles", "fingerprints"),
+        *("params:models.ridge", "params:seed"),
+    }
+    parts = {f"random.{part}.{side}_embeddings" for part in ("cloome", "ridge") for side in ("field", "compound")}
+    assert set(fused.inputs) == {"random.examples", "params:models.fusion", "params:seed", *parts}
+    assert "random.ridge.fit_ridge" in {node.name for node in pipelines["training"].nodes}
+    assert "random.fusion.fuse_models" in {node.name for node in pipelines["embedding"].nodes}
+    (gathering,) = [node for node in nodes.values() if node.short_name == "gather_methods"]
+    assert {f"random.{model}.field_embeddings" for model in ("cloome", "ridge", "fusion")} <= set(gathering.inputs)
+    described = nodes["random.reporting.training.describe_training"].inputs
+    assert {"random.cloome.history", "random.ridge.selection", "random.fusion.selection"} <= set(described)
+    assert not {"random.ridge.history", "random.fusion.checkpoint"} & set(described)
+    corrupted = [node.namespace for node in nodes.values() if node.short_name == "embed_corrupted"]
+    assert corrupted == ["random.cloome"], "the others see no images"
+    assert {"fit_ridge", "fuse_models"} <= short_names(pipelines["study"].only_nodes_with_tags("gpu"))
+
+
+def test_a_study_can_do_without_contrastive_models():
+    pipelines = registered(models={"ridge": "Ridge"})
+    assert "random.ridge.fit_ridge" in {node.name for node in pipelines["random"].nodes}
+    assert not pipelines["import_checkpoint"].nodes
+    assert not {"train", "embed_fields", "embed_untrained"} & short_names(pipelines["study"])
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"kind": "fusion", "parts": ["cloome", "profiles"]},
+         "models.fusion.parts: profiles is no model of the study: add it to models in globals.yml, before fusion"),
+        ({"kind": "fusion", "parts": {"cloome": None, "fusion": None}}, "fusion must come before fusion in models"),
+        ({"kind": "fusion", "parts": ["cloome"]}, "models.fusion.parts: a fusion needs the names of two or more"),
+        ({"kind": "fusion"}, "models.fusion.parts: a fusion needs the names of two or more"),
+        ({"kind": "boosting"}, "models.fusion.kind: there is no kind of model 'boosting', only contrastive, ridge and"),
+        ({"kind": "ridge", "field": {"view": "profiles"}}, "models.fusion: field and compound need a view each"),
+    ],
+)  # fmt: skip
+def test_kinds_that_do_not_fit_are_refused(entry, message):
+    with pytest.raises(ValueError, match=message):
+        kinds(fusion=entry)
+
+
+def test_a_pre_training_is_a_node_before_the_training():
+    entry = configured("parameters")["models"]["cloome"] | {"pretrain": {"target": {"name": "table", "table": "deep"}}}
+    pipelines = registered({"cloome": entry})
+    nodes = {node.name: node for node in pipelines["random"].nodes}
+    pretraining, training = nodes["random.cloome.pretrain"], nodes["random.cloome.train"]
+    sources = {"plate_store", "plate_statistics", "fingerprints", "deep_features"}
+    assert set(pretraining.inputs) == {
+        *("pretraining_states", "random.examples", "fields", "compound_keys"),
+        *("params:models.cloome", "params:seed", *sources),
+    }
+    assert pretraining.outputs == ["random.cloome.pretrained", "random.cloome.pretraining_history"]
+    assert {"random.cloome.pretrained", *sources} <= set(training.inputs)
+    assert "random.bilinear.pretrain" not in nodes
+    searched = {node.name: node for node in pipelines["tune_and_train"].nodes}
+    assert {"pretraining_states", "fields", "compound_keys", "deep_features"} <= set(
+        searched["random.tuning.search_parameters"].inputs
+    )
+    assert searched["random_tuned.cloome.pretrain"].outputs[0] in searched["random_tuned.cloome.train"].inputs
+    with pytest.raises(ValueError, match=r"models\.cloome\.pretrain: a pre-training needs a target, such as profiles"):
+        registered({"cloome": entry | {"pretrain": {"weight": 1}}})
+
+
 # ---- what is refused
 
 
