@@ -175,10 +175,11 @@ def register_pipelines(configuration: Mapping[str, Any] | None = None) -> dict[s
         "import_checkpoint": sum(imports, Pipeline([])),
         "profile_moa": profile_moa.create_pipeline(),
         "seeds": seeds.create_pipeline(),
-        "compare": _comparison(parameters, splits),
         "tuning": sum(searches, Pipeline([])),
         "tune_and_train": sum((tuned_pipeline(split, tuned) for split in tuned_splits), sum(searches, Pipeline([]))),
         **{split: sum(pipelines.values(), Pipeline([])) for split, pipelines in by_split.items()},
+        # The last, since it reads all of `models`: Kedro cannot validate models.NAME after models.
+        "compare": _comparison(parameters, splits),
     }
 
 

@@ -1,0 +1,102 @@
+"""docs/how-to/foundation_models.md: the page's study of a small screen, on invented vectors of both sides."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from kedro.validation.type_extractor import TypeExtractor
+from pydantic import TypeAdapter
+
+from cloome_kedro.parameters import ModelParameters, StructureFeatureParameters
+from cloome_kedro.parameters.model import SideParameters
+from cloome_kedro.pipeline_registry import register_pipelines
+from environments import configured
+
+PAGE = (Path(__file__).parents[1] / "docs" / "how-to" / "foundation_models.md").read_text()
+PREPARE, EMBED = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+CATALOG, MODELS, GLOBALS, STRUCTURES = (
+    yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+)
+
+
+def embed_image(image):
+    """A vector of 20 numbers, some of which say how bright the channels are."""
+    assert image.shape == (5, 32, 32)
+    pixels = image.reshape(5, -1).astype(float)
+    return np.concatenate([pixels.mean(1), pixels.std(1), np.log1p(pixels[:, :2]).ravel()])
+
+
+def embed_smiles(smiles):
+    return np.array([smiles.count(letter) for letter in "CNOScno1=#"], float)
+
+
+def test_the_settings_of_the_page_are_right():
+    assert ModelParameters.model_validate(MODELS["models"]["foreign"]).field.view.whiten == 16
+    sets = StructureFeatureParameters.model_validate(STRUCTURES["structure_features"]).sets
+    view = STRUCTURES["models"]["several"]["compound"]["view"]
+    side = {"view": view, "encoder": "linear"}
+    assert set(TypeAdapter(SideParameters).validate_python(side).view.sets) <= set(sets)
+
+
+def test_single_models_are_validated_before_all_of_them():
+    """Kedro replaces what it has validated by objects, in whose place it finds no ``models.NAME`` any more."""
+    study = configured("globals") | {"models": {"bilinear": "Bilinear"}}  # a search tunes another model
+    types = TypeExtractor(register_pipelines({"globals": study, "parameters": configured("parameters")}))
+    names = [name for name in types.extract_types_from_pipelines() if name.partition(".")[0] == "models"]
+    assert names[-1] == "models"
+    assert len(names) > 2
+
+
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory):
+    """A copy of the project in which the study of the page has ended, in an environment like conf/test."""
+    from project import Project
+
+    project = Project(tmp_path_factory.mktemp("foreign"))
+    test, own = project.folder / "conf" / "test", project.folder / "conf" / "foreign"
+    own.mkdir()
+    parameters = yaml.safe_load((test / "parameters.yml").read_text())
+    parameters["models"] |= MODELS["models"]
+    screen = configured("globals", "test")["screen"]
+    files = {
+        "parameters.yml": parameters,
+        "globals.yml": {"screen": screen, "simulate": True, "splits": ["random"], **GLOBALS},
+        "catalog.yml": CATALOG,
+    }
+    for name, content in files.items():
+        (own / name).write_text(yaml.safe_dump(content))
+    project.kedro("run", "--env", "foreign", "--pipelines", "simulation,ingestion,profiles,featurization")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project.folder)
+        names = {"embed_image": embed_image, "embed_smiles": embed_smiles}
+        exec(PREPARE.replace("my_screen", screen), names)
+    project.names = names
+    project.run = project.kedro("run", "--env", "foreign", "--pipelines", "random,reporting")
+    return project
+
+
+@pytest.mark.slow
+def test_the_study_on_foreign_embeddings_runs_end_to_end(foreign):
+    metrics = foreign.load("random.metrics", "foreign")
+    assert {"retrieval", "zero-shot compound", "probing"} <= set(metrics["task"])
+    assert {"DINOv2 and CheMeleon", "Bilinear"} <= set(metrics["method"])
+    assert "DINOv2 and CheMeleon" in foreign.load("report", "foreign")
+    checkpoint = foreign.load("random.foreign.checkpoint", "foreign")
+    field, compound = (checkpoint.view(side) for side in ("field", "compound"))
+    assert (field.key, field.inputs, len(field.columns)) == ("field_id", 16, 20)
+    assert (compound.key, compound.columns[:2]) == ("inchikey", ("chemeleon_0", "chemeleon_1"))
+    assert len(foreign.load("random.foreign.field_embeddings", "foreign").keys) == len(foreign.names["fields"])
+
+
+@pytest.mark.slow
+def test_new_features_get_the_embeddings_of_the_study(foreign, monkeypatch):
+    monkeypatch.chdir(foreign.folder)
+    exec(EMBED, foreign.names)
+    names = foreign.names
+    for side, found in (("field", names["found"]), ("compound", names["structures"])):
+        saved = foreign.load(f"random.foreign.{side}_embeddings", "foreign")
+        keys = names["fields"]["field_id"] if side == "field" else names["compounds"]["inchikey"]
+        np.testing.assert_allclose(found, saved.of(keys), atol=1e-5)
+    assert names["scores"].shape == (len(names["fields"]), len(names["compounds"]))
