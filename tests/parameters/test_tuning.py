@@ -118,6 +118,18 @@ def test_values_are_looked_up_by_names_relative_to_the_model():
         settings.value("fit.learnin_rate")
 
 
+def test_settings_of_a_pre_training_are_searched_only_if_there_is_one():
+    _, settings = configured()
+    with pytest.raises(ValueError, match=r"pretrain\.weight cannot be searched, since the configuration has no pretrain"):
+        settings.value("pretrain.weight")
+    settings = settings.changed({"model": {"pretrain": {"target": "profiles", "weight": 0.5, "fit": {"epochs": 3}}}})
+    assert settings.value("pretrain.weight") == 0.5
+    assert settings.value("pretrain.fit.epochs") == 3
+    changed = settings.changed({"model": {"pretrain": {"weight": 2.0, "fit": {"epochs": 4}}}})
+    assert changed.model.pretrain.target == settings.model.pretrain.target
+    assert (changed.model.pretrain.weight, changed.model.pretrain.fit.epochs) == (2.0, 4)
+
+
 def test_changes_are_written_as_conf_has_them_and_survive_yaml():
     tuning, settings = configured()
     point = {**default_point(tuning.chosen, settings), OBJECTIVE: "info_loob", BETA: 22, RATE: 0.002}
@@ -236,6 +248,8 @@ def test_settings_in_common_are_those_not_searched():
 @pytest.mark.parametrize("name", ["laptop", "laptop_bilinear"])
 def test_every_name_to_tune_can_be_looked_up(name):
     tuning, settings = configured(tuning={"space": name})
+    pretrain = {"target": "profiles", "fit": {"epochs": 3}}
+    settings = settings.changed({"model": {"pretrain": pretrain}})
     names = settable()
     assert {"fingerprints.bits", "fit.batch_size", "embedding_size", "pair_key", "field.view.crop"} <= set(names)
     assert {"field.encoder.name", "field.encoder.width", "compound.encoder.batch_norm", OBJECTIVE, BETA} <= set(names)
@@ -253,7 +267,7 @@ def test_every_name_to_tune_can_be_looked_up(name):
             "no parameter fit.learnin_rate to tune; the nearest is fit.learning_r",
         ),
         ({"learning_rate": {"choices": [1e-3]}}, "no parameter learning_rate to tune"),
-        ({"training.fit.learning_rate": {"choices": [1e-3]}}, "the nearest is fit.learning_rate"),
+        ({"model.fit.learning_rate": {"choices": [1e-3]}}, "the nearest is fit.learning_rate"),
         ({"fit.keep": {"choices": ["top5"]}}, "no parameter fit.keep to tune"),
         ({"fit.optimizer": {"choices": ["adam"]}}, "fit.optimizer cannot be 'adam'"),
         ({"fit.epochs": {"uniform": [1, 9]}}, "fit.epochs cannot be any real number"),

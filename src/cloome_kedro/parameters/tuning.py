@@ -126,12 +126,20 @@ class Settings:
     fingerprints: FingerprintParameters
 
     def value(self, name: str) -> Any:
-        """Value of a setting by its dotted name. None if the configured entry of a registry has no such setting."""
+        """Value of a setting by its dotted name. None if the configured entry of a registry has no such setting.
+
+        Raises
+        ------
+        ValueError
+            If the setting belongs to a group that the configuration leaves out, such as the pre-training.
+        """
         owner, path, last = self._locate(name)
         annotation: Named | None = None
         for part in path:
             annotation = _annotation(owner, part)
             owner = getattr(owner, part)
+            if owner is None:
+                raise ValueError(f"{name} cannot be searched, since the configuration has no {part}: add it to the model")
         if annotation and last == "name":
             return annotation.registry().name_of(owner)
         return getattr(owner, last, None) if annotation else getattr(owner, last)
