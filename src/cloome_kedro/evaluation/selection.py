@@ -75,8 +75,8 @@ def mean_quality(qualities: Sequence[tuple[float, float]]) -> tuple[float, float
     >>> mean_quality([(0.5, 0.6), (0.4, 0.5)])
     (0.45, 0.55)
     """
-    top1, mrr = np.round(np.mean(qualities, axis=0), 12)
-    return float(top1), float(mrr)
+    means: list[float] = np.mean(np.asarray(qualities), axis=0).tolist()
+    return round(means[0], 12), round(means[1], 12)
 
 
 def best_candidate(qualities: Sequence[tuple[float, float]]) -> int:
