@@ -83,3 +83,12 @@ def test_wrong_models_are_named(models, message):
 def test_right_models_have_no_problems():
     models = {"cloome": "CLOOME", "bilinear": "Bilinear", "fusion": "Fusion"}
     assert wrong_comparisons(settings(models), MODELS) == []
+
+
+def test_entries_that_kedro_has_validated_are_read_like_those_of_the_files():
+    """A run of the study together with ``compare`` has types in the place of the dictionaries of the files."""
+    from_files = ModelEntries.of(MODELS)
+    assert from_files.root == MODELS
+    validated = ModelEntries.of({name: from_files.parameters(name) for name in MODELS})
+    for name in MODELS:
+        assert validated.parameters(name) == from_files.parameters(name)

@@ -15,6 +15,16 @@ from cloome_kedro.study_models import compared_entries
 class ModelEntries(RootModel[dict[str, Any]]):
     """All entries of ``models:``, as they are configured."""
 
+    @classmethod
+    def of(cls, entries: Mapping[str, Any]) -> ModelEntries:
+        """Read the parameters ``models``. Kedro has already validated the entries that other nodes of the run read."""
+        return cls(
+            {
+                name: entry.model_dump(mode="json") if isinstance(entry, Parameters) else entry
+                for name, entry in entries.items()
+            }
+        )
+
     def parameters(self, name: str) -> Parameters:
         """Validated settings of an entry, a group of :data:`~cloome_kedro.parameters.model.MODEL_KINDS`."""
         return MODEL_KINDS[kind_of(self.root[name])].model_validate(self.root[name])

@@ -25,7 +25,7 @@ def run_comparison(
     compounds,
     compound_keys,
     labels,
-    models: ModelEntries,
+    parameters,
     compare: CompareParameters,
     retrieval: RetrievalParameters,
     probing: ProbingParameters,
@@ -43,6 +43,8 @@ def run_comparison(
         Store of the hits of each model and seed.
     comparison_states, pretraining_states : pathlib.Path
         Folders of the states of trainings of all seeds, and of pre-trainings.
+    parameters : dict
+        All parameters. Those of ``models`` are read.
     sources
         Datasets that the views of the models read.
 
@@ -60,7 +62,7 @@ def run_comparison(
 
     split, folds_hash = str(examples["split"].iloc[0]), str(examples["split_hash"].iloc[0])
     compared = compare.compared.models
-    entries = compared_entries(compare.compared.model_dump()["models"], models.root)
+    entries = compared_entries(compare.compared.model_dump()["models"], ModelEntries.of(parameters["models"]).root)
     described = {name: Model.configured(name, entries) for name in entries}
     reads = {
         name: {"field": model.field_sources, "compound": model.compound_sources, "all": model.sources}

@@ -21,7 +21,7 @@ def create_split_pipeline(split: str, name: str, sources: Sequence[str]) -> Pipe
         Names of the datasets that the views of its models read.
     """
     tables = ("fields", "compounds", "compound_keys", "labels")
-    parameters = ("models", "compare", "retrieval", "probing", "embedding")
+    parameters = ("compare", "retrieval", "probing", "embedding")
     return Pipeline(
         [
             task(
@@ -30,6 +30,8 @@ def create_split_pipeline(split: str, name: str, sources: Sequence[str]) -> Pipe
                     *("comparison_store", "comparison_states", "pretraining_states", f"{split}.examples", *tables),
                     *(f"params:{group}" for group in parameters),
                     *(source for source in sources if source not in tables),
+                    # `params:models` with a type would hide `params:models.<name>` from all other nodes.
+                    parameters="parameters",
                 ),
                 f"{split}.comparison_{name}_hits",
                 f"{split}.comparison",
