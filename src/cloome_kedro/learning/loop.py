@@ -102,8 +102,6 @@ class Training:
             needs=self.objective.needs,
             pin_memory=fabric.device.type == "cuda",
         )
-        if self.is_first_rank:
-            self.batches.warn_of_repetition()
         self.steps_per_epoch = len(self.batches.of_epoch(0))
         self.total_steps = config.epochs * self.steps_per_epoch
         if config.warmup_steps >= self.total_steps and self.is_first_rank:
@@ -118,10 +116,8 @@ class Training:
     def run(self) -> None:
         """Train to the end and save the results in the state."""
         progress = self.progress
-        name = "training" if isinstance(self.model, PairModel) else "pre-training"
-        bar = tqdm(
-            total=self.total_steps, initial=progress.step, desc=name, unit="step", disable=not self.show_progress
-        )
+        name, hidden = "training" if isinstance(self.model, PairModel) else "pre-training", not self.show_progress
+        bar = tqdm(total=self.total_steps, initial=progress.step, desc=name, unit="step", disable=hidden)
         with bar, held_back() as signals:
             ended = self._report_earlier_epochs()
             while progress.epoch < self.config.epochs and not ended:

@@ -58,6 +58,8 @@ class TrainingBatches:
         available = len(np.unique(units)) if config.unique_compounds else len(units)
         self.local_size = min(config.batch_size, available) // devices
         self.size = self.local_size * devices
+        if rank == 0:
+            self._warn_of_repetition()
 
     @property
     def fields(self) -> int:
@@ -74,7 +76,7 @@ class TrainingBatches:
             batches = several_fields(batches, data.trained_units, config.fields_per_compound, plates, rng)
         return [data.train[batch] for batch in batches]
 
-    def warn_of_repetition(self) -> None:
+    def _warn_of_repetition(self) -> None:
         """Log how many units have fewer fields than a batch takes of each."""
         counts, needed = np.unique(self.data.trained_units, return_counts=True)[1], self.config.fields_per_compound
         if few := (counts < needed).sum():
