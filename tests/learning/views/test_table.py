@@ -175,11 +175,29 @@ def test_a_plate_with_few_controls_is_scaled_by_all_its_rows(caplog):
     deviation = 1.482602218505602 * np.median(np.abs(values - median), axis=0)
     np.testing.assert_allclose(rows.read(np.array([0])), [(values[1] - median) / deviation], rtol=1e-4)
     assert (
-        "2 of 2 plates have fewer than 3 control rows and are scaled by all their rows; the first is s/P1"
-        in caplog.text
+        "2 of 2 plates have fewer than 3 control rows and are scaled by all their rows; the first is P1" in caplog.text
     )
     with pytest.raises(ValueError, match="needs features of fields or wells, but the key is inchikey"):
         fit(BY_COMPOUND, pd.DataFrame({"inchikey": ["K0"]}), np.arange(1), scaling="controls")
+
+
+def test_plates_of_two_screens_with_one_name_have_their_own_controls():
+    """The screen counts if the table of features has it, or if it is a part of the key."""
+    screens = pd.concat([FIELDS.assign(screen=name) for name in ("s", "t")], ignore_index=True)
+    screens["field_id"] = screens["screen"] + screens["field_id"].str[1:]
+    values = (
+        np.random.default_rng(1).normal(size=(len(screens), 3)) + 50 * (screens["screen"] == "t").to_numpy()[:, None]
+    )
+    for columns in (["field_id"], ["screen", "plate", "well", "site"]):
+        data = features(screens[columns].astype(str), values)
+        settings = TableSettings(table="dino", scaling="controls", minimum_controls=4)
+        given = {"dino_features": data, "fields": screens}
+        rows = settings.fit(screens, given, np.arange(80), seed=0, progress=False).rows(screens, given)
+        plate = screens.query("screen == 't' and plate == 'P2'")
+        controls = values[plate.index[plate["control"]]]
+        median = np.median(controls, axis=0)
+        expected = (values[plate.index] - median) / (1.482602218505602 * np.median(np.abs(controls - median), axis=0))
+        np.testing.assert_allclose(rows.read(plate.index.to_numpy()), expected, rtol=1e-3, atol=1e-4)
 
 
 def test_the_test_fold_changes_nothing():

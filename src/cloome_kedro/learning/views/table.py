@@ -165,20 +165,26 @@ class TableFeatures(Scaled):
             Table of this name, which says which fields are controls.
         """
         by = lookup.key_columns(features, self.key)
-        stored = lookup.key_texts(features.metadata, by, features.source)
-        keys = lookup.key_texts(fields, by, "fields")
-        plates = lookup.key_texts(fields, ("screen", "plate"), "fields")
-        controls = np.asarray(fields["control"], bool)
+        of_plate = ("plate",) if by[0] == "plate" else ("screen", "plate")
         names, codes = np.unique(
-            lookup.key_texts(table, ("screen", "plate"), "the table of fields").astype(str), return_inverse=True
+            lookup.key_texts(table, of_plate, "the table of fields").astype(str), return_inverse=True
         )
+        code_of_plate = {name: code for code, name in enumerate(names.tolist())}
+        keys = lookup.key_texts(fields, by, "fields").tolist()
+        plate_of = dict(zip(keys, lookup.key_texts(fields, of_plate, "fields").tolist(), strict=True))
+        controls = {key for key, control in zip(keys, np.asarray(fields["control"], bool), strict=True) if control}
+        stored = lookup.key_texts(features.metadata, by, features.source).tolist()
+        plates = np.array([code_of_plate.get(plate_of.get(key, ""), -1) for key in stored])
+        is_control = np.array([key in controls for key in stored])
+        order = np.argsort(plates, kind="stable")
+        ends = np.searchsorted(plates[order], np.arange(len(names) + 1))
         centre, scale, without = [], [], []
-        for name in names:
-            of_plate = plates == name
-            rows = np.flatnonzero(np.isin(stored, keys[of_plate & controls]))
+        for code, name in enumerate(names):
+            of_this_plate = order[ends[code] : ends[code + 1]]
+            rows = of_this_plate[is_control[of_this_plate]]
             if len(rows) < self.controls:
                 without.append(name)
-                rows = np.flatnonzero(np.isin(stored, keys[of_plate]))
+                rows = of_this_plate
             values = features.values[rows] if columns is None else features.values[np.ix_(rows, columns)]
             median = np.median(values, axis=0) if len(rows) else np.zeros(len(self.columns))
             deviation = MAD_TO_STD * np.median(np.abs(values - median), axis=0) if len(rows) else np.ones_like(median)
