@@ -198,3 +198,26 @@ def test_only_fields_with_features_are_in_the_error_of_the_validation_fold(tmp_p
     row = fit(model, data, recipe, Validation(top1), FitState(tmp_path), progress=False).history[0]
     assert np.isfinite(row["validation_loss"])
     assert all(known[read])
+
+
+@pytest.mark.parametrize("batch", [4, 11])
+def test_an_interrupted_pre_training_goes_on_bit_by_bit(batch, tmp_path):
+    config = replace(FIT, epochs=2, checkpoint_steps=2, average_decay=0.7)
+    expected = pretrain(Planted(), FitState(tmp_path / "undisturbed"), config)
+    planted, batches = Planted(), []
+    read = planted.read
+
+    def fails(positions):
+        batches.append(positions)
+        if len(batches) > batch:
+            raise InterruptedError
+        return read(positions)
+
+    planted.read = fails
+    with pytest.raises(InterruptedError):
+        pretrain(planted, FitState(tmp_path / "state"), config)
+    result = pretrain(Planted(), FitState(tmp_path / "state"), config)
+    tensors, others = result.best["loss"].tensors, expected.best["loss"].tensors
+    assert all(torch.equal(tensors[name], others[name]) for name in others)
+    losses = [[row["train_loss"], row["validation_loss"]] for row in result.history]
+    assert losses == [[row["train_loss"], row["validation_loss"]] for row in expected.history]
