@@ -204,6 +204,42 @@ def test_a_study_goes_on_only_with_the_data_and_settings_it_was_begun_with(scree
     assert len(run(screen, tmp_path, tuning("bilinear"), housekeeping)["trials"]) == 3
 
 
+def test_trials_share_a_pre_training_if_its_settings_are_equal(screen, tmp_path):
+    model = ModelParameters.model_validate(
+        {
+            **BILINEAR,
+            "field": {"view": "profiles", "encoder": {"name": "mlp", "layers": 1, "width": 8}},
+            "compound": IMAGE_MODEL["compound"],
+            "embedding_size": 8,
+            "fit": FIT,
+            "pretrain": {"target": "profiles", "fit": FIT},
+        }
+    )
+    fields = screen["examples"].assign(control=False, compound_id=screen["examples"]["inchikey"])
+    keys = fields[["compound_id", "inchikey"]].drop_duplicates()
+    searched = {"pretrain.weight": {"choices": [0, 1.0]}, "pretrain.fit.epochs": {"choices": [1, 2]}}
+    parameters = tuning("bilinear", searched, sampler="grid", trials=4)
+    inputs = {
+        **{name: screen[name] for name in ("labels", "compounds", "field_profiles")},
+        "random.examples": screen["examples"],
+        "random.search_store": StudyStore(tmp_path / "study"),
+        "pretraining_states": tmp_path / "states",
+        "fields": fields,
+        "compound_keys": keys,
+        "params:fingerprints": FINGERPRINTS,
+        "params:probing": PROBING,
+        "params:tuning": parameters,
+        "params:models.bilinear": model,
+    }
+    node = create_pipeline("random", "bilinear", SOURCES["bilinear"], pretrains=True).nodes[0]
+    trials = run_nodes([node], inputs)["trials"]
+    assert trials["state"].tolist() == ["COMPLETE"] * 4
+    assert len(list((tmp_path / "states").glob("*.done.pt"))) == 2, "one for each number of epochs"
+    changed = {**inputs, "field_profiles": screen["field_profiles"].assign(feature_0=0.0)}
+    with pytest.raises(ValueError, match="content of targets was "):
+        run_nodes([node], changed)
+
+
 def test_splits_may_share_a_database(screen, tmp_path):
     for split in ("random", "scaffold"):
         examples = screen["examples"].assign(split=split)

@@ -110,7 +110,10 @@ def _identity(training: TrialTraining) -> dict[str, str]:
     }
     model, examples = training.settings.model, data.examples[data.examples["fold"] != "test"].reset_index(drop=True)
     train = (examples["fold"] == "train").to_numpy().nonzero()[0]
-    for side, view in (("field", model.field.view), ("compound", model.compound.view)):
+    views = {"field": model.field.view, "compound": model.compound.view}
+    if model.pretrain:
+        views["target"] = model.pretrain.target
+    for side, view in views.items():
         # Fingerprints are made for each trial. Their settings are above or in the search space.
         if FINGERPRINTS not in VIEWS.facts(VIEWS.name_of(view))["reads"]:
             fitted = view.fit(examples, data.sources, train, training.seed, progress=False)
