@@ -26,7 +26,10 @@ def kinds(study):
     values = yaml.safe_load((folder / "globals.yml").read_text()) | {"splits": ["random"], "models": MODELS}
     (folder / "globals.yml").write_text(yaml.safe_dump(values))
     parameters = yaml.safe_load((folder / "parameters.yml").read_text())
-    parameters["models"]["fusion"] = {"parts": {"cloome": 1, "profiles": 2, "ridge": 3}, "weights": "given"}
+    parameters["models"]["fusion"] = {
+        "parts": ["cloome", "profiles", "ridge"],
+        "weights": {"cloome": 1, "profiles": 2, "ridge": 3},
+    }
     (folder / "parameters.yml").write_text(yaml.safe_dump(parameters))
     study.kinds = study.kedro("run", "--env", "kinds", "--pipelines", STEPS, "--params", "variant=kinds")
     return study

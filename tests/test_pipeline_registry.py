@@ -52,7 +52,7 @@ def short_names(pipeline) -> set[str]:
 def test_there_is_a_pipeline_for_each_capability_and_split():
     assert set(pipelines_of("base")) == {
         *("__default__", "study", "simulation", *CAPABILITIES),
-        *("import_checkpoint", "profile_moa", "seeds", "tuning", "tune_and_train", "random", "scaffold"),
+        *("import_checkpoint", "profile_moa", "seeds", "compare", "tuning", "tune_and_train", "random", "scaffold"),
     }
 
 
@@ -267,7 +267,7 @@ def test_a_study_can_do_without_contrastive_models():
     [
         ({"kind": "fusion", "parts": ["cloome", "profiles"]},
          "models.fusion.parts: profiles is no model of the study: add it to models in globals.yml, before fusion"),
-        ({"kind": "fusion", "parts": {"cloome": None, "fusion": None}}, "fusion must come before fusion in models"),
+        ({"kind": "fusion", "parts": ["cloome", "fusion"]}, "fusion must come before fusion in models"),
         ({"kind": "fusion", "parts": ["cloome"]}, "models.fusion.parts: a fusion needs the names of two or more"),
         ({"kind": "fusion"}, "models.fusion.parts: a fusion needs the names of two or more"),
         ({"kind": "boosting"}, "models.fusion.kind: there is no kind of model 'boosting', only contrastive, ridge and"),

@@ -61,7 +61,7 @@ class Model:
         kind = entry.get("kind", CONTRASTIVE) if isinstance(entry, Mapping) else CONTRASTIVE
         if kind == FUSION:
             parts = entry.get("parts") or ()
-            if isinstance(parts, str) or len(parts) < 2:
+            if not isinstance(parts, list | tuple) or len(parts) < 2:
                 raise ValueError(f"models.{name}.parts: a fusion needs the names of two or more models")
             return cls(name, kind=FUSION, parts=tuple(map(str, parts)))
         if kind == RIDGE:

@@ -205,7 +205,7 @@ def _wrong_kinds(
     """Yield fusions whose parts are no earlier models of the study, and searches of models that are not contrastive."""
     for name in environment.models:
         parts = (models.get(name) or {}).get("parts")
-        if model.kind_of(models.get(name)) == "fusion" and isinstance(parts, list | Mapping):
+        if model.kind_of(models.get(name)) == "fusion" and isinstance(parts, list):
             fusion = Model(name, kind="fusion", parts=tuple(map(str, parts)))
             if text := wrong_part(fusion, list(environment.models)):
                 yield f"models.{name}.parts", text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from cloome_kedro.learning.config import Accelerator, FitConfig
 from cloome_kedro.parameters.base import EntryName, Name, Parameters, Positive, named
@@ -173,24 +173,13 @@ class RidgeParameters(Parameters):
         return self
 
 
-def _as_weights(parts: Any) -> Any:
-    """Parts by name with their weights. A list of names has no weights."""
-    if isinstance(parts, list):
-        if repeated := sorted({str(name) for name in parts if parts.count(name) > 1}):
-            raise ValueError(f"{', '.join(repeated)} occurs twice")
-        return dict.fromkeys(parts)
-    return parts
-
-
 class FusionParameters(Parameters):
     """Several models whose standardised scores are added: an entry of ``models:`` with ``kind: fusion``."""
 
     kind: Literal["fusion"]
-    parts: Annotated[dict[EntryName, Annotated[float, Field(ge=0)] | None], BeforeValidator(_as_weights)] = Field(
-        description="names of earlier models of the study: a list, or names with given weights"
-    )
-    weights: Literal["validation", "given"] = Field(
-        default="validation", description="validation: weights are chosen on the validation fold; given: as in `parts`"
+    parts: list[EntryName] = Field(min_length=2, max_length=4, description="names of earlier models of the study")
+    weights: Literal["validation"] | dict[EntryName, Annotated[float, Field(ge=0)]] = Field(
+        default="validation", description="validation: weights are chosen on the validation fold; or part -> weight"
     )
     steps: Annotated[int, Field(ge=1, le=100)] = Field(
         default=10, description="tried weights are multiples of 1 / steps, and their sum is 1"
@@ -199,13 +188,13 @@ class FusionParameters(Parameters):
 
     @model_validator(mode="after")
     def _weights_fit_parts(self) -> FusionParameters:
-        if not 2 <= len(self.parts) <= 4:
-            raise ValueError(f"parts: a fusion has two to four parts, not {len(self.parts)}")
-        with_weight = [name for name, weight in self.parts.items() if weight is not None]
-        if self.weights == "validation" and with_weight:
-            raise ValueError(f"parts: {with_weight[0]} has a weight: remove the weight, or set weights to given")
-        if self.weights == "given" and (len(with_weight) < len(self.parts) or not any(self.parts.values())):
-            raise ValueError("parts: with weights: given, each part needs a weight, and one must be above 0")
+        if repeated := sorted({name for name in self.parts if self.parts.count(name) > 1}):
+            raise ValueError(f"parts: {', '.join(repeated)} occurs twice")
+        if isinstance(self.weights, dict):
+            if set(self.weights) != set(self.parts):
+                raise ValueError(f"weights: each of the parts needs a weight: {', '.join(self.parts)}")
+            if not any(self.weights.values()):
+                raise ValueError("weights: one weight must be above 0")
         return self
 
 

@@ -70,7 +70,7 @@ def test_a_fusion_is_a_method_of_all_tasks_beside_its_parts(screen, caplog):
 
 
 def test_given_weights_are_taken(screen):
-    fused = fuse(screen, weights="given", parts={"image": 1, "profile": 3})
+    fused = fuse(screen, weights={"image": 1, "profile": 3})
     assert fused["selection"]["value"].tolist() == [1, 3]
     squares = np.square(fused["field_embeddings"].vectors)
     scales = {name: part["scale"] for name, part in fused["field_embeddings"].meta["parts"].items()}
@@ -79,7 +79,7 @@ def test_given_weights_are_taken(screen):
 
 
 def test_a_fusion_of_what_learned_nothing_is_evaluated_in_retrieval_only(screen):
-    for settings in ({}, {"weights": "given", "parts": {"image": 0, "profile": 1}}):
+    for settings in ({}, {"weights": {"image": 0, "profile": 1}}):
         fused = fuse(screen if settings else changed(screen, "image", learned=False), **settings)
         assert fused["field_embeddings"].meta["learned"] is False
 
@@ -103,13 +103,14 @@ def test_a_fusion_with_a_published_model_has_unknown_folds(screen, caplog):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"parts": ["a"]}, "a fusion has two to four parts, not 1"),
-        ({"parts": list("abcde")}, "a fusion has two to four parts, not 5"),
-        ({"parts": ["a", "a"]}, "a occurs twice"),
-        ({"parts": {"a": 1, "b": None}}, "a has a weight: remove the weight, or set weights to given"),
-        ({"parts": {"a": 1, "b": None}, "weights": "given"}, "each part needs a weight"),
-        ({"parts": {"a": 0, "b": 0}, "weights": "given"}, "one must be above 0"),
-        ({"parts": {"a": -1, "b": 1}, "weights": "given"}, "greater than or equal to 0"),
+        ({"parts": ["a"]}, "at least 2 items"),
+        ({"parts": list("abcde")}, "at most 4 items"),
+        ({"parts": ["a", "a"]}, "parts: a occurs twice"),
+        ({"parts": ["a", "b"], "weights": {"a": 1}}, "each of the parts needs a weight: a, b"),
+        ({"parts": ["a", "b"], "weights": {"a": 1, "c": 1}}, "each of the parts needs a weight: a, b"),
+        ({"parts": ["a", "b"], "weights": {"a": 0, "b": 0}}, "one weight must be above 0"),
+        ({"parts": ["a", "b"], "weights": {"a": -1, "b": 1}}, "greater than or equal to 0"),
+        ({"parts": ["a", "b"], "weights": "test"}, "should be 'validation'"),
     ],
 )
 def test_parts_and_weights_must_fit(settings, message):

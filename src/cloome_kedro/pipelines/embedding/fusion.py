@@ -49,8 +49,10 @@ def fuse_models(examples, model: FusionParameters, seed: int, **embeddings):
         check_split(part.fields, f"fields of {name}", folds_hash, split)
         check_split(part.compounds, f"compounds of {name}", folds_hash, split)
         check_one_model(part.fields, part.compounds, f"{name}, {split} split")
-    given = [list(model.parts.values())] if model.weights == "given" else None
-    grid = weight_grid(len(parts), model.steps) if given is None else np.array(given, np.float64)
+    if isinstance(model.weights, dict):
+        grid = np.array([[model.weights[name] for name in parts]])
+    else:
+        grid = weight_grid(len(parts), model.steps)
     usable = examples[examples["fold"] != "test"].reset_index(drop=True)
     weighting = choose_weights(parts, usable, grid, seed, model.draws)
     best = weighting.selection[weighting.selection["best"]]
