@@ -33,6 +33,8 @@ def report(look, **replaced):
         "title": "<title>",
         "fold": "test",
         "confidence": 0.95,
+        "joint": {},
+        "comparison": "",
         "cards": [Card("A & B", "random", 0.5, 0.25, 0.75, 0.1, "top-1, n = 7", others={"Other": 0.2})],
     }
     sections = {"random": "<section id='random'>part</section>"}
@@ -76,6 +78,13 @@ def test_what_is_simulated_is_said():
 def test_a_report_without_results_says_so():
     assert "<p>No results.</p>" in report(REAL, cards=[])
     assert "<p>No results.</p>" not in report(REAL)
+
+
+def test_folds_of_a_cross_validation_are_shown_together():
+    assert "All folds together" not in report(REAL)
+    html = report(REAL, joint={"5 × random_fold: 20 candidates (full pool)": TABLE})
+    assert "<h3>All folds together</h3>" in html
+    assert "<h4>5 × random_fold: 20 candidates (full pool)</h4>" in html
 
 
 def test_rows_of_the_first_model_stand_out():

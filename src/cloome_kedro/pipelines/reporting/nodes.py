@@ -157,15 +157,16 @@ def write_report(
     """
     import pandas as pd
 
-    from cloome_kedro.reporting import tables
+    from cloome_kedro.chemistry.splits import joined_folds
     from cloome_kedro.reporting.headline import headline
+    from cloome_kedro.reporting.joint import format_results, joint_metrics, joint_tables
     from cloome_kedro.reporting.report import embed, render_report
     from cloome_kedro.reporting.style import Look
-    from cloome_kedro.reporting.tasks_text import format_tasks
-    from cloome_kedro.words import RETRIEVAL
 
     look = Look(note=study.note, models=study.models, reference=study.reference_label)
     metrics_by_split, differences = _by_split(parts, "metrics"), _by_split(parts, "differences")
+    metrics = pd.concat(metrics_by_split, ignore_index=True)
+    joint = joint_metrics(metrics, joined_folds(metrics_by_split), retrieval.confidence)
     report = render_report(
         _by_split(parts, "section"),
         embed(data_text + figure_1_text, {"fields": fields_figure, "figure_1": figure_1}),
@@ -174,18 +175,14 @@ def write_report(
         title=reporting.title,
         fold=retrieval.fold,
         confidence=retrieval.confidence,
+        joint=joint_tables(joint, look),
         cards=[
             card
             for split, metrics in metrics_by_split.items()
             for card in headline(metrics, differences[split], look, retrieval.fold)
         ],
     )
-    metrics = pd.concat(metrics_by_split, ignore_index=True)
-    texts = [
-        tables.format_retrieval(metrics[metrics["task"] == RETRIEVAL], look, retrieval.confidence, retrieval.fold),
-        format_tasks(metrics, look, retrieval.confidence, retrieval.fold),
-    ]
-    return report, "\n\n".join(text for text in texts if text)
+    return report, format_results(metrics, joint, look, retrieval.confidence, retrieval.fold)
 
 
 def _by_split(parts, kind: str) -> dict:
