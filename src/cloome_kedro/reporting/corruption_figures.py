@@ -262,7 +262,7 @@ def _draw_panel(axis: Axes, rows: pd.DataFrame, top_ks: list[str], column: str, 
     labels = [
         f"{prefix}, {corruption_label(images, seen.get(images, 'no'))}".removeprefix(", ") for prefix, images in parts
     ]
-    axis.set_yticks(range(len(names)), labels)
+    axis.set_yticks(range(len(names)), [label.replace(" (", "\n(") for label in labels])
     axis.set_ylim(len(names) - 0.5, -0.5)
     axis.grid(visible=False, axis="y")
     if column == "value":
