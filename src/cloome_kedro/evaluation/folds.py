@@ -27,8 +27,8 @@ def pool_folds(metrics: pd.DataFrame, splits: Sequence[str], name: str, confiden
 
     Returns
     -------
-    Rows of ``metrics`` with the split ``name``; of a random ranking, the mean of its exact chance. Settings that a split lacks are left out. Sizes of pools and chance
-    are means over queries.
+    Rows of ``metrics`` with the split ``name``; for a random ranking, the mean of its exact chance. Settings that a
+    split lacks are left out. Sizes of pools and chance are means over queries.
     """
     is_proportion = metrics["successes"].notna() | metrics["metric"].str.startswith("top-")
     rows = metrics[metrics["split"].isin(splits) & (metrics["draws"] == 1) & is_proportion]
