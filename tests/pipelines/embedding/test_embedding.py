@@ -79,7 +79,11 @@ def test_pipeline(checkpoint, tmp_path, caplog):
 
     images = np.stack([plates[p][r] for p, r in zip(fields["plate_file"], fields["row"], strict=True)])
     with torch.inference_mode():
-        expected = checkpoint.build()(IMAGES(torch.from_numpy(images)), torch.from_numpy(bits).float())
+        model = checkpoint.build()
+        expected = {
+            "field": model.encode_fields(IMAGES(torch.from_numpy(images))),
+            "compound": model.encode_compounds(torch.from_numpy(bits).float()),
+        }
     meta = {"split_hash": "0123456789abcdef", "seed": 3, "epoch": 1, "weights": checkpoint.weights}
     meta |= {"normalised": True, "learned": True, "without_input": 0}
     for side, keys in (("field", list("abcde")), ("compound", list("XYZ"))):
