@@ -1,17 +1,18 @@
 """docs/how-to/foundation_models.md: the page's study of a small screen, on invented vectors of both sides."""
 
+import copy
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
-from kedro.validation.type_extractor import TypeExtractor
 from pydantic import TypeAdapter
 
 from cloome_kedro.parameters import ModelParameters, StructureFeatureParameters
 from cloome_kedro.parameters.model import SideParameters
-from cloome_kedro.pipeline_registry import register_pipelines
+from cloome_kedro.pipeline_registry import tuned_pipeline
+from cloome_kedro.study_models import Model
 from environments import configured
 
 PAGE = (Path(__file__).parents[1] / "docs" / "how-to" / "foundation_models.md").read_text()
@@ -40,13 +41,19 @@ def test_the_settings_of_the_page_are_right():
     assert set(TypeAdapter(SideParameters).validate_python(side).view.sets) <= set(sets)
 
 
-def test_single_models_are_validated_before_all_of_them():
-    """Kedro replaces what it has validated by objects, in whose place it finds no ``models.NAME`` any more."""
-    study = configured("globals") | {"models": {"bilinear": "Bilinear"}}  # a search tunes another model
-    types = TypeExtractor(register_pipelines({"globals": study, "parameters": configured("parameters")}))
-    names = [name for name in types.extract_types_from_pipelines() if name.partition(".")[0] == "models"]
-    assert names[-1] == "models"
-    assert len(names) > 2
+def test_tuning_and_the_winner_read_the_tables_of_the_views():
+    """The winner has fingerprints of its own, but the same tables and structural features."""
+    models = configured("parameters")["models"] | copy.deepcopy(MODELS["models"])
+    models["foreign"]["compound"]["view"] = STRUCTURES["models"]["several"]["compound"]["view"]
+    model = Model.configured("foreign", models)
+    assert model.sources == ("dino_features", "fields", "structure_features")
+    winner = tuned_pipeline("random", model)
+    assert {"dino_features", "fields", "structure_features"} <= winner.inputs()
+    assert not [name for name in winner.datasets() if name.startswith("random_tuned.structure")]
+    with pytest.raises(ValueError, match="the view table needs the setting table"):
+        Model.configured(
+            "foreign", models | {"foreign": models["foreign"] | {"field": {"view": "table", "encoder": "mlp"}}}
+        )
 
 
 @pytest.fixture(scope="module")

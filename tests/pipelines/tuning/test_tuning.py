@@ -11,15 +11,17 @@ import yaml
 
 from cloome_kedro import schemas
 from cloome_kedro.imaging.store import PlateStore
+from cloome_kedro.learning.views.features import Features
 from cloome_kedro.parameters import (
     FingerprintParameters,
     ModelParameters,
     ProbingParameters,
+    StructureFeatureParameters,
     StudyParameters,
     TuningParameters,
 )
 from cloome_kedro.parameters.tuning import Settings
-from cloome_kedro.pipelines.featurization.nodes import fingerprint_compounds
+from cloome_kedro.pipelines.featurization.nodes import compute_structure_features, fingerprint_compounds
 from cloome_kedro.pipelines.training.fitting import TrainingData
 from cloome_kedro.pipelines.training.nodes import train
 from cloome_kedro.pipelines.tuning import create_pipeline, create_settings_pipeline
@@ -37,7 +39,21 @@ MODELS = {
     name: ModelParameters.model_validate({**model, "fit": FIT})
     for name, model in (("cloome", IMAGE_MODEL), ("bilinear", BILINEAR))
 }
-SOURCES = {"cloome": ("plate_store", "fingerprints"), "bilinear": ("field_profiles", "fingerprints")}
+FOREIGN = {
+    **BILINEAR,
+    "field": {
+        "view": {"name": "table", "table": "dino", "scaling": "controls", "minimum_controls": 1, "whiten": 3},
+        "encoder": "identity",
+    },
+    "compound": {"view": {"name": "structures", "sets": ["keys"]}, "encoder": {"name": "linear", "start": "zeros"}},
+    "fit": FIT,
+}
+MODELS["foreign"] = ModelParameters.model_validate(FOREIGN)
+SOURCES = {
+    "foreign": ("dino_features", "fields", "structure_features"),
+    "cloome": ("plate_store", "fingerprints"),
+    "bilinear": ("field_profiles", "fingerprints"),
+}
 
 
 def tuning(tunes: str, parameters: dict | None = None, metric: str = "top1", **search) -> TuningParameters:
@@ -97,11 +113,17 @@ def screen(tmp_path_factory):
     fingerprints = fingerprint_compounds(compounds, FINGERPRINTS)
     bits = np.unpackbits(fingerprints.packed, axis=1)
     features = (bits @ rng.normal(size=(64, 6)))[shown] + rng.normal(0, 0.1, (len(shown), 6))
+    values = features[:, :4].astype(np.float32)
     profiles = pd.DataFrame(features, columns=[f"feature_{i}" for i in range(6)])
     profiles.insert(0, "field_id", examples["field_id"])
     return {
         "plate_store": store,
         "field_profiles": profiles,
+        "dino_features": Features(examples[["field_id"]], ("a", "b", "c", "d"), values, "dino.npy"),
+        "fields": examples[["field_id", "screen", "plate", "well", "site"]].assign(control=examples["fold"] == "test"),
+        "structure_features": compute_structure_features(
+            compounds, StructureFeatureParameters(sets={"keys": {"kind": "maccs"}}, n_jobs=1)
+        ),
         "examples": schemas.examples.validate(examples),
         "compounds": schemas.compounds.validate(compounds),
         "fingerprints": fingerprints,
@@ -132,6 +154,21 @@ def run(screen, folder, parameters: TuningParameters, model: ModelParameters | N
     }
     nodes = create_pipeline(split, tunes, SOURCES[tunes]).nodes
     return run_nodes(nodes[: 2 if draw else 1], inputs)
+
+
+def test_settings_of_views_of_any_features_are_searched(screen, tmp_path):
+    """A search reads the tables of the views, ``fields`` for the controls of plates among them."""
+    parameters = {
+        "field.view.whiten": {"integer": [2, 4]},
+        "compound.view.counts_transform": {"choices": ["none", "log1p"]},
+    }
+    outputs = run(screen, tmp_path / "study", tuning("foreign", parameters))
+    assert outputs["trials"]["state"].eq("COMPLETE").all()
+    view = outputs["best_parameters"]["models"]["foreign"]["field"]["view"]
+    assert view["whiten"] in (2, 3, 4)
+    moved = Features(screen["dino_features"].metadata, ("a", "b", "c", "d"), screen["dino_features"].values[::-1], "n")
+    with pytest.raises(ValueError, match="content of fields"):
+        run({**screen, "dino_features": moved}, tmp_path / "study", tuning("foreign", parameters))
 
 
 @pytest.mark.parametrize("tunes", ["cloome", "bilinear"])
