@@ -91,6 +91,7 @@ def test_a_cross_validation_of_tables_tests_each_compound_once(tmp_path):
     ]
     assert np.unique(np.concatenate(tested)).size == sum(map(len, tested)) == 60
     assert {len(compounds) for compounds in tested} == {20}
+    assert "3 × random_fold: 20 candidates (full pool)" in project.load("report", env="mine")
     replicates = project.load("replicate_metrics", env="mine").set_index("metric")
     assert replicates.loc["top-10", "low"] > replicates.loc["top-10", "chance"]
     assert replicates.loc["top-1", "n"] == 60
@@ -101,7 +102,7 @@ def test_dark_chemical_matter(cloome_data, tmp_path, monkeypatch):
     project = Project(tmp_path)
     path = tmp_path / "conf" / "dcm" / "globals.yml"
     settings = yaml.safe_load(path.read_text())
-    path.write_text(yaml.safe_dump(settings | {"splits": ["scaffold_fold_1"]}))
+    path.write_text(yaml.safe_dump(settings | {"splits": ["scaffold_fold_1"]}, sort_keys=False))
     project.kedro("run", "--env", "dcm", CLOOME_DATA=str(cloome_data))
     monkeypatch.setenv("CLOOME_DATA", str(cloome_data))
     replicates = project.load("replicate_metrics", env="dcm").set_index("metric")["value"]
