@@ -7,11 +7,22 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import RobustScaler
 
 from cloome_kedro.learning.views.profiles import Profiles, ProfileSettings
-from cloome_kedro.learning.views.scaling import MAD_TO_STD, apply, as_matrix, as_text, whitening
+from cloome_kedro.learning.views.scaling import (
+    MAD_TO_STD,
+    SoftWhitening,
+    apply,
+    as_matrix,
+    as_text,
+    rank_normal,
+    reference_values,
+    soft_whitening,
+    whitening,
+)
 
 
 def scaled(train, other=None, **given_settings):
@@ -115,3 +126,87 @@ def test_other_rows_do_not_change_what_is_learned():
     assert view.inputs == 3
     again, _ = scaled(drawn(8), whiten=3)
     assert view == again
+
+
+def replicates(seed, counts, features=5):
+    """Rows of compounds with so many replicates, in mixed order, and the code of each row's compound."""
+    generator = np.random.default_rng(seed)
+    codes = generator.permutation(np.repeat(np.arange(len(counts)), counts))
+    effects = generator.normal(size=(len(counts), features)) * np.arange(1, features + 1)
+    noise = generator.normal(size=(len(codes), features)) @ generator.normal(size=(features, features))
+    return effects[codes] + noise, codes
+
+
+def test_soft_whitening_of_two_replicates_is_the_closed_form():
+    """T - W / 2 + c W + floor, with W from the differences of both replicates."""
+    x, codes = replicates(1, [2] * 40)
+    first, second = (x[[np.flatnonzero(codes == code)[place] for code in range(40)]] for place in (0, 1))
+    means, halves = (first + second) / 2, (first - second) / np.sqrt(2)
+    within = halves.T @ halves / 40
+    covariance = np.cov(means, rowvar=False, ddof=0) - within / 2 + 3 * within + 0.7 * np.eye(5)
+    mean, matrix = soft_whitening(x, codes, noise=3, floor=0.7)
+    np.testing.assert_allclose(mean, means.mean(axis=0))
+    np.testing.assert_allclose(matrix, matrix.T, atol=1e-6)
+    np.testing.assert_allclose(matrix @ covariance @ matrix, np.eye(5), atol=1e-5)
+
+
+def test_soft_whitening_estimates_the_covariance_between_compounds():
+    """Without the noise, also of different numbers of replicates: effects have the variances 1, 4, ..., 25."""
+    x, codes = replicates(2, np.random.default_rng(0).integers(1, 6, 20_000))
+    _, matrix = soft_whitening(x, codes, noise=0, floor=1e-6)
+    np.testing.assert_allclose(np.linalg.inv(matrix @ matrix), np.diag(np.arange(1, 6) ** 2), atol=0.6)
+    single = x.T @ x / len(x)
+    _, matrix = soft_whitening(x, codes, noise=1, floor=1e-6)
+    np.testing.assert_allclose(np.linalg.inv(matrix @ matrix), single, rtol=0.05, atol=0.6)
+
+
+def test_a_view_whitens_by_replicates():
+    x, codes = replicates(3, [2, 3] * 30)
+    train = x.astype(np.float32)
+    settings_of_view = ProfileSettings(transform="rank_normal", whiten=SoftWhitening(noise=2, floor=0.5))
+    table = {"structure_row": np.r_[codes, 99]}
+    learned = settings_of_view.learn(train, settings_of_view.compounds_of(table, np.arange(len(train))))
+    view = Profiles(tuple("abcde"), **json.loads(json.dumps(learned)))
+    ranks = (train[:, None] > train).sum(axis=1) + 0.5  # all values differ
+    normal = norm.ppf(np.clip(ranks / len(train), 0.5 / len(train), 1 - 0.5 / len(train)))
+    normal /= normal.std(axis=0)
+    mean, matrix = soft_whitening(normal, codes, noise=2, floor=0.5)
+    np.testing.assert_allclose(view(torch.from_numpy(train)).numpy(), (normal - mean) @ matrix, atol=1e-4)
+    assert view.inputs == 5
+
+
+def test_ranks_have_ties_and_ends():
+    reference = np.array([[0, 0, 1, 5]], np.float32).T
+    assert np.array_equal(reference_values(reference[[2, 0, 3, 1]]), reference)
+    x = torch.tensor([[-9.0], [0.0], [0.5], [1.0], [5.0], [99.0]])
+    expected = norm.ppf([1 / 8, 2 / 8, 4 / 8, 5 / 8, 7 / 8, 7 / 8])
+    np.testing.assert_allclose(rank_normal(x, torch.from_numpy(reference)).numpy()[:, 0], expected, atol=1e-6)
+
+
+def test_many_rows_are_represented_by_quantiles():
+    train = np.random.default_rng(0).lognormal(size=(20_000, 2)).astype(np.float32)
+    view, found = scaled(train, transform="rank_normal", scaling="none")
+    assert as_matrix(view.reference, 2).shape == (1000, 2)
+    middle = np.abs(np.log(train)) < 2.5
+    np.testing.assert_allclose(found[middle], np.log(train)[middle], atol=0.1)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 10**6))
+def test_ranks_do_not_depend_on_a_monotone_transformation(seed):
+    train = drawn(seed, rows=30)
+    np.testing.assert_allclose(
+        scaled(train, transform="rank_normal")[1], scaled(2 * train + 3, transform="rank_normal")[1], atol=1e-5
+    )
+
+
+def test_whitening_without_replicates_is_refused():
+    whiten = SoftWhitening()
+    with pytest.raises(ValueError, match="no compound has two rows in the training fold: give a number"):
+        ProfileSettings(whiten=whiten).learn(drawn(1), np.arange(200))
+    with pytest.raises(ValueError, match="needs the column structure_row"):
+        ProfileSettings(whiten=whiten).learn(drawn(1), None)
+    with pytest.raises(ValueError, match="floor above 0, but they are 1 and 0"):
+        SoftWhitening(floor=0)
+    controls = ProfileSettings(whiten=whiten).compounds_of({"structure_row": [4, -1, -1, 4]}, np.arange(4))
+    assert len(set(controls)) == 3, "controls without a structure are no replicates of each other"

@@ -41,7 +41,7 @@ class ProfileSettings(ScalingSettings):
         seen = train[rows.known[train]]
         if not len(seen):
             raise ValueError("no field of the training fold has a row in field_profiles")
-        return Profiles(columns, **self.learn(rows.read(seen)))
+        return Profiles(columns, **self.learn(rows.read(seen), self.compounds_of(table, seen)))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Scaling of features by the training rows: logarithm, mean and deviation, whitening by principal components."""
+"""Scaling of features by the training rows: transformation, mean and deviation, whitening."""
 
 import base64
 from dataclasses import dataclass
@@ -9,11 +9,41 @@ import numpy as np
 import torch
 
 from cloome_kedro.learning.config import at_least
-from cloome_kedro.learning.views.base import View
+from cloome_kedro.learning.views.base import Table, View
 
-Transform = Literal["none", "signed_log"]
+Transform = Literal["none", "signed_log", "rank_normal"]
 #: a normal variable has the standard deviation 1.4826 MAD (median absolute deviation): 1 / quantile(0.75)
 MAD_TO_STD = 1.482602218505602
+#: largest number of reference values per feature of the transformation ``rank_normal``
+_REFERENCE = 1000
+
+
+@dataclass(frozen=True)
+class SoftWhitening:
+    """Whitening by the covariance of compounds and of their replicates, without choosing a number of components.
+
+    The matrix is C^(-1/2) with C = (T - h W) + ``noise`` W + ``floor`` I, see :func:`soft_whitening`.
+
+    Attributes
+    ----------
+    noise
+        Weight of the covariance within compounds. With 1, C is the covariance of single rows. A larger weight shrinks
+        directions in which replicates differ.
+    floor
+        Number that is added to each variance. It is relative to standardised features, whose variance is 1. A larger
+        floor amplifies directions of small variance less.
+    """
+
+    __pydantic_config__: ClassVar[dict] = {"extra": "forbid", "allow_inf_nan": False}
+
+    noise: float = 1.0
+    floor: float = 1.0
+
+    def __post_init__(self):
+        if self.noise < 0 or self.floor <= 0:
+            raise ValueError(
+                f"whiten: noise must be at least 0 and floor above 0, but they are {self.noise:g} and {self.floor:g}"
+            )
 
 
 @dataclass(frozen=True)
@@ -26,31 +56,48 @@ class ScalingSettings:
         ``standardise``: mean 0 and standard deviation 1. ``robust``: median 0 and median absolute deviation 1 / 1.4826;
         a feature whose deviation is 0 is divided by its standard deviation. ``none``: features as they are.
     transform
-        ``signed_log``: sign(x) log(1 + abs(x)), before the scaling, for features with a few large values.
+        What comes before the scaling, for features with a few large values. ``signed_log``: sign(x) log(1 + abs(x)).
+        ``rank_normal``: the normal quantile of the rank among the training rows, see :func:`rank_normal`.
     whiten
         Number of principal components, after the scaling. The components are uncorrelated and have the standard
-        deviation 1. None: the features themselves.
+        deviation 1. Or the settings of :class:`SoftWhitening`, which keeps all directions. None: the features
+        themselves.
     """
 
     __pydantic_config__: ClassVar[dict] = {"extra": "forbid", "allow_inf_nan": False}
 
     scaling: str = "standardise"
     transform: Transform = "none"
-    whiten: int | None = None
+    whiten: int | SoftWhitening | None = None
 
     def __post_init__(self):
-        if self.whiten is not None:
+        if isinstance(self.whiten, int):
             at_least(self, 1, "whiten")
 
-    def learn(self, values: np.ndarray) -> dict[str, Any]:
-        """Learn from training rows, (n, features) float32, the attributes of :class:`Scaled`.
+    def learn(self, values: np.ndarray, compounds: np.ndarray | None = None) -> dict[str, Any]:
+        """Learn the attributes of :class:`Scaled` from training rows.
+
+        Parameters
+        ----------
+        values
+            (n, features) float32.
+        compounds
+            (n,) int: code of the compound of each row. Only :class:`SoftWhitening` needs it, see :meth:`compounds_of`.
 
         Raises
         ------
         ValueError
-            If the training rows have fewer principal components than ``whiten``.
+            If the training rows have fewer principal components than ``whiten``, or if it needs replicates and no
+            compound has two rows.
         """
-        x = apply(torch.from_numpy(values).double(), self.transform)
+        learned: dict[str, Any] = {"transform": self.transform}
+        rows = torch.from_numpy(values)
+        reference = None
+        if self.transform == "rank_normal":
+            table = reference_values(values)
+            learned["reference"], reference = as_text(table), torch.from_numpy(table)
+        # Ranks are among float32 numbers, as in __call__.
+        x = apply(rows.double(), self.transform) if reference is None else rank_normal(rows, reference).double()
         if self.scaling == "robust":
             mean = _median(x)
             std = MAD_TO_STD * _median((x - mean).abs())
@@ -60,13 +107,27 @@ class ScalingSettings:
         else:
             mean, std = x.new_zeros(x.shape[1]), x.new_ones(x.shape[1])
         std = torch.where(std > 0, std, 1.0)  # a constant feature
-        learned: dict[str, Any] = {"transform": self.transform}
-        if self.whiten is not None:
-            centre = x.mean(dim=0)
-            learned["whitening"] = as_text(whitening((x - centre).div(std).numpy(), self.whiten))
+        if isinstance(self.whiten, SoftWhitening):
+            if compounds is None:
+                raise ValueError("whiten: a whitening by replicates needs the column structure_row of the fields")
+            centre, matrix = soft_whitening(x.div(std).numpy(), compounds, self.whiten.noise, self.whiten.floor)
+            mean = torch.from_numpy(centre) * std
+            learned |= {"whitening": as_text(matrix), "components": x.shape[1]}
+        elif self.whiten is not None:
+            mean = x.mean(dim=0)
+            learned["whitening"] = as_text(whitening((x - mean).div(std).numpy(), self.whiten))
             learned["components"] = self.whiten
-            mean = centre
         return {"mean": tuple(mean.tolist()), "std": tuple(std.tolist()), **learned}
+
+    def compounds_of(self, table: Table, rows: np.ndarray) -> np.ndarray | None:
+        """Code of the compound of some rows of a table, for :meth:`learn`; None if the whitening does not need it.
+
+        A row without a structure, such as a control, counts as a compound with one row.
+        """
+        if not isinstance(self.whiten, SoftWhitening) or "structure_row" not in table:
+            return None
+        codes = np.asarray(table["structure_row"], np.int64)[rows]
+        return np.where(codes < 0, -1 - np.arange(len(codes)), codes)
 
 
 @dataclass(frozen=True)
@@ -85,6 +146,8 @@ class Scaled(View):
         Matrix (features, components) as text, see :func:`as_text`; empty if there is none.
     components
         Number of components; 0 if there is no whitening.
+    reference
+        Reference values of ``rank_normal`` as text, (values, features) and sorted; empty for other transformations.
     """
 
     columns: tuple[str, ...]
@@ -93,6 +156,7 @@ class Scaled(View):
     transform: Transform = "none"
     whitening: str = ""
     components: int = 0
+    reference: str = ""
 
     @property
     def inputs(self) -> int:
@@ -102,15 +166,116 @@ class Scaled(View):
     def __call__(self, batch: torch.Tensor, context: torch.Tensor | None = None) -> torch.Tensor:
         """Scale features, (N, features) float32 -> (N, inputs) float32."""
         mean, std = (torch.tensor(values, device=batch.device) for values in (self.mean, self.std))
-        scaled = (apply(batch.float(), self.transform) - mean) / std
+        reference = as_matrix(self.reference, len(self.columns)).to(batch.device) if self.reference else None
+        scaled = (apply(batch.float(), self.transform, reference) - mean) / std
         if not self.components:
             return scaled
         return scaled @ as_matrix(self.whitening, self.components).to(batch.device)
 
 
-def apply(x: torch.Tensor, transform: Transform) -> torch.Tensor:
-    """Transform features, see :class:`ScalingSettings`."""
+def apply(x: torch.Tensor, transform: Transform, reference: torch.Tensor | None = None) -> torch.Tensor:
+    """Transform features, see :class:`ScalingSettings`. Only ``rank_normal`` needs its reference."""
+    if transform == "rank_normal":
+        assert reference is not None
+        return rank_normal(x, reference)
     return x.sign() * x.abs().log1p() if transform == "signed_log" else x
+
+
+def reference_values(values: np.ndarray) -> np.ndarray:
+    """Sorted values of each feature, for :func:`rank_normal`.
+
+    Parameters
+    ----------
+    values : (n, features) float32
+        Training rows.
+
+    Returns
+    -------
+    (m, features) float32
+        All values; of more than 1,000 rows, 1,000 quantiles at the levels (i + 1/2) / 1,000.
+    """
+    if len(values) <= _REFERENCE:
+        return np.sort(values, axis=0)
+    return np.quantile(values, (np.arange(_REFERENCE) + 0.5) / _REFERENCE, axis=0).astype(np.float32)
+
+
+def rank_normal(x: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
+    """Normal quantile of the rank of each value among reference values of its feature.
+
+    The rank is q = (number below + number not above) / 2m for m reference values, clipped to [1 / 2m, 1 - 1 / 2m]. So
+    ties share a rank, and values beyond all references have a finite quantile.
+
+    Parameters
+    ----------
+    x : (n, features) float32
+    reference : (m, features) float32
+        Sorted along the first axis.
+
+    Returns
+    -------
+    (n, features) float32
+
+    Examples
+    --------
+    >>> rank_normal(torch.tensor([[1.0], [2.0], [9.0]]), torch.tensor([[1.0], [2.0], [3.0]])).round(decimals=3).ravel()
+    tensor([-0.9670,  0.0000,  0.9670])
+    """
+    values, by_feature = x.T.contiguous(), reference.T.contiguous()
+    below = torch.searchsorted(by_feature, values)
+    not_above = torch.searchsorted(by_feature, values, right=True)
+    m = len(reference)
+    rank = ((below + not_above).double() / (2 * m)).clamp(0.5 / m, 1 - 0.5 / m)
+    return torch.special.ndtri(rank).T.to(x.dtype)
+
+
+def soft_whitening(x: np.ndarray, compounds: np.ndarray, noise: float, floor: float) -> tuple[np.ndarray, np.ndarray]:
+    """Whitening matrix by the covariance between compounds and the covariance of their replicates.
+
+    For compounds k = 1, ..., n with r_k rows x_ki and means a_k:
+
+    - T = sum_k (a_k - a)(a_k - a)' / n with the mean a of all a_k: the covariance of compound means
+    - W = sum_ki (x_ki - a_k)(x_ki - a_k)' / sum_k (r_k - 1): the covariance of single rows within compounds
+    - h = sum_k (1 / r_k) / n: the part of W in T, since a mean of r_k rows has the noise W / r_k
+
+    So T - h W estimates the covariance between compounds without noise (analysis of variance with a random effect). The
+    matrix is C^(-1/2), the symmetric root, of C = (T - h W) + noise W + floor I. Eigenvalues of C - floor I that are
+    negative, by chance, count as 0.
+
+    Parameters
+    ----------
+    x : (rows, features) float64
+        Scaled training rows.
+    compounds : (rows,) int
+        Code of the compound of each row.
+    noise, floor
+        See :class:`SoftWhitening`.
+
+    Returns
+    -------
+    mean : (features,) float64
+        The mean a.
+    matrix : (features, features) float32
+
+    Raises
+    ------
+    ValueError
+        If no compound has two rows.
+    """
+    _, codes, counts = np.unique(compounds, return_inverse=True, return_counts=True)
+    n = len(counts)
+    if len(x) == n:
+        raise ValueError(
+            "whiten: noise is measured by replicates, but no compound has two rows in the training fold: give a number "
+            "of principal components in place of noise and floor"
+        )
+    order = np.argsort(codes, kind="stable")
+    means = np.add.reduceat(x[order], np.cumsum(counts) - counts, axis=0) / counts[:, None]
+    mean = means.mean(axis=0)
+    centred, within = means - mean, x - means[codes]
+    of_means = centred.T @ centred / n
+    of_replicates = within.T @ within / (len(x) - n)
+    values, vectors = np.linalg.eigh(of_means + (noise - (1 / counts).mean()) * of_replicates)
+    return mean, (vectors / np.sqrt(np.maximum(values, 0) + floor) @ vectors.T).astype(np.float32)
 
 
 def whitening(x: np.ndarray, components: int) -> np.ndarray:

@@ -96,7 +96,7 @@ class TableSettings(ScalingSettings):
                 f"no row of the training fold has features in {features.source} by the key {key}: the first key of the "
                 f"screen is {wanted}, that of the table is {stored}"
             )
-        return TableFeatures(columns, **how, **self.learn(rows.read(seen)))
+        return TableFeatures(columns, **how, **self.learn(rows.read(seen), self.compounds_of(table, seen)))
 
 
 @dataclass(frozen=True)
