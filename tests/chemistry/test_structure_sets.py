@@ -67,6 +67,12 @@ def test_bits_say_where_counts_are_above_zero():
         np.testing.assert_array_equal(computed(kind, size=512), computed(kind, counts=True, size=512) > 0)
 
 
+def test_paths_have_a_longest_length():
+    """A chain of twelve carbons has 12 - k paths of k bonds, and each path sets two features."""
+    assert computed("rdkit", counts=True, max_path=6)[4].sum() == 2 * sum(12 - bonds for bonds in range(1, 7))
+    assert computed("rdkit", counts=True)[4].sum() == 2 * sum(12 - bonds for bonds in range(1, 8))
+
+
 def test_keys_and_descriptors_are_those_of_rdkit():
     keys = computed("maccs")
     np.testing.assert_array_equal(keys, [list(MACCSkeys.GenMACCSKeys(mol)) for mol in MOLECULES])
@@ -107,7 +113,7 @@ def test_a_bad_structure_is_named_with_its_row(monkeypatch):
     [
         StructureSet("morgan", counts=True, radius=3),
         StructureSet("atom_pairs", size=128, chirality=False),
-        StructureSet("rdkit"),
+        StructureSet("rdkit", max_path=6),
         StructureSet("maccs"),
         StructureSet("descriptors"),
     ],
@@ -134,6 +140,8 @@ def test_descriptors_of_another_version_are_refused(monkeypatch):
         ({"kind": "descriptors", "size": 5}, "descriptors has no setting size"),
         ({"kind": "rdkit", "chirality": True}, "rdkit has no setting chirality"),
         ({"kind": "atom_pairs", "radius": 2}, "atom_pairs has no setting radius"),
+        ({"kind": "morgan", "max_path": 5}, "morgan has no setting max_path"),
+        ({"kind": "rdkit", "max_path": 0}, "max_path must be at least 1"),
         ({"kind": "morgan", "radius": 0}, "radius must be at least 1"),
         ({"kind": "ecfp"}, "morgan"),
         ({"kind": "morgan", "bits": 5}, "[Uu]nexpected"),

@@ -28,6 +28,8 @@ class StructureSet:
         Radius of the atom environments of Morgan fingerprints, in bonds. None: 2.
     chirality
         Whether stereoisomers differ. ``rdkit``, ``maccs`` and ``descriptors`` do not tell them apart.
+    max_path
+        Number of bonds of the longest paths of ``rdkit``. None: 7.
     """
 
     __pydantic_config__: ClassVar[dict] = {"extra": "forbid"}
@@ -37,6 +39,7 @@ class StructureSet:
     size: int | None = None
     radius: int | None = None
     chirality: bool | None = None
+    max_path: int | None = None
 
     def __post_init__(self):
         if self.counts and self.kind in OF_FIXED_SIZE:
@@ -46,6 +49,8 @@ class StructureSet:
                 raise ValueError(f"structure_features: {self.kind} has no setting {name}: leave it out")
         if self.radius is not None and self.kind not in WITH_RADIUS:
             raise ValueError(f"structure_features: {self.kind} has no setting radius: leave it out")
-        for name in ("size", "radius"):
+        if self.max_path is not None and self.kind != "rdkit":
+            raise ValueError(f"structure_features: {self.kind} has no setting max_path: leave it out")
+        for name in ("size", "radius", "max_path"):
             if (value := getattr(self, name)) is not None and value < 1:
                 raise ValueError(f"structure_features: {name} must be at least 1, is {value}")

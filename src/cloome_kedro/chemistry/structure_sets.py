@@ -139,7 +139,7 @@ def _function_of(structures: StructureSet) -> Callable[[Any], np.ndarray]:
     elif structures.kind == "topological_torsions":
         generator = rdFingerprintGenerator.GetTopologicalTorsionGenerator(fpSize=size, includeChirality=chirality)
     else:
-        generator = rdFingerprintGenerator.GetRDKitFPGenerator(fpSize=size)
+        generator = rdFingerprintGenerator.GetRDKitFPGenerator(fpSize=size, maxPath=settings.get("max_path", 7))
     return generator.GetCountFingerprintAsNumPy if structures.counts else generator.GetFingerprintAsNumPy
 
 
