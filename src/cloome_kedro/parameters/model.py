@@ -159,6 +159,16 @@ class RidgeParameters(Parameters):
         min_length=1,
         description="strengths of regularisation, of which the best on the validation fold is used",
     )
+    unit_targets: bool = Field(
+        default=False,
+        description="whether mean profiles are divided by their length before the regression, so that compounds with "
+        "strong effects do not count more",
+    )
+    refit: bool = Field(
+        default=False,
+        description="whether views and regression are fitted again on the training and the validation fold, after "
+        "alpha was chosen. Vectors of the validation fold stay those of the first fit",
+    )
     draws: Positive = Field(default=10, description="draws of one field per validation compound")
     landmarks: Positive = Field(
         default=6000,

@@ -149,3 +149,53 @@ def test_a_ridge_needs_training_and_validation_compounds(screen):
         fit(screen | {"random.examples": without["train"]})
     with pytest.raises(ValueError, match="0 compounds of the validation fold"):
         fit(screen | {"random.examples": without["validation"]})
+
+
+def test_targets_can_have_length_1(screen):
+    """From the tables alone: the prediction follows from the directions of the mean profiles."""
+    settings = {"alphas": [0.3], "unit_targets": True, "kernel": "linear"}
+    found = fit(screen, **settings)["compound_embeddings"]
+    scaled = fit(screen, **settings | {"unit_targets": False})
+    assert not np.allclose(found.vectors, scaled["compound_embeddings"].vectors, atol=1e-2)
+    bits = np.unpackbits(screen["fingerprints"].packed, axis=1).astype(float)
+    profiles = screen["field_profiles"].drop(columns="field_id").to_numpy()[: 70 * FIELDS]
+    profiles = (profiles - profiles.mean(axis=0)) / profiles.std(axis=0)
+    targets = unit_rows(profiles.reshape(70, FIELDS, -1).mean(axis=1))
+    kernel = bits @ bits[:70].T / np.square(bits[:70]).sum(axis=1).mean()
+    predicted = kernel @ np.linalg.solve(kernel[:70] + 0.3 * np.eye(70), targets)
+    keys = [inchikey(each) for each in range(COMPOUNDS)]
+    np.testing.assert_allclose(found.of(keys), unit_rows(predicted), atol=1e-4)
+
+
+def test_the_last_fit_can_be_on_the_validation_fold_too(screen, fitted):
+    """Test vectors are those of a fit on both folds, and validation vectors those of the fit on the training fold."""
+    alpha = fitted["selection"].loc[fitted["selection"]["best"], "value"].item()
+    again = fit(screen, refit=True)
+    pd.testing.assert_frame_equal(again["selection"], fitted["selection"])
+    examples = screen["random.examples"]
+    both = examples.assign(fold=examples["fold"].where(examples["fold"] != "validation", "train"))
+    both.loc[both["inchikey"] == inchikey(0), "fold"] = "validation"  # a fit needs two; they are put back below
+    both.loc[both["inchikey"] == inchikey(1), "fold"] = "validation"
+    nearly = fit(screen | {"random.examples": both}, alphas=[alpha])
+    for side, key in (("field_embeddings", "field_id"), ("compound_embeddings", "inchikey")):
+        of_fold = {fold: examples.loc[examples["fold"] == fold, key].unique()[:-1] for fold in np.unique(FOLDS)}
+        found, first = again[side], fitted[side]
+        assert found.meta["fitted_on"] == ["train", "validation"]
+        assert first.meta["fitted_on"] == ["train"]
+        assert found.meta["weights"] != first.meta["weights"]
+        assert np.array_equal(found.of(of_fold["validation"]), first.of(of_fold["validation"]))
+        test = of_fold["test"]
+        assert not np.allclose(found.of(test), first.of(test), atol=1e-3)
+        alike = (found.of(test) * nearly[side].of(test)).sum(axis=1)
+        assert (alike > (found.of(test) * first.of(test)).sum(axis=1)).mean() > 0.9
+
+
+def test_the_test_fold_is_not_read_by_the_last_fit(screen):
+    first = fit(screen, refit=True)
+    test = (screen["random.examples"]["fold"] == "test").to_numpy()[:-1]
+    profiles = screen["field_profiles"].copy()
+    names = [name for name in profiles if name != "field_id"]
+    profiles.loc[test, names] = 1e3 * profiles.loc[test, names].to_numpy()[::-1]
+    again = fit(screen | {"field_profiles": profiles}, refit=True)
+    assert np.array_equal(again["compound_embeddings"].vectors, first["compound_embeddings"].vectors)
+    assert again["compound_embeddings"].meta["weights"] == first["compound_embeddings"].meta["weights"]
