@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, RootModel, model_validator
 
@@ -86,6 +86,10 @@ class CompareParameters(Parameters):
     )
     resamples: Annotated[int, Field(ge=100)] = Field(
         default=1000, description="number of resamples of the bootstrap over compounds and seeds"
+    )
+    shown_by: Literal["field", "mean"] = Field(
+        default="field",
+        description="what stands for a compound: one drawn field, or the mean over its fields, which has less noise",
     )
     lists: dict[EntryName, ModelList] = Field(min_length=1)
 

@@ -6,8 +6,11 @@ import pytest
 from matplotlib.figure import Figure
 
 from cloome_kedro import schemas
+from cloome_kedro.evaluation.features import unit_rows
+from cloome_kedro.evaluation.methods import Embeddings
 from cloome_kedro.parameters import CompareParameters, RetrievalParameters, StudyParameters
 from cloome_kedro.pipelines.compare import create_joint_pipeline
+from cloome_kedro.pipelines.compare.nodes import _hits
 from cloome_kedro.words import DIRECTIONS
 from planted_examples import inchikey, run_pipeline
 
@@ -66,6 +69,28 @@ def test_folds_of_a_cross_validation_are_one_row():
     comparison = run(tables)["comparison_study"]
     assert set(comparison["split"]) == {"scaffold_fold"}
     assert set(comparison["compounds"]) == {90}
+
+
+def test_the_mean_over_fields_can_stand_for_a_compound():
+    """Noise of two fields that cancels in their mean hides a match only from single fields."""
+    number = np.arange(12)
+    keys = [inchikey(each) for each in number]
+    fields = pd.DataFrame({"field_id": [f"{each}/{copy}" for each in number for copy in "ab"]})
+    fields = fields.assign(inchikey=np.repeat(keys, 2), split="random", plate="P")
+    structures = np.eye(24)[number]
+    noise = 3 * np.eye(24)[12 + number]
+    vectors = np.stack([structures + noise, structures - noise], axis=1).reshape(24, 24)
+    fields_and_compounds = (
+        Embeddings(fields["field_id"].to_numpy(), unit_rows(vectors), {"normalised": True}),
+        Embeddings(np.array(keys), unit_rows(structures + 0.5 * noise), {"normalised": True}),
+    )
+    retrieval = RetrievalParameters(candidates=12, draws=4, top_k=[1])
+    found = {
+        shown_by: _hits(fields_and_compounds, fields, retrieval, 0, shown_by)["top-1"].mean()
+        for shown_by in ("field", "mean")
+    }
+    assert found["mean"] == 1
+    assert found["field"] < 0.9
 
 
 @pytest.mark.slow

@@ -84,16 +84,17 @@ def run_comparison(
         run = SeedOfComparison(data, settings, reads, seed, folders)
         for number, name in enumerate(entries):
             logger.info("%s split, seed %d: %s (%d of %d)", split, seed, compared[name].label, number + 1, len(entries))
-            digest = digest_of(run.identity(name), seed, folds_hash, retrieval.model_dump(mode="json"))
+            settings_of_ranks = [retrieval.model_dump(mode="json"), compare.shown_by]
+            digest = digest_of(run.identity(name), seed, folds_hash, settings_of_ranks)
             place = f"{compare.chosen}.{split}.{name}.seed_{seed}"
             if not comparison_store.is_current(place, digest):
-                hits = _hits(run.embeddings(name), queries, retrieval, seed)
+                hits = _hits(run.embeddings(name), queries, retrieval, seed, compare.shown_by)
                 comparison_store.write(place, hits.assign(split=split, seed=seed), digest)
             tables.append(comparison_store.read(place).assign(method=compared[name].label))
     return pd.concat(tables, ignore_index=True).assign(split_hash=folds_hash)
 
 
-def _hits(embeddings, queries, retrieval: RetrievalParameters, seed: int):
+def _hits(embeddings, queries, retrieval: RetrievalParameters, seed: int, shown_by: str):
     """Share of draws in which the match of each compound is among the first k of a sampled pool."""
     from cloome_kedro.evaluation.comparison import hits_by_compound
     from cloome_kedro.evaluation.methods import Method
@@ -102,7 +103,7 @@ def _hits(embeddings, queries, retrieval: RetrievalParameters, seed: int):
     fields, compounds = embeddings
     method = Method(fields, compounds, normalised=bool(fields.meta.get("normalised", True)))
     ranks = rank_method(method, queries, Draws(retrieval.pool_size, retrieval.draws, seed))
-    shown = ranks[(ranks["pool"] == "sampled") & (ranks["shown_by"] == "field")]
+    shown = ranks[(ranks["pool"] == "sampled") & (ranks["shown_by"] == shown_by)]
     return hits_by_compound(shown.assign(split="", seed=seed, method=""), retrieval.top_k).drop(columns="method")
 
 
@@ -167,6 +168,7 @@ def write_comparison_part(
         reference=look.reference,
         seeds=compare.seeds,
         fold=retrieval.fold,
+        shown_by=compare.shown_by,
         confidence=retrieval.confidence,
     )
     return embed(part, {"comparison": figure})
