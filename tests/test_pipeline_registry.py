@@ -29,6 +29,9 @@ CAPABILITIES = {
     *("retrieval", "zero_shot", "probing", "corruption", "reporting"),
 }
 
+#: models of the default study
+MODELS = ("cloome", "profiles", "ridge", "fusion", "bilinear")
+
 
 def registered(entries=None, **changes):
     """Pipelines of ``conf/base`` with other globals, and with other entries of models beside its own."""
@@ -84,17 +87,15 @@ def test_a_splits_pipeline_needs_what_the_shared_ones_write():
     """As the documentation has it: ``--pipelines ingestion,profiles,featurization``, then ``--pipeline random``."""
     pipelines = pipelines_of("base")
     written = set().union(*(pipelines[name].all_outputs() for name in ("ingestion", "profiles", "featurization")))
-    handles = {"fit_states", "corruption_stores"}
-    of_the_screen, of_a_search = {"plate_store", "truth"}, {"random.tuning_part"}
+    handles = {"fit_states", "pretraining_states", "corruption_stores"}
+    of_the_screen, of_a_search = {"plate_store", "truth"}, {"later_parts"}
     inputs = {name for name in pipelines["random"].inputs() if not name.startswith("param")}
     assert inputs <= written | handles | of_the_screen | of_a_search
 
 
 def test_namespaces_fold_by_split_then_model_or_capability():
     random = pipelines_of("base")["random"]
-    assert namespaces(random, 2) == {
-        f"random.{name}" for name in ("featurization", "cloome", "bilinear", "evaluation", "reporting")
-    }
+    assert namespaces(random, 2) == {f"random.{name}" for name in ("featurization", *MODELS, "evaluation", "reporting")}
     evaluations = {node.namespace for node in random.nodes if node.namespace.startswith("random.evaluation")}
     assert evaluations == {
         "random.evaluation",
@@ -106,13 +107,13 @@ def test_gpu_nodes_are_tagged():
     pipelines = pipelines_of("base")
     tagged = pipelines["study"].only_nodes_with_tags("gpu")
     assert namespaces(tagged, 2) == {
-        f"{split}.{part}" for split in ("random", "scaffold") for part in ("cloome", "bilinear", "evaluation")
+        f"{split}.{part}" for split in ("random", "scaffold") for part in (*MODELS, "evaluation")
     }
     assert short_names(tagged) == {
-        *("train", "select_checkpoint", "embed_fields", "embed_compounds", "embed_untrained", "embed_corrupted"),
-        "gather_methods",
+        *("pretrain", "train", "select_checkpoint", "embed_fields", "embed_compounds", "embed_untrained"),
+        *("embed_corrupted", "fit_ridge", "fuse_models", "gather_methods"),
     }
-    of_models = {node for node in pipelines["study"].nodes if {"cloome", "bilinear"} & set(node.namespace.split("."))}
+    of_models = {node for node in pipelines["study"].nodes if {*MODELS} & set(node.namespace.split("."))}
     gathered = {node for node in tagged.nodes if node.name.endswith("gather_methods")}
     assert of_models == set(tagged.nodes) - gathered, "all that a model computes"
     searched = pipelines["tune_and_train"].only_nodes_with_tags("gpu")
@@ -124,7 +125,7 @@ def test_gpu_nodes_are_tagged():
 
 def test_every_model_is_trained_and_embedded_and_all_are_evaluated_together():
     random = pipelines_of("base")["random"]
-    for model in ("cloome", "bilinear"):
+    for model in ("cloome", "profiles", "bilinear"):
         assert {f"random.{model}.{name}" for name in ("train", "embed_fields", "embed_compounds")} <= {
             node.name for node in random.nodes
         }
@@ -135,7 +136,7 @@ def test_every_model_is_trained_and_embedded_and_all_are_evaluated_together():
         **{name: name for name in ("field_profiles", "cell_counts", "truth")},
         **{
             f"{model}_{side}s": f"random.{model}.{side}_embeddings"
-            for model in ("cloome", "bilinear")
+            for model in MODELS
             for side in ("field", "compound")
         },
         "untrained": "random.cloome.untrained_embeddings",

@@ -178,7 +178,6 @@ def register_pipelines(configuration: Mapping[str, Any] | None = None) -> dict[s
         "tuning": sum(searches, Pipeline([])),
         "tune_and_train": sum((tuned_pipeline(split, tuned) for split in tuned_splits), sum(searches, Pipeline([]))),
         **{split: sum(pipelines.values(), Pipeline([])) for split, pipelines in by_split.items()},
-        # The last, since it reads all of `models`: Kedro cannot validate models.NAME after models.
         "compare": _comparison(parameters, splits),
     }
 
@@ -188,20 +187,26 @@ def _comparison(parameters: Mapping[str, Any], splits: Sequence[str]) -> Pipelin
 
     The validation of the parameters reports an unknown list.
     """
-    group = parameters.get("compare", {})
-    chosen = group.get("lists", {}).get(group.get("chosen"))
-    if not chosen:
+    name = _comparison_name(parameters)
+    if not name:
         return Pipeline([])
-    name = comparison_name(group["chosen"], parameters.get("retrieval", {}).get("fold", "test"))
+    chosen = parameters["compare"]["lists"][parameters["compare"]["chosen"]]
     entries = compared_entries(chosen["models"], parameters["models"])
     sources = dict.fromkeys(source for key in entries for source in Model.configured(key, entries).sources)
     by_split = [compare.create_split_pipeline(split, name, tuple(sources)) for split in splits]
     return sum(by_split, compare.create_joint_pipeline(splits, name))
 
 
-def comparison_name(chosen: str, fold: str) -> str:
-    """Name of a comparison in the names of its results. So a comparison on validation data replaces no other one."""
-    return chosen if fold == "test" else f"{chosen}_{fold}"
+def _comparison_name(parameters: Mapping[str, Any]) -> str:
+    """Name of the chosen comparison in the names of its results; empty if there is no such list.
+
+    A comparison on validation data has another name, so that it replaces no other one.
+    """
+    group = parameters.get("compare", {})
+    if group.get("chosen") not in group.get("lists", {}):
+        return ""
+    fold = parameters.get("retrieval", {}).get("fold", "test")
+    return group["chosen"] if fold == "test" else f"{group['chosen']}_{fold}"
 
 
 def _tuned_model(parameters: Mapping[str, Any], default: str) -> str:

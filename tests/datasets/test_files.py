@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 from kedro.io import DatasetError
 
-from cloome_kedro.datasets.files import TableFiles
+from cloome_kedro.datasets.files import TableFiles, TextFiles
 
 
 def files(folder, pattern="*/[ab].*"):
@@ -38,3 +38,15 @@ def test_none_and_unreadable_ones_are_named_and_nothing_is_written(tmp_path):
         files(tmp_path).load()
     with pytest.raises(DatasetError, match="read only"):
         files(tmp_path).save({"x/a.csv": pd.DataFrame()})
+
+
+def test_texts_by_their_paths(tmp_path):
+    dataset = TextFiles(filepath=str(tmp_path), patterns=["*/part.html", "shared_*.html"])
+    assert dataset.exists()
+    assert dataset.load() == {}
+    (tmp_path / "random").mkdir()
+    for name in ("random/part.html", "shared_a.html", "other.html"):
+        (tmp_path / name).write_text(name)
+    assert dataset.load() == {name: name for name in ("random/part.html", "shared_a.html")}
+    with pytest.raises(DatasetError, match="read only"):
+        dataset.save({})

@@ -7,7 +7,7 @@ import pytest
 from kedro.io import DataCatalog, DatasetError
 
 from cloome_kedro import schemas
-from cloome_kedro.datasets.tables import CsvTable, OptionalTable, OptionalText, Table, Text, UserTable
+from cloome_kedro.datasets.tables import CsvTable, OptionalTable, Table, Text, UserTable
 
 TABLE = pd.DataFrame({"field_id": ["a", "b"], "nuclei": [1.0, 2.5]})
 CELL_COUNTS = "cloome_kedro.schemas.cell_counts"
@@ -77,9 +77,8 @@ def test_what_is_wrong_with_joined_tables_of_a_user_is_named(tmp_path, kind):
     assert "stack" not in str(error.value)
 
 
-@pytest.mark.parametrize("kind", [Text, OptionalText])
-def test_text(tmp_path, kind):
-    text = kind(filepath=str(tmp_path / "report.html"))
+def test_text(tmp_path):
+    text = Text(filepath=str(tmp_path / "report.html"))
     text.save("<p>µm</p>")
     assert text.load() == "<p>µm</p>"
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
@@ -147,11 +146,3 @@ def test_types_are_made_those_of_the_schema(tmp_path):
     dataset = OptionalTable(filepath=str(tmp_path / "table.parquet"), schema=CELL_COUNTS)
     dataset.save(TABLE.assign(nuclei=[1, 2]))
     assert pd.read_parquet(tmp_path / "table.parquet")["nuclei"].dtype == np.float64
-
-
-def test_an_absent_text_is_empty(tmp_path):
-    dataset = OptionalText(filepath=str(tmp_path / "tuning.html"))
-    assert not dataset.exists()
-    assert dataset.load() == ""
-    with pytest.raises(DatasetError):
-        Text(filepath=str(tmp_path / "tuning.html")).load()

@@ -91,7 +91,7 @@ def datasets_of(split, study, models):
     return found
 
 
-def run_report(studies, *, sees_images=True, encoded=True, **parameters):
+def run_report(studies, *, sees_images=True, encoded=True, later_parts=None, **parameters):
     """The catalog after a run of all sections and of the report over some studies, by the names of their splits.
 
     Parameters
@@ -100,13 +100,16 @@ def run_report(studies, *, sees_images=True, encoded=True, **parameters):
         Whether the first model does.
     encoded
         Whether figures are encoded; if not, the report holds empty ones.
+    later_parts
+        Parts of searches and comparisons, by their paths.
     parameters
         Parameter groups that replace those above.
     """
     given = PARAMETERS | {f"params:{name}": value for name, value in parameters.items()}
     models = given["params:study"].models
+    given["later_parts"] = later_parts or {}
     for split, study in studies.items():
-        given |= {f"{split}.tuning_part": ""} | datasets_of(split, study, models)
+        given |= datasets_of(split, study, models)
     pipeline = sum(
         (create_split_pipeline(split, list(models), sees_images) for split in studies), create_pipeline(list(studies))
     )

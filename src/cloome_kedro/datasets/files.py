@@ -1,4 +1,4 @@
-"""Load several tables of a folder at once."""
+"""Load several tables or texts of a folder at once."""
 
 from pathlib import Path
 from typing import Any
@@ -60,3 +60,35 @@ class TableFiles(AbstractDataset[dict[str, pd.DataFrame], dict[str, pd.DataFrame
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath), "pattern": self._pattern}
+
+
+class TextFiles(AbstractDataset[dict[str, str], dict[str, str]]):
+    """All texts of a folder that match one of several patterns, by their paths relative to the folder.
+
+    They are read only. Without a matching file, the dictionary is empty.
+
+    Parameters
+    ----------
+    filepath
+        The folder.
+    patterns
+        Glob patterns of the files, relative to the folder.
+    """
+
+    def __init__(self, *, filepath: str, patterns: list[str], metadata: dict[str, Any] | None = None):
+        self._filepath = Path(filepath)
+        self._patterns = patterns
+        self.metadata = metadata
+
+    def load(self) -> dict[str, str]:
+        paths = sorted({path for pattern in self._patterns for path in self._filepath.glob(pattern)})
+        return {path.relative_to(self._filepath).as_posix(): path.read_text() for path in paths}
+
+    def save(self, data) -> None:
+        raise DatasetError(f"{self._filepath}: texts that match {', '.join(self._patterns)} are read only")
+
+    def _exists(self) -> bool:
+        return True
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "patterns": self._patterns}

@@ -84,10 +84,3 @@ class UserTable(AbstractDataset[pd.DataFrame, pd.DataFrame]):
 
 class Text(AtomicSave, TextDataset):
     """A text, such as the HTML report."""
-
-
-class OptionalText(Text):
-    """A text that a study may lack. If the file is missing, loading returns an empty text."""
-
-    def load(self) -> str:
-        return super().load() if Path(self._filepath).exists() else ""

@@ -24,9 +24,13 @@ def catalog():
     random = make_study("random")
     return run_report(
         {
-            "random": random | {"tuning_part": search_part(random, encoded=True)},
+            "random": random,
             "scaffold": make_study("scaffold", noise=3.0),
-        }
+        },
+        later_parts={
+            "random/default/tuning.html": search_part(random, encoded=True),
+            "default/comparison_ablation.html": "<p>compared</p>",
+        },
     )
 
 
@@ -59,7 +63,7 @@ def test_report_is_one_well_formed_file(catalog):
     html = catalog.load("report")
     of_split = [[split, *(f"{split}-{part}" for part in PARTS)] for split in ("random", "scaffold")]
     of_split[0].insert(2, "random-hyperparameter-search")
-    assert Balanced(html).ids == ["result", "data", *of_split[0], *of_split[1], "supplement"]
+    assert Balanced(html).ids == ["result", "comparison", "data", *of_split[0], *of_split[1], "supplement"]
     assert set(re.findall(r'href="#([^"]+)"', html)) == set(Balanced(html).ids)
     outside = re.findall(r"""(?:src|href)=["'](?!data:|#)|@import|url\(|<script|<link""", html)
     assert not outside, "the report refers to something outside itself"
@@ -72,11 +76,12 @@ def test_report_says_what_was_found(catalog):
     html = catalog.load("report")
     assert "Study of &lt;virtual&gt;" in html
     assert "SIMULATED DATA" in html
+    assert "<h3>List <code>ablation</code></h3>\n<p>compared</p>" in html
     metrics = catalog.load("random.metrics")
     top1 = metrics.query(
-        "method == 'CLOOME' and metric == 'top-1' and pool == 'sampled' and draws == 1 and shown_by == 'field'"
-        " and images == 'clean'"
+        "method == 'CLOOME' and metric == 'top-1' and pool == 'sampled' and shown_by == 'field' and images == 'clean'"
     )
+    top1 = top1[top1["draws"] == top1["draws"].max()]
     assert len(top1) == 2
     for value in top1["value"]:
         assert f'<div class="value">{100 * value:.1f} %</div>' in html

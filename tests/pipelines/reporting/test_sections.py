@@ -91,17 +91,19 @@ def test_fields_without_an_embedding_are_left_out(study):
 
 def test_a_search_on_other_folds_is_left_out(study):
     part, other = search_part(study), search_part(make_study("scaffold"))
-    found = write_section(study["examples"], STUDY, tuning_part=part, training_part="<p>trained</p>")
+    path = "random/default/tuning.html"
+    found = write_section(study["examples"], {path: part, "default/comparison.html": "-"}, STUDY, training_part="<p>")
     assert '<h3 id="random-hyperparameter-search">Hyperparameter search</h3>' in found
     assert part in found
-    left = write_section(study["examples"], STUDY, tuning_part=other, training_part="<p>trained</p>")
+    left = write_section(study["examples"], {path: other}, STUDY, training_part="<p>")
     assert "Hyperparameter" not in left
-    assert left == write_section(study["examples"], STUDY, tuning_part="", training_part="<p>trained</p>")
+    assert left == write_section(study["examples"], {"scaffold/default/tuning.html": part}, STUDY, training_part="<p>")
+    assert left == write_section(study["examples"], {}, STUDY, training_part="<p>")
 
 
 def test_parts_stand_in_one_order_and_empty_ones_are_left_out(study):
     parts = {f"{name}_part": f"<p>{name}</p>" for name in reversed(HEADINGS) if name not in ("tuning", "corruption")}
-    section = write_section(study["examples"], STUDY, **parts, tuning_part="", corruption_part="")
+    section = write_section(study["examples"], {}, STUDY, **parts, corruption_part="")
     assert re.findall("<h3 [^>]*>(.*?)</h3>\n<p>(.*?)</p>", section) == [
         (heading, name) for name, heading in HEADINGS.items() if name not in ("tuning", "corruption")
     ]

@@ -134,6 +134,7 @@ def write_report(
     *,
     data_text,
     supplement_text,
+    later_parts,
     study: StudyParameters,
     reporting: ReportingParameters,
     retrieval: RetrievalParameters,
@@ -148,6 +149,8 @@ def write_report(
     ----------
     fields_figure, figure_1_text, figure_1
         Empty if the screen has no images.
+    later_parts : dict of str to str
+        Parts of other pipelines as HTML, by their paths. Those of comparisons of models are taken.
     parts
         ``<split>_section``, ``<split>_metrics`` and ``<split>_differences`` of every split.
 
@@ -156,6 +159,7 @@ def write_report(
     report (HTML), summary (text)
     """
     import pandas as pd
+    from markupsafe import Markup
 
     from cloome_kedro.chemistry.splits import joined_folds
     from cloome_kedro.reporting.headline import headline
@@ -172,6 +176,11 @@ def write_report(
         embed(data_text + figure_1_text, {"fields": fields_figure, "figure_1": figure_1}),
         supplement_text,
         look,
+        comparisons={
+            path.removesuffix(".html").rpartition("comparison_")[2]: Markup(part)
+            for path, part in later_parts.items()
+            if "/comparison_" in path
+        },
         title=reporting.title,
         fold=retrieval.fold,
         confidence=retrieval.confidence,

@@ -92,7 +92,7 @@ def create_split_pipeline(
     ]
     section = task(
         sections.write_section,
-        named(examples, "params:study", *(f"{split}.{part}_part" for part in (*parts, "tuning"))),
+        named(examples, "later_parts", "params:study", *(f"{split}.{part}_part" for part in parts)),
         f"{split}.report_section",
         f"{split}.reporting",
     )
@@ -146,7 +146,7 @@ def create_pipeline(splits: Sequence[str], images: bool = True) -> Pipeline:
             task(
                 nodes.write_report,
                 named(
-                    *("data_text", "supplement_text", *pictures),
+                    *("data_text", "supplement_text", "later_parts", *pictures),
                     *("params:study", "params:reporting", "params:retrieval"),
                     **sections,
                     **metrics,

@@ -208,13 +208,15 @@ def put_in_figures(text, **figures):
     return embed(text, {name.removesuffix("_figure"): uri for name, uri in figures.items()})
 
 
-def write_section(examples, study: StudyParameters, **parts):
+def write_section(examples, later_parts, study: StudyParameters, **parts):
     """Join the parts of a split into its section. Empty parts are left out.
 
     The part about a hyperparameter search is also left out if the search used other folds.
 
     Parameters
     ----------
+    later_parts : dict of str to str
+        Parts of other pipelines as HTML, by their paths. The one of this split's search is taken.
     parts
         ``<name>_part`` as HTML, with names in :data:`HEADINGS`.
 
@@ -225,8 +227,9 @@ def write_section(examples, study: StudyParameters, **parts):
     from cloome_kedro.reporting.report import render_section
     from cloome_kedro.reporting.style import Look
 
-    if examples["split_hash"].iloc[0] not in parts.get("tuning_part", ""):
-        parts["tuning_part"] = ""
+    split, folds_hash = str(examples["split"].iloc[0]), str(examples["split_hash"].iloc[0])
+    searches = [part for path, part in later_parts.items() if path.startswith(f"{split}/") and folds_hash in part]
+    parts["tuning_part"] = "".join(searches)
     by_heading = {heading: parts.get(f"{name}_part", "") for name, heading in HEADINGS.items()}
     by_heading = {heading: part for heading, part in by_heading.items() if part}
-    return render_section(str(examples["split"].iloc[0]), by_heading, Look(models=study.models))
+    return render_section(split, by_heading, Look(models=study.models))
