@@ -13,7 +13,7 @@ MODELS = {
     "profiles": "Profile model",
     "bilinear": "Bilinear",
     "ridge": "Ridge",
-    "fusion": "Fusion",
+    "together": "Fusion",
 }
 STEPS = "training,embedding,retrieval,zero_shot,probing,corruption,reporting"
 
@@ -24,13 +24,14 @@ def kinds(study):
     folder = study.folder / "conf" / "kinds"
     shutil.copytree(study.folder / "conf" / "test", folder, dirs_exist_ok=True)
     values = yaml.safe_load((folder / "globals.yml").read_text()) | {"splits": ["random"], "models": MODELS}
-    (folder / "globals.yml").write_text(yaml.safe_dump(values))
+    (folder / "globals.yml").write_text(yaml.safe_dump(values, sort_keys=False))
     parameters = yaml.safe_load((folder / "parameters.yml").read_text())
-    parameters["models"]["fusion"] = {
+    parameters["models"]["together"] = {
+        "kind": "fusion",
         "parts": ["cloome", "profiles", "ridge"],
         "weights": {"cloome": 1, "profiles": 2, "ridge": 3},
     }
-    (folder / "parameters.yml").write_text(yaml.safe_dump(parameters))
+    (folder / "parameters.yml").write_text(yaml.safe_dump(parameters, sort_keys=False))
     study.kinds = study.kedro("run", "--env", "kinds", "--pipelines", STEPS, "--params", "variant=kinds")
     return study
 
@@ -55,7 +56,7 @@ def test_all_kinds_are_methods_of_the_study(kinds):
 
 def test_the_chosen_settings_are_kept_and_shown(kinds):
     ridge = load(kinds, "06_models/test_screen/random/kinds/seed_0/ridge/selection.parquet")
-    fusion = load(kinds, "06_models/test_screen/random/kinds/seed_0/fusion/selection.parquet")
+    fusion = load(kinds, "06_models/test_screen/random/kinds/seed_0/together/selection.parquet")
     assert ridge["best"].sum() == 1
     assert dict(zip(fusion["part"], fusion["value"], strict=True)) == {"cloome": 1, "profiles": 2, "ridge": 3}
     section = load(kinds, "08_reporting/test_screen/random/kinds/seed_0/parts/training.html")
