@@ -3,7 +3,7 @@ from pydantic import ValidationError
 
 from cloome_kedro.learning.objectives.info_nce import InfoNCE
 from cloome_kedro.parameters import CompareParameters, ModelEntries
-from cloome_kedro.parameters.comparison import wrong_comparisons
+from cloome_kedro.parameters.comparison import checked_comparison
 from cloome_kedro.parameters.model import FusionParameters, ModelParameters
 from cloome_kedro.study_models import compared_entries
 from small_models import IMAGE_MODEL
@@ -68,21 +68,24 @@ def test_contradictions_are_refused(change, message):
         ),
         ({"cloome": {"label": "C", "changes": {"fit.epoch": 1}}}, "epoch"),
         ({"cloome": {"label": "C", "changes": {"fit.epochs": 0}}}, "epochs must be at least 1"),
-        ({"fusion": "Fusion", "cloome": "CLOOME"}, "the part bilinear of a fusion must be an earlier model|cloome"),
+        (
+            {"fusion": "Fusion", "cloome": "CLOOME"},
+            "the part bilinear must be an earlier model of the list",
+        ),
     ],
     ids=["model", "no group", "setting", "value", "order"],
 )
 def test_wrong_models_are_named(models, message):
-    import re
-
-    problems = wrong_comparisons(settings({**models, "bilinear": "Bilinear"}), MODELS)
-    assert len(problems) == 1
-    assert re.search(message, problems[0][1])
+    compare = CompareParameters.model_validate(settings({**models, "bilinear": "Bilinear"}))
+    with pytest.raises(ValueError, match=message):
+        checked_comparison(compare, MODELS)
 
 
-def test_right_models_have_no_problems():
+def test_right_models_give_their_entries_and_other_lists_are_not_checked():
     models = {"cloome": "CLOOME", "bilinear": "Bilinear", "fusion": "Fusion"}
-    assert wrong_comparisons(settings(models), MODELS) == []
+    given = settings(models)
+    given["lists"]["other"] = {"reference": "missing", "models": {"missing": "Missing"}}
+    assert checked_comparison(CompareParameters.model_validate(given), MODELS) == MODELS
 
 
 def test_entries_that_kedro_has_validated_are_read_like_those_of_the_files():

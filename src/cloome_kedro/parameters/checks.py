@@ -114,7 +114,6 @@ def check_parameters(
             problems.append((name, ""))
     problems += _contradictions(values, environment, names)
     if not problems:
-        problems += comparison.wrong_comparisons(values["compare"], values["models"])
         problems += _unfit_views(values, environment)
         problems += _missing_folds(values, environment)
         problems += _missing_images(values, environment)

@@ -105,36 +105,41 @@ class CompareParameters(Parameters):
         return self.lists[self.chosen]
 
 
-def wrong_comparisons(compare: Mapping[str, Any], models: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Find compared models that are not complete, or that do not exist.
+def checked_comparison(compare: CompareParameters, models: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the models of the chosen list before any of them is trained.
+
+    The other lists are not checked, because an environment with other models may have no use for them.
 
     Parameters
     ----------
-    compare, models
-        The groups of these names, as they are configured.
+    compare
+        Parameters of the comparison.
+    models
+        The parameters ``models``, as they are configured.
 
     Returns
     -------
-    list of (str, str)
-        Dotted name of a setting, and what is wrong.
+    dict
+        Name of each compared model -> its entry, with changes.
+
+    Raises
+    ------
+    ValueError
+        If a model does not exist or its changed entry is not valid. The message names all of them.
     """
-    problems = []
-    for name, given in CompareParameters.model_validate(compare).lists.items():
-        place = f"compare.lists.{name}.models"
+    place = f"compare.lists.{compare.chosen}.models"
+    entries = compared_entries(compare.compared.model_dump()["models"], models)
+    problems: list[str] = []
+    earlier: set[str] = set()
+    for name in entries:
         try:
-            entries = compared_entries(given.model_dump()["models"], models)
-        except ValueError as error:
-            problems.append((place, f"{place}: {error}"))
-            continue
-        earlier: list[str] = []
-        for key in entries:
-            try:
-                settings = ModelEntries(entries).parameters(key)
-            except (KeyError, ValueError) as error:
-                problems.append((f"{place}.{key}", f"{place}.{key}: {error}"))
-            else:
-                if isinstance(settings, FusionParameters) and (missing := set(settings.parts) - set(earlier)):
-                    text = f"the part {min(missing)} of a fusion must be an earlier model of the list"
-                    problems.append((f"{place}.{key}", f"{place}.{key}: {text}"))
-            earlier.append(key)
-    return problems
+            settings = ModelEntries(entries).parameters(name)
+        except (KeyError, ValueError) as error:
+            problems.append(f"{place}.{name}: {error}")
+        else:
+            if isinstance(settings, FusionParameters) and (missing := set(settings.parts) - earlier):
+                problems.append(f"{place}.{name}: the part {min(missing)} must be an earlier model of the list")
+        earlier.add(name)
+    if problems:
+        raise ValueError("\n".join(problems))
+    return entries

@@ -19,7 +19,6 @@ def run_comparison(
     *,
     comparison_store,
     comparison_states,
-    pretraining_states,
     examples,
     fields,
     compounds,
@@ -41,8 +40,8 @@ def run_comparison(
     ----------
     comparison_store : cloome_kedro.stores.TableStore
         Store of the hits of each model and seed.
-    comparison_states, pretraining_states : pathlib.Path
-        Folders of the states of trainings of all seeds, and of pre-trainings.
+    comparison_states : pathlib.Path
+        Folder of the states of trainings and pre-trainings of all seeds.
     parameters : dict
         All parameters. Those of ``models`` are read.
     sources
@@ -56,13 +55,14 @@ def run_comparison(
     import pandas as pd
 
     from cloome_kedro.evaluation.retrieval import fold_fields
+    from cloome_kedro.parameters.comparison import checked_comparison
     from cloome_kedro.pipelines.compare.running import ComparisonData, SeedOfComparison
     from cloome_kedro.stores import digest_of
-    from cloome_kedro.study_models import Model, compared_entries
+    from cloome_kedro.study_models import Model
 
     split, folds_hash = str(examples["split"].iloc[0]), str(examples["split_hash"].iloc[0])
     compared = compare.compared.models
-    entries = compared_entries(compare.compared.model_dump()["models"], ModelEntries.of(parameters["models"]).root)
+    entries = checked_comparison(compare, ModelEntries.of(parameters["models"]).root)
     described = {name: Model.configured(name, entries) for name in entries}
     reads = {
         name: {"field": model.field_sources, "compound": model.compound_sources, "all": model.sources}
@@ -71,7 +71,7 @@ def run_comparison(
     settings: dict[str, Any] = {name: ModelEntries(entries).parameters(name) for name in entries}
     data = ComparisonData(
         examples, fields, compounds, compound_keys, labels, {**sources, "fields": fields}, probing, embedding,
-        (comparison_states, pretraining_states),
+        comparison_states,
     )  # fmt: skip
     queries = fold_fields(examples, retrieval.fold)
     tables = []

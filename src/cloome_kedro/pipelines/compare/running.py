@@ -22,7 +22,7 @@ class ComparisonData:
     probing, embedding
         Parameters of these names.
     states
-        Folders of trainings and of pre-trainings, from which interrupted ones continue and finished ones are used.
+        Folder of trainings and pre-trainings of all seeds. Interrupted ones continue, and finished ones are used.
     """
 
     examples: Any
@@ -33,7 +33,7 @@ class ComparisonData:
     sources: Mapping[str, Any]
     probing: ProbingParameters
     embedding: EmbeddingParameters
-    states: tuple[Path, Path]
+    states: Path
 
 
 @dataclass
@@ -110,13 +110,12 @@ class SeedOfComparison:
         if name not in self._checkpoints:
             data, settings = self.data, self.settings[name]
             assert isinstance(settings, ModelParameters)
-            fit_states, pretraining_states = data.states
             common: dict[str, Any] = {"examples": data.examples, "model": settings, "seed": self.seed}
             common |= self._sources(name, "all")
             pretrained = None
             if settings.pretrain is not None:
                 pretrained, _ = pretrain(
-                    pretraining_states=pretraining_states,
+                    fit_states=data.states / f"seed_{self.seed}",
                     fields=data.fields,
                     compound_keys=data.compound_keys,
                     **common,
@@ -124,7 +123,7 @@ class SeedOfComparison:
             if "fields" in self.reads[name]["all"]:  # a view that scales by controls reads this table
                 common["fields"] = data.fields
             checkpoints, _ = train(
-                fit_states=fit_states,
+                fit_states=data.states,
                 subfolder=self.folders[name],
                 labels=data.labels,
                 probing=data.probing,
