@@ -103,7 +103,8 @@ def test_dark_chemical_matter(cloome_data, tmp_path, monkeypatch):
     path = tmp_path / "conf" / "dcm" / "globals.yml"
     settings = yaml.safe_load(path.read_text())
     path.write_text(yaml.safe_dump(settings | {"splits": ["scaffold_fold_1"]}, sort_keys=False))
-    project.kedro("run", "--env", "dcm", CLOOME_DATA=str(cloome_data))
+    short = "models.profiles.fit.epochs=2,models.bilinear.fit.epochs=2"
+    project.kedro("run", "--env", "dcm", "--params", short, CLOOME_DATA=str(cloome_data))
     monkeypatch.setenv("CLOOME_DATA", str(cloome_data))
     replicates = project.load("replicate_metrics", env="dcm").set_index("metric")["value"]
     assert replicates["top-1"] == pytest.approx(0.131, abs=0.001)
@@ -112,3 +113,9 @@ def test_dark_chemical_matter(cloome_data, tmp_path, monkeypatch):
     full = metrics.query("pool == 'full' and metric == 'top-10' and shown_by == 'mean'")
     assert 105 <= full["candidates"].iloc[0] <= 115
     assert set(full["method"]) >= set(settings["models"].values())
+    ridge = full[full["method"] == settings["models"]["ridge"]]
+    assert len(ridge) == 2, "both directions"
+    assert (ridge["low"] > 2 * ridge["chance"]).all()
+    assert (ridge["value"] > 3.5 * ridge["chance"]).all(), "about 45 % of 110, chance is 9 %"
+    selection = project.load("scaffold_fold_1.ridge.selection", env="dcm")
+    assert set(selection["value"]) == {0.5, 1, 2, 4}
