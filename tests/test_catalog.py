@@ -129,7 +129,7 @@ def test_results_of_models_keep_variants_and_seeds_apart(catalog):
     searched = ("search_store", "trials", "trial_epochs", "importances", "best_parameters")  # of all seeds
     drawn = ("search_{name}_figure", "tuning_part", "tuning_summary")
     of_variants = {f"{{split}}.{dataset}" for dataset in (*searched, *drawn)}
-    over_seeds = {"metrics_of_seeds", "seeds_metrics", "seeds_summary", "pretraining_states"}
+    over_seeds = {"metrics_of_seeds", "seeds_metrics", "seeds_summary"}
     over_seeds |= {name for name in catalog if "comparison" in name or name in ("replicate_metrics", "later_parts")}
     for name, entry in catalog.items():
         if name in {"published_checkpoint"} | over_seeds | of_variants:

@@ -90,7 +90,7 @@ def screen(tmp_path):
 
 def run_pretrain(screen, folder, model=None, seed=0):
     inputs = {name: table for name, table in screen.items() if name != "labels"}
-    return pretrain(pretraining_states=folder, **inputs, model=model or settings(), seed=seed)
+    return pretrain(fit_states=folder, **inputs, model=model or settings(), seed=seed)
 
 
 def run_train(screen, folder, pretrained, model=None):
@@ -110,7 +110,6 @@ def test_pipeline(screen, tmp_path):
     pipeline = create_pipeline("random", "mine", sources, pretrains=True)
     inputs = {
         "fit_states": tmp_path / "fits",
-        "pretraining_states": tmp_path / "pre",
         "random.examples": screen["examples"],
         "params:models.mine": settings(),
         "params:probing": PROBING,
@@ -202,7 +201,7 @@ def test_equal_pre_trainings_of_several_models_run_once(screen, tmp_path, caplog
     run_pretrain(screen, tmp_path, seed=1)
     run_pretrain(screen, tmp_path, settings(epochs=3))
     assert caplog.text.count("this training is already finished") == 1
-    assert len(list(tmp_path.glob("*.done.pt"))) == 3
+    assert len(list((tmp_path / "pretraining").glob("*.done.pt"))) == 3
     run_pretrain(screen, tmp_path)
     assert caplog.text.count("this training is already finished") == 2
 

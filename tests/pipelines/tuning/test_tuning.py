@@ -260,7 +260,7 @@ def test_trials_share_a_pre_training_if_its_settings_are_equal(screen, tmp_path)
         **{name: screen[name] for name in ("labels", "compounds", "field_profiles")},
         "random.examples": screen["examples"],
         "random.search_store": StudyStore(tmp_path / "study"),
-        "pretraining_states": tmp_path / "states",
+        "fit_states": tmp_path / "states",
         "fields": fields,
         "compound_keys": keys,
         "params:fingerprints": FINGERPRINTS,
@@ -271,7 +271,7 @@ def test_trials_share_a_pre_training_if_its_settings_are_equal(screen, tmp_path)
     node = create_pipeline("random", "bilinear", SOURCES["bilinear"], pretrains=True).nodes[0]
     trials = run_nodes([node], inputs)["trials"]
     assert trials["state"].tolist() == ["COMPLETE"] * 4
-    assert len(list((tmp_path / "states").glob("*.done.pt"))) == 2, "one for each number of epochs"
+    assert len(list((tmp_path / "states" / "pretraining").glob("*.done.pt"))) == 2, "one for each number of epochs"
     changed = {**inputs, "field_profiles": screen["field_profiles"].assign(feature_0=0.0)}
     with pytest.raises(ValueError, match="content of targets was "):
         run_nodes([node], changed)

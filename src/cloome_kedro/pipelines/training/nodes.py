@@ -7,15 +7,15 @@ from cloome_kedro.pipelines.training.fitting import TrainingData, fit_model
 from cloome_kedro.pipelines.training.pretraining import PretrainingData, pretrain_model
 
 
-def pretrain(*, pretraining_states, examples, fields, compound_keys, model: ModelParameters, seed: int, **sources):
+def pretrain(*, fit_states, examples, fields, compound_keys, model: ModelParameters, seed: int, **sources):
     """Pre-train the encoder of fields to predict features; validation and test compounds are never learned from.
 
     An interrupted pre-training continues. A finished one with equal inputs is not repeated, also for other models.
 
     Parameters
     ----------
-    pretraining_states : pathlib.Path
-        Folder of the states of all pre-trainings.
+    fit_states : pathlib.Path
+        Folder of the states of trainings.
     examples, fields, compound_keys : pandas.DataFrame
         Tables of these names.
     model
@@ -35,7 +35,7 @@ def pretrain(*, pretraining_states, examples, fields, compound_keys, model: Mode
     from cloome_kedro.learning.checkpoint import Checkpoint
 
     sources["fields"] = fields  # a view that scales by controls reads this table
-    data = PretrainingData(pretraining_states, fields, compound_keys)
+    data = PretrainingData(fit_states, fields, compound_keys)
     result, description = pretrain_model(data, examples, sources, model, seed)
     best = result.best["loss"]
     facts = _facts(examples, seed) | _selection("loss", best.epoch, result.history)

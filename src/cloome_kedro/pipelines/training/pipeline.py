@@ -33,7 +33,7 @@ def create_pipeline(
     pretraining = task(
         nodes.pretrain,
         named(
-            *("pretraining_states", examples, "fields", "compound_keys", "params:seed", *sources),
+            *("fit_states", examples, "fields", "compound_keys", "params:seed", *sources),
             model=settings,
         ),
         [pretrained, f"{namespace}.pretraining_history"],

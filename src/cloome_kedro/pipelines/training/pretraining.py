@@ -11,6 +11,9 @@ from cloome_kedro.words import counted
 
 logger = logging.getLogger(__name__)
 
+#: folder of the states and results of pre-trainings, beside those of trainings
+PRETRAINING = "pretraining"
+
 
 @dataclass(frozen=True)
 class PretrainingData:
@@ -18,13 +21,14 @@ class PretrainingData:
 
     Attributes
     ----------
-    states
-        Folder of the states and results of all pre-trainings. Equal pre-trainings of several models run once.
+    fit_states
+        Folder of the states of trainings. States and results of pre-trainings are in its subfolder ``pretraining``.
+        Equal pre-trainings of several models run once.
     fields, compound_keys : pandas.DataFrame
         Tables of these names, for fields of control wells.
     """
 
-    states: Path
+    fit_states: Path
     fields: Any
     compound_keys: Any
 
@@ -136,7 +140,8 @@ def pretrain_model(
         tensors = read_tensors(model.start)
         start_from(network, {k: v for k, v in tensors.items() if k.startswith("visual.")}, model.start)
     recipe = Recipe(FeatureLoss(), pretrain.fit, seed)
-    result = fit(network, pairs, recipe, Validation(_no_metrics), FitState(data.states, shared=True), progress)
+    state = FitState(data.fit_states / PRETRAINING, shared=True)
+    result = fit(network, pairs, recipe, Validation(_no_metrics), state, progress)
     return result, describe(architecture, {"field": field, "target": target}, None, pretrain.fit)
 
 

@@ -26,7 +26,7 @@ def search_parameters(
     fingerprints: FingerprintParameters,
     probing: ProbingParameters,
     tuning: TuningParameters,
-    pretraining_states=None,
+    fit_states=None,
     fields=None,
     compound_keys=None,
     **sources,
@@ -39,7 +39,7 @@ def search_parameters(
     ----------
     search_store : cloome_kedro.tuning.store.StudyStore
         Where trials are stored.
-    pretraining_states, fields, compound_keys
+    fit_states, fields, compound_keys
         As for the node ``pretrain``, if the model has a pre-training; ``fields`` also if a view reads this table.
     sources
         Datasets that the views of the model read, except fingerprints, which are made for each trial.
@@ -66,8 +66,8 @@ def search_parameters(
     chosen, settings, seed = tuning.chosen, Settings(model, fingerprints), tuning.search.seed
     check_space(chosen, settings)
     pretraining = None
-    if pretraining_states is not None:
-        pretraining = PretrainingData(pretraining_states, fields, compound_keys)
+    if fit_states is not None:
+        pretraining = PretrainingData(fit_states, fields, compound_keys)
     if fields is not None:
         sources["fields"] = fields  # a view that scales by controls reads this table
     data = TrainingData(examples, labels, probing, sources, pretraining)
