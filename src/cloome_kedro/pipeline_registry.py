@@ -54,6 +54,7 @@ def split_pipelines(split: str, models: Sequence[Model], images: bool = True) ->
     """Pipelines of one split, by step of the study. ``images``: whether the screen has images."""
     names = [model.name for model in models]
     in_closed_form = [model.name for model in models if model.kind != CONTRASTIVE]
+    pretrained = [model.name for model in models if model.pretrains]
     image_models = [model.name for model in models if model.sees_images]
     first = models[0]
     untrained = first.name if first.trains_field_encoder else ""
@@ -69,7 +70,8 @@ def split_pipelines(split: str, models: Sequence[Model], images: bool = True) ->
         "zero_shot": zero_shot.create_pipeline(split, split) + joined,
         "probing": probing.create_pipeline(split, split) + joined,
         "corruption": corruption.create_pipeline(split, image_models) + joined,
-        "reporting": reporting.create_split_pipeline(split, names, first.sees_images, in_closed_form, images) + joined,
+        "reporting": joined
+        + reporting.create_split_pipeline(split, names, first.sees_images, in_closed_form, images, pretrained),
     }
 
 

@@ -209,7 +209,7 @@ def test_tables_without_ours_are_listed_and_left_out(catalog):
     found |= {"provided.differences": study["differences"].iloc[:0], **PARAMETERS}
     found |= run_node(pipeline, "write_supplement", found)
     found |= run_node(pipeline, "describe_supplement", found)
-    found |= {"data_text": "", "figure_1_text": "", "fields_figure": "data:,", "figure_1": "data:,"}
+    found |= {"data_text": "", "figure_1_text": "", "fields_figure": "data:,", "figure_1": "data:,", "later_parts": {}}
     written = run_node(pipeline, "write_report", found | {"provided.report_section": ""})
     html = written["report"]
     Balanced(html)

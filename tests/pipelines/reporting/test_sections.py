@@ -4,6 +4,7 @@ import dataclasses
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cloome_kedro.evaluation.methods import Embeddings
@@ -48,6 +49,19 @@ def test_training_without_two_validation_compounds_is_described(study):
     found = run("describe_training", study)
     assert "was kept. The median speed was" in found["training_text"]
     assert 'src="figure:training_curves"' in found["training_text"]
+
+
+def test_a_pre_training_is_described(study):
+    history = pd.DataFrame({"epoch": [0, 1, 2], "validation_loss": [0.9, 0.612, 0.7], "best": [False, True, False]})
+    pipeline = create_split_pipeline("random", list(MODELS), True, pretrained=["cloome"])
+    datasets = PARAMETERS | datasets_of("random", study, MODELS) | {"random.cloome.pretraining_history": history}
+    text = run_node(pipeline, "describe_training", datasets)["random.training_text"]
+    assert re.search(
+        r"<h4>Pre-training</h4>.*<tr[^>]*><td>CLOOME</td><td[^>]*>3</td><td[^>]*>1</td><td[^>]*>0.612</td>", text, re.S
+    )
+    assert "Pre-training" not in run("describe_training", study)["training_text"]
+    datasets["random.cloome.pretraining_history"] = history.iloc[:0]
+    assert "Pre-training" not in run_node(pipeline, "describe_training", datasets)["random.training_text"]
 
 
 @pytest.mark.parametrize("name", ["retrieval", "zero_shot", "probing"])

@@ -17,6 +17,7 @@ def create_split_pipeline(
     sees_images: bool,
     in_closed_form: Sequence[str] = (),
     images: bool = True,
+    pretrained: Sequence[str] = (),
 ) -> Pipeline:
     """Make the figures and the section of one split.
 
@@ -33,6 +34,8 @@ def create_split_pipeline(
         checkpoint and a history.
     images
         Whether the screen has images. Otherwise there is no gallery.
+    pretrained
+        Names of the models with a pre-training.
     """
     first = f"{split}.{models[0]}"
     examples, embeddings = f"{split}.examples", [f"{first}.field_embeddings", f"{first}.compound_embeddings"]
@@ -43,6 +46,7 @@ def create_split_pipeline(
         for model in models
         for name in (["selection"] if model in in_closed_form else ["checkpoint", "history"])
     }
+    trainings |= {f"{model}_pretraining_history": f"{split}.{model}.pretraining_history" for model in pretrained}
     parts: dict[str, tuple[Callable, dict[str, str], list[str]]] = {
         "training": (
             sections.describe_training,

@@ -26,13 +26,14 @@ def describe_training(examples, compounds, leaks, study: StudyParameters, **mode
     ----------
     models
         ``<model>_checkpoint`` and ``<model>_history`` of each model that was trained in epochs, ``<model>_selection``
-        of the others.
+        of the others; also ``<model>_pretraining_history`` of each model that was pre-trained.
 
     Returns
     -------
     training_text, training_curves_figure
     """
     from cloome_kedro.reporting import figures, tables
+    from cloome_kedro.reporting.pretraining import pretraining_table
     from cloome_kedro.reporting.report import render
     from cloome_kedro.reporting.selections import selection_table
     from cloome_kedro.reporting.style import Look
@@ -52,6 +53,7 @@ def describe_training(examples, compounds, leaks, study: StudyParameters, **mode
         look,
         summary=tables.training_summary(history) if shown == look.model and history is not None else "",
         models=tables.model_table(checkpoints, histories),
+        pretrainings=pretraining_table(by_label("pretraining_history")),
         selections=selection_table(by_label("selection"), study.models),
         shown=shown,
         folds=tables.split_summary(examples, compounds),
