@@ -119,15 +119,31 @@ def test_values_are_looked_up_by_names_relative_to_the_model():
 
 
 def test_settings_of_a_pre_training_are_searched_only_if_there_is_one():
-    _, settings = configured()
-    with pytest.raises(ValueError, match=r"pretrain\.weight cannot be searched, since the configuration has no pretrain"):
+    _, settings = configured(model="bilinear")
+    with pytest.raises(ValueError, match=r"weight cannot be searched: the configuration has no pretrain, add it"):
         settings.value("pretrain.weight")
-    settings = settings.changed({"model": {"pretrain": {"target": "profiles", "weight": 0.5, "fit": {"epochs": 3}}}})
-    assert settings.value("pretrain.weight") == 0.5
-    assert settings.value("pretrain.fit.epochs") == 3
+    _, settings = configured()
+    assert settings.value("pretrain.weight") == 1
+    assert settings.value("pretrain.fit.epochs") == 20
+    assert settings.value("pretrain.target.transform") == "signed_log"
     changed = settings.changed({"model": {"pretrain": {"weight": 2.0, "fit": {"epochs": 4}}}})
     assert changed.model.pretrain.target == settings.model.pretrain.target
     assert (changed.model.pretrain.weight, changed.model.pretrain.fit.epochs) == (2.0, 4)
+
+
+def test_settings_of_a_whitening_are_searched_only_if_there_is_one():
+    _, settings = configured()
+    assert settings.value("field.view.whiten.noise") is None, "images have no such setting"
+    _, settings = configured(model="profiles")
+    with pytest.raises(ValueError, match=r"whiten\.noise cannot be searched: the configuration has no whiten, add it"):
+        settings.value("field.view.whiten.noise")
+    components = settings.changed({"model": {"field": {"view": {"whiten": 5}}}})
+    with pytest.raises(ValueError, match=r"whiten\.noise cannot be searched: whiten is 5 in the config"):
+        components.value("field.view.whiten.noise")
+    soft = settings.changed({"model": {"field": {"view": {"whiten": {"noise": 2.5}}}}})
+    assert soft.value("field.view.whiten.noise") == 2.5
+    changed = soft.changed({"model": {"field": {"view": {"whiten": {"floor": 0.5}}}}}).model.field.view
+    assert (changed.whiten.noise, changed.whiten.floor, changed.transform) == (2.5, 0.5, "signed_log")
 
 
 def test_changes_are_written_as_conf_has_them_and_survive_yaml():
@@ -207,17 +223,18 @@ def test_another_encoder_takes_none_of_the_settings_of_the_one_it_replaces():
     chosen = space(
         {
             "compound.encoder.name": {"choices": ["mlp", "linear"]},
-            "compound.encoder.width": {"choices": [64, 256], "when": {"compound.encoder.name": "mlp"}},
+            "compound.encoder.width": {"choices": [64, 512], "when": {"compound.encoder.name": "mlp"}},
         }
     )
     check_space(chosen, settings)
-    assert default_point(chosen, settings) == {"compound.encoder.name": "mlp", "compound.encoder.width": 256}
+    assert default_point(chosen, settings) == {"compound.encoder.name": "mlp", "compound.encoder.width": 512}
     linear = settings.changed(changes_of({"compound.encoder.name": "linear"}, chosen, settings)).model
     assert type(linear.compound.encoder).__name__ == "Linear"
     assert linear.compound.view == settings.model.compound.view
     wider = {"compound.encoder.name": "mlp", "compound.encoder.width": 64}
     encoder = settings.changed(changes_of(wider, chosen, settings)).model.compound.encoder
     assert (encoder.width, encoder.layers) == (64, settings.model.compound.encoder.layers)
+    assert (encoder.dropout, encoder.input_dropout) == (0.3, 0.3), "the same encoder keeps its other settings"
 
 
 def test_the_spaces_metric_chooses_the_epoch():
@@ -248,8 +265,10 @@ def test_settings_in_common_are_those_not_searched():
 @pytest.mark.parametrize("name", ["laptop", "laptop_bilinear"])
 def test_every_name_to_tune_can_be_looked_up(name):
     tuning, settings = configured(tuning={"space": name})
-    pretrain = {"target": "profiles", "fit": {"epochs": 3}}
-    settings = settings.changed({"model": {"pretrain": pretrain}})
+    groups: dict = {"pretrain": {"target": {"name": "profiles", "whiten": {}}, "fit": {"epochs": 3}}}
+    if name == "laptop_bilinear":
+        groups["field"] = {"view": {"whiten": {}}}  # images have none
+    settings = settings.changed({"model": groups})
     names = settable()
     assert {"fingerprints.bits", "fit.batch_size", "embedding_size", "pair_key", "field.view.crop"} <= set(names)
     assert {"field.encoder.name", "field.encoder.width", "compound.encoder.batch_norm", OBJECTIVE, BETA} <= set(names)

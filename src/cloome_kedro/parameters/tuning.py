@@ -131,15 +131,20 @@ class Settings:
         Raises
         ------
         ValueError
-            If the setting belongs to a group that the configuration leaves out, such as the pre-training.
+            If the setting belongs to a group that the configuration leaves out, such as the pre-training, or that is
+            a number in the configuration, such as a number of principal components in place of a whitening.
         """
         owner, path, last = self._locate(name)
         annotation: Named | None = None
         for part in path:
+            if annotation and not hasattr(owner, part):
+                return None
             annotation = _annotation(owner, part)
             owner = getattr(owner, part)
             if owner is None:
-                raise ValueError(f"{name} cannot be searched, since the configuration has no {part}: add it to the model")
+                raise ValueError(f"{name} cannot be searched: the configuration has no {part}, add it to the model")
+            if isinstance(owner, int):
+                raise ValueError(f"{name} cannot be searched: {part} is {owner} in the configuration, not a group")
         if annotation and last == "name":
             return annotation.registry().name_of(owner)
         return getattr(owner, last, None) if annotation else getattr(owner, last)
@@ -278,11 +283,14 @@ def _flattened(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, An
             yield prefix + name, value
 
 
-def _merged(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Apply nested changes to nested values. If the name of an entry changes, its old settings are dropped."""
     if "name" in changes and changes["name"] != values.get("name"):
         values = {}
-    return values | {
-        name: _merged(values.get(name, {}), change) if isinstance(change, Mapping) else change
-        for name, change in changes.items()
-    }
+    merged = dict(values)
+    for name, change in changes.items():
+        if isinstance(change, Mapping):
+            inner = values.get(name)
+            change = _merged(inner if isinstance(inner, Mapping) else {}, change)
+        merged[name] = change
+    return merged
