@@ -16,9 +16,13 @@ from scipy.sparse import coo_array
 
 from cloome_kedro.learning.encoders.identity import Identity
 from cloome_kedro.learning.encoders.linear import Linear
+from cloome_kedro.learning.encoders.mlp import MLP
 from cloome_kedro.learning.encoders.resnet import ResNet
 from cloome_kedro.learning.objectives import OBJECTIVES
 from cloome_kedro.learning.objectives.info_nce import InfoNCE
+from cloome_kedro.learning.views.images import ImageSettings
+from cloome_kedro.learning.views.morgan import MorganSettings
+from cloome_kedro.learning.views.profiles import ProfileSettings
 from cloome_kedro.parameters import FingerprintParameters, ModelParameters
 from cloome_kedro.settings import CONFIG_LOADER_ARGS
 from small_screens import edit_csv, write_load_data_screen
@@ -110,17 +114,24 @@ def test_every_value_of_a_preset_reaches_training(name):
     for field, entry in preset.items():
         reached = elsewhere[field] if field in elsewhere else getattr(model.fit, field)
         assert reached == entry["value"], field
-    assert model.field.view.normalisation == "published"
-    assert not model.fit.unique_compounds
+    # nothing of the default model, which is augmented, pre-trained, with counts of substructures and dropout
+    assert model.field.view == ImageSettings(crop=elsewhere["crop"], normalisation="published")
     assert model.field.encoder == ResNet((3, 4, 6, 3), 64)
-    assert (model.compound.encoder.layers, model.compound.encoder.width, model.embedding_size) == (4, 1024, 512)
+    assert model.compound.view == MorganSettings()
+    assert model.compound.encoder == MLP(layers=4, width=1024, batch_norm=elsewhere["batch_norm"])
+    assert (model.compound.encoder.dropout, model.compound.encoder.input_dropout) == (0, 0)
+    assert (model.embedding_size, model.pretrain, model.start) == (512, None, None)
+    assert not model.fit.unique_compounds
+    assert (model.fit.fields_per_compound, model.fit.average_decay) == (1, None)
+    assert loader["globals"]["models"] == {"cloome": "CLOOME", "bilinear": "Bilinear"}
 
 
 def test_the_bilinear_model_has_searched_values():
     model = ModelParameters.model_validate(configuration()["parameters"]["models"]["bilinear"])
     fit = model.fit
     assert model.objective == InfoNCE()
-    assert (model.field.encoder, model.compound.encoder) == (Identity(), Linear(start="zeros"))
+    assert (model.field.view, model.field.encoder) == (ProfileSettings(), Identity())
+    assert (model.compound.view, model.compound.encoder) == (MorganSettings(), Linear(start="zeros"))
     assert (fit.weight_decay, fit.epochs, fit.cycles) == (0.1, 52, 1)
     assert fit.optimizer in {"sgd", "adamw"}
     assert fit.learning_rate in {5e-4, 1e-3}

@@ -87,7 +87,7 @@ def test_a_splits_pipeline_needs_what_the_shared_ones_write():
     """As the documentation has it: ``--pipelines ingestion,profiles,featurization``, then ``--pipeline random``."""
     pipelines = pipelines_of("base")
     written = set().union(*(pipelines[name].all_outputs() for name in ("ingestion", "profiles", "featurization")))
-    handles = {"fit_states", "pretraining_states", "corruption_stores"}
+    handles = {"fit_states", "corruption_stores"}
     of_the_screen, of_a_search = {"plate_store", "truth"}, {"later_parts"}
     inputs = {name for name in pipelines["random"].inputs() if not name.startswith("param")}
     assert inputs <= written | handles | of_the_screen | of_a_search
@@ -113,7 +113,7 @@ def test_gpu_nodes_are_tagged():
         *("pretrain", "train", "select_checkpoint", "embed_fields", "embed_compounds", "embed_untrained"),
         *("embed_corrupted", "fit_ridge", "fuse_models", "gather_methods"),
     }
-    of_models = {node for node in pipelines["study"].nodes if {*MODELS} & set(node.namespace.split("."))}
+    of_models = {node for node in pipelines["study"].nodes if {*MODELS} & set(node.namespace.split(".")[1:])}
     gathered = {node for node in tagged.nodes if node.name.endswith("gather_methods")}
     assert of_models == set(tagged.nodes) - gathered, "all that a model computes"
     searched = pipelines["tune_and_train"].only_nodes_with_tags("gpu")
@@ -146,13 +146,19 @@ def test_every_model_is_trained_and_embedded_and_all_are_evaluated_together():
 def test_views_say_what_is_read():
     by_name = {node.name: node for node in pipelines_of("base")["random"].nodes}
 
-    def read(name):
-        return set(by_name[name].inputs) & {*("plate_store", "plate_statistics", "field_profiles", "fingerprints")}
+    images, features = {"plate_store", "plate_statistics"}, {"field_profiles", "fingerprints", "structure_features"}
 
-    assert read("random.cloome.train") == {"plate_store", "plate_statistics", "fingerprints"}
+    def read(name):
+        return set(by_name[name].inputs) & (images | features)
+
+    assert read("random.cloome.train") == {*images, "structure_features", "field_profiles"}, "profiles are predicted"
+    assert read("random.profiles.train") == {"field_profiles", "structure_features"}
+    assert read("random.ridge.fit_ridge") == {"field_profiles", "structure_features"}
+    assert read("random.fusion.fuse_models") == set()
     assert read("random.bilinear.train") == {"field_profiles", "fingerprints"}
     assert read("random.cloome.embed_fields") == {"plate_store", "plate_statistics"}
     assert read("random.cloome.embed_corrupted") == {"plate_store", "plate_statistics"}
+    assert read("random.cloome.embed_compounds") == {"structure_features"}
     assert read("random.bilinear.embed_fields") == {"field_profiles"}
     assert read("random.bilinear.embed_compounds") == {"fingerprints"}
 
@@ -239,7 +245,7 @@ def test_a_ridge_is_fitted_and_a_fusion_joins_embeddings():
     }  # fmt: skip
     fitted, fused = nodes["random.ridge.fit_ridge"], nodes["random.fusion.fuse_models"]
     assert set(fitted.inputs) == {
-        *("random.examples", "fields", "compounds", "field_profiles", "fingerprints"),
+        *("random.examples", "fields", "compounds", "field_profiles", "structure_features"),
         *("params:models.ridge", "params:seed"),
     }
     parts = {f"random.{part}.{side}_embeddings" for part in ("cloome", "ridge") for side in ("field", "compound")}
@@ -249,7 +255,12 @@ def test_a_ridge_is_fitted_and_a_fusion_joins_embeddings():
     (gathering,) = [node for node in nodes.values() if node.short_name == "gather_methods"]
     assert {f"random.{model}.field_embeddings" for model in ("cloome", "ridge", "fusion")} <= set(gathering.inputs)
     described = nodes["random.reporting.training.describe_training"].inputs
-    assert {"random.cloome.history", "random.ridge.selection", "random.fusion.selection"} <= set(described)
+    assert {
+        "random.cloome.history",
+        "random.cloome.pretraining_history",
+        "random.ridge.selection",
+        "random.fusion.selection",
+    } <= set(described)
     assert not {"random.ridge.history", "random.fusion.checkpoint"} & set(described)
     corrupted = [node.namespace for node in nodes.values() if node.short_name == "embed_corrupted"]
     assert corrupted == ["random.cloome"], "the others see no images"
@@ -285,19 +296,23 @@ def test_a_pre_training_is_a_node_before_the_training():
     pipelines = registered({"cloome": entry})
     nodes = {node.name: node for node in pipelines["random"].nodes}
     pretraining, training = nodes["random.cloome.pretrain"], nodes["random.cloome.train"]
-    sources = {"plate_store", "plate_statistics", "fingerprints", "deep_features"}
+    sources = {"plate_store", "plate_statistics", "structure_features", "deep_features"}
     assert set(pretraining.inputs) == {
-        *("pretraining_states", "random.examples", "fields", "compound_keys"),
+        *("fit_states", "random.examples", "fields", "compound_keys"),
         *("params:models.cloome", "params:seed", *sources),
     }
     assert pretraining.outputs == ["random.cloome.pretrained", "random.cloome.pretraining_history"]
     assert {"random.cloome.pretrained", *sources} <= set(training.inputs)
-    assert "random.bilinear.pretrain" not in nodes
+    assert not {"random.bilinear.pretrain", "random.profiles.pretrain"} & set(nodes)
     searched = {node.name: node for node in pipelines["tune_and_train"].nodes}
-    assert {"pretraining_states", "fields", "compound_keys", "deep_features"} <= set(
+    assert {"fit_states", "fields", "compound_keys", "deep_features"} <= set(
         searched["random.tuning.search_parameters"].inputs
     )
     assert searched["random_tuned.cloome.pretrain"].outputs[0] in searched["random_tuned.cloome.train"].inputs
+    without = registered({"cloome": entry | {"pretrain": None}})
+    assert "pretrain" not in short_names(without["study"])
+    searching = next(node for node in without["tuning"].nodes if node.short_name == "search_parameters")
+    assert not {"fit_states", "fields", "compound_keys"} & set(searching.inputs)
     with pytest.raises(ValueError, match=r"models\.cloome\.pretrain: a pre-training needs a target, such as profiles"):
         registered({"cloome": entry | {"pretrain": {"weight": 1}}})
 
@@ -403,9 +418,12 @@ def test_registering_imports_nothing_heavy():
 @pytest.mark.parametrize(
     ("tunes", "sources"),
     [
-        ("cloome", {"plate_store", "plate_statistics"}),
+        (
+            "cloome",
+            {"plate_store", "plate_statistics", "structure_features", "field_profiles", "compound_keys"},
+        ),
         ("bilinear", {"field_profiles"}),
-        ("profiles", {"field_profiles"}),
+        ("profiles", {"field_profiles", "structure_features"}),
     ],
 )
 def test_the_winner_of_a_search_is_trained_and_evaluated_in_a_namespace_of_its_own(tunes, sources):

@@ -13,6 +13,7 @@ from cloome_kedro.learning.objectives.info_nce import InfoNCE
 from cloome_kedro.learning.views.images import ImageSettings
 from cloome_kedro.learning.views.morgan import MorganSettings
 from cloome_kedro.learning.views.profiles import ProfileSettings
+from cloome_kedro.learning.views.structures import StructureSettings
 from cloome_kedro.parameters import ModelParameters
 from cloome_kedro.parameters.model import validation_metrics
 from cloome_kedro.words import RETRIEVAL_METRICS
@@ -26,13 +27,18 @@ def model(name="cloome", **changes) -> ModelParameters:
 
 def test_entries_are_what_they_name():
     cloome, bilinear, profiles = (model(name) for name in ("cloome", "bilinear", "profiles"))
-    assert (cloome.field.view, cloome.field.encoder) == (ImageSettings(), ResNet(layers=(1, 1, 1, 1), width=16))
-    assert (cloome.compound.view, cloome.compound.encoder) == (MorganSettings(), MLP(layers=1, width=256))
+    assert cloome.field.view == ImageSettings(normalisation="controls", flips=True, quarter_turns=True)
+    assert cloome.field.encoder == ResNet(layers=(1, 1, 1, 1), width=16)
+    structures = StructureSettings(("morgan_counts", "feature_counts"), counts_transform="log1p")
+    mlp = MLP(layers=1, width=512, dropout=0.3, input_dropout=0.3)
+    assert (cloome.compound.view, cloome.compound.encoder) == (structures, mlp)
+    assert (cloome.pretrain.target, cloome.pretrain.weight) == (ProfileSettings(transform="signed_log"), 1)
     assert (bilinear.field.view, bilinear.field.encoder) == (ProfileSettings(), Identity())
-    assert bilinear.compound.encoder == Linear(start="zeros")
+    assert (bilinear.compound.view, bilinear.compound.encoder) == (MorganSettings(), Linear(start="zeros"))
     assert not bilinear.normalise
     assert (bilinear.inverse_temperature, bilinear.learnable_temperature) == (1, False)
-    assert profiles.field.view == ProfileSettings()
+    assert (profiles.field.view, profiles.field.encoder) == (ProfileSettings(transform="signed_log"), mlp)
+    assert (profiles.compound, profiles.pretrain) == (cloome.compound, None)
     assert {one.objective for one in (cloome, bilinear, profiles)} == {InfoNCE()}
     assert model(objective={"name": "info_loob", "hopfield_beta": 8}).objective == InfoLOOB(8.0)
 
