@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -183,11 +184,12 @@ class OneWriter:
 class ResultsLast:
     """Prints the tables for the terminal after a run that wrote them, so that log lines do not hide them."""
 
-    SUMMARIES = ("summary", "tuning_summary", "profile_moa_summary", "seeds_summary")
+    #: patterns of names of datasets, without the split
+    SUMMARIES = ("summary", "tuning_summary", "profile_moa_summary", "seeds_summary", "comparison_*_summary")
 
     @hook_impl
     def after_pipeline_run(self, pipeline, catalog) -> None:
         for summary in self.SUMMARIES:
             for name in sorted(pipeline.all_outputs()):
-                if name.rpartition(".")[2] == summary and (text := catalog.load(name)):
+                if fnmatchcase(name.rpartition(".")[2], summary) and (text := catalog.load(name)):
                     print("\n" + text, flush=True)
