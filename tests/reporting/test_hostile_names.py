@@ -18,6 +18,7 @@ import cloome_kedro.reporting
 from cloome_kedro.evaluation.modality_gap import modality_gap
 from cloome_kedro.parameters import StudyParameters
 from cloome_kedro.reporting import (
+    comparison,
     corruption_figures,
     embedding_figures,
     figures,
@@ -52,6 +53,10 @@ def drawn(name):
     mechanisms = clean.query("task == 'zero-shot MoA' and pool == 'full'")
     mechanisms = mechanisms[mechanisms["excluded"].isin(["none", "plate"])]
     embeddings = study["field_embeddings"], study["compound_embeddings"]
+    numbers = {"value": 0.4, "low": 0.3, "high": 0.5, "difference": 0.1, "difference_low": 0.0, "difference_high": 0.2}
+    compared = pd.DataFrame({"split": name, "method": list(models.values()), "direction": "both", "metric": "top-1"})
+    compared = compared.assign(**numbers, chance=0.01, candidates=100.0, seeds=2)
+    referred = Look(name, name, models, reference=models["bilinear"])
     return {
         "message": look.message(name),
         "add_title": look.add_title(Figure()),
@@ -81,6 +86,7 @@ def drawn(name):
         "draw_mechanisms": profile_moa.draw_mechanisms(mechanisms),
         "search_history": tuning_figures.search_history(trials, search["trial_epochs"], look),
         "parameter_slices": tuning_figures.parameter_slices(trials, look),
+        "comparison_figure": comparison.comparison_figure(compared, referred),
         "importance_figure": tuning_figures.importance_figure(search["importances"], look),
     }
 
@@ -123,7 +129,14 @@ def test_every_figure_is_tried():
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_are_in_the_figures(name):
     figure = drawn(name)
-    for function in ("retrieval_gallery", "embedding_map", "sample_panels", "zero_shot_accuracy", "figure_1"):
+    for function in (
+        "retrieval_gallery",
+        "embedding_map",
+        "sample_panels",
+        "zero_shot_accuracy",
+        "figure_1",
+        "comparison_figure",
+    ):
         assert any(one_line(name) in one_line(text.get_text()) for text in texts_of(figure[function])), function
 
 

@@ -5,6 +5,7 @@ import re
 import pandas as pd
 import pytest
 from jinja2 import UndefinedError
+from markupsafe import Markup
 
 from cloome_kedro.reporting.headline import Card
 from cloome_kedro.reporting.report import embed, render, render_report, render_section
@@ -34,7 +35,7 @@ def report(look, **replaced):
         "fold": "test",
         "confidence": 0.95,
         "joint": {},
-        "comparison": "",
+        "comparisons": {},
         "cards": [Card("A & B", "random", 0.5, 0.25, 0.75, 0.1, "top-1, n = 7", others={"Other": 0.2})],
     }
     sections = {"random": "<section id='random'>part</section>"}
@@ -85,6 +86,13 @@ def test_folds_of_a_cross_validation_are_shown_together():
     html = report(REAL, joint={"5 × random_fold: 20 candidates (full pool)": TABLE})
     assert "<h3>All folds together</h3>" in html
     assert "<h4>5 × random_fold: 20 candidates (full pool)</h4>" in html
+
+
+def test_comparisons_are_shown_if_there_are_any():
+    assert "Comparison" not in report(REAL)
+    html = report(REAL, comparisons={"<mine>": Markup("<p>CLOOME: above</p>")})
+    assert '<a href="#comparison">Comparison</a>' in html
+    assert "<h3>List <code>&lt;mine&gt;</code></h3>\n<p>CLOOME: above</p>" in html
 
 
 def test_rows_of_the_first_model_stand_out():

@@ -196,8 +196,8 @@ def test_every_evaluation_refuses_methods_of_other_folds(screen):
     labels = schemas.empty(schemas.labels)
     calls = (
         (rank_matches, {"retrieval": RetrievalParameters()}),
-        (classify_fields, {"zero_shot": ZeroShotParameters()}),
-        (probe_assays, {"labels": labels, "probing": probing}),
+        (classify_fields, {"study": STUDY, "zero_shot": ZeroShotParameters()}),
+        (probe_assays, {"study": STUDY, "labels": labels, "probing": probing}),
         (rank_corrupted, {**corrupted, "retrieval": RetrievalParameters(), "zero_shot": ZeroShotParameters()}),
         (probe_corrupted, {**corrupted, "labels": labels, "probing": probing}),
     )

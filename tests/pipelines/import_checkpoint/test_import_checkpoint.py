@@ -70,14 +70,15 @@ def test_the_published_file_is_only_read(published, tmp_path):
 def test_it_is_part_of_no_other_pipeline():
     """The first model is imported, the others are trained, so that what follows finds all of them."""
     pipelines = register_pipelines()
-    checkpoints = {
-        f"{split}.{model}.checkpoint" for split in ("random", "scaffold") for model in ("cloome", "bilinear")
-    }
+    splits, others = ("random", "scaffold"), ("profiles", "bilinear")
     imported = pipelines["import_checkpoint"]
-    assert {name for name in imported.all_outputs() if name.endswith(".checkpoint")} == checkpoints
-    assert {node.namespace for node in imported.nodes if node.short_name == "train"} == {
-        "random.bilinear", "scaffold.bilinear"
-    }  # fmt: skip
+    written = {name for name in imported.all_outputs() if name.endswith(".checkpoint")}
+    assert written == {f"{split}.{model}.checkpoint" for split in splits for model in ("cloome", *others)}
+    trained = {node.namespace for node in imported.nodes if node.short_name == "train"}
+    assert trained == {f"{split}.{model}" for split in splits for model in others}
+    fitted = {node.namespace for node in imported.nodes if node.short_name == "fit_ridge"}
+    assert fitted == {f"{split}.ridge" for split in splits}
+    assert not [node for node in imported.nodes if node.short_name == "pretrain"], "the first model is given"
     for name, pipeline in pipelines.items():
         assert (name == "import_checkpoint") == ("published_checkpoint" in pipeline.inputs()), name
 
