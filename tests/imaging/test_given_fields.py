@@ -78,7 +78,7 @@ def test_contrast_is_checked_over_all_batches(recwarn):
     assert not recwarn
     images[2, 1], images[3, 0] = 7, 0
     check(np.array([3, 2]))
-    with pytest.warns(UserWarning, match="2 images have the same value .*, the first is channel Mito of field 3"):
+    with pytest.warns(UserWarning, match="2 images have the same value .*, the first is channel ER of field 2"):
         check.warn()
     dark = ContrastCheck(lambda rows: images[rows] // 10)
     dark(np.arange(2))
