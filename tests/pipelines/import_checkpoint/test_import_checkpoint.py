@@ -11,7 +11,7 @@ import published_file
 from cloome_kedro.datasets.checkpoint import CheckpointDataset
 from cloome_kedro.datasets.published import PublishedCheckpoint
 from cloome_kedro.learning.checkpoint import Checkpoint
-from cloome_kedro.parameters import ImportParameters
+from cloome_kedro.parameters import ImportParameters, ModelParameters
 from cloome_kedro.pipeline_registry import register_pipelines
 from cloome_kedro.pipelines.import_checkpoint import create_pipeline
 from planted_examples import run_pipeline
@@ -23,12 +23,19 @@ def published(tmp_path):
     return published_file.write(tmp_path / "p.pt", published_file.state_dict(**SMALL))
 
 
-def run(published, folder, variant="published"):
+def entry(**views):
+    """A model of images and Morgan fingerprints; ``views`` replaces them."""
+    views = {"field": "images", "compound": "morgan"} | views
+    sides = {side: {"view": view, "encoder": "mlp"} for side, view in views.items()}
+    return ModelParameters.model_validate({**sides, "objective": "info_nce", "fit": {}})
+
+
+def run(published, folder, variant="published", **views):
     datasets = {
         "published_checkpoint": PublishedCheckpoint(filepath=str(published)),
         "random.cloome.checkpoint": CheckpointDataset(filepath=str(folder)),
     }
-    parameters = {"params:import_checkpoint": ImportParameters(variant=variant)}
+    parameters = {"params:import_checkpoint": ImportParameters(variant=variant), "params:models.cloome": entry(**views)}
     return run_pipeline(create_pipeline("random", "cloome"), parameters, **datasets)["random.cloome.checkpoint"]
 
 
@@ -43,6 +50,20 @@ def test_a_published_file_becomes_a_checkpoint(published, tmp_path):
 def test_it_needs_a_variant_of_its_own(published, tmp_path):
     with pytest.raises(ValueError, match="variant=published"):
         run(published, tmp_path / "checkpoint", variant="default")
+    assert not (tmp_path / "checkpoint").exists()
+
+
+@pytest.mark.parametrize(
+    ("side", "view", "needed"),
+    [
+        ("compound", {"name": "structures", "sets": ["morgan_counts"]}, "morgan"),
+        ("field", "profiles", "images"),
+    ],
+)
+def test_the_model_must_have_its_views(published, tmp_path, side, view, needed):
+    message = rf"models\.cloome\.{side}\.view is .* view {needed}: add --params models\.cloome\.{side}\.view={needed}$"
+    with pytest.raises(ValueError, match=message):
+        run(published, tmp_path / "checkpoint", **{side: view})
     assert not (tmp_path / "checkpoint").exists()
 
 
@@ -86,7 +107,7 @@ def test_it_is_part_of_no_other_pipeline():
 def test_parameters_are_typed_for_kedro():
     pipeline = create_pipeline("random", "cloome")
     found = TypeExtractor({"import_checkpoint": pipeline}).extract_types_from_pipelines()
-    assert found == {"import_checkpoint": ImportParameters}
+    assert found == {"import_checkpoint": ImportParameters, "models.cloome": ModelParameters}
     assert [node.name for node in pipeline.nodes] == ["random.cloome.import_published"]
 
 
@@ -100,7 +121,11 @@ def test_a_user_imports_a_model_and_studies_the_screen(study, tmp_path):
     refused = study.kedro(*command, "--params", f"checkpoint={path}", check=False)
     assert refused.returncode != 0
     assert "variant=published" in refused.stdout + refused.stderr
-    done = study.kedro(*command, "--params", f"variant=published,checkpoint={path}")
+    unlike = study.kedro(*command, "--params", f"variant=published,checkpoint={path}", check=False)
+    assert unlike.returncode != 0
+    assert "models.cloome.compound.view=morgan" in unlike.stdout + unlike.stderr
+    settings = f"variant=published,checkpoint={path},models.cloome.compound.view=morgan"
+    done = study.kedro(*command, "--params", settings)
     assert "TRAINING COMPOUNDS ARE NOT KNOWN" in done.stdout + done.stderr
     assert study.load("random.cloome.checkpoint").config == trained
     for split in ("random", "scaffold"):

@@ -12,9 +12,10 @@ def create_pipeline(split: str, model: str) -> Pipeline:
         [
             task(
                 import_published,
-                named("published_checkpoint", "params:import_checkpoint"),
+                named("published_checkpoint", "params:import_checkpoint", model=f"params:models.{model}"),
                 f"{split}.{model}.checkpoint",
                 f"{split}.{model}",
+                name=model,
             )
         ]
     )
