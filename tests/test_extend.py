@@ -138,7 +138,7 @@ def test_a_study_runs_on_all_of_them_at_once(tmp_path, extensions):
     conf = tmp_path / "conf" / "test"
     chosen = yaml.safe_load((conf / "globals.yml").read_text())
     models = {"cloome": "CLOOME", "counts": "Nuclei"}
-    chosen |= {"modules": [MODULE], "models": models, "splits": settings("splits")}
+    chosen |= {"modules": [MODULE], "models": models, "reference": None, "splits": settings("splits")}
     (conf / "globals.yml").write_text(yaml.safe_dump(chosen))
     for block in SETTINGS:
         if "models" in block or "corruption" in block:

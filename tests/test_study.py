@@ -9,8 +9,11 @@ import time
 import pandas as pd
 import pytest
 
+from environments import configured
+
 pytestmark = pytest.mark.slow
 
+MODELS = configured("globals")["models"]
 CAPABILITIES = [
     *("ingestion", "profiles", "featurization", "training", "embedding", "retrieval", "zero_shot", "probing"),
     *("corruption", "reporting"),
@@ -26,16 +29,26 @@ def test_one_command_runs_the_study(study):
     assert study.run.stdout.rstrip().endswith(study.load("summary").rstrip().splitlines()[-1].strip())
     for split in ("random", "scaffold"):
         metrics = study.load(f"{split}.retrieval_metrics")
-        assert set(metrics["method"]) == {"CLOOME", "Bilinear", "Random", "Oracle (phenotype)", "Oracle (mechanism)"}
+        assert set(metrics["method"]) == {*MODELS.values(), "Random", "Oracle (phenotype)", "Oracle (mechanism)"}
         assert set(metrics["direction"]) == {"image to compound", "compound to image"}
         examples = study.load(f"{split}.examples")
         tested = examples.loc[examples["fold"] == "test", "inchikey"].nunique()
         assert metrics.query("metric == 'top-1' and pool != 'same plate'")["n"].eq(tested).all()
-        for model in ("cloome", "bilinear"):
-            config = study.load(f"{split}.{model}.checkpoint").config
-            assert config["split_hash"] == examples["split_hash"].iloc[0] == metrics["split_hash"].iloc[0]
+        folds_hash = examples["split_hash"].iloc[0]
+        assert set(metrics["split_hash"]) == {folds_hash}
+        for model in ("cloome", "profiles", "bilinear"):
+            assert study.load(f"{split}.{model}.checkpoint").config["split_hash"] == folds_hash
+        for model in MODELS:
+            assert study.load(f"{split}.{model}.field_embeddings").meta["split_hash"] == folds_hash
+        pretrained = study.load(f"{split}.cloome.checkpoint").config["pretrained"]
+        assert pretrained["weights"] == study.load(f"{split}.cloome.pretrained").weights
+        for model in ("ridge", "fusion"):
+            assert study.load(f"{split}.{model}.selection")["best"].any()
         joined = study.load(f"{split}.metrics")
         assert set(joined["task"]) == {"retrieval", "zero-shot compound", "zero-shot MoA", "probing"}
+        verdicts = study.load(f"{split}.differences").query("task == 'retrieval' and images == 'clean'")
+        compared = verdicts[verdicts["against"] == "method Bilinear"]
+        assert set(compared["method"]) == {*MODELS.values()} - {"Bilinear"}, "every model with the reference"
         assert {"clean", "random_flip", "random_flip_small_rotation"} <= set(joined["images"])
 
 
@@ -86,7 +99,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(study):
 
     def arguments(variant):
         settings = ",".join(
-            [f"variant={variant}", *(f"models.cloome.fit.{name}" for name in ("checkpoint_steps=1", "epochs=40"))]
+            [f"variant={variant}", *(f"models.cloome.fit.{name}" for name in ("checkpoint_steps=1", "epochs=20"))]
         )
         command = ["run", "--env", "test", "--pipelines", "featurization,training"]
         command += ["--namespaces", "random.featurization,random.cloome"]
@@ -115,14 +128,14 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(study):
     assert not (folder("killed") / "checkpoints").exists()
     done = study.kedro(*arguments("killed"))
     assert "training continues from step" in done.stdout + done.stderr
-    assert "Running 2 out of 4 nodes" in done.stdout + done.stderr  # the examples and their leaks are there
+    assert "Running 2 out of 5 nodes" in done.stdout + done.stderr  # examples, leaks and the pre-training are there
     weights = [folder(variant) / "checkpoint" / "model.safetensors" for variant in ("undisturbed", "killed")]
     assert weights[0].read_bytes() == weights[1].read_bytes()
 
 
 def test_gpu_nodes_run_by_tag(study):
     done = study.kedro("run", "--env", "test", "--tags", "gpu")
-    assert "Completed 22 out of 22 tasks" in done.stdout + done.stderr
+    assert "Completed 36 out of 36 tasks" in done.stdout + done.stderr
 
 
 def test_the_console_script_is_kedro_run(study):
