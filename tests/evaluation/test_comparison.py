@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloome_kedro.evaluation.comparison import BOTH, ComparisonSettings, compare_methods, hits_by_compound
+from cloome_kedro.evaluation.comparison import (
+    BOTH,
+    ComparisonSettings,
+    compare_methods,
+    hits_by_compound,
+    pairs_to_compare,
+)
 from cloome_kedro.words import COMPOUND_TO_IMAGE, IMAGE_TO_COMPOUND
 
 REFERENCE = ComparisonSettings("Bilinear", top_k=(1,), resamples=400)
@@ -105,3 +111,12 @@ def test_a_method_is_no_different_from_itself(seeds, compounds, generator_seed):
     rows = compare_methods(hits, REFERENCE).query("method == 'Same'")
     assert (rows[["difference", "difference_low", "difference_high"]] == 0).all(axis=None)
     assert set(rows["verdict"]) == {"no different"}
+
+
+def test_pairs_are_those_of_the_first_method_and_of_the_reference():
+    models = ["CLOOME", "Fusion", "Bilinear"]
+    assert pairs_to_compare([], models, "Bilinear") == [], "no method answers the task"
+    assert pairs_to_compare(["Bilinear"], models, "Bilinear") == []
+    first = [("CLOOME", "Fusion"), ("CLOOME", "Bilinear"), ("CLOOME", "Oracle")]
+    assert pairs_to_compare([*models, "Oracle"], models, "Bilinear") == [*first, ("Fusion", "Bilinear")]
+    assert pairs_to_compare([*models, "Oracle"], models, "") == first

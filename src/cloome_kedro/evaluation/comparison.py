@@ -61,7 +61,7 @@ def pairs_to_compare(methods: Sequence[str], models: Sequence[str], reference: s
     Parameters
     ----------
     methods
-        Names of all methods, the first model first.
+        Names of all methods, the first model first. Without any, there are no pairs.
     models
         Names of the models of the study.
     reference
@@ -72,6 +72,8 @@ def pairs_to_compare(methods: Sequence[str], models: Sequence[str], reference: s
     >>> pairs_to_compare(["CLOOME", "Fusion", "Bilinear", "Oracle"], ["CLOOME", "Fusion", "Bilinear"], "Bilinear")
     [('CLOOME', 'Fusion'), ('CLOOME', 'Bilinear'), ('CLOOME', 'Oracle'), ('Fusion', 'Bilinear')]
     """
+    if not methods:
+        return []
     first, *others = methods
     pairs = [(first, other) for other in others]
     if reference in others:
