@@ -2,8 +2,8 @@ import pytest
 from pydantic import ValidationError
 
 from cloome_kedro.learning.objectives.info_nce import InfoNCE
-from cloome_kedro.parameters import CompareParameters, ModelEntries
-from cloome_kedro.parameters.comparison import checked_comparison
+from cloome_kedro.parameters import CompareParameters
+from cloome_kedro.parameters.comparison import as_configured, checked_comparison, read_entry
 from cloome_kedro.parameters.model import FusionParameters, ModelParameters
 from cloome_kedro.study_models import compared_entries
 from small_models import IMAGE_MODEL
@@ -29,14 +29,13 @@ def test_a_text_is_a_label_and_changes_make_another_entry():
     short = {"label": "Short", "of": "cloome", "changes": {"fit.epochs": 1, "field.view.crop": 8}}
     compared = CompareParameters.model_validate(settings({"short": short, "bilinear": "Bilinear"})).compared
     assert compared.labels == ["Short", "Bilinear"]
-    entries = ModelEntries(compared_entries(compared.model_dump()["models"], MODELS))
-    changed = entries.parameters("short")
+    entries = compared_entries(compared.model_dump()["models"], MODELS)
+    changed = read_entry(entries["short"])
     assert isinstance(changed, ModelParameters)
     assert (changed.fit.epochs, changed.field.view.crop) == (1, 8)
     assert changed.objective == InfoNCE()
     assert MODELS["cloome"]["fit"] == {"epochs": 5}, "the entry itself is not changed"
-    everything = ModelEntries(MODELS)
-    assert isinstance(everything.parameters("fusion"), FusionParameters)
+    assert isinstance(read_entry(MODELS["fusion"]), FusionParameters)
 
 
 @pytest.mark.parametrize(
@@ -90,8 +89,7 @@ def test_right_models_give_their_entries_and_other_lists_are_not_checked():
 
 def test_entries_that_kedro_has_validated_are_read_like_those_of_the_files():
     """A run of the study together with ``compare`` has types in the place of the dictionaries of the files."""
-    from_files = ModelEntries.of(MODELS)
-    assert from_files.root == MODELS
-    validated = ModelEntries.of({name: from_files.parameters(name) for name in MODELS})
+    assert as_configured(MODELS) == MODELS
+    validated = as_configured({name: read_entry(entry) for name, entry in MODELS.items()})
     for name in MODELS:
-        assert validated.parameters(name) == from_files.parameters(name)
+        assert read_entry(validated[name]) == read_entry(MODELS[name])

@@ -6,7 +6,7 @@ of range therefore stops the run at once, and the message names it. Unknown keys
 The parameter groups contain these dataclasses, and pydantic validates them, too.
 """
 
-from cloome_kedro.parameters.comparison import CompareParameters, ModelEntries
+from cloome_kedro.parameters.comparison import CompareParameters
 from cloome_kedro.parameters.evaluation import (
     CorruptionParameters,
     ProbingParameters,
@@ -43,7 +43,6 @@ __all__ = [
     "FusionParameters",
     "ImportParameters",
     "IngestionParameters",
-    "ModelEntries",
     "ModelParameters",
     "ProbingParameters",
     "ProfileMoaParameters",

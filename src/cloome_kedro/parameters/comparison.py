@@ -5,29 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, RootModel, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from cloome_kedro.parameters.base import EntryName, Parameters, Seed
 from cloome_kedro.parameters.model import MODEL_KINDS, FusionParameters, kind_of
 from cloome_kedro.study_models import compared_entries
 
 
-class ModelEntries(RootModel[dict[str, Any]]):
-    """All entries of ``models:``, as they are configured."""
+def as_configured(entries: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters ``models`` as dictionaries. Kedro has already validated the entries that other nodes read."""
+    return {
+        name: entry.model_dump(mode="json") if isinstance(entry, Parameters) else entry
+        for name, entry in entries.items()
+    }
 
-    @classmethod
-    def of(cls, entries: Mapping[str, Any]) -> ModelEntries:
-        """Read the parameters ``models``. Kedro has already validated the entries that other nodes of the run read."""
-        return cls(
-            {
-                name: entry.model_dump(mode="json") if isinstance(entry, Parameters) else entry
-                for name, entry in entries.items()
-            }
-        )
 
-    def parameters(self, name: str) -> Parameters:
-        """Validated settings of an entry, a group of :data:`~cloome_kedro.parameters.model.MODEL_KINDS`."""
-        return MODEL_KINDS[kind_of(self.root[name])].model_validate(self.root[name])
+def read_entry(entry: Mapping[str, Any]) -> Parameters:
+    """Validate an entry of ``models:`` as a group of :data:`~cloome_kedro.parameters.model.MODEL_KINDS`."""
+    return MODEL_KINDS[kind_of(entry)].model_validate(entry)
 
 
 def _with_label(value: Any) -> Any:
@@ -131,9 +126,9 @@ def checked_comparison(compare: CompareParameters, models: Mapping[str, Any]) ->
     entries = compared_entries(compare.compared.model_dump()["models"], models)
     problems: list[str] = []
     earlier: set[str] = set()
-    for name in entries:
+    for name, entry in entries.items():
         try:
-            settings = ModelEntries(entries).parameters(name)
+            settings = read_entry(entry)
         except (KeyError, ValueError) as error:
             problems.append(f"{place}.{name}: {error}")
         else:

@@ -6,7 +6,6 @@ from typing import Any
 from cloome_kedro.parameters import (
     CompareParameters,
     EmbeddingParameters,
-    ModelEntries,
     ProbingParameters,
     RetrievalParameters,
     StudyParameters,
@@ -55,20 +54,20 @@ def run_comparison(
     import pandas as pd
 
     from cloome_kedro.evaluation.retrieval import fold_fields
-    from cloome_kedro.parameters.comparison import checked_comparison
+    from cloome_kedro.parameters.comparison import as_configured, checked_comparison, read_entry
     from cloome_kedro.pipelines.compare.running import ComparisonData, SeedOfComparison
     from cloome_kedro.stores import digest_of
     from cloome_kedro.study_models import Model
 
     split, folds_hash = str(examples["split"].iloc[0]), str(examples["split_hash"].iloc[0])
     compared = compare.compared.models
-    entries = checked_comparison(compare, ModelEntries.of(parameters["models"]).root)
+    entries = checked_comparison(compare, as_configured(parameters["models"]))
     described = {name: Model.configured(name, entries) for name in entries}
     reads = {
         name: {"field": model.field_sources, "compound": model.compound_sources, "all": model.sources}
         for name, model in described.items()
     }
-    settings: dict[str, Any] = {name: ModelEntries(entries).parameters(name) for name in entries}
+    settings: dict[str, Any] = {name: read_entry(entry) for name, entry in entries.items()}
     data = ComparisonData(
         examples, fields, compounds, compound_keys, labels, {**sources, "fields": fields}, probing, embedding,
         comparison_states,
