@@ -20,7 +20,7 @@ $(BIN)/.installed: pyproject.toml
 		{ echo "$(PYTHON) is older than Python 3.11: make PYTHON=/path/to/python3.11 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV): about 7 GB, most of it PyTorch; minutes on a fast line."
-	$(BIN)/pip install --quiet --editable '.[viz,anndata,dev]'
+	$(BIN)/pip install --quiet --editable '.[viz,anndata,index,dev]'
 	touch $@
 
 run: $(BIN)/.installed

@@ -1,27 +1,23 @@
-"""The commands ``cloome`` and ``python -m cloome_kedro``.
-
-They are ``kedro run`` with the same options. Start them in the project's folder.
-"""
+"""The commands ``cloome`` and ``python -m cloome_kedro``; see :mod:`cloome_kedro.cli`."""
 
 import sys
-from pathlib import Path
 
-from kedro.framework.cli.utils import find_run_command
-from kedro.framework.project import configure_project
+from cloome_kedro.cli import cloome, is_interactive
 
 
 def main(*args, **kwargs):
-    """Run the project's ``run`` command.
+    """Run a command.
+
+    Without arguments, the project's default pipeline is run.
 
     Returns
     -------
     The result of the command, in an interactive Python session. In a shell, the process ends with the command's exit
     status.
     """
-    package = Path(__file__).parent.name
-    configure_project(package)
-    kwargs["standalone_mode"] = not hasattr(sys, "ps1")
-    return find_run_command(package)(*args, **kwargs)
+    arguments = list(kwargs.pop("args", args[0] if args else None) or sys.argv[1:])
+    kwargs.setdefault("standalone_mode", not is_interactive())
+    return cloome(arguments or ["run"], *args[1:], prog_name=kwargs.pop("prog_name", "cloome"), **kwargs)
 
 
 if __name__ == "__main__":

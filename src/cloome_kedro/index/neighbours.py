@@ -1,0 +1,98 @@
+"""How a table is searched: exactly, or by an approximate index with its measured recall."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from cloome_kedro.index import layout
+
+#: number of neighbours that the recall of an approximate index is measured with
+RECALL_AT = 20
+_QUERIES = 200  # that measure the recall
+_SAMPLE = 1000  # rows whose nearest other row is looked up
+_QUANTILE = 0.01
+
+
+def describe_search(
+    table: Any, kind: str, vectors: dict[str, np.ndarray], metric: str, exact_below: int, probes: int
+) -> dict[str, Any]:
+    """Make an approximate index if a table has many rows, and measure its recall.
+
+    The partitions of the approximate index hold whole vectors (IVF_FLAT). A query reads the nearest ``probes`` of them.
+
+    Parameters
+    ----------
+    vectors
+        Kind of rows -> vectors. Queries are drawn from the rows of the table and from those of the other side.
+
+    Returns
+    -------
+    dict
+        ``{"exact": True}``, or ``exact`` (false), ``partitions``, ``probes``, ``queries`` and ``recall@20``: the share
+        of the exact 20 nearest rows that are found, as a mean over the queries.
+    """
+    rows = table.count_rows()
+    has_index = any(layout.VECTOR in found.columns for found in table.list_indices())
+    if rows < exact_below:
+        return {"exact": True}
+    partitions = max(2, round(math.sqrt(rows)))
+    if not has_index:
+        table.create_index(
+            metric=metric, num_partitions=partitions, vector_column_name=layout.VECTOR, index_type="IVF_FLAT"
+        )
+    other = layout.COMPOUNDS if kind != layout.COMPOUNDS else layout.FIELDS
+    generator = np.random.default_rng(0)
+    queries = np.concatenate(
+        [generator.permutation(vectors[side])[: _QUERIES // 2] for side in (kind, other)], dtype=np.float32
+    )
+    recall = np.mean([_recall(table, kind, query, metric, probes) for query in queries])
+    return {
+        "exact": False,
+        "partitions": partitions,
+        "probes": probes,
+        "queries": len(queries),
+        f"recall@{RECALL_AT}": round(float(recall), 4),
+    }
+
+
+def _recall(table: Any, kind: str, query: np.ndarray, metric: str, probes: int) -> float:
+    key, found = layout.KEYS[kind], []
+    for exact in (True, False):
+        search = table.search(query, vector_column_name=layout.VECTOR).distance_type(metric).select([key, "_distance"])
+        search = search.bypass_vector_index() if exact else search.nprobes(probes)
+        found.append(set(search.limit(RECALL_AT).to_arrow()[key].to_pylist()))
+    return len(found[0] & found[1]) / len(found[0])
+
+
+def familiar_similarity(vectors: np.ndarray, quantile: float = _QUANTILE) -> float | None:
+    """Similarity to the nearest row that all but few rows of a table have.
+
+    Parameters
+    ----------
+    vectors
+        (N, d).
+    quantile
+        Share of rows that are less similar to their nearest other row.
+
+    Returns
+    -------
+    The quantile of the cosine between a row and its nearest other row, over at most 1,000 drawn rows. None if there are
+    fewer than two rows.
+
+    Examples
+    --------
+    >>> familiar_similarity(np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), quantile=0.0)
+    0.0
+    """
+    if len(vectors) < 2:
+        return None
+    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    drawn = np.random.default_rng(0).permutation(len(unit))[:_SAMPLE]
+    best = np.full(len(drawn), -np.inf)
+    for start in range(0, len(unit), 1 << 16):
+        cosines = unit[drawn] @ unit[start : start + (1 << 16)].T
+        inside = (drawn >= start) & (drawn < start + (1 << 16))
+        cosines[np.flatnonzero(inside), drawn[inside] - start] = -np.inf
+        best = np.maximum(best, cosines.max(axis=1))
+    return float(np.quantile(best, quantile))
