@@ -13,7 +13,8 @@ import click
 
 #: command -> its module and object, and its line in the help
 COMMANDS: dict[str, tuple[str, str]] = {
-    "run": ("cloome_kedro.cli.run:command", "Run pipelines of the project (kedro run)."),
+    "run": ("cloome_kedro.cli.kedro_run:command", "Run pipelines of the project (kedro run)."),
+    "query": ("cloome_kedro.cli.query:command", "Ask a trained model with a structure, images, a field or a compound."),
     "runs": ("cloome_kedro.cli.runs:command", "List trainings, or compare the parameters and results of two."),
 }
 
@@ -98,6 +99,10 @@ def cloome() -> None:
     """
 
 
+#: commands that Kedro adds to `kedro`. Kedro asks each project for this group; there are none
+cli = click.Group("cloome")
+
+
 def configure() -> str:
     """Make Kedro use this package's settings and pipelines; return the name of the package."""
     from kedro.framework.project import configure_project
@@ -110,3 +115,12 @@ def configure() -> str:
 def is_interactive() -> bool:
     """Whether Python runs interactively, where a command must not end the process."""
     return hasattr(sys, "ps1")
+
+
+def __getattr__(name: str) -> Any:
+    """Give Kedro the command ``run``, which it looks for in this module."""
+    if name == "run":
+        from cloome_kedro.cli.kedro_run import command
+
+        return command()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

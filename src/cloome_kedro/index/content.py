@@ -25,7 +25,7 @@ class Content:
     field_vectors, compound_vectors
         (rows, d) float32: the vectors of these rows.
     tables
-        ``plate_statistics``, ``ranks`` and ``candidate_sets``; a table may be empty.
+        Name in `layout.TABLES` -> table beside the vectors; a table may be empty or missing.
     read_thumbnails
         Field ids (N,) -> small images, uint8 (N, 5, H, W). None: the screen has no images.
     save_model

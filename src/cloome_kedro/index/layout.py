@@ -9,7 +9,7 @@ FORMAT = 1
 
 INDEX_FILE, MODEL_FOLDER, LANCE_FOLDER = "index.json", "model", "lance"
 #: tables beside the vectors
-TABLES = ("plate_statistics", "ranks", "candidate_sets")
+TABLES = ("plate_statistics", "ranks", "candidate_sets", "familiarity", "fingerprints")
 
 FIELDS, WELLS, COMPOUNDS = "fields", "wells", "compounds"
 KINDS = (FIELDS, WELLS, COMPOUNDS)

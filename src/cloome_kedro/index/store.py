@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,7 @@ class Index:
     def __init__(self, folder: Path, info: dict[str, Any]):
         self.folder, self.info = folder, info
         self._opened: dict[str, Any] = {}
+        self._side_tables: dict[str, pd.DataFrame] = {}
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{number:,} {kind}" for kind, number in self.info["counts"].items())
@@ -215,30 +215,25 @@ class Index:
                 raise ValueError(f"the index has no {kind.removesuffix('s')} {name!r}{near(self, kind, name)}")
         return [values[name] for name in names]
 
-    @cached_property
-    def plate_statistics(self) -> pd.DataFrame:
-        """Table of the statistics of the plates' controls."""
-        return self._side_table("plate_statistics")
+    def side_table(self, name: str) -> pd.DataFrame:
+        """Table beside the vectors; without rows and columns if the index does not have it.
 
-    @cached_property
-    def ranks(self) -> pd.DataFrame:
-        """Test ranks of the model among all candidates."""
-        return self._side_table("ranks")
-
-    @cached_property
-    def candidate_sets(self) -> pd.DataFrame:
-        """Candidate sets of the model; empty if the study has none."""
-        return self._side_table("candidate_sets")
+        Parameters
+        ----------
+        name
+            ``plate_statistics`` and thresholds of the plates; test ``ranks`` of the model among all candidates;
+            ``candidate_sets`` and ``familiarity`` of the model; ``fingerprints`` of the training compounds.
+        """
+        if name not in self._side_tables:
+            path = self.folder / f"{name}.parquet"
+            self._side_tables[name] = pd.read_parquet(path) if path.is_file() else pd.DataFrame()
+        return self._side_tables[name]
 
     @property
     def model_folder(self) -> Path | None:
         """Folder of the checkpoint; None if this kind of model has none."""
         folder = self.folder / layout.MODEL_FOLDER
         return folder if folder.is_dir() else None
-
-    def _side_table(self, name: str) -> pd.DataFrame:
-        path = self.folder / f"{name}.parquet"
-        return pd.read_parquet(path) if path.is_file() else pd.DataFrame()
 
     def add(self, content: Any) -> dict[str, dict[str, int]]:
         """Add rows of a content that was embedded by the same model; see :func:`cloome_kedro.index.build.update`.

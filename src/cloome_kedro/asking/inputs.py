@@ -10,6 +10,7 @@ from cloome_kedro.imaging.channels import CHANNELS
 from cloome_kedro.words import counted
 
 if TYPE_CHECKING:
+    from cloome_kedro.chemistry.standardise import Structure
     from cloome_kedro.imaging.given_fields import GivenFields
     from cloome_kedro.index import Index
     from cloome_kedro.inference import Cloome
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 _FACTOR = 16  # between the brightest pixels of an image and the threshold of the plate
 
 
-def identify(smiles: str) -> str:
-    """InChIKey of the standardised structure.
+def identify(smiles: str) -> "Structure":
+    """Standardise a structure: its InChIKey and SMILES.
 
     Raises
     ------
@@ -28,7 +29,7 @@ def identify(smiles: str) -> str:
     from cloome_kedro.chemistry.standardise import standardise_smiles
 
     try:
-        return standardise_smiles(smiles).inchikey
+        return standardise_smiles(smiles)
     except (ValueError, RuntimeError) as error:  # RDKit raises both
         raise ValueError(f"the SMILES {smiles!r} cannot be embedded: {error}") from error
 
@@ -60,7 +61,7 @@ def plate_arguments(
     )
     if not needed:
         return options
-    table = index.plate_statistics
+    table = index.side_table("plate_statistics")
     plates = sorted(table["plate"].unique()) if len(table) else []
     if plate is None or plate not in plates:
         known = f"{', '.join(plates[:5])}{' ...' if len(plates) > 5 else ''} ({counted(len(plates), 'plate')})"

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from cloome_kedro.asking_answers import Answer, describe_queries, notes_on
-from cloome_kedro.asking_inputs import check_form, check_magnitude, identify, plate_arguments
+from cloome_kedro.asking.answers import Answer, describe_queries, notes_on
+from cloome_kedro.asking.familiarity import unfamiliar_queries
+from cloome_kedro.asking.inputs import check_form, check_magnitude, identify, plate_arguments
 from cloome_kedro.index import Index
 from cloome_kedro.index.lance import condition
 from cloome_kedro.index.names import near
@@ -97,7 +98,14 @@ class Asker:
         """
         smiles = [smiles] if isinstance(smiles, str) else list(smiles)
         self._check_accepts("smiles", "structures")
-        queries = pd.DataFrame({"text": smiles, "inchikey": [identify(text) for text in smiles]})
+        structures = [identify(text) for text in smiles]
+        queries = pd.DataFrame(
+            {
+                "text": smiles,
+                "inchikey": [structure.inchikey for structure in structures],
+                "smiles": [structure.smiles for structure in structures],
+            }
+        )
         vectors = self.model.embed_structures(smiles, progress=False)
         return self._answer(vectors, STRUCTURE, self._described(queries), kind, top, where)
 
@@ -216,27 +224,17 @@ class Asker:
         candidates = self.index.count(kind, where)
         worth = np.full(len(hits), np.nan)
         if direction is not None and len(hits):
-            worth = worth_of_ranks(self.index.ranks, direction, hits["rank"].to_numpy(), candidates)
+            worth = worth_of_ranks(self.index.side_table("ranks"), direction, hits["rank"].to_numpy(), candidates)
         hits.insert(3, "worth", worth)
-        sets = [] if direction is None or where else candidate_sets(self.index.candidate_sets, direction, candidates)
-        unfamiliar = [self._unfamiliar(*pair, side) for pair in zip(vectors, queries["text"], strict=True)]
-        return Answer(
-            *(hits, queries, kind, direction, candidates, sets, [text for text in unfamiliar if text]),
-            notes=notes_on(queries, self._compounds, side == STRUCTURE),
+        sets = (
+            []
+            if direction is None or where
+            else candidate_sets(self.index.side_table("candidate_sets"), direction, candidates)
         )
-
-    def _unfamiliar(self, vector: np.ndarray, text: str, side: str) -> str:
-        """Sentence on a query that is less similar to its nearest row than nearly all rows to theirs; or no text."""
-        kind = "compounds" if side == STRUCTURE else "fields"
-        limit = self.index.info["familiar"][kind]
-        if limit is None:
-            return ""
-        nearest = float(self.index.search(vector, kind, 1, metric="cosine")["score"].iloc[0])
-        if nearest >= limit - 1e-5:
-            return ""
-        return (
-            f"{text} is unlike anything seen: its nearest {kind.removesuffix('s')} has the similarity {nearest:.2f}, "
-            f"but 99 % of the {kind} of the screen have one of at least {limit:.2f}"
+        unfamiliar = unfamiliar_queries(self.index, vectors, queries, side == STRUCTURE)
+        return Answer(
+            *(hits, queries, kind, direction, candidates, sets, unfamiliar),
+            notes=notes_on(queries, self._compounds, side == STRUCTURE),
         )
 
     def _check_accepts(self, what: str, noun: str) -> None:

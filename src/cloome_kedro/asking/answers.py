@@ -22,8 +22,8 @@ class Answer:
         share of test queries whose match ranked as high among as many candidates; it is empty if queries and hits are
         of the same side.
     queries
-        One row per query: ``query`` (number), ``text``, ``inchikey``, ``compound``, ``fold``, ``trained``. The last
-        four are empty if they are not known.
+        One row per query: ``query`` (number), ``text``, ``inchikey``, ``smiles``, ``compound``, ``fold``, ``known``
+        (whether it is in the screen), ``trained``. They are empty if they are not known.
     kind
         ``fields``, ``wells`` or ``compounds``: what was searched.
     direction
@@ -66,9 +66,9 @@ def describe_queries(queries: pd.DataFrame, compounds: pd.DataFrame, info: Mappi
     info
         ``index.json`` of the index.
     """
-    queries = queries.reindex(columns=["text", "inchikey", "compound", "fold"]).astype(object)
+    queries = queries.reindex(columns=["text", "inchikey", "smiles", "compound", "fold"]).astype(object)
     queries.insert(0, "query", np.arange(len(queries)))
-    for name in ("compound", "fold"):
+    for name in ("smiles", "compound", "fold"):
         queries[name] = queries[name].where(queries[name].notna(), queries["inchikey"].map(compounds[name]))
     queries["known"] = queries["inchikey"].isin(compounds.index)
     fitted_on = set(info.get("fitted_on", ["train"]))
