@@ -94,11 +94,8 @@ def probe(
         Corruption -> method -> (F, d) features of the F fields of the test fold, in the order of ``inputs``. Every
         method must be in ``features``.
     """
-    compounds, folds = inputs.fields["inchikey"].to_numpy(), inputs.fields["fold"].to_numpy()
-    labels = inputs.labels[inputs.labels.notna().any(axis=1)]
-    has_labels = pd.Index(compounds).isin(labels.index)
-    samples = {fold: Samples.of(compounds[folds == fold], has_labels[folds == fold], inputs.level) for fold in FOLDS}
-    sample_labels = {fold: labels.loc[samples[fold].compounds] for fold in FOLDS}
+    folds = inputs.fields["fold"].to_numpy()
+    samples, sample_labels = samples_by_fold(inputs)
     tables, scores = [], {}
     for method, values in features.items():
         train, validation, test = (samples[fold].features(values[folds == fold]) for fold in FOLDS)
@@ -163,3 +160,12 @@ class Samples(NamedTuple):
         if self.groups is None:
             return values
         return pd.DataFrame(values).groupby(self.groups).mean().to_numpy(copy=True)
+
+
+def samples_by_fold(inputs: ProbeInputs) -> tuple[dict[str, Samples], dict[str, pd.DataFrame]]:
+    """Samples of each fold, and their labels. Compounds without any label are left out."""
+    compounds, folds = inputs.fields["inchikey"].to_numpy(), inputs.fields["fold"].to_numpy()
+    labels = inputs.labels[inputs.labels.notna().any(axis=1)]
+    has_labels = pd.Index(compounds).isin(labels.index)
+    samples = {fold: Samples.of(compounds[folds == fold], has_labels[folds == fold], inputs.level) for fold in FOLDS}
+    return samples, {fold: labels.loc[samples[fold].compounds] for fold in FOLDS}

@@ -138,7 +138,7 @@ def fit_probes(
 
     table = pd.DataFrame({"assay": assays, **describe(labels)})
     scorable = np.flatnonzero(table["scored"])
-    probes = _fit_all(features, labels, scorable, grid, torch.device(device))
+    probes = solve_probes(features, labels, scorable, grid, torch.device(device))
     table.loc[scorable, "c"] = probes.c
     table.loc[scorable, "validation_auc"] = probes.validation_auc
     results = {}
@@ -174,11 +174,11 @@ def validation_aucs(
     check_widths(features.values())
     scorable = np.flatnonzero(describe(labels)["scored"])
     result = np.full(labels["train"].shape[1], np.nan)
-    result[scorable] = _fit_all(features, labels, scorable, grid, torch.device(device), refit=False).validation_auc
+    result[scorable] = solve_probes(features, labels, scorable, grid, torch.device(device), refit=False).validation_auc
     return result
 
 
-class _Probes(NamedTuple):
+class Probes(NamedTuple):
     """Probes of T assays: coefficients (T, d), intercepts (T,), C (T,) and validation AUC (T,)."""
 
     w: np.ndarray
@@ -187,11 +187,12 @@ class _Probes(NamedTuple):
     validation_auc: np.ndarray
 
 
-def _fit_all(
+def solve_probes(
     features: dict[str, Tensor], labels: dict[str, np.ndarray], assays: np.ndarray, grid, device, refit: bool = True
-) -> _Probes:
+) -> Probes:
+    """Choose C and fit the probes of some columns of the labels. Without a refit, they are of the training fold."""
     size = features["train"].shape[1]
-    result = _Probes(np.zeros((len(assays), size), np.float32), *(np.zeros(len(assays)) for _ in range(3)))
+    result = Probes(np.zeros((len(assays), size), np.float32), *(np.zeros(len(assays)) for _ in range(3)))
     samples = [sum(int((~np.isnan(labels[fold][:, assay])).sum()) for fold in features) for assay in assays]
 
     def fit(batch: list[int]) -> int:
@@ -232,7 +233,7 @@ def _batches(samples: list[int], size: int) -> list[list[int]]:
 
 def _fit_batch(
     features: dict[str, Tensor], labels: dict[str, np.ndarray], assays: np.ndarray, grid, device, refit: bool
-) -> _Probes:
+) -> Probes:
     """Choose C and fit the probes of some assays, padded to the assay with the most samples.
 
     Without a refit, coefficients are those of the training fold.
@@ -282,7 +283,7 @@ def _fit_batch(
         final.solve(cs[best], _REFIT_TOLERANCE)
     w = final.w if basis is None else (basis @ final.w[..., None])[..., 0]
     intercept = final.b - (mean[:, 0] * w).sum(1)
-    return _Probes(w.cpu().numpy(), intercept.cpu().numpy(), np.array(grid)[best.cpu()], grid_aucs.max(axis=1))
+    return Probes(w.cpu().numpy(), intercept.cpu().numpy(), np.array(grid)[best.cpu()], grid_aucs.max(axis=1))
 
 
 def _metrics(labels: np.ndarray, scores: np.ndarray) -> dict[str, float]:

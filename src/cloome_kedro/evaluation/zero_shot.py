@@ -4,7 +4,8 @@ Every class has a reference, and a query field is ranked against the references 
 references that a query may have (:mod:`~cloome_kedro.evaluation.zero_shot_plan`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -84,22 +85,10 @@ def rank_by_plan(
     ValueError
         If the vectors do not fit the plan, or if one is not finite.
     """
-    for name, vectors in (("queries", queries), ("references", references)):
-        if vectors.ndim != 2 or len(vectors) != len(plan.order):
-            raise ValueError(f"{name}: vectors of shape {vectors.shape} do not fit {len(plan.order)} planned fields")
-    sums = _group_sums(plan, references) if plan.shown_by == "mean" else None
     above, tied = np.zeros((2, len(plan.queries)), np.int64)
-    by_pool = np.argsort(plan.pool, kind="stable")
-    for start in range(0, len(plan.pools), _POOLS):
-        numbers, members = _members(plan, start, min(start + _POOLS, len(plan.pools)))
-        bounds = np.searchsorted(plan.pool[by_pool], [start, start + len(members)])
-        part = by_pool[slice(*bounds)]
-        checked = check_pool(
-            queries[plan.order[plan.queries[part]]],
-            _reference_vectors(plan, numbers, references, sums),
-            np.searchsorted(numbers, plan.match[part]),
-        )
-        above[part], tied[part] = count_rivals(*checked, Pools(plan.pool[part] - start, members))
+    for block in blocks_of_plan(plan, queries, references):
+        checked = check_pool(block.queries, block.references, block.match)
+        above[block.rows], tied[block.rows] = count_rivals(*checked, block.pools)
     query_fields = plan.fields.iloc[plan.queries]
     return pd.DataFrame(
         {
@@ -110,6 +99,48 @@ def rank_by_plan(
             "rank": resolve_ties(above, tied, ties, seed),
         }
     )
+
+
+class PlanBlock(NamedTuple):
+    """Some queries of a plan and all references that one of them may have.
+
+    Attributes
+    ----------
+    rows
+        (B,) positions of the queries in ``plan.queries``.
+    queries, references
+        (B, d) and (M, d) vectors.
+    match
+        (B,) row of ``references`` that represents the query's class.
+    pools
+        Which references each query has.
+    """
+
+    rows: np.ndarray
+    queries: np.ndarray
+    references: np.ndarray
+    match: np.ndarray
+    pools: Pools
+
+
+def blocks_of_plan(plan: Plan, queries: np.ndarray, references: np.ndarray) -> Iterator[PlanBlock]:
+    """Yield the queries of a plan with their references, block by block. The parameters are those of `rank_by_plan`."""
+    for name, vectors in (("queries", queries), ("references", references)):
+        if vectors.ndim != 2 or len(vectors) != len(plan.order):
+            raise ValueError(f"{name}: vectors of shape {vectors.shape} do not fit {len(plan.order)} planned fields")
+    sums = _group_sums(plan, references) if plan.shown_by == "mean" else None
+    by_pool = np.argsort(plan.pool, kind="stable")
+    for start in range(0, len(plan.pools), _POOLS):
+        numbers, members = _members(plan, start, min(start + _POOLS, len(plan.pools)))
+        bounds = np.searchsorted(plan.pool[by_pool], [start, start + len(members)])
+        part = by_pool[slice(*bounds)]
+        yield PlanBlock(
+            part,
+            queries[plan.order[plan.queries[part]]],
+            _reference_vectors(plan, numbers, references, sums),
+            np.searchsorted(numbers, plan.match[part]),
+            Pools(plan.pool[part] - start, members),
+        )
 
 
 def _members(plan: Plan, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
