@@ -86,6 +86,7 @@ def test_pipeline(checkpoint, tmp_path, caplog):
         }
     meta = {"split_hash": "0123456789abcdef", "seed": 3, "epoch": 1, "weights": checkpoint.weights}
     meta |= {"normalised": True, "learned": True, "without_input": 0}
+    meta |= {"inverse_temperature": pytest.approx(ARCHITECTURE.inverse_temperature, rel=1e-6)}
     for side, keys in (("field", list("abcde")), ("compound", list("XYZ"))):
         found = outputs[f"random.mine.{side}_embeddings"]
         assert found.keys.tolist() == keys

@@ -99,6 +99,7 @@ def _embed(side, model, checkpoint, table, keys, embedding: EmbeddingParameters,
         **{name: config[name] for name in ("split_hash", "seed", "epoch")},
         "weights": checkpoint.weights,
         "normalised": checkpoint.architecture.normalise,
+        "inverse_temperature": float(model.scalars()["scale"]),
         "learned": any(True for _ in model.visual.parameters()),
         "without_input": without_input,
     }
