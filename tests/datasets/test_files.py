@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 from kedro.io import DatasetError
 
-from cloome_kedro.datasets.files import TableFiles, TextFiles
+from cloome_kedro.datasets.files import TableFiles, TableFolder, TextFiles
 
 
 def files(folder, pattern="*/[ab].*"):
@@ -50,3 +50,18 @@ def test_texts_by_their_paths(tmp_path):
     assert dataset.load() == {name: name for name in ("random/part.html", "shared_a.html")}
     with pytest.raises(DatasetError, match="read only"):
         dataset.save({})
+
+
+def test_a_folder_has_the_tables_that_were_saved_last(tmp_path):
+    dataset = TableFolder(filepath=str(tmp_path / "tables"))
+    assert not dataset.exists()
+    tables = {"a": pd.DataFrame({"x, y": ["007", "", "two\nlines", "é"]}), "b": pd.DataFrame({"z": ["1 %"]})}
+    dataset.save(tables)
+    assert dataset.exists()
+    loaded = dataset.load()
+    assert list(loaded) == ["a", "b"]
+    for name, table in tables.items():
+        pd.testing.assert_frame_equal(loaded[name], table, check_dtype=False)
+    (tmp_path / "tables" / "notes.txt").write_text("mine")
+    dataset.save({"b": tables["b"]})
+    assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == ["b.csv", "notes.txt"]

@@ -111,7 +111,8 @@ def run_report(studies, *, sees_images=True, encoded=True, later_parts=None, **p
     for split, study in studies.items():
         given |= datasets_of(split, study, models)
     pipeline = sum(
-        (create_split_pipeline(split, list(models), sees_images) for split in studies), create_pipeline(list(studies))
+        (create_split_pipeline(split, list(models), sees_images) for split in studies),
+        create_pipeline(list(studies), model=next(iter(models))),
     )
     catalog = DataCatalog({name: Kept(value) for name, value in given.items() if name in pipeline.inputs()})
     for name in pipeline.all_outputs():

@@ -61,7 +61,7 @@ def test_a_row_has_its_value_chance_and_leak(study, table):
 
 
 def test_corruptions_are_set_against_clean_images(study, table):
-    setting = "image to compound, full pool"
+    setting = "image → compound, full pool"
     row = one(table, Audit="retrieval", Method="CLOOME", Images="large_rotation", Setting=setting)
     change = study["differences"].query(
         "against == 'clean' and images == 'large_rotation' and direction == 'image to compound'"

@@ -26,7 +26,7 @@ def comparison():
 def test_a_row_has_accuracy_difference_and_verdict(comparison):
     table = comparison_tables(comparison, LOOK)["random"]
     assert table["model"].tolist() == ["CLOOME", "Bilinear"]
-    assert table["top-1"].tolist() == ["43.1 % (39.0–47.0) ± 1.2", "33.1 % (30.0–37.0) ± 1.2"]
+    assert table["top-1"].tolist() == ["43.1 ± 1.2 % (39.0–47.0)", "33.1 ± 1.2 % (30.0–37.0)"]
     assert table["top-10"].tolist()[0] == "73.1 % (69.0–77.0)"
     assert table["minus Bilinear"].tolist() == ["+10.0 (+6.0 to +13.7)", "–"]
     assert table["verdict"].tolist() == ["above", "reference"]

@@ -36,10 +36,13 @@ def report(look, **replaced):
         "confidence": 0.95,
         "joint": {},
         "comparisons": {},
+        "facts": {"screen": "<made up>"},
+        "run": {"Study": {"seed": "7"}},
         "cards": [Card("A & B", "random", 0.5, 0.25, 0.75, 0.1, "top-1, n = 7", others={"Other": 0.2})],
     }
     sections = {"random": "<section id='random'>part</section>"}
-    supplement = render("supplement.html.j2", look, data_note="ours: <made up>", tables=[], missing=[])
+    nothing = {"tables": [], "audits": None, "audit_blocks": {}, "missing": []}
+    supplement = render("supplement.html.j2", look, data_note="ours: <made up>", **nothing)
     return render_report(sections, data_part(look), supplement, look, **(values | replaced))
 
 
@@ -54,7 +57,7 @@ def test_missing_values_are_errors():
 def test_values_are_escaped_and_sections_are_not():
     html = report(REAL)
     assert "<script>" not in html
-    assert html.count("&lt;script&gt;") == 2
+    assert html.count('<th scope="row">&lt;script&gt;</th>') == 2
     assert "<figcaption>&lt;b&gt;</figcaption>" in html
     assert "<title>&lt;title&gt;</title>" in html
     assert "ours: &lt;made up&gt;" in html
@@ -62,10 +65,11 @@ def test_values_are_escaped_and_sections_are_not():
     assert html.count('<section id="supplement">') == 1
     assert '<a href="#supplement">' in html
     assert '<a href="#random">Random split</a>' in html
-    assert "<strong>A &amp; B</strong>" in html
+    assert "<h3>A &amp; B</h3>" in html
+    assert "screen <strong>&lt;made up&gt;</strong>" in html
     assert 'class="interval" style="left:25.00%;width:50.00%"' in html
     assert "25.0 % – 75.0 %; chance 10.0 %<br>top-1, n = 7" in html
-    assert "<br>Other: 20.0 %" in html
+    assert "<dt>Other</dt><dd>20.0 %</dd>" in html
     assert not re.search(r"&#|&amp;", re.search(r"<style>(.*)</style>", html, re.S).group(1)), "CSS is not escaped"
 
 
@@ -103,7 +107,7 @@ def test_rows_of_the_first_model_stand_out():
     }
     look = Look(models={"profile": "Profile model", "cloome": "CLOOME"})
     html = render("data.html.j2", look, counts=table, **values)
-    assert re.findall(r'<tr class="model"><td>(.*?)</td>', html) == ["Profile model"]
+    assert re.findall(r'<tr class="model"><th scope="row">(.*?)</th>', html) == ["Profile model"]
     assert 'class="model"' not in render("data.html.j2", Look(), counts=table.assign(method=""), **values)
 
 
@@ -125,4 +129,5 @@ def test_a_section_lists_its_parts():
     html = render_section("random", {"Zero-shot": "<p>one</p>", "Folds and training": "<p>two</p>"}, REAL)
     assert '<section id="random">' in html
     assert '<a href="#random-folds-and-training">Folds and training</a>' in html
-    assert '<h3 id="random-zero-shot">Zero-shot</h3>\n<p>one</p>' in html
+    opened = '<details class="part" id="random-zero-shot" open>\n<summary><h3>Zero-shot</h3></summary>\n<p>one</p>'
+    assert opened in html

@@ -25,34 +25,34 @@ def test_zero_shot_table_is_of_the_published_protocol(study):
     assert table.loc["Random", ["top-1", "top-1 over draws", "classes", "n"]].tolist() == ["11.1 %", "–", "9", "50"]
 
 
-def test_exclusions_have_a_row_each_and_gaps_are_dashes(study):
+def test_exclusions_have_a_column_each_and_gaps_are_dashes(study):
     metrics = study["metrics"]
     table = task_tables.exclusion_table(metrics, "zero-shot MoA", LOOK)
-    assert table.columns.tolist() == [
-        "references", "CLOOME", "Profiles", "Untrained", "Plate only", "Cell count only", "Random"
+    assert table["method"].tolist() == [
+        "CLOOME", "Profiles", "Untrained", "Plate only", "Cell count only", "Random"
     ]  # fmt: skip
-    assert table["references"].tolist() == [
-        "any reference", "other wells", "other plates", "other compounds", "other plates and compounds",
+    assert table.columns.tolist() == [
+        "method", "any reference", "other wells", "other plates", "other compounds", "other plates and compounds",
         "same plate, other wells",
     ]  # fmt: skip
-    assert len(task_tables.exclusion_table(metrics, "zero-shot compound", LOOK)) == 4
+    assert task_tables.exclusion_table(metrics, "zero-shot compound", LOOK).shape[1] == 5
     less = metrics[(metrics["method"] != "Profiles") | (metrics["excluded"] != "well") | (metrics["pool"] != "full")]
-    gaps = task_tables.exclusion_table(less, "zero-shot MoA", LOOK).set_index("references")
+    gaps = task_tables.exclusion_table(less, "zero-shot MoA", LOOK).set_index("method")
     assert (gaps == "–").sum(axis=None) == 1
-    assert gaps.loc["other wells", "Profiles"] == "–"
+    assert gaps.loc["Profiles", "other wells"] == "–"
     assert task_tables.exclusion_table(metrics.iloc[:0], "zero-shot MoA", LOOK).empty
 
 
 def test_costs_are_signed_points_by_what_is_left_out(study):
     differences = study["differences"]
-    table = task_tables.exclusion_costs(differences, "zero-shot MoA", LOOK).set_index("references")
+    table = task_tables.exclusion_costs(differences, "zero-shot MoA", LOOK).set_index("method")
     row = differences.query(
         "task == 'zero-shot MoA' and method == 'CLOOME' and excluded == 'plate' and metric == 'top-1'"
     ).iloc[0]  # fmt: skip
-    cell = table.loc["other plates", "CLOOME"]
+    cell = table.loc["CLOOME", "other plates"]
     assert cell == f"{100 * row['difference']:+.1f} ({100 * row['low']:+.1f} to {100 * row['high']:+.1f})"
     assert table.shape == (5, 5)
-    assert len(task_tables.exclusion_costs(differences, "zero-shot compound", LOOK)) == 3
+    assert task_tables.exclusion_costs(differences, "zero-shot compound", LOOK).shape[1] == 4
     assert task_tables.exclusion_costs(differences.query("task == 'probing'"), "zero-shot MoA", LOOK).empty
 
 

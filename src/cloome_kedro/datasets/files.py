@@ -1,10 +1,12 @@
-"""Load several tables or texts of a folder at once."""
+"""Load or save several tables or texts of a folder at once."""
 
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
+
+from cloome_kedro.atomic import replace_file
 
 
 class TableFiles(AbstractDataset[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]):
@@ -92,3 +94,38 @@ class TextFiles(AbstractDataset[dict[str, str], dict[str, str]]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath), "patterns": self._patterns}
+
+
+class TableFolder(AbstractDataset[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]):
+    """A folder of tables as CSV, by their names. All cells are text.
+
+    Saving replaces the tables as a whole: CSV files of other names are removed.
+
+    Parameters
+    ----------
+    filepath
+        The folder, which has no other CSV files.
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def save(self, data: dict[str, pd.DataFrame]) -> None:
+        self._filepath.mkdir(parents=True, exist_ok=True)
+        for name, table in data.items():
+            with replace_file(self._filepath / f"{name}.csv") as part:
+                table.to_csv(part, index=False, lineterminator="\n")
+        for path in self._filepath.glob("*.csv"):
+            if path.stem not in data:
+                path.unlink()
+
+    def load(self) -> dict[str, pd.DataFrame]:
+        paths = sorted(self._filepath.glob("*.csv"))
+        return {path.stem: pd.read_csv(path, dtype=str, keep_default_na=False) for path in paths}
+
+    def _exists(self) -> bool:
+        return self._filepath.is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}

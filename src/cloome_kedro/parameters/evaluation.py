@@ -182,3 +182,9 @@ class ReportingParameters(Parameters):
     published_screen: bool = Field(default=False, description="whether the screen is that of the publication, cpg0012")
     gallery_queries: Positive = 6
     gallery_hits: Positive = 5
+    documentation: str = Field(
+        default="../../../../../docs/{page}.md",
+        pattern=r"^$|\{page\}",
+        description="address of a page of the documentation, relative to the report or whole; {page} stands for the "
+        "page, such as how-to/seeds; empty: the report has no links to it",
+    )

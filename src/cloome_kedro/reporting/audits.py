@@ -8,7 +8,7 @@ from cloome_kedro.reporting.published import percent_as_published, significant_d
 from cloome_kedro.reporting.style import Look, images_in_order
 from cloome_kedro.reporting.supplement import DEPENDENT_QUERIES
 from cloome_kedro.reporting.task_tables import UNRESTRICTED
-from cloome_kedro.words import PROBING, RANDOM, RETRIEVAL, ZERO_SHOT_COMPOUND, ZERO_SHOT_MOA
+from cloome_kedro.words import DIRECTIONS, PROBING, RANDOM, RETRIEVAL, ZERO_SHOT_COMPOUND, ZERO_SHOT_MOA
 
 #: columns of ``metrics`` and ``differences`` that identify a setting
 _SETTING = ["split", "task", "method", "images", "direction", "pool", "shown_by", "excluded"]
@@ -116,7 +116,7 @@ def _setting_text(row: dict) -> str:
         return "sample: a compound" if row["shown_by"] == "mean" else "sample: a field"
     shown_by = {"field": "", "mean": "mean of fields"}[row["shown_by"]]
     if row["task"] == RETRIEVAL:
-        parts = (row["direction"], f"{row['pool']} pool", shown_by)
+        parts = (DIRECTIONS[row["direction"]], f"{row['pool']} pool", shown_by)
     else:
         excluded = "none" if pd.isna(row["excluded"]) else row["excluded"]
         parts = (f"{row['pool']} pool", f"excluded: {excluded}", shown_by)

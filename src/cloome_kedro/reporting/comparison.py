@@ -97,13 +97,15 @@ def _cells(comparison: pd.DataFrame, look: Look) -> pd.DataFrame:
     rows = []
     for method in look.in_order(comparison["method"]):
         both = results[method, BOTH, "top-1"]
-        spread = f" ± {100 * both['spread']:.1f}" if pd.notna(both["spread"]) else ""
+        top1 = percent_text(both)
+        if pd.notna(both["spread"]):
+            top1 = top1.replace(" %", f" ± {100 * both['spread']:.1f} %", 1)
         difference = {"difference": both["difference"], "low": both["difference_low"], "high": both["difference_high"]}
         is_reference = pd.isna(both["difference"])
         rows.append(
             {
                 "model": method,
-                "top-1": percent_text(both) + spread,
+                "top-1": top1,
                 **{
                     DIRECTIONS[direction]: f"{100 * results[method, direction, 'top-1']['value']:.1f} %"
                     for direction in (IMAGE_TO_COMPOUND, COMPOUND_TO_IMAGE)

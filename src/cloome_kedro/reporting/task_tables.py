@@ -43,13 +43,13 @@ def zero_shot_table(metrics: pd.DataFrame, task: str, look: Look) -> pd.DataFram
 
 
 def exclusion_table(metrics: pd.DataFrame, task: str, look: Look) -> pd.DataFrame:
-    """Tabulate top-1 in a single draw by allowed references (rows) and method (columns)."""
+    """Tabulate top-1 in a single draw by method (rows) and allowed references (columns)."""
     rows = single_draw(metrics[(metrics["task"] == task) & (metrics["metric"] == "top-1")])
     return _by_protocol(rows, look, signed=False)
 
 
 def exclusion_costs(differences: pd.DataFrame, task: str, look: Look) -> pd.DataFrame:
-    """Tabulate the change of top-1 if references are excluded, by allowed references (rows) and method (columns).
+    """Tabulate the change of top-1 if references are excluded, by method (rows) and allowed references (columns).
 
     A cell is top-1 with the exclusion minus top-1 without it, in percentage points.
     """
@@ -59,12 +59,19 @@ def exclusion_costs(differences: pd.DataFrame, task: str, look: Look) -> pd.Data
 
 
 def _by_protocol(rows: pd.DataFrame, look: Look, signed: bool) -> pd.DataFrame:
-    table = []
-    for pool, excluded in protocols(rows):
-        protocol_rows = rows[(rows["pool"] == pool) & (rows["excluded"] == excluded)].drop_duplicates("method")
-        cells = {row["method"]: percent_text(row, signed) for row in protocol_rows.to_dict("records")}
-        in_order = {method: cells.get(method, ABSENT) for method in look.in_order(rows["method"])}
-        table.append({"references": protocol_label(pool, excluded)} | in_order)
+    key = ["method", "pool", "excluded"]
+    cells = {
+        tuple(row[name] for name in key): percent_text(row, signed)
+        for row in rows.drop_duplicates(key).to_dict("records")
+    }
+    table = [
+        {"method": method}
+        | {
+            protocol_label(pool, excluded): cells.get((method, pool, excluded), ABSENT)
+            for pool, excluded in protocols(rows)
+        }
+        for method in look.in_order(rows["method"])
+    ]
     return pd.DataFrame(table)
 
 

@@ -41,7 +41,7 @@ def test_a_model_that_was_not_trained_here_has_no_curves(study):
     assert "not trained here" in found["training_text"]
     assert "figure:" not in found["training_text"]
     assert "not trained here" in found["training_curves_figure"].texts[0].get_text()
-    assert re.search(r"<tr><td>Bilinear</td>.*>20</td>", found["training_text"])
+    assert re.search(r'<tr><th scope="row">Bilinear</th>.*>20</td>', found["training_text"])
 
 
 def test_training_without_two_validation_compounds_is_described(study):
@@ -57,7 +57,9 @@ def test_a_pre_training_is_described(study):
     datasets = PARAMETERS | datasets_of("random", study, MODELS) | {"random.cloome.pretraining_history": history}
     text = run_node(pipeline, "describe_training", datasets)["random.training_text"]
     assert re.search(
-        r"<h4>Pre-training</h4>.*<tr[^>]*><td>CLOOME</td><td[^>]*>3</td><td[^>]*>1</td><td[^>]*>0.612</td>", text, re.S
+        r"<h4>Pre-training</h4>.*<tr[^>]*><th[^>]*>CLOOME</th>\s*<td[^>]*>3</td>\s*<td[^>]*>1</td>\s*<td[^>]*>0.612</td>",
+        text,
+        re.S,
     )
     assert "Pre-training" not in run("describe_training", study)["training_text"]
     datasets["random.cloome.pretraining_history"] = history.iloc[:0]
@@ -107,7 +109,7 @@ def test_a_search_on_other_folds_is_left_out(study):
     part, other = search_part(study), search_part(make_study("scaffold"))
     path = "random/default/tuning.html"
     found = write_section(study["examples"], {path: part, "default/comparison.html": "-"}, STUDY, training_part="<p>")
-    assert '<h3 id="random-hyperparameter-search">Hyperparameter search</h3>' in found
+    assert 'id="random-hyperparameter-search" open>\n<summary><h3>Hyperparameter search</h3>' in found
     assert part in found
     left = write_section(study["examples"], {path: other}, STUDY, training_part="<p>")
     assert "Hyperparameter" not in left
@@ -118,10 +120,10 @@ def test_a_search_on_other_folds_is_left_out(study):
 def test_parts_stand_in_one_order_and_empty_ones_are_left_out(study):
     parts = {f"{name}_part": f"<p>{name}</p>" for name in reversed(HEADINGS) if name not in ("tuning", "corruption")}
     section = write_section(study["examples"], {}, STUDY, **parts, corruption_part="")
-    assert re.findall("<h3 [^>]*>(.*?)</h3>\n<p>(.*?)</p>", section) == [
+    assert re.findall("<h3>(.*?)</h3></summary>\n<p>(.*?)</p>", section) == [
         (heading, name) for name, heading in HEADINGS.items() if name not in ("tuning", "corruption")
     ]
-    assert re.findall('<a href="#random-(.*?)">', section) == re.findall('<h3 id="random-(.*?)">', section)
+    assert re.findall('<a href="#random-(.*?)">', section) == re.findall('id="random-(.*?)" open>', section)
 
 
 def test_figures_are_put_in_and_a_missing_one_is_named():

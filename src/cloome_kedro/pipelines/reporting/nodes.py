@@ -1,9 +1,10 @@
-"""Nodes of the report over all splits.
+"""Nodes that describe what all splits share: the screen and the supplement.
 
 Arguments that are tables have the names of their schemas in :mod:`cloome_kedro.schemas`.
 """
 
-from cloome_kedro.parameters import ReportingParameters, RetrievalParameters, StudyParameters
+from cloome_kedro.parameters import ReportingParameters, StudyParameters
+from cloome_kedro.pipelines.reporting.joining import by_split
 
 
 def describe_data(
@@ -99,10 +100,10 @@ def write_supplement(study: StudyParameters, reporting: ReportingParameters, **t
 
     look = Look(note=study.note, models=study.models)
     metrics, differences = (
-        pd.concat(_by_split(tables_of_splits, kind), ignore_index=True) for kind in ("metrics", "differences")
+        pd.concat(by_split(tables_of_splits, kind), ignore_index=True) for kind in ("metrics", "differences")
     )
     metrics = evaluable(metrics)
-    leaks = [table.assign(split=split) for split, table in _by_split(tables_of_splits, "leaks").items()]
+    leaks = [table.assign(split=split) for split, table in by_split(tables_of_splits, "leaks").items()]
     data_note = describe_data_sources(study.screen, study.simulated, reporting.published_screen)
     supplement = supplement_tables(metrics, data_note, look)
     audits = audit_table(metrics, differences, pd.concat(leaks, ignore_index=True), data_note, look)
@@ -120,80 +121,19 @@ def describe_supplement(study: StudyParameters, reporting: ReportingParameters, 
     from cloome_kedro.reporting.report import render
     from cloome_kedro.reporting.style import Look
     from cloome_kedro.reporting.supplement import NO_RESULTS, describe_data_sources
+    from cloome_kedro.reporting.web_supplement import audit_blocks, by_source
 
+    audits = supplement.pop("supplement_audits")
     return render(
         "supplement.html.j2",
         Look(note=study.note, models=study.models),
         data_note=describe_data_sources(study.screen, study.simulated, reporting.published_screen),
-        tables=[table for table in supplement.values() if NO_RESULTS not in table.notes],
+        tables=[
+            (name.removeprefix("supplement_"), table, by_source(table.table))
+            for name, table in supplement.items()
+            if NO_RESULTS not in table.notes
+        ],
+        audits=audits,
+        audit_blocks=audit_blocks(audits.table),
         missing=[table.title for table in supplement.values() if NO_RESULTS in table.notes],
     )
-
-
-def write_report(
-    *,
-    data_text,
-    supplement_text,
-    later_parts,
-    study: StudyParameters,
-    reporting: ReportingParameters,
-    retrieval: RetrievalParameters,
-    fields_figure="",
-    figure_1_text="",
-    figure_1="",
-    **parts,
-):
-    """Join all parts into one HTML file, and format the main results as text for the terminal.
-
-    Parameters
-    ----------
-    fields_figure, figure_1_text, figure_1
-        Empty if the screen has no images.
-    later_parts : dict of str to str
-        Parts of other pipelines as HTML, by their paths. Those of comparisons of models are taken.
-    parts
-        ``<split>_section``, ``<split>_metrics`` and ``<split>_differences`` of every split.
-
-    Returns
-    -------
-    report (HTML), summary (text)
-    """
-    import pandas as pd
-    from markupsafe import Markup
-
-    from cloome_kedro.chemistry.splits import joined_folds
-    from cloome_kedro.reporting.headline import headline
-    from cloome_kedro.reporting.joint import format_results, joint_metrics, joint_tables
-    from cloome_kedro.reporting.report import embed, render_report
-    from cloome_kedro.reporting.style import Look
-
-    look = Look(note=study.note, models=study.models, reference=study.reference_label)
-    metrics_by_split, differences = _by_split(parts, "metrics"), _by_split(parts, "differences")
-    metrics = pd.concat(metrics_by_split, ignore_index=True)
-    joint = joint_metrics(metrics, joined_folds(metrics_by_split), retrieval.confidence)
-    report = render_report(
-        _by_split(parts, "section"),
-        embed(data_text + figure_1_text, {"fields": fields_figure, "figure_1": figure_1}),
-        supplement_text,
-        look,
-        comparisons={
-            path.removesuffix(".html").rpartition("comparison_")[2]: Markup(part)
-            for path, part in later_parts.items()
-            if "/comparison_" in path
-        },
-        title=reporting.title,
-        fold=retrieval.fold,
-        confidence=retrieval.confidence,
-        joint=joint_tables(joint, look),
-        cards=[
-            card
-            for split, metrics in metrics_by_split.items()
-            for card in headline(metrics, differences[split], look, retrieval.fold)
-        ],
-    )
-    return report, format_results(metrics, joint, look, retrieval.confidence, retrieval.fold)
-
-
-def _by_split(parts, kind: str) -> dict:
-    """Select the parts ``<split>_<kind>``, by split."""
-    return {name.removesuffix(f"_{kind}"): part for name, part in parts.items() if name.endswith(f"_{kind}")}

@@ -6,7 +6,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from cloome_kedro.pipelines.evaluation.nodes import measure_replicates
-from cloome_kedro.pipelines.reporting import nodes, sections, tasks
+from cloome_kedro.pipelines.reporting import joining, nodes, sections, tasks
 from cloome_kedro.pipelines.wiring import named, task
 from cloome_kedro.reporting.sheets import SHEETS
 
@@ -116,7 +116,7 @@ def _part_nodes(name: str, function: Callable, inputs: dict[str, str], figures: 
     ]
 
 
-def create_pipeline(splits: Sequence[str], images: bool = True) -> Pipeline:
+def create_pipeline(splits: Sequence[str], images: bool = True, model: str = "") -> Pipeline:
     """Make the figures of the screen, the supplement and the report over all splits of a study.
 
     Parameters
@@ -125,11 +125,14 @@ def create_pipeline(splits: Sequence[str], images: bool = True) -> Pipeline:
         Names of the splits.
     images
         Whether the screen has images. Otherwise there are no pictures of fields.
+    model
+        Name of the first model, whose settings the report names. Empty: it has no checkpoint.
     """
     supplement = [*(f"supplement_table_{sheet.name}" for sheet in SHEETS), "supplement_audits"]
     results = {f"{split}_{name}": f"{split}.{name}" for split in splits for name in ("metrics", "differences", "leaks")}
     sections = {f"{split}_section": f"{split}.report_section" for split in splits}
     metrics = {name: dataset for name, dataset in results.items() if not name.endswith("_leaks")}
+    checkpoint = {"checkpoint": f"{splits[0]}.{model}.checkpoint"} if model else {}
     namespace = "reporting"
     pictures = ["fields_figure", "figure_1_text", "figure_1"] if images else []
     return Pipeline(
@@ -148,14 +151,15 @@ def create_pipeline(splits: Sequence[str], images: bool = True) -> Pipeline:
                 f"{namespace}.supplement",
             ),
             task(
-                nodes.write_report,
+                joining.write_report,
                 named(
                     *("data_text", "supplement_text", "later_parts", *pictures),
-                    *("params:study", "params:reporting", "params:retrieval"),
+                    *("params:study", "params:reporting", "params:retrieval", "params:seed"),
                     **sections,
                     **metrics,
+                    **checkpoint,
                 ),
-                ["report", "summary"],
+                ["report", "report_tables", "summary"],
                 namespace,
             ),
         ]

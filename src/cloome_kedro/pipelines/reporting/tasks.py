@@ -17,10 +17,11 @@ def describe_zero_shot(
     zero_shot_text, zero_shot_accuracy_figure, zero_shot_ranks_figure
     """
     from cloome_kedro.reporting import task_tables, zero_shot_figures
+    from cloome_kedro.reporting.about import same_well_text
     from cloome_kedro.reporting.report import render
     from cloome_kedro.reporting.small_screens import evaluable, reasons_by_task
     from cloome_kedro.reporting.style import Look
-    from cloome_kedro.words import CLEAN, ZERO_SHOT
+    from cloome_kedro.words import CLEAN, ZERO_SHOT, ZERO_SHOT_COMPOUND
 
     look = Look(f"{examples['split'].iloc[0]} split", study.note, study.models)
     metrics = metrics[metrics["task"].isin(ZERO_SHOT) & (metrics["images"] == CLEAN)]
@@ -38,6 +39,8 @@ def describe_zero_shot(
         exclusions={name: task_tables.exclusion_table(metrics, name, look) for name in tasks},
         costs={name: table for name, table in costs.items() if len(table)},
         differences=task_tables.method_differences(differences[differences["method"] == look.model]),
+        compound_task=ZERO_SHOT_COMPOUND,
+        same_well=same_well_text(examples, zero_shot.fold),
     )
     return (
         part,

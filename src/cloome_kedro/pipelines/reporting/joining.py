@@ -1,0 +1,97 @@
+"""Node that joins all parts into the report."""
+
+from cloome_kedro.parameters import ReportingParameters, RetrievalParameters, StudyParameters
+
+
+def write_report(
+    *,
+    data_text,
+    supplement_text,
+    later_parts,
+    study: StudyParameters,
+    reporting: ReportingParameters,
+    retrieval: RetrievalParameters,
+    seed: int,
+    checkpoint=None,
+    fields_figure="",
+    figure_1_text="",
+    figure_1="",
+    **parts,
+):
+    """Join all parts into one HTML file, save its tables, and format the main results as text for the terminal.
+
+    Parameters
+    ----------
+    checkpoint
+        Checkpoint of the first model on the first split. None if this model has no training in epochs.
+    fields_figure, figure_1_text, figure_1
+        Empty if the screen has no images.
+    later_parts : dict of str to str
+        Parts of other pipelines as HTML, by their paths. Those of comparisons of models are taken.
+    parts
+        ``<split>_section``, ``<split>_metrics`` and ``<split>_differences`` of every split.
+
+    Returns
+    -------
+    report (HTML), report_tables (name -> table), summary (text)
+    """
+    import pandas as pd
+    from markupsafe import Markup
+
+    from cloome_kedro.chemistry.splits import joined_folds
+    from cloome_kedro.reporting import about
+    from cloome_kedro.reporting.headline import headline
+    from cloome_kedro.reporting.joint import format_results, joint_metrics, joint_tables
+    from cloome_kedro.reporting.report import embed, link_documentation, render_report
+    from cloome_kedro.reporting.style import Look
+    from cloome_kedro.reporting.web_tables import link_tables
+
+    look = Look(note=study.note, models=study.models, reference=study.reference_label)
+    metrics_by_split, differences = by_split(parts, "metrics"), by_split(parts, "differences")
+    metrics = pd.concat(metrics_by_split, ignore_index=True)
+    joint = joint_metrics(metrics, joined_folds(metrics_by_split), retrieval.confidence)
+    study_facts = about.facts_of_study(
+        study.screen, study.simulated, study.models, study.reference_label, list(metrics_by_split), seed
+    )
+    writing = about.facts_of_writing()
+    page = render_report(
+        by_split(parts, "section"),
+        embed(data_text + figure_1_text, {"fields": fields_figure, "figure_1": figure_1}),
+        supplement_text,
+        look,
+        comparisons={
+            path.removesuffix(".html").rpartition("comparison_")[2]: Markup(part)
+            for path, part in later_parts.items()
+            if "/comparison_" in path
+        },
+        title=reporting.title,
+        fold=retrieval.fold,
+        confidence=retrieval.confidence,
+        joint=joint_tables(joint, look),
+        facts={name: study_facts[name] for name in ("screen", "model of this report", "seed")}
+        | {name: writing[name] for name in ("written", "git commit")},
+        run={
+            "Study": study_facts,
+            "First model": {} if checkpoint is None else about.facts_of_model(checkpoint.config),
+            "Retrieval": {name.replace("_", " "): _text(value) for name, value in retrieval.model_dump().items()},
+            "This report": writing,
+        },
+        cards=[
+            card
+            for split, table in metrics_by_split.items()
+            for card in headline(table, differences[split], look, retrieval.fold)
+        ],
+    )
+    report, tables = link_tables(link_documentation(page, reporting.documentation))
+    return report, tables, format_results(metrics, joint, look, retrieval.confidence, retrieval.fold)
+
+
+def _text(value) -> str:
+    """Format the value of a parameter."""
+    values = value if isinstance(value, list) else [value]
+    return ", ".join("none" if each is None else str(each) for each in values)
+
+
+def by_split(parts, kind: str) -> dict:
+    """Select the parts ``<split>_<kind>``, by split."""
+    return {name.removesuffix(f"_{kind}"): part for name, part in parts.items() if name.endswith(f"_{kind}")}
