@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,20 @@ def cloome_data() -> Path:
     if not folder:
         pytest.skip("CLOOME_DATA is unset: no real data to test on")
     return Path(folder).expanduser().resolve()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium, named by the environment variable CLOOME_CHROMIUM or found on PATH; tests skip where there is none."""
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    path = os.environ.get("CLOOME_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if not path:
+        pytest.skip("no chromium on PATH, and CLOOME_CHROMIUM is unset: nothing is tested in a browser")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (extra dev)")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=path)
+        yield opened
+        opened.close()
 
 
 @pytest.fixture(scope="session")

@@ -91,7 +91,7 @@ def datasets_of(split, study, models):
     return found
 
 
-def run_report(studies, *, sees_images=True, encoded=True, later_parts=None, **parameters):
+def run_report(studies, *, sees_images=True, encoded=(), later_parts=None, **parameters):
     """The catalog after a run of all sections and of the report over some studies, by the names of their splits.
 
     Parameters
@@ -99,7 +99,7 @@ def run_report(studies, *, sees_images=True, encoded=True, later_parts=None, **p
     sees_images
         Whether the first model does.
     encoded
-        Whether figures are encoded; if not, the report holds empty ones.
+        Names of figures that are encoded, which takes longer than to draw them; the others are empty in the report.
     later_parts
         Parts of searches and comparisons, by their paths.
     parameters
@@ -116,7 +116,8 @@ def run_report(studies, *, sees_images=True, encoded=True, later_parts=None, **p
     )
     catalog = DataCatalog({name: Kept(value) for name, value in given.items() if name in pipeline.inputs()})
     for name in pipeline.all_outputs():
-        catalog[name] = Drawn(encoded) if name.rpartition(".")[2].endswith(("_figure", "figure_1")) else Kept()
+        drawn = name.rpartition(".")[2].endswith(("_figure", "figure_1"))
+        catalog[name] = Drawn(name in encoded) if drawn else Kept()
     SequentialRunner().run(pipeline, catalog)
     return catalog
 
@@ -127,17 +128,13 @@ def run_node(pipeline: Pipeline, name, datasets):
     return node.run({dataset: datasets[dataset] for dataset in node.inputs})
 
 
-def search_part(study, search=None, tuned=None, study_parameters=STUDY, encoded=False):
+def search_part(study, search=None, tuned=None, study_parameters=STUDY):
     """The part of a section that describes a search: by default one on the study's folds, whose winner was trained.
 
-    Figures are empty where they are not encoded.
+    Its figures are empty.
     """
     search = search or make_search(study["examples"])
     figures = dict.fromkeys(("search_history_figure", "search_slices_figure", "search_importance_figure"), "data:,")
-    if encoded:
-        tables = (search["trials"], search["trial_epochs"], search["importances"])
-        drawn = tuning.draw_search(*tables, study_parameters)
-        figures = {name: uri(figure) for name, figure in zip(figures, drawn, strict=False)}
     return tuning.describe_search(
         trials=search["trials"],
         importances=search["importances"],

@@ -27,6 +27,7 @@ from cloome_kedro.reporting import (
     probing_figures,
     profile_moa,
     tuning_figures,
+    uncertainty_figures,
     zero_shot_figures,
 )
 from cloome_kedro.reporting.captioned import CaptionedTable
@@ -87,6 +88,7 @@ def drawn(name):
         "search_history": tuning_figures.search_history(trials, search["trial_epochs"], look),
         "parameter_slices": tuning_figures.parameter_slices(trials, look),
         "comparison_figure": comparison.comparison_figure(compared, referred),
+        "answer_certainty": uncertainty_figures.answer_certainty(study["candidate_sets"], study["answered"], look),
         "importance_figure": tuning_figures.importance_figure(search["importances"], look),
     }
 
@@ -167,7 +169,7 @@ class Structure(HTMLParser):
 def reports():
     """Of the invented study, with plain names and with hostile ones."""
     studies = [hostile_study(name) for name in ("plain", ALL)]
-    return [run_report({"random": study}, encoded=False, study=_study(models)) for study, models in studies]
+    return [run_report({"random": study}, study=_study(models)) for study, models in studies]
 
 
 def test_the_report_has_no_markup_of_the_user(reports):

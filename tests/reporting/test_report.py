@@ -1,12 +1,14 @@
 """Templates: values are escaped, none may be missing, and figures are put in by their names."""
 
 import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from jinja2 import UndefinedError
 from markupsafe import Markup
 
+from cloome_kedro.reporting import report as report_module
 from cloome_kedro.reporting.headline import Card
 from cloome_kedro.reporting.report import embed, render, render_report, render_section
 from cloome_kedro.reporting.style import Look
@@ -131,3 +133,34 @@ def test_a_section_lists_its_parts():
     assert '<a href="#random-folds-and-training">Folds and training</a>' in html
     opened = '<details class="part" id="random-zero-shot" open>\n<summary><h3>Zero-shot</h3></summary>\n<p>one</p>'
     assert opened in html
+
+
+TEMPLATES = Path(report_module.__file__).parent / "templates"
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_links_to_the_documentation_lead_to_its_pages():
+    text = "".join(path.read_text() for path in TEMPLATES.glob("*.j2"))
+    pages = set(re.findall(r'docs\("([^"#]+)(?:#[^"]*)?"', text))
+    assert len(pages) > 8
+    assert [page for page in sorted(pages) if not (DOCS / f"{page}.md").is_file()] == []
+    assert f'href="docs:{min(pages)}"' not in report_module.link_documentation(report(SIMULATED), "https://a.b/{page}")
+
+
+def luminance(colour):
+    """Relative luminance, as WCAG 2 defines it."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_text_has_enough_contrast():
+    """4.5 : 1 is the level AA of WCAG 2."""
+    css = (TEMPLATES / "report.css").read_text()
+    colours = {name: code * 2 if len(code) == 4 else code for name, code in re.findall(r"--(\w+): (#\w+)", css)}
+    colours["paper"], colours["page"] = "#ffffff", "#f4f6f8"
+    assert colours["page"] in css
+    for text in ("ink", "soft", "accent"):
+        for ground in ("paper", "page", "warn"):
+            light, dark = sorted((luminance(colours[text]), luminance(colours[ground])), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) > 4.5, (text, ground)

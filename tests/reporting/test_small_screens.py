@@ -43,7 +43,7 @@ def study():
 
 @pytest.fixture(scope="module")
 def catalog(study):
-    return run_report({"random": study}, encoded=False)
+    return run_report({"random": study})
 
 
 def test_a_rank_among_one_candidate_is_no_result(study):

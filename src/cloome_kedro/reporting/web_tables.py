@@ -15,7 +15,7 @@ from cloome_kedro.reporting.cells import ABSENT
 #: folder of the CSV files, beside the report
 FOLDER = "tables"
 
-_NUMBER = re.compile(r"[+-]?\d[\d.,]*( %)?( ± [\d.,]+( %)?)?( \([^()]*\d[^()]*\))?")
+_NUMBER = re.compile(r"[+-]?\d[\d.,]*((–| of )\d[\d.,]*)?( %)?( ± [\d.,]+( %)?)?( \([^()]*\d[^()]*\))?")
 _INTERVAL = re.compile(r"\([^()]*\)")
 _UNBROKEN = re.compile(r"[^\s/→|-]{25,}")
 #: largest numbers of characters in a row for which a table is narrow or medium

@@ -1,12 +1,16 @@
 """The report over all splits: a whole run of the pipeline, on studies of several kinds."""
 
+import itertools
+import platform
 import re
+from html.parser import HTMLParser
 
 import pytest
 from matplotlib.figure import Figure
 
 from cloome_kedro.parameters import StudyParameters
 from cloome_kedro.pipelines.reporting import create_pipeline, create_split_pipeline
+from cloome_kedro.reporting.sheets import SHEETS
 from report_run import PARAMETERS, Balanced, run_node, run_report, search_part
 from synthetic_study import MODELS, make_study
 from synthetic_tasks import nothing
@@ -27,8 +31,9 @@ def catalog():
             "random": random,
             "scaffold": make_study("scaffold", noise=3.0),
         },
+        encoded=("figure_1", "scaffold.training_curves_figure"),
         later_parts={
-            "random/default/tuning.html": search_part(random, encoded=True),
+            "random/default/tuning.html": search_part(random),
             "default/comparison_ablation.html": "<p>compared</p>",
         },
     )
@@ -40,7 +45,7 @@ def profile_models():
     models = {"profile": "Profile model", "bilinear": "Baseline <x>"}
     study = make_study(models=models, sees_images=False)
     parameters = StudyParameters(screen="made_up", simulated=True, models=models)
-    return run_report({"random": study}, sees_images=False, encoded=False, study=parameters)
+    return run_report({"random": study}, sees_images=False, study=parameters)
 
 
 def test_figures_and_sections_are_written(catalog):
@@ -69,8 +74,72 @@ def test_report_is_one_well_formed_file(catalog):
     outside = re.findall(r"""src=["'](?!data:)|@import|url\(|<script|<link""", html)
     assert not outside, "the report needs something outside itself"
     # fields and figure 1; of a split its figures; three of the search
-    assert len(re.findall(r'<img src="data:image/', html)) == 2 + 2 * len(FIGURES) + 3
+    assert len(re.findall(r'<img src="data:', html)) == 2 + 2 * len(FIGURES) + 3
+    assert re.findall(r'<img src="data:(image/[^;]*)', html) == ["image/webp", "image/svg+xml"]
     assert '"figure:' not in html, "a figure was not put in"
+
+
+class Outline(HTMLParser):
+    """Elements that help to find one's way without seeing the page."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.headings, self.scopes, self.alts = [], [], [], []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        if tag == "th":
+            self.scopes.append(dict(attrs).get("scope"))
+        if tag == "img":
+            self.alts.append(dict(attrs).get("alt"))
+
+
+def test_report_can_be_read_without_seeing_it(catalog):
+    html = catalog.load("report")
+    outline = Outline(html)
+    assert [outline.tags.count(tag) for tag in ("h1", "header", "main", "footer")] == [1] * 4
+    assert '<html lang="en">' in html
+    assert all("aria-label=" in attributes for attributes in re.findall("<nav ([^>]*)>", html))
+    deeper = [after - before for before, after in itertools.pairwise(outline.headings)]
+    assert max(deeper) == 1, "a level of headings is left out"
+    assert set(outline.scopes) == {"col", "row"}
+    assert all(outline.alts)
+    assert html.count("<table ") == len(re.findall(r'<table class="\w+" aria-label="[^"]+"', html))
+
+
+def test_every_table_of_the_report_has_a_file(catalog):
+    html, tables = catalog.load("report"), catalog.load("report_tables")
+    links = re.findall(r'href="tables/([^"]+)\.csv"', html)
+    assert sorted(links) == sorted(tables)
+    assert {"data-numbers-of-the-screen", "random-folds-and-training-models", "scaffold-folds-and-training-models"} < {
+        *tables
+    }
+    assert tables["scaffold-folds-and-training-models"]["model"].tolist() == list(MODELS.values())
+    shared = re.findall(r'href="supplement/([^"]+)\.csv"', html)
+    assert sorted(shared) == sorted([*(f"table_{sheet.name}" for sheet in SHEETS), "audits"])
+
+
+def test_report_says_what_made_it(catalog):
+    html = catalog.load("report")
+    facts = dict(re.findall(r"<div><dt>(.*?)</dt><dd>(.*?)</dd></div>", html[html.index('<section id="run">') :]))
+    assert facts["seed"] == "7"
+    assert facts["model of this report"] == "CLOOME"
+    assert facts["splits"] == "random, scaffold"
+    assert facts["images"] == "images → resnet"
+    assert facts["Python"] == platform.python_version()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d[+-]\d\d:\d\d", facts["written"])
+    assert {"git commit", "device", "draws", "epochs", "learning rate"} < facts.keys()
+
+
+def test_one_pair_of_words_names_the_directions(catalog):
+    """The publication's words are explained once; its tables keep them."""
+    html = catalog.load("report")
+    assert not re.search(r"image to compound|compound to image", html)
+    for words in ("structure retrieval", "image retrieval"):
+        assert html.count(f"<em>{words}</em>") == len(re.findall(words, html)) == 1
 
 
 def test_report_says_what_was_found(catalog):
@@ -184,7 +253,7 @@ def test_a_screen_with_retrieval_alone_is_described():
     study |= nothing({name: study[name] for name in names})
     study |= {name: study[name].assign(moa=None) for name in ("examples", "compounds")}
     real = StudyParameters(screen="mine", simulated=False, models={"cloome": "CLOOME"})
-    catalog = run_report({"provided": study}, encoded=False, study=real)
+    catalog = run_report({"provided": study}, study=real)
     html = catalog.load("report")
     Balanced(html)
     assert "imulated" not in html
