@@ -21,6 +21,7 @@ from cloome_kedro.imaging.given_fields import (
     stored_reader,
 )
 from cloome_kedro.imaging.plate_statistics import check_arguments, given_statistics
+from cloome_kedro.inference_questions import Questions
 from cloome_kedro.learning.checkpoint import Checkpoint, load
 from cloome_kedro.learning.embed import Embedder
 from cloome_kedro.learning.published import read_published
@@ -30,7 +31,7 @@ from cloome_kedro.learning.views.scaling import Scaled
 from cloome_kedro.learning.views.structures import Structures
 
 
-class Cloome:
+class Cloome(Questions):
     """One embedding space for fields and structures.
 
     Parameters
@@ -62,7 +63,7 @@ class Cloome:
         if (channels := storage.pop("channels")) != list(CHANNELS):
             raise ValueError(f"the channels of the checkpoint are {channels}, but must be {list(CHANNELS)}")
         size = storage.pop("size")
-        self._storage = Storage(
+        self.storage = Storage(
             **storage | {"intensity": Intensity(**storage["intensity"]), "size": tuple(size) if size else None}
         )
 
@@ -177,12 +178,12 @@ class Cloome:
         given = open_fields(fields)
         plate = None if plate_fields is None else open_fields(plate_fields)
         if plate is not None and controls is not None and given.bits > 8:  # the plate is then read only once
-            thresholds, plate = plate_thresholds(self._storage, thresholds, plate), None
-        read = ContrastCheck(stored_reader(given, self._storage, thresholds, plate))
+            thresholds, plate = plate_thresholds(self.storage, thresholds, plate), None
+        read = ContrastCheck(stored_reader(given, self.storage, thresholds, plate))
         view = images if crop is None else dataclasses.replace(images, crop=crop)
         context = None
         if by_controls:
-            reader = partial(stored_reader, storage=self._storage, thresholds=thresholds, plate=plate)
+            reader = partial(stored_reader, storage=self.storage, thresholds=thresholds, plate=plate)
             numbers = given_statistics(statistics, controls, reader)
             context = np.broadcast_to(numbers, (given.number, *numbers.shape))
         embed = Embedder(self._model, batch_size, self.device, progress and given.number > batch_size)
@@ -190,7 +191,9 @@ class Cloome:
         read.warn()
         return vectors
 
-    def embed_structures(self, smiles: Iterable[str], batch_size: int = 4096, *, progress: bool = True) -> np.ndarray:
+    def embed_structures(
+        self, smiles: Iterable[str], batch_size: int = 4096, *, progress: bool = True, standardise: bool = True
+    ) -> np.ndarray:
         """Embed structures.
 
         Parameters
@@ -201,6 +204,8 @@ class Cloome:
             Number of structures per batch.
         progress
             Whether several batches show a progress bar.
+        standardise
+            False for SMILES that are standardised already.
 
         Returns
         -------
@@ -216,7 +221,8 @@ class Cloome:
         """
         inputs.check_positive(batch_size=batch_size)
         view = self._view("compound", Morgan, Structures, use="embed_features(..., side='compound')")
-        texts = inputs.checked_structures(smiles, standardise=self.checkpoint.config.get("source") != "published")
+        standardise = standardise and self.checkpoint.config.get("source") != "published"
+        texts = inputs.checked_structures(smiles, standardise=standardise)
         read = inputs.read_structures(view, texts)
         embed = Embedder(self._model, batch_size, self.device, progress and len(texts) > batch_size)
         return embed("compound", read, len(texts), view)
@@ -279,20 +285,11 @@ class Cloome:
             finite.
         """
         # Structures come first: a mistake in them is found before many images are read.
-        compound_vectors = self._embedding(structures)
+        size = self._model.embedding_size
+        compound_vectors = inputs.given_embeddings(structures, size)
         if compound_vectors is None:
             compound_vectors = self.embed_structures(structures, progress=progress)
-        field_vectors = self._embedding(fields)
+        field_vectors = inputs.given_embeddings(fields, size)
         if field_vectors is None:
             field_vectors = self.embed_fields(fields, progress=progress, **options)
         return field_vectors @ compound_vectors.T
-
-    def _embedding(self, side: Any) -> np.ndarray | None:
-        """Return the argument if it holds embeddings, after checks; None if it must be embedded."""
-        if not (isinstance(side, np.ndarray) and side.ndim == 2 and np.issubdtype(side.dtype, np.floating)):
-            return None
-        if side.shape[1] != (size := self._model.embedding_size):
-            raise ValueError(f"embeddings of this model have {size} numbers, not {side.shape[1]}")
-        if not (finite := np.isfinite(side).all(axis=1)).all():
-            raise ValueError(f"row {int(np.argmin(finite))} of the embeddings is not finite")
-        return side

@@ -77,6 +77,30 @@ def checked_features(features: Any, columns: Sequence[str], side: str) -> np.nda
     return values
 
 
+def listed(given: Any) -> Any:
+    """Make a list of an iterable. Arrays, single texts and mappings stay as they are."""
+    if isinstance(given, np.ndarray | str | bytes | Mapping) or not isinstance(given, Iterable):
+        return given
+    return list(given)
+
+
+def given_embeddings(side: Any, size: int) -> np.ndarray | None:
+    """Return the argument if it holds embeddings, after checks; None if it must be embedded.
+
+    Raises
+    ------
+    ValueError
+        If the embeddings do not have ``size`` numbers, or are not finite.
+    """
+    if not (isinstance(side, np.ndarray) and side.ndim == 2 and np.issubdtype(side.dtype, np.floating)):
+        return None
+    if side.shape[1] != size:
+        raise ValueError(f"embeddings of this model have {size} numbers, not {side.shape[1]}")
+    if not (finite := np.isfinite(side).all(axis=1)).all():
+        raise ValueError(f"row {int(np.argmin(finite))} of the embeddings is not finite")
+    return side
+
+
 def _checked_smiles(position: int, text: str, standardise: bool) -> str:
     try:
         if standardise:

@@ -50,6 +50,18 @@ def counted(number: float, noun: str, plural: str = "") -> str:
     return f"{text} {noun if text == '1' else plural or noun + 's'}"
 
 
+def one_line(text: object, width: int | None = None) -> str:
+    """Shorten text of the user to one line of at most ``width`` characters, without control characters.
+
+    Examples
+    --------
+    >>> one_line("a\\tlong\\nname\\x07", width=6)
+    'a lon…'
+    """
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in str(text)).split())
+    return line if width is None or len(line) <= width else line[: width - 1] + "…"
+
+
 def feature_columns(table: Iterable) -> list[str]:
     """Feature columns of a table of profiles: all columns except ``field_id`` and ``Metadata_...``.
 

@@ -97,7 +97,7 @@ class Asker:
             If a SMILES cannot be read, or the model does not see structures. The message names a model that does.
         """
         smiles = [smiles] if isinstance(smiles, str) else list(smiles)
-        self._check_accepts("smiles", "structures")
+        self.check_accepts("smiles")
         structures = [identify(text) for text in smiles]
         queries = pd.DataFrame(
             {
@@ -142,7 +142,7 @@ class Asker:
             If the images are no five channels of one size, if their intensities do not fit the plate, or if the model
             does not see images.
         """
-        self._check_accepts("images", "images")
+        self.check_accepts("images")
         images = list(images) if not isinstance(images, np.ndarray) else images
         check_form(images)
         options = plate_arguments(self.index, self.model, images, plate, options)
@@ -194,7 +194,7 @@ class Asker:
 
     def find_compound(self, name: str) -> str:
         """InChIKey of a compound of the screen, which is given by its name or InChIKey; ValueError if not found."""
-        table, text = self._compounds, name.strip()
+        table, text = self.compounds, name.strip()
         if text.upper() in table.index:
             return text.upper()
         keys = table.index[table["compound"].str.casefold() == text.casefold()]
@@ -208,11 +208,12 @@ class Asker:
         return str(keys[0])
 
     @cached_property
-    def _compounds(self) -> pd.DataFrame:
+    def compounds(self) -> pd.DataFrame:
+        """Compounds of the index, by InChIKey."""
         return self.index.rows("compounds").set_index("inchikey")
 
     def _described(self, queries: pd.DataFrame) -> pd.DataFrame:
-        return describe_queries(queries, self._compounds, self.index.info)
+        return describe_queries(queries, self.compounds, self.index.info)
 
     def _answer(
         self, vectors: np.ndarray, side: str, queries: pd.DataFrame, kind: str, top: int, where: str | None
@@ -234,11 +235,12 @@ class Asker:
         unfamiliar = unfamiliar_queries(self.index, vectors, queries, side == STRUCTURE)
         return Answer(
             *(hits, queries, kind, direction, candidates, sets, unfamiliar),
-            notes=notes_on(queries, self._compounds, side == STRUCTURE),
+            notes=notes_on(queries, self.compounds, side == STRUCTURE),
         )
 
-    def _check_accepts(self, what: str, noun: str) -> None:
-        info = self.index.info
+    def check_accepts(self, what: str) -> None:
+        """Check that the model embeds new ``smiles`` or ``images``; ValueError names models that do."""
+        info, noun = self.index.info, "structures" if what == "smiles" else "images"
         if info["accepts"][what]:
             return
         able = [f"{model['label']} (model {name})" for name, model in info["models"].items() if model[what]]

@@ -15,6 +15,10 @@ import click
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("cloome_kedro.cli.kedro_run:command", "Run pipelines of the project (kedro run)."),
     "query": ("cloome_kedro.cli.query:command", "Ask a trained model with a structure, images, a field or a compound."),
+    "embed": ("cloome_kedro.cli.embed:command", "Embed a file of structures, or folders of new plates."),
+    "score": ("cloome_kedro.cli.score:command", "Rank a file of structures by their similarity to some wells."),
+    "export": ("cloome_kedro.cli.export:command", "Write the embeddings of an index as parquet or AnnData."),
+    "serve": ("cloome_kedro.cli.serve:command", "Open a page on which models are asked."),
     "runs": ("cloome_kedro.cli.runs:command", "List trainings, or compare the parameters and results of two."),
 }
 

@@ -60,7 +60,7 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def table_lines(answer: "Answer", width: int | None = None) -> list[str]:
     """Hits as aligned lines, which are cut at the width of the terminal."""
-    from cloome_kedro.reporting.style import one_line
+    from cloome_kedro.words import one_line
 
     hits = answer.hits
     if not len(hits):

@@ -1,9 +1,23 @@
 """The project in which a command is called: its settings, and the places of its datasets."""
 
-from collections.abc import Mapping
+import logging
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+
+@contextmanager
+def _quiet_kedro() -> Iterator[None]:
+    """Keep Kedro's log out of the results of a command. Later messages of all loggers go to the error output."""
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+        logging.basicConfig(force=True, stream=sys.stderr, level=logging.WARNING, format="%(message)s")
 
 
 @dataclass(frozen=True)
@@ -31,6 +45,11 @@ class Project:
         ValueError
             If there is no project, or no such environment.
         """
+        with _quiet_kedro():
+            return cls._find(env)
+
+    @classmethod
+    def _find(cls, env: str) -> "Project":
         from kedro.io import CatalogConfigResolver
         from kedro.utils import find_kedro_project
 

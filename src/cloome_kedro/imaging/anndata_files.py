@@ -1,4 +1,4 @@
-"""Reading of AnnData files (``.h5ad``), whose observations are wells or fields and whose variables are features."""
+"""AnnData files (``.h5ad``), whose observations are wells or fields and whose variables are features."""
 
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,43 @@ def read_anndata(path: Path, matrix: str = "X") -> tuple[pd.DataFrame, list[str]
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise ValueError(f"{path} cannot be read as AnnData: {error}") from error
     return observations.rename(columns=str), names, values
+
+
+def write_anndata(path: Path, observations: pd.DataFrame, values: np.ndarray) -> None:
+    """Write a matrix with its observations as AnnData.
+
+    Parameters
+    ----------
+    path
+        The file.
+    observations
+        Table ``obs``; its index has the names of the observations.
+    values
+        (observations, features): the matrix ``X``.
+
+    Raises
+    ------
+    ImportError
+        If AnnData is not installed.
+    """
+    try:
+        from anndata import AnnData
+    except ImportError as error:
+        raise ImportError(
+            "AnnData files need AnnData, which is not installed: pip install 'cloome-kedro[anndata]'"
+        ) from error
+    names = [f"embedding_{number:03d}" for number in range(values.shape[1])]
+    # AnnData 0.11 cannot write the strings of pandas 3.
+    with pd.option_context("future.infer_string", False):
+        columns: dict[str, Any] = {}
+        for name, column in observations.items():
+            columns[str(name)] = column.to_numpy()
+            if not pd.api.types.is_numeric_dtype(column):
+                texts = pd.Series(column.astype(object).to_numpy(), dtype=object).fillna("").astype(str)
+                columns[str(name)] = pd.Categorical(texts.to_numpy(object))
+        obs = pd.DataFrame(columns, index=pd.Index(observations.index.astype(str).to_numpy(object), dtype=object))
+        var = pd.DataFrame(index=pd.Index(names, dtype=object))
+        AnnData(X=np.asarray(values, np.float32), obs=obs, var=var).write_h5ad(path)
 
 
 class _Frame:

@@ -92,8 +92,12 @@ def index_source(
     source: Source,
     missing: Sequence[str] = MISSING,
     identify: Callable[[str], str] = str,
+    annotate: Callable[..., tuple[pd.DataFrame, pd.DataFrame]] = annotate_wells,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Index one source. It returns and raises the same as :func:`index_screen`."""
+    """Index one source. It returns and raises the same as :func:`index_screen`.
+
+    ``annotate`` joins wells to compounds, as `cloome_kedro.imaging.platemaps.annotate_wells` does.
+    """
     root = screen_folder / source.folder
     if not root.is_dir():
         raise FileNotFoundError(
@@ -107,7 +111,7 @@ def index_source(
         raise ValueError(f"source {source.name}: none of its images can be used: {first}")
     fields = images[_FIELD].drop_duplicates(ignore_index=True)
     wells = fields[["plate", "well"]].drop_duplicates()
-    wells, compounds = annotate_wells(wells, screen_folder, source.platemap, missing, identify)
+    wells, compounds = annotate(wells, screen_folder, source.platemap, missing, identify)
     images = _known_channels(images, source)
     images["path"], images["exists"] = _locate(images["path"])
     images["shared"] = images.duplicated(["path", "plane"], keep=False)

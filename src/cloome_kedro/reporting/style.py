@@ -27,6 +27,7 @@ from cloome_kedro.words import (
     RANDOM,
     UNTRAINED,
     WELL_ONLY,
+    one_line,
 )
 
 #: names of corruptions in tables -> labels. The label of another corruption is its name without underscores.
@@ -246,18 +247,6 @@ def styled(draw):
             return plain_text(draw)(*args, **kwargs)
 
     return draw_in_style
-
-
-def one_line(text: Any, width: int | None = None) -> str:
-    """Shorten text of the user to one line of at most ``width`` characters, without control characters.
-
-    Examples
-    --------
-    >>> one_line("a\\tlong\\nname\\x07", width=6)
-    'a lon…'
-    """
-    line = " ".join("".join(letter if letter.isprintable() else " " for letter in str(text)).split())
-    return line if width is None or len(line) <= width else line[: width - 1] + "…"
 
 
 def log_ticks(axis: Axis, low: float, high: float) -> None:

@@ -1,0 +1,127 @@
+"""Folders of new plates: prepare their images as in training, and embed them plate by plate."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from cloome_kedro.cli.chunks import Chunks, Part, with_vectors
+
+if TYPE_CHECKING:
+    from cloome_kedro.asking import Asker
+
+LAYOUTS = ("load_data_csv", "opera_phenix", "ome_tiff")
+
+
+def index_folders(
+    folders: Sequence[Path], screen: str, layout: str | None, bit_depth: int, controls: Sequence[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """List the fields of new plates.
+
+    Parameters
+    ----------
+    folders
+        Folders of images, each with one layout.
+    screen
+        First part of the keys of the fields.
+    layout
+        Name of the layout. None: the first that fits.
+    bit_depth
+        8, 12 or 16.
+    controls
+        Wells of controls, such as A01.
+
+    Returns
+    -------
+    index, rejected
+        Tables with the columns of ``field_index`` and ``rejected_fields``.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        If a folder is missing, has no images of a known layout, or lacks a channel; or if two folders have one plate.
+    """
+    from cloome_kedro.imaging.index import index_source
+
+    annotate = partial(_wells, controls=set(controls))
+    indexes, rejected = [], []
+    for folder in folders:
+        if not folder.is_dir():
+            raise ValueError(f"there is no folder {folder}")
+        source = _source(folder, layout, bit_depth)
+        index, _, bad = index_source(folder, screen, source, annotate=annotate)
+        indexes.append(index)
+        rejected.append(bad)
+    joined = pd.concat(indexes, ignore_index=True)
+    if (twice := joined["field_id"].duplicated()).any():
+        raise ValueError(f"the field {joined.loc[twice, 'field_id'].iloc[0]} is in two of the folders")
+    return joined, pd.concat(rejected, ignore_index=True)
+
+
+def _source(folder: Path, layout: str | None, bit_depth: int) -> Any:
+    from cloome_kedro.imaging.layouts import read_layout
+    from cloome_kedro.imaging.sources import Platemap, Source
+
+    tried = []
+    for name in (layout,) if layout else LAYOUTS:
+        source = Source(name=folder.name, layout=name, platemap=Platemap(platemaps=""), bit_depth=bit_depth)  # type: ignore
+        try:
+            read_layout(name, folder, source)
+        except (FileNotFoundError, ValueError) as error:
+            tried.append(f"{name}: {error}")
+            continue
+        return source
+    raise ValueError(f"{folder} has no images of a known layout ({'; '.join(tried)}): name the layout by --layout")
+
+
+def _wells(wells: pd.DataFrame, *_: Any, controls: set[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    known = wells.assign(compound_id=None, concentration_um=np.nan, control=wells["well"].isin(controls), reason=None)
+    return known, pd.DataFrame()
+
+
+def embed_plates(
+    asker: "Asker", index: pd.DataFrame, rejected: pd.DataFrame, out: Path, minimum_control_wells: int, n_jobs: int
+) -> tuple[Chunks, int]:
+    """Convert the images of plates as in training, and embed them.
+
+    Returns
+    -------
+    Chunks, one per plate, and their number. Parts have ``field_id``, ``plate``, ``well``, ``site`` and the vector;
+    rejected fields have ``field_id`` and ``reason``.
+    """
+    from cloome_kedro.imaging.plate_statistics import plate_statistics
+    from cloome_kedro.imaging.plates import ingest_plates
+    from cloome_kedro.imaging.store import PlateStore
+
+    asker.check_accepts("images")
+    view = asker.model.checkpoint.config["views"]["field"]
+    by_controls = view.get("normalisation") == "controls"
+    chunks = Chunks(
+        out, asker.index.info["weights"], view, minimum_control_wells, index[["field_id", "control"]].to_dict("list")
+    )
+    store = PlateStore(chunks.folder / "plates")
+    store.folder.mkdir(parents=True, exist_ok=True)
+    fields, bad = ingest_plates(store, index, rejected, asker.model.storage, max_rejected_fraction=1.0, n_jobs=n_jobs)
+    statistics = plate_statistics(fields, minimum_control_wells) if by_controls else None
+    plates = [plate for _, plate in fields.groupby("plate_file", sort=True)]
+
+    def embed(number: int) -> Part:
+        plate = plates[number]
+        plate_file = str(plate["plate_file"].iloc[0])
+        options: dict[str, Any] = {}
+        if statistics is not None:
+            rows = statistics[statistics["plate_file"] == plate_file]
+            options["statistics"] = {
+                name: dict(zip(rows["channel"], rows[name], strict=True)) for name in ("mean", "std")
+            }
+        images = store.reader(plate["plate_file"].tolist(), plate["row"].to_numpy())(np.arange(len(plate)))
+        vectors = asker.model.embed_fields(images, progress=False, **options)
+        keys = plate[["field_id", "plate", "well", "site"]]
+        lost = bad.loc[bad["plate"].map(store.name) == plate_file, ["field_id", "reason"]]
+        return with_vectors(keys, vectors), lost.astype("string")
+
+    chunks.run([len(plate) for plate in plates], "fields", embed)
+    return chunks, len(plates)

@@ -1,0 +1,57 @@
+"""Wiring of ``index``."""
+
+from collections.abc import Sequence
+
+from kedro.pipeline import Pipeline
+
+from cloome_kedro.pipelines.index import nodes
+from cloome_kedro.pipelines.wiring import named, task
+from cloome_kedro.study_models import CONTRASTIVE, Model
+
+#: datasets of structures, which only models with structures as input read
+_STRUCTURES = {"fingerprints", "structure_features"}
+
+
+def create_pipeline(split: str, models: Sequence[Model], images: bool = True) -> Pipeline:
+    """Build an index for each model of a split.
+
+    Parameters
+    ----------
+    split
+        Name of the split.
+    models
+        Models of the study.
+    images
+        Whether the screen has images.
+    """
+    accepts = {
+        model.name: {
+            "smiles": model.kind == CONTRASTIVE and _STRUCTURES.issuperset(model.compound_sources),
+            "images": model.kind == CONTRASTIVE and model.sees_images,
+        }
+        for model in models
+    }
+    tables = ["fields", "pairs", "compounds", f"{split}.examples", "fingerprints"]
+    results = [f"{split}.{name}" for name in ("retrieval_ranks", "candidate_sets", "familiarity")]
+    pictures = ["plate_store", "plate_statistics"] if images else []
+    return Pipeline(
+        [
+            task(
+                nodes.index_embeddings,
+                named(
+                    *tables,
+                    *results,
+                    *pictures,
+                    *(f"{split}.{model.name}.{side}_embeddings" for side in ("field", "compound")),
+                    *([f"{split}.{model.name}.checkpoint"] if model.kind == CONTRASTIVE else []),
+                    "params:study",
+                    "params:index",
+                ),
+                f"{split}.{model.name}.index",
+                f"{split}.{model.name}",
+                name=model.name,
+                accepts=accepts,
+            )
+            for model in models
+        ]
+    )
