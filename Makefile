@@ -1,52 +1,81 @@
-# make run     the whole study on the virtual screen; ends with the report's place
-# make test    the fast test suite, with coverage
-# make parity  the published model against closed forms: a table of the largest deviations
-# make check   lint, fast suite, slow suite: what CI runs
-# The first of them makes .venv and installs the project; Python 3.11 or newer is all that has to be there.
+# The first target that is made creates .venv. Python 3.11 or newer is all that must be installed.
+# `make help` lists the targets. `make run` installs what the study needs; the other targets also install all extras.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALLED := $(BIN)/.installed
+INSTALLED_ALL := $(BIN)/.installed-all
+RUN := virtual_screen/random/default/seed_0
 REPORT := data/08_reporting/virtual_screen/default/seed_0/report.html
+INDEX := data/07_model_output/$(RUN)/cloome/index/index.json
 # One test process per core, and one thread in each: torch would start as many threads as there are cores in every process.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto
 # no telemetry, from Kedro or its plugins
 export DO_NOT_TRACK := 1
+.DEFAULT_GOAL := install
 
-.PHONY: run test parity lint slow check viz clean
+.PHONY: help install run serve docs viz bench test parity lint slow check clean
 
-$(BIN)/.installed: pyproject.toml
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "$(PYTHON) is older than Python 3.11: make PYTHON=/path/to/python3.11 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	@echo "Installing into $(VENV): about 7 GB, most of it PyTorch; minutes on a fast line."
-	$(BIN)/pip install --quiet --editable '.[viz,anndata,index,dev]'
+
+$(INSTALLED): pyproject.toml | $(BIN)/python
+	@echo "Installing into $(VENV): about 6.7 GB, most of it PyTorch; minutes on a fast line."
+	$(BIN)/pip install --quiet --editable .
 	touch $@
 
-run: $(BIN)/.installed
+$(INSTALLED_ALL): pyproject.toml | $(INSTALLED)
+	@echo "Installing the extras into $(VENV): tests, documentation, kedro-viz, index, page, tracking."
+	$(BIN)/pip install --quiet --editable '.[all]'
+	touch $(INSTALLED) $@
+
+install: $(INSTALLED) ## Make .venv and install what a study needs.
+
+run: $(INSTALLED) ## Run the whole study on the virtual screen; print the place of the report.
 	$(BIN)/kedro run
 	@echo "The report: $(CURDIR)/$(REPORT)"
 
-test: $(BIN)/.installed
+# made again after a new training
+$(INDEX): $(wildcard data/06_models/$(RUN)/cloome/checkpoint/config.json) | $(INSTALLED_ALL)
+	$(BIN)/kedro run --pipelines index
+
+serve: $(INSTALLED_ALL) $(INDEX) ## Open the page that asks the model, after `make run`.
+	$(BIN)/cloome serve
+
+docs: $(INSTALLED_ALL) ## Build the documentation as a site.
+	$(BIN)/mkdocs build --strict --quiet
+	@echo "The documentation: $(CURDIR)/site/index.html"
+
+viz: $(INSTALLED_ALL) ## Build the graph of the pipelines as a site, with previews of results.
+	$(BIN)/kedro viz build --include-previews
+	@echo "The graph: $(BIN)/python -m http.server --directory build, then http://localhost:8000"
+
+bench: $(INSTALLED_ALL) ## Measure speed against plain references: one table.
+	$(BIN)/python benchmarks/table.py
+
+test: $(INSTALLED_ALL) ## Run the fast tests, with coverage.
 	$(PYTEST) -m "not slow" --cov
 
-parity: $(BIN)/.installed
+parity: $(INSTALLED_ALL) ## Compare the published model with closed forms: a table of the largest deviations.
 	$(BIN)/pytest -q tests/test_parity.py
 
 # tests of one file share a run of the project
-slow: $(BIN)/.installed
+slow: $(INSTALLED_ALL) ## Run the slow tests: whole studies.
 	$(PYTEST) -m slow --dist loadfile
 
-lint: $(BIN)/.installed
+lint: $(INSTALLED_ALL) ## Check format, style, types and imports.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-check: lint test slow
+check: lint test slow ## Everything that CI runs: lint, test, slow.
 
-viz: $(BIN)/.installed
-	$(BIN)/kedro viz build --include-previews
-
-clean:
-	rm -rf $(VENV) build .viz
+clean: ## Remove .venv and what was built; keep data.
+	rm -rf $(VENV) build site .viz

@@ -1,0 +1,66 @@
+"""Run the benchmarks that need no GPU, one after the other, and print one table.
+
+python benchmarks/table.py [NAME ...]
+
+The sizes take about two minutes on two cores. Each benchmark has options for other sizes. The benchmark of probes needs
+real labels (CLOOME_DATA), and is left out without them. The training step has a small encoder here: for the
+publication's size run ``benchmarks/train_gpu.py`` on a GPU.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+#: benchmark -> sizes
+SIZES: dict[str, str] = {
+    "augmentation": "--batch 256 --side 64 --repeats 5",
+    "index": "--fields 5000 20000",
+    "ranks": "--queries 2000 --candidates 20000",
+    "probing": "--level compound --assays 12",
+    "train_gpu": "--accelerator cpu --precision 32-true --no-compile --batch-size 32 --crop 64 --width 16 --fields 384 "
+    "--field-size 96 96 --steps 5 --epochs 2 --plain",
+}
+
+
+def rows(output: str) -> Iterator[tuple[str, str]]:
+    """Yield what was measured and its value, for each line of a benchmark's output.
+
+    >>> list(rows("flips: 3.1 ms\\n\\n  fit_probes      0.52 s"))
+    [('flips', '3.1 ms'), ('fit_probes', '0.52 s')]
+    """
+    for line in filter(None, map(str.strip, output.splitlines())):
+        what, *value = re.split(r": | {2,}", line, maxsplit=1)
+        yield what, value[0].strip() if value else ""
+
+
+def run(name: str) -> list[tuple[str, str]]:
+    """Run a benchmark; return its rows."""
+    if name == "probing" and not os.environ.get("CLOOME_DATA"):
+        return [("left out", "CLOOME_DATA is not set")]
+    command = [sys.executable, str(FOLDER / f"{name}.py"), *SIZES[name].split()]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with status {done.returncode}")
+    return list(rows(done.stdout))
+
+
+def main() -> None:
+    """Print the rows of every benchmark as a Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", metavar="NAME", nargs="*", help=f"default: {', '.join(SIZES)}")
+    names = parser.parse_args().names or list(SIZES)
+    if unknown := [name for name in names if name not in SIZES]:
+        parser.error(f"there is no benchmark {unknown[0]}; there are: {', '.join(SIZES)}")
+    print("| benchmark | measured | result |\n|---|---|---|", flush=True)
+    for name in names:
+        for what, value in run(name):
+            print(f"| {name} | {what} | {value} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
