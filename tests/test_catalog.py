@@ -56,6 +56,12 @@ def test_every_table_has_a_schema(catalog):
             assert "validator" not in entry, name
 
 
+def test_every_entry_has_one_line_of_description(catalog):
+    """kedro-viz and other tools show it."""
+    descriptions = {name: (entry.get("metadata") or {}).get("description", "") for name, entry in catalog.items()}
+    assert [name for name, text in descriptions.items() if not 10 < len(text) < 110 or text.endswith(".")] == []
+
+
 def test_no_entry_lists_columns(catalog):
     """Columns are those of the schema."""
     lists = {name for name, entry in catalog.items() if isinstance(entry.get("columns"), list)}
@@ -129,7 +135,7 @@ def test_results_of_models_keep_variants_and_seeds_apart(catalog):
     searched = ("search_store", "trials", "trial_epochs", "importances", "best_parameters")  # of all seeds
     drawn = ("search_{name}_figure", "tuning_part", "tuning_summary")
     of_variants = {f"{{split}}.{dataset}" for dataset in (*searched, *drawn)}
-    over_seeds = {"metrics_of_seeds", "seeds_metrics", "seeds_summary"}
+    over_seeds = {"metrics_of_seeds", "seeds_metrics", "seeds_summary", "run_store"}
     over_seeds |= {name for name in catalog if "comparison" in name or name in ("replicate_metrics", "later_parts")}
     for name, entry in catalog.items():
         if name in {"published_checkpoint"} | over_seeds | of_variants:

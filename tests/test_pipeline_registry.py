@@ -26,7 +26,7 @@ HEAVY = [
 ]
 CAPABILITIES = {
     *("ingestion", "profiles", "featurization", "training", "embedding"),
-    *("retrieval", "zero_shot", "probing", "corruption", "reporting"),
+    *("retrieval", "zero_shot", "probing", "corruption", "uncertainty", "reporting"),
 }
 
 #: models of the default study
@@ -87,7 +87,7 @@ def test_a_splits_pipeline_needs_what_the_shared_ones_write():
     """As the documentation has it: ``--pipelines ingestion,profiles,featurization``, then ``--pipeline random``."""
     pipelines = pipelines_of("base")
     written = set().union(*(pipelines[name].all_outputs() for name in ("ingestion", "profiles", "featurization")))
-    handles = {"fit_states", "corruption_stores"}
+    handles = {"fit_states", "run_store", "corruption_stores"}
     of_the_screen, of_a_search = {"plate_store", "truth"}, {"later_parts"}
     inputs = {name for name in pipelines["random"].inputs() if not name.startswith("param")}
     assert inputs <= written | handles | of_the_screen | of_a_search
@@ -99,7 +99,7 @@ def test_namespaces_fold_by_split_then_model_or_capability():
     evaluations = {node.namespace for node in random.nodes if node.namespace.startswith("random.evaluation")}
     assert evaluations == {
         "random.evaluation",
-        *(f"random.evaluation.{name}" for name in ("retrieval", "zero_shot", "probing", "corruption")),
+        *(f"random.evaluation.{name}" for name in ("retrieval", "zero_shot", "probing", "corruption", "uncertainty")),
     }
 
 
@@ -245,7 +245,7 @@ def test_a_ridge_is_fitted_and_a_fusion_joins_embeddings():
     }  # fmt: skip
     fitted, fused = nodes["random.ridge.fit_ridge"], nodes["random.fusion.fuse_models"]
     assert set(fitted.inputs) == {
-        *("random.examples", "fields", "compounds", "field_profiles", "structure_features"),
+        *("random.examples", "run_store", "fields", "compounds", "field_profiles", "structure_features"),
         *("params:models.ridge", "params:seed"),
     }
     parts = {f"random.{part}.{side}_embeddings" for part in ("cloome", "ridge") for side in ("field", "compound")}
@@ -298,7 +298,7 @@ def test_a_pre_training_is_a_node_before_the_training():
     pretraining, training = nodes["random.cloome.pretrain"], nodes["random.cloome.train"]
     sources = {"plate_store", "plate_statistics", "structure_features", "deep_features"}
     assert set(pretraining.inputs) == {
-        *("fit_states", "random.examples", "fields", "compound_keys"),
+        *("fit_states", "run_store", "random.examples", "fields", "compound_keys"),
         *("params:models.cloome", "params:seed", *sources),
     }
     assert pretraining.outputs == ["random.cloome.pretrained", "random.cloome.pretraining_history"]
@@ -443,6 +443,7 @@ def test_the_winner_of_a_search_is_trained_and_evaluated_in_a_namespace_of_its_o
         "fields",
         "compounds",
         "fit_states",
+        "run_store",
         *sources,
     }
     assert "fingerprints" not in outside, "a search may choose other ones"

@@ -116,6 +116,12 @@ class CurrentFingerprints:
             )
 
 
+def run_names(context) -> tuple[str, int]:
+    """Variant and seed of a run."""
+    environment, given = context.config_loader["globals"], context.config_loader.runtime_params or {}
+    return given.get("variant", given.get("preset", environment["preset"])), given.get("seed", 0)
+
+
 class OneWriter:
     """Locks the results that a run writes, and warns if it replaces results of other parameters."""
 
@@ -126,10 +132,8 @@ class OneWriter:
 
     @hook_impl
     def after_context_created(self, context) -> None:
-        environment, given = context.config_loader["globals"], context.config_loader.runtime_params or {}
-        variant = given.get("variant", given.get("preset", environment["preset"]))
         self._project = Path(context.project_path)
-        self._names = environment["screen"], variant, given.get("seed", 0)
+        self._names = context.config_loader["globals"]["screen"], *run_names(context)
 
     @hook_impl(trylast=True)
     def before_pipeline_run(self, pipeline, catalog) -> None:
@@ -179,6 +183,31 @@ class OneWriter:
             runs.write_parameters(folder, results, values)
         for settings, text in warnings.items():
             _log.warning("%s, %s", settings, text)
+
+
+class TrackedResults:
+    """Adds the tables, figures and test metrics that a run wrote to the tracked run of its study (MLflow)."""
+
+    def __init__(self):
+        self._context: Any = None
+
+    @hook_impl
+    def after_context_created(self, context) -> None:
+        self._context = context
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline, catalog) -> None:
+        from cloome_kedro.tracking import Tracker
+
+        if self._context is None:
+            return
+        environment = self._context.config_loader["globals"]
+        tracker = Tracker(environment.get("tracking"), environment["screen"])
+        if tracker.active:
+            from cloome_kedro.tracked_results import track_results
+
+            variant, seed = run_names(self._context)
+            track_results(tracker, pipeline, catalog, {"variant": variant, "seed": seed}, environment["models"])
 
 
 class ResultsLast:

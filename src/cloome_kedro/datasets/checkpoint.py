@@ -7,9 +7,10 @@ from typing import Any
 from kedro.io import AbstractDataset, DatasetError
 
 from cloome_kedro.atomic import replace_folder
+from cloome_kedro.datasets.described import Described
 
 
-class CheckpointDataset(AbstractDataset):
+class CheckpointDataset(Described, AbstractDataset):
     """A folder with a trained model and all that inference needs (see `cloome_kedro.learning.checkpoint`).
 
     A published model cannot replace a model that was trained in this project.
@@ -44,7 +45,7 @@ class CheckpointDataset(AbstractDataset):
         return {"filepath": str(self._filepath)}
 
 
-class CheckpointsDataset(AbstractDataset):
+class CheckpointsDataset(Described, AbstractDataset):
     """A folder with one folder per checkpoint, which has the name of the checkpoint's key."""
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):

@@ -11,10 +11,11 @@ import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
 from cloome_kedro.atomic import replace_folder
+from cloome_kedro.datasets.described import Described
 from cloome_kedro.evaluation.methods import Embeddings, Method, Methods
 
 
-class EmbeddingsDataset(AbstractDataset[Embeddings, Embeddings]):
+class EmbeddingsDataset(Described, AbstractDataset[Embeddings, Embeddings]):
     """A folder with ``vectors.npy``, ``keys.parquet`` (column ``key``, one row per vector) and ``meta.json``."""
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):
@@ -35,7 +36,7 @@ class EmbeddingsDataset(AbstractDataset[Embeddings, Embeddings]):
         return {"filepath": str(self._filepath)}
 
 
-class MethodsDataset(AbstractDataset[Methods, Methods]):
+class MethodsDataset(Described, AbstractDataset[Methods, Methods]):
     """A folder with ``methods.json``, which lists the methods, and one folder per method with its embeddings.
 
     The folders are numbered from 0, in the order of the list.

@@ -6,8 +6,10 @@ from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 
+from cloome_kedro.datasets.described import Described
 
-class FeatureTable(AbstractDataset):
+
+class FeatureTable(Described, AbstractDataset):
     """A table of features, which is loaded as `cloome_kedro.learning.views.features.Features`. It is read only.
 
     The table of a view ``{name: table, table: NAME}`` is the dataset ``NAME_features``. A parquet file at

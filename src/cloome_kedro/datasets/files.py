@@ -7,9 +7,10 @@ import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
 from cloome_kedro.atomic import replace_file
+from cloome_kedro.datasets.described import Described
 
 
-class TableFiles(AbstractDataset[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]):
+class TableFiles(Described, AbstractDataset[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]):
     """All tables of a folder that match a pattern, as a dictionary from path to table. They are read only.
 
     Files with the suffix ``.parquet`` are read as parquet. Others are read as text, and no cell is converted: a plate
@@ -64,7 +65,7 @@ class TableFiles(AbstractDataset[dict[str, pd.DataFrame], dict[str, pd.DataFrame
         return {"filepath": str(self._filepath), "pattern": self._pattern}
 
 
-class TextFiles(AbstractDataset[dict[str, str], dict[str, str]]):
+class TextFiles(Described, AbstractDataset[dict[str, str], dict[str, str]]):
     """All texts of a folder that match one of several patterns, by their paths relative to the folder.
 
     They are read only. Without a matching file, the dictionary is empty.
@@ -96,7 +97,7 @@ class TextFiles(AbstractDataset[dict[str, str], dict[str, str]]):
         return {"filepath": str(self._filepath), "patterns": self._patterns}
 
 
-class TableFolder(AbstractDataset[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]):
+class TableFolder(Described, AbstractDataset[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]):
     """A folder of tables as CSV, by their names. All cells are text.
 
     Saving replaces the tables as a whole: CSV files of other names are removed.

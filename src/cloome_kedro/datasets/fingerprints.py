@@ -12,9 +12,10 @@ import numpy as np
 from kedro.io import AbstractDataset, DatasetError
 
 from cloome_kedro.atomic import replace_file
+from cloome_kedro.datasets.described import Described
 
 
-class _Arrays(AbstractDataset):
+class _Arrays(Described, AbstractDataset):
     """Arrays with their settings. Loading a file cannot execute code, because pickled arrays are refused."""
 
     content = ""

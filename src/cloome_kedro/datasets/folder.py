@@ -7,12 +7,13 @@ import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
 from cloome_kedro.atomic import replace_file
+from cloome_kedro.datasets.described import Described
 
 #: file that is written last: if it exists, the folder is complete
 MANIFEST = "manifest.csv"
 
 
-class FolderDataset(AbstractDataset[pd.DataFrame, Path]):
+class FolderDataset(Described, AbstractDataset[pd.DataFrame, Path]):
     """A folder. Loading returns its path. Saving writes ``manifest.csv``, a table of what the folder contains.
 
     Parameters

@@ -6,8 +6,10 @@ from typing import Any
 from kedro.io import AbstractDataset, DatasetError
 from kedro.utils import load_obj
 
+from cloome_kedro.datasets.described import Described
 
-class HandleDataset(AbstractDataset):
+
+class HandleDataset(Described, AbstractDataset):
     """A folder that nodes read and write through a handle, which loading returns.
 
     Loading also makes the folder if it is missing. A node takes the handle as an input and returns a table or a model.

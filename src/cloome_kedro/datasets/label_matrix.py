@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
+from cloome_kedro.datasets.described import Described
 from cloome_kedro.imaging.tables import place, read_table
 from cloome_kedro.missing import known
 
 
-class LabelMatrix(AbstractDataset[pd.DataFrame, pd.DataFrame]):
+class LabelMatrix(Described, AbstractDataset[pd.DataFrame, pd.DataFrame]):
     """A sparse matrix of labels, compounds × assays, which is loaded as the table ``assay_labels``. It is read only.
 
     In the matrix, 1 is active and -1 is inactive. An entry that is absent was not measured. The published matrix can be

@@ -5,8 +5,10 @@ from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 
+from cloome_kedro.datasets.described import Described
 
-class PublishedCheckpoint(AbstractDataset):
+
+class PublishedCheckpoint(Described, AbstractDataset):
     """A published checkpoint, read only; see `cloome_kedro.learning.published`.
 
     Parameters

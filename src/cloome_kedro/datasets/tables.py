@@ -10,6 +10,7 @@ from kedro_datasets.pandas import CSVDataset, ParquetDataset
 from kedro_datasets.text import TextDataset
 
 from cloome_kedro.datasets.atomic import AtomicSave
+from cloome_kedro.datasets.described import Described
 
 
 class Table(AtomicSave, ParquetDataset):
@@ -50,7 +51,7 @@ class CsvTable(AtomicSave, CSVDataset):
     """A table as CSV, for tables that people write or read."""
 
 
-class UserTable(AbstractDataset[pd.DataFrame, pd.DataFrame]):
+class UserTable(Described, AbstractDataset[pd.DataFrame, pd.DataFrame]):
     """A table of the user, as text: ``.csv``, ``.tsv`` or ``.txt`` of any separator and encoding, or ``.parquet``.
 
     Loading returns text without outer spaces and null for empty cells. The index gives the line in the file. The table
@@ -82,5 +83,5 @@ class UserTable(AbstractDataset[pd.DataFrame, pd.DataFrame]):
         return {"filepath": str(self._filepath)}
 
 
-class Text(AtomicSave, TextDataset):
+class Text(AtomicSave, Described, TextDataset):
     """A text, such as the HTML report."""

@@ -49,11 +49,17 @@ class FitResult:
         train_target_mse and validation_target_mse.
     stopped
         Whether ``Validation.report`` ended the training before its last epoch.
+    reused
+        Whether the training was already finished.
+    data_hash
+        Hash of what the model learned from: the inputs of fields and compounds, and the pairs. 16 hex digits.
     """
 
     best: dict[str, Best]
     history: list[dict[str, Any]]
     stopped: bool = False
+    reused: bool = False
+    data_hash: str = ""
 
 
 def fit(
@@ -116,6 +122,7 @@ def fit(
     results = state.finished(digest)
     if results is not None and results.get("stopped") and validation.report is None:
         results = None  # a search ended this training early, but this caller needs all epochs
+    reused = results is not None
     if results is None:
         _check_metrics(validation, config, model.embedding_size)
         fabric = Fabric(
@@ -141,7 +148,8 @@ def fit(
             for row in results["history"]:
                 validation.report(row)
     best = {metric: Best(model["epoch"], model["tensors"]) for metric, model in results["best"].items()}
-    return FitResult(best, results["history"], results.get("stopped", False))
+    stopped = results.get("stopped", False)
+    return FitResult(best, results["history"], stopped, reused, _data_digest(data))
 
 
 def _train(fabric: Fabric, model: Model, **arguments: Any) -> None:
@@ -175,10 +183,7 @@ def _digest(model: Model, data: PairData, recipe: Recipe, validation: Validation
         *(repr(side.view) + side.rows.identity for side in data.sides.values()),
     ]
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
-    arrays = [data.train, data.validation, data.units]
-    for array in (*arrays, *(codes for codes in (data.plates, data.compounds) if codes is not None)):
-        digest.update(repr((array.dtype, array.shape)).encode())
-        digest.update(np.ascontiguousarray(array).data)
+    _add_arrays(digest, data)
     for task in validation.tasks:
         digest.update(f"task {task.name} {len(task.fields)}".encode())
         digest.update(np.ascontiguousarray(task.fields, np.int64).data)
@@ -186,3 +191,17 @@ def _digest(model: Model, data: PairData, recipe: Recipe, validation: Validation
         digest.update(f"{name} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().data)
     return digest.hexdigest()[:16]
+
+
+def _data_digest(data: PairData) -> str:
+    """Hash what a model learns from: the identities of the inputs, and the pairs."""
+    digest = hashlib.sha256("\n".join(side.rows.identity for side in data.sides.values()).encode())
+    _add_arrays(digest, data)
+    return digest.hexdigest()[:16]
+
+
+def _add_arrays(digest, data: PairData) -> None:
+    arrays = [data.train, data.validation, data.units]
+    for array in (*arrays, *(codes for codes in (data.plates, data.compounds) if codes is not None)):
+        digest.update(repr((array.dtype, array.shape)).encode())
+        digest.update(np.ascontiguousarray(array).data)

@@ -229,17 +229,17 @@ class Training:
             progress.keep_best(row, self.config.keep, model, validated=len(self.data.validation) >= 2)
             patience, best_epoch = self.config.patience, progress.best[self.config.keep[0]]["epoch"]
             out_of_patience = patience is not None and progress.epoch - best_epoch >= patience
-            report = self.validation.report
-            report_ends = report is not None and bool(report(row))  # the saved state cannot hold NumPy's booleans
+            report_ends = self.validation.tell(row)
             progress.stopped = report_ends and not out_of_patience and progress.epoch + 1 < self.config.epochs
         progress.start_next_epoch()
         return self.fabric.broadcast(out_of_patience or progress.stopped)
 
     def _report_earlier_epochs(self) -> bool:
         """Report the epochs before an interruption again; return whether the report ends the training."""
-        progress, report = self.progress, self.validation.report
-        if self.is_first_rank and report is not None:
-            progress.stopped = any(report(row) for row in progress.history)
+        progress, validation = self.progress, self.validation
+        if self.is_first_rank:
+            ended = any(validation.tell(row) for row in progress.history)
+            progress.stopped = ended if validation.report is not None else progress.stopped
         return self.fabric.broadcast(progress.stopped)
 
     def _resume(self) -> None:

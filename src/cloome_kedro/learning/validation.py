@@ -61,11 +61,21 @@ class Validation:
         It is called with every row of the history, and after an interruption also with the earlier rows again. If it
         returns true, training ends after this epoch. With several devices it is pickled, and called in the process of
         the first device.
+    watch
+        It is called with the same rows before ``report``, but not for a training that is already finished, and cannot
+        end the training.
     """
 
     measure: Measure
     tasks: Sequence[TaskMetric] = ()
     report: Report | None = None
+    watch: Callable[[dict[str, Any]], object] | None = None
+
+    def tell(self, row: dict[str, Any]) -> bool:
+        """Pass a row of the history on; return whether the report ends the training."""
+        if self.watch is not None:
+            self.watch(row)
+        return self.report is not None and bool(self.report(row))
 
 
 _COLLAPSED = 1e-3  # smallest allowed ratio of the variance of embeddings to their mean squared length

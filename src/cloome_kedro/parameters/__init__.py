@@ -16,6 +16,7 @@ from cloome_kedro.parameters.evaluation import (
     StudyParameters,
     ZeroShotParameters,
 )
+from cloome_kedro.parameters.index import IndexParameters
 from cloome_kedro.parameters.model import (
     EmbeddingParameters,
     FusionParameters,
@@ -34,6 +35,7 @@ from cloome_kedro.parameters.screen import (
     StructureParameters,
 )
 from cloome_kedro.parameters.tuning import SearchSpace, TuningParameters
+from cloome_kedro.parameters.uncertainty import UncertaintyParameters
 
 __all__ = [
     "CompareParameters",
@@ -42,6 +44,7 @@ __all__ = [
     "FingerprintParameters",
     "FusionParameters",
     "ImportParameters",
+    "IndexParameters",
     "IngestionParameters",
     "ModelParameters",
     "ProbingParameters",
@@ -58,5 +61,6 @@ __all__ = [
     "StructureParameters",
     "StudyParameters",
     "TuningParameters",
+    "UncertaintyParameters",
     "ZeroShotParameters",
 ]

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from cloome_kedro.parameters import comparison, evaluation, model, screen, tuning
+from cloome_kedro.parameters import comparison, evaluation, index, model, screen, tuning, uncertainty
 from cloome_kedro.parameters.base import EntryName, Parameters, Seed, settings_of
 from cloome_kedro.parameters.environment import Globals, RunNames
 from cloome_kedro.parameters.files import Origin
@@ -37,8 +37,10 @@ GROUPS: dict[str, type[Parameters]] = {
     "probing": evaluation.ProbingParameters,
     "zero_shot": evaluation.ZeroShotParameters,
     "corruption": evaluation.CorruptionParameters,
+    "uncertainty": uncertainty.UncertaintyParameters,
     "compare": comparison.CompareParameters,
     "profile_moa": evaluation.ProfileMoaParameters,
+    "index": index.IndexParameters,
     "reporting": evaluation.ReportingParameters,
     "tuning": tuning.TuningParameters,
 }

@@ -25,6 +25,9 @@ class Globals(Parameters):
         default=None, description="model with which the others are compared, besides the first; null: none"
     )
     measure_profiles: StrictBool
+    tracking: str | None = Field(
+        default=None, description="tracking URI of MLflow, such as http://host:5000; null: nothing is tracked"
+    )
     modules: list[str]
     presets: dict[Name, Any]
     preset: Name

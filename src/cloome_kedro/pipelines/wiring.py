@@ -60,8 +60,27 @@ def task(
         Arguments of the function that are not datasets.
     """
     bound = update_wrapper(partial(function, **constants), function) if constants else function
+    outputs = outputs if isinstance(outputs, str) else list(outputs)
+    names = {"name": function.__name__, "namespace": namespace}
     with warnings.catch_warnings():
         # The report reads datasets of the namespaces of all splits. Kedro warns of this.
         warnings.filterwarnings("ignore", "One or more dataset names contain")
-        outputs = outputs if isinstance(outputs, str) else list(outputs)
-        return node(bound, inputs, outputs, name=function.__name__, namespace=namespace, tags=list(tags))
+        warnings.filterwarnings("ignore", "The 'preview_fn' feature is experimental")
+        return node(bound, inputs, outputs, **names, tags=list(tags), preview_fn=partial(_preview, function))
+
+
+def description(function: Callable) -> str:
+    """First paragraph of a docstring, as one line.
+
+    >>> description(named)
+    'Map the arguments of a node function to datasets.'
+    """
+    paragraph, _, _ = (function.__doc__ or "").strip().partition("\n\n")
+    return " ".join(paragraph.split()).replace("``", "")
+
+
+def _preview(function: Callable):
+    """What kedro-viz shows of a node."""
+    from kedro.pipeline.preview_contract import TextPreview
+
+    return TextPreview(description(function))

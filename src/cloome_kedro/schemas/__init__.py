@@ -16,6 +16,7 @@ from cloome_kedro.schemas.results import (
     probing_scores,
     ranks,
     replicate_metrics,
+    runs,
     seeds_metrics,
     selection,
     trial_epochs,
@@ -46,9 +47,13 @@ from cloome_kedro.schemas.screen import (
     rejected_profiles,
     truth,
 )
+from cloome_kedro.schemas.uncertainty import answered, calibration, candidate_sets, familiarity
 
 __all__ = [
+    "answered",
     "assay_labels",
+    "calibration",
+    "candidate_sets",
     "cell_counts",
     "comparison",
     "comparison_hits",
@@ -59,6 +64,7 @@ __all__ = [
     "differences",
     "empty",
     "examples",
+    "familiarity",
     "field_index",
     "field_profiles",
     "fields",
@@ -82,6 +88,7 @@ __all__ = [
     "rejected_fields",
     "rejected_profiles",
     "replicate_metrics",
+    "runs",
     "seeds_metrics",
     "selection",
     "trial_epochs",

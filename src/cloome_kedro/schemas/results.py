@@ -27,6 +27,31 @@ history = table(
 #: one row per epoch of a pre-training. The loss is the mean squared error of the predicted features
 pretraining_history = history.remove_columns(["inverse_temperature"])
 
+#: record of runs: one row per training, pre-training or fit of a ridge
+runs = table(
+    {
+        "run": column(str),  # date, time and four hexadecimal digits
+        "started": column(str),  # date and time with the offset of the time zone
+        "seconds": column(float, pa.Check.ge(0)),  # of the last part, if the training was interrupted
+        "step": column(str, pa.Check.isin(["training", "pre-training", "ridge"])),
+        "split": column(str),
+        "variant": column(str),
+        "seed": column(int),
+        "model": column(str),
+        "version": column(str),
+        "commit": column(str),  # empty outside a repository
+        "split_hash": column(str),
+        "data_hash": column(str),
+        "weights": column(str),  # hash of the chosen model
+        "selected_by": column(str),
+        "epoch": column(float, nullable=True),  # the chosen one; none for a ridge
+        "epochs": column(float, nullable=True),
+        "parameters": column(str),  # JSON: the entry of the model, flattened with dots
+        "validation": column(str),  # JSON: validation metrics of the chosen epoch
+    },
+    unique=["run"],
+)
+
 #: what a ridge or a fusion tried and chose on the validation fold: one row per candidate and setting
 selection = table(
     {

@@ -17,6 +17,7 @@ from cloome_kedro.pipelines.training import create_pipeline
 from cloome_kedro.pipelines.training.fitting import TrainingData, fit_model
 from cloome_kedro.pipelines.training.nodes import pretrain, train
 from cloome_kedro.pipelines.training.pretraining import PretrainingData, control_fields
+from cloome_kedro.run_store import RunStore
 from planted_examples import inchikey, make_examples, run_pipeline, write_plate
 from small_models import IMAGE_MODEL
 
@@ -110,6 +111,7 @@ def test_pipeline(screen, tmp_path):
     pipeline = create_pipeline("random", "mine", sources, pretrains=True)
     inputs = {
         "fit_states": tmp_path / "fits",
+        "run_store": RunStore(tmp_path / "runs"),
         "random.examples": screen["examples"],
         "params:models.mine": settings(),
         "params:probing": PROBING,

@@ -20,6 +20,7 @@ from cloome_kedro.pipelines.embedding.nodes import embed_compounds, embed_fields
 from cloome_kedro.pipelines.evaluation.nodes import gather_methods
 from cloome_kedro.pipelines.retrieval.nodes import rank_matches
 from cloome_kedro.pipelines.training.nodes import select_checkpoint, train
+from cloome_kedro.run_store import RunStore
 from cloome_kedro.words import COMPOUND_TO_IMAGE, DIRECTIONS, IMAGE_TO_COMPOUND, PROBING, RETRIEVAL
 from planted_examples import inchikey, make_examples, run_pipeline
 from small_models import BILINEAR
@@ -100,6 +101,7 @@ def outputs(screen, tmp_path_factory):
     )
     inputs = {
         "fit_states": tmp_path_factory.mktemp("states"),
+        "run_store": RunStore(tmp_path_factory.mktemp("runs")),
         "random.examples": screen["examples"],
         "field_profiles": screen["field_profiles"],
         "fingerprints": screen["fingerprints"],

@@ -1,5 +1,6 @@
 """A ridge in a pipeline: from the tables of a screen to embeddings and the tried strengths of regularisation."""
 
+import json
 import logging
 
 import numpy as np
@@ -12,6 +13,7 @@ from cloome_kedro.evaluation.methods import gather_methods
 from cloome_kedro.learning.views.morgan import Fingerprints
 from cloome_kedro.parameters import RidgeParameters
 from cloome_kedro.pipelines.training import create_ridge_pipeline
+from cloome_kedro.run_store import RunStore, read_runs
 from cloome_kedro.words import RETRIEVAL
 from planted_examples import inchikey, make_examples, run_pipeline
 
@@ -21,7 +23,7 @@ RIDGE = {"kind": "ridge", "field": {"view": "profiles"}, "compound": {"view": "m
 
 
 @pytest.fixture(scope="module")
-def screen():
+def screen(tmp_path_factory):
     """Profiles that follow linearly from fingerprints, with noise. The last field has no profile."""
     rng = np.random.default_rng(0)
     bits = rng.integers(0, 2, (COMPOUNDS, BITS), dtype=np.uint8)
@@ -41,6 +43,7 @@ def screen():
         "field_profiles": field_profiles.iloc[:-1],
         "fingerprints": Fingerprints(np.packbits(bits, axis=1), {"radius": 3, "bits": BITS, "chirality": True}),
         "params:seed": 0,
+        "run_store": RunStore(tmp_path_factory.mktemp("screen") / "runs.parquet" / "default"),
     }
 
 
@@ -67,6 +70,12 @@ def test_a_ridge_is_a_method_of_retrieval(screen, fitted):
         np.testing.assert_allclose(np.linalg.norm(side.vectors, axis=1), 1, atol=1e-5)
         assert side.meta["split_hash"] == screen["random.examples"]["split_hash"].iloc[0]
         assert side.meta["epoch"] is None
+    row = read_runs(screen["run_store"].folder).iloc[0]
+    assert (row["step"], row["weights"]) == ("ridge", embeddings[0].meta["weights"])
+    best = fitted["selection"].query("best").iloc[0]
+    assert json.loads(row["validation"]) == {
+        name: pytest.approx(best[name]) for name in ("validation_top1", "validation_mrr")
+    }
     assert len(embeddings[0].keys) == COMPOUNDS * FIELDS - 1
     assert embeddings[0].meta["without_input"] == 1
 

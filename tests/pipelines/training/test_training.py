@@ -1,6 +1,7 @@
 """The training pipeline on a small store on disk."""
 
 import dataclasses
+import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,6 +19,7 @@ from cloome_kedro.learning.views.morgan import Fingerprints
 from cloome_kedro.parameters import ModelParameters, ProbingParameters
 from cloome_kedro.pipelines.training import create_pipeline
 from cloome_kedro.pipelines.training.nodes import select_checkpoint, train
+from cloome_kedro.run_store import RunStore, read_runs
 from planted_examples import inchikey, make_examples, run_pipeline, write_plate
 from small_models import IMAGE_MODEL
 
@@ -87,6 +89,7 @@ def test_pipeline(screen, tmp_path):
     pipeline = create_pipeline("random", "mine", ["plate_store", "fingerprints"])
     inputs = {
         "fit_states": tmp_path,
+        "run_store": RunStore(tmp_path / "runs.parquet" / "default"),
         "random.examples": screen["examples"],
         "params:models.mine": settings(),
         "params:probing": PROBING,
@@ -100,6 +103,12 @@ def test_pipeline(screen, tmp_path):
     assert list((tmp_path / "random" / "mine").glob("*.done.pt"))
     chosen = outputs["random.mine.checkpoint"]
     assert chosen is outputs["random.mine.checkpoints"]["top1"]
+    (row,) = read_runs(tmp_path / "runs.parquet").to_dict(orient="records")
+    assert (row["step"], row["split"], row["model"], row["variant"]) == ("training", "random", "mine", "default")
+    assert row["weights"] == chosen.weights
+    assert json.loads(row["validation"]) == chosen.config["validation"]
+    assert row["epochs"] == len(outputs["random.mine.history"])
+    assert len(row["data_hash"]) == 16
     assert {node.name for node in pipeline.only_nodes_with_tags("gpu").nodes} == {
         "random.mine.train", "random.mine.select_checkpoint"
     }  # fmt: skip

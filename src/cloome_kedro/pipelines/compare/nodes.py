@@ -18,6 +18,7 @@ def run_comparison(
     *,
     comparison_store,
     comparison_states,
+    run_store=None,
     examples,
     fields,
     compounds,
@@ -41,6 +42,8 @@ def run_comparison(
         Store of the hits of each model and seed.
     comparison_states : pathlib.Path
         Folder of the states of trainings and pre-trainings of all seeds.
+    run_store : cloome_kedro.run_store.RunStore
+        Record of runs.
     parameters : dict
         All parameters. Those of ``models`` are read.
     sources
@@ -70,7 +73,7 @@ def run_comparison(
     settings: dict[str, Any] = {name: read_entry(entry) for name, entry in entries.items()}
     data = ComparisonData(
         examples, fields, compounds, compound_keys, labels, {**sources, "fields": fields}, probing, embedding,
-        comparison_states,
+        comparison_states, run_store,
     )  # fmt: skip
     queries = fold_fields(examples, retrieval.fold)
     tables = []

@@ -27,7 +27,7 @@ def create_split_pipeline(split: str, name: str, sources: Sequence[str]) -> Pipe
             task(
                 nodes.run_comparison,
                 named(
-                    *("comparison_store", "comparison_states", f"{split}.examples", *tables),
+                    *("comparison_store", "comparison_states", "run_store", f"{split}.examples", *tables),
                     *(f"params:{group}" for group in parameters),
                     *(source for source in sources if source not in tables),
                     # `params:models` with a type would hide `params:models.<name>` from all other nodes.

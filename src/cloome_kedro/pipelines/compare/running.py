@@ -23,6 +23,8 @@ class ComparisonData:
         Parameters of these names.
     states
         Folder of trainings and pre-trainings of all seeds. Interrupted ones continue, and finished ones are used.
+    run_store : cloome_kedro.run_store.RunStore
+        Record of runs; None: trainings are not recorded.
     """
 
     examples: Any
@@ -34,6 +36,7 @@ class ComparisonData:
     probing: ProbingParameters
     embedding: EmbeddingParameters
     states: Path
+    run_store: Any = None
 
 
 @dataclass
@@ -95,6 +98,8 @@ class SeedOfComparison:
                 compounds=data.compounds,
                 model=settings,
                 seed=self.seed,
+                subfolder=self.folders[name],
+                run_store=data.run_store,
                 **self._sources(name, "all"),
             )[:2]
         checkpoint = self._checkpoint(name)
@@ -111,6 +116,7 @@ class SeedOfComparison:
             data, settings = self.data, self.settings[name]
             assert isinstance(settings, ModelParameters)
             common: dict[str, Any] = {"examples": data.examples, "model": settings, "seed": self.seed}
+            common |= {"subfolder": self.folders[name], "run_store": data.run_store}
             common |= self._sources(name, "all")
             pretrained = None
             if settings.pretrain is not None:
@@ -124,7 +130,6 @@ class SeedOfComparison:
                 common["fields"] = data.fields
             checkpoints, _ = train(
                 fit_states=data.states,
-                subfolder=self.folders[name],
                 labels=data.labels,
                 probing=data.probing,
                 pretrained=pretrained,

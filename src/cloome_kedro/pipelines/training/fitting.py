@@ -42,6 +42,8 @@ def fit_model(
     report: Callable[[dict[str, Any]], bool] | None = None,
     progress: bool = True,
     pretrained=None,
+    *,
+    watch: Callable[[dict[str, Any]], object] | None = None,
 ):
     """Train on the training fold, and choose epochs on the validation fold.
 
@@ -55,6 +57,8 @@ def fit_model(
         Whether to show progress bars.
     pretrained : dict of str to torch.Tensor
         Tensors of the pre-trained encoder of fields and its head. None: if the model has a pre-training, it is run.
+    watch
+        As in :class:`cloome_kedro.learning.validation.Validation`.
 
     Returns
     -------
@@ -122,7 +126,7 @@ def fit_model(
         network,
         pairs,
         Recipe(FeatureLoss(weight, model.objective) if weight else model.objective, model.fit, seed, identity),
-        Validation(retrieval_accuracies, tasks, report),
+        Validation(retrieval_accuracies, tasks, report, watch),
         state,
         progress,
     )

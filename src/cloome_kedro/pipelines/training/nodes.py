@@ -7,7 +7,18 @@ from cloome_kedro.pipelines.training.fitting import TrainingData, fit_model
 from cloome_kedro.pipelines.training.pretraining import PretrainingData, pretrain_model
 
 
-def pretrain(*, fit_states, examples, fields, compound_keys, model: ModelParameters, seed: int, **sources):
+def pretrain(
+    *,
+    fit_states,
+    examples,
+    fields,
+    compound_keys,
+    model: ModelParameters,
+    seed: int,
+    subfolder: str = "-/-",
+    run_store=None,
+    **sources,
+):
     """Pre-train the encoder of fields to predict features; validation and test compounds are never learned from.
 
     An interrupted pre-training continues. A finished one with equal inputs is not repeated, also for other models.
@@ -20,6 +31,10 @@ def pretrain(*, fit_states, examples, fields, compound_keys, model: ModelParamet
         Tables of these names.
     model
         Entry of the model under ``models:``.
+    subfolder
+        Name of this pre-training in the record of runs: ``<split>/<model>``.
+    run_store : cloome_kedro.run_store.RunStore
+        Record of runs; None: the pre-training is not recorded.
     sources
         Datasets that the views of the model read.
 
@@ -33,14 +48,18 @@ def pretrain(*, fit_states, examples, fields, compound_keys, model: ModelParamet
     import pandas as pd
 
     from cloome_kedro.learning.checkpoint import Checkpoint
+    from cloome_kedro.run_store import Training, recorded
 
     sources["fields"] = fields  # a view that scales by controls reads this table
     data = PretrainingData(fit_states, fields, compound_keys)
-    result, description = pretrain_model(data, examples, sources, model, seed)
-    best = result.best["loss"]
-    facts = _facts(examples, seed) | _selection("loss", best.epoch, result.history)
+    with recorded(run_store, Training("pre-training", subfolder, seed, model, examples)) as run:
+        result, description = pretrain_model(data, examples, sources, model, seed, watch=run.watch)
+        best = result.best["loss"]
+        selection = _selection("loss", best.epoch, result.history)
+        checkpoint = Checkpoint(description | _facts(examples, seed) | selection, best.tensors)
+        run.finish(**_results(result, checkpoint))
     history = pd.DataFrame(result.history)
-    return Checkpoint(description | facts, best.tensors), history.assign(best=history["epoch"] == best.epoch)
+    return checkpoint, history.assign(best=history["epoch"] == best.epoch)
 
 
 def train(
@@ -53,6 +72,7 @@ def train(
     seed: int,
     subfolder: str,
     pretrained=None,
+    run_store=None,
     **sources,
 ):
     """Train on the training fold, and choose epochs on the validation fold; the test fold is never read.
@@ -73,6 +93,8 @@ def train(
         Settings of the validation metric ``probing_auc``.
     pretrained : cloome_kedro.learning.checkpoint.Checkpoint
         Result of the pre-training, if the model has one.
+    run_store : cloome_kedro.run_store.RunStore
+        Record of runs; None: the training is not recorded.
     sources
         Datasets that the views of the model read.
 
@@ -87,17 +109,21 @@ def train(
 
     from cloome_kedro.learning.checkpoint import Checkpoint
     from cloome_kedro.learning.state import FitState
+    from cloome_kedro.run_store import Training, recorded
 
     data = TrainingData(examples, labels, probing, sources)
     tensors = None if pretrained is None else pretrained.tensors
-    result, description = fit_model(FitState(fit_states / subfolder), data, model, seed, pretrained=tensors)
-    common = description | _facts(examples, seed)
-    if pretrained is not None:
-        common["pretrained"] = {"weights": pretrained.weights, "epoch": pretrained.config["epoch"]}
-    checkpoints = {
-        metric: Checkpoint(common | _selection(metric, best.epoch, result.history), best.tensors)
-        for metric, best in result.best.items()
-    }
+    state = FitState(fit_states / subfolder)
+    with recorded(run_store, Training("training", subfolder, seed, model, examples)) as run:
+        result, description = fit_model(state, data, model, seed, pretrained=tensors, watch=run.watch)
+        common = description | _facts(examples, seed)
+        if pretrained is not None:
+            common["pretrained"] = {"weights": pretrained.weights, "epoch": pretrained.config["epoch"]}
+        checkpoints = {
+            metric: Checkpoint(common | _selection(metric, best.epoch, result.history), best.tensors)
+            for metric, best in result.best.items()
+        }
+        run.finish(**_results(result, checkpoints[model.selected_by]))
     history = pd.DataFrame(result.history)
     return checkpoints, history.assign(best=history["epoch"] == result.best[model.selected_by].epoch)
 
@@ -116,6 +142,19 @@ def _selection(metric: str, epoch: int, history: list[dict[str, Any]]) -> dict[s
     row = history[epoch]
     measured = {name: value for name, value in row.items() if name.startswith("validation_") and np.isfinite(value)}
     return {"selected_by": metric, "epoch": epoch, "validation": measured}
+
+
+def _results(result, checkpoint) -> dict[str, Any]:
+    """What the record of runs keeps of a training: facts about its best epoch."""
+    return {
+        "weights": checkpoint.weights,
+        "data_hash": result.data_hash,
+        "selected_by": checkpoint.config["selected_by"],
+        "epoch": checkpoint.config["epoch"],
+        "epochs": len(result.history),
+        "validation": checkpoint.config["validation"],
+        "reused": result.reused,
+    }
 
 
 def select_checkpoint(checkpoints, model: ModelParameters):

@@ -33,12 +33,13 @@ def create_pipeline(
     pretraining = task(
         nodes.pretrain,
         named(
-            *("fit_states", examples, "fields", "compound_keys", "params:seed", *sources),
+            *("fit_states", "run_store", examples, "fields", "compound_keys", "params:seed", *sources),
             model=settings,
         ),
         [pretrained, f"{namespace}.pretraining_history"],
         namespace,
         GPU,
+        subfolder=f"{results or split}/{model}",
     )
     return Pipeline(
         [
@@ -46,7 +47,7 @@ def create_pipeline(
             task(
                 nodes.train,
                 named(
-                    *("fit_states", examples, "labels", "params:probing", "params:seed", *sources),
+                    *("fit_states", "run_store", examples, "labels", "params:probing", "params:seed", *sources),
                     *([pretrained] if pretrains else []),
                     model=settings,
                 ),
@@ -77,12 +78,13 @@ def create_ridge_pipeline(split: str, model: str, sources: Sequence[str]) -> Pip
             task(
                 fit_ridge,
                 named(
-                    *(f"{split}.examples", "fields", "compounds", "params:seed", *sources),
+                    *(f"{split}.examples", "run_store", "fields", "compounds", "params:seed", *sources),
                     model=f"params:models.{model}",
                 ),
                 [f"{namespace}.{name}" for name in ("field_embeddings", "compound_embeddings", "selection")],
                 namespace,
-                GPU,  # not for its speed: evaluations of the machine that trains need its embeddings
+                subfolder=f"{split}/{model}",
+                tags=GPU,  # not for its speed: evaluations of the machine that trains need its embeddings
             )
         ]
     )

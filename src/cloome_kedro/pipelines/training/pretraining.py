@@ -1,7 +1,7 @@
 """A pre-training: the encoder of fields learns to predict measured features of fields."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,8 @@ def pretrain_model(
     model: ModelParameters,
     seed: int,
     progress: bool = True,
+    *,
+    watch: Callable[[dict[str, Any]], object] | None = None,
 ):
     """Pre-train the encoder of fields of a model on the training fold and control wells.
 
@@ -83,6 +85,8 @@ def pretrain_model(
         Settings with a pre-training.
     progress
         Whether to show progress bars.
+    watch
+        As in :class:`cloome_kedro.learning.validation.Validation`.
 
     Returns
     -------
@@ -141,7 +145,7 @@ def pretrain_model(
         start_from(network, {k: v for k, v in tensors.items() if k.startswith("visual.")}, model.start)
     recipe = Recipe(FeatureLoss(), pretrain.fit, seed)
     state = FitState(data.fit_states / PRETRAINING, shared=True)
-    result = fit(network, pairs, recipe, Validation(_no_metrics), state, progress)
+    result = fit(network, pairs, recipe, Validation(_no_metrics, watch=watch), state, progress)
     return result, describe(architecture, {"field": field, "target": target}, None, pretrain.fit)
 
 

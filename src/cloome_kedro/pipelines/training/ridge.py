@@ -8,7 +8,17 @@ from cloome_kedro.parameters import RidgeParameters
 logger = logging.getLogger(__name__)
 
 
-def fit_ridge(*, examples, fields, compounds, model: RidgeParameters, seed: int, **sources):
+def fit_ridge(
+    *,
+    examples,
+    fields,
+    compounds,
+    model: RidgeParameters,
+    seed: int,
+    subfolder: str = "-/-",
+    run_store=None,
+    **sources,
+):
     """Predict the profile of a compound from its structure, and choose the regularisation on the validation fold.
 
     The target of a training compound is the mean profile over its fields. The test fold is never read for a fit. All
@@ -25,6 +35,10 @@ def fit_ridge(*, examples, fields, compounds, model: RidgeParameters, seed: int,
         Tables of these names.
     model
         Entry of the model under ``models:``.
+    subfolder
+        Name of this fit in the record of runs: ``<split>/<model>``.
+    run_store : cloome_kedro.run_store.RunStore
+        Record of runs; None: the fit is not recorded.
     sources
         Datasets that the views of the model read.
 
@@ -41,6 +55,22 @@ def fit_ridge(*, examples, fields, compounds, model: RidgeParameters, seed: int,
         If a view gives no vectors, if no training field has an input on both sides, or if the validation fold is too
         small.
     """
+    from cloome_kedro.run_store import Training, recorded
+
+    with recorded(run_store, Training("ridge", subfolder, seed, model, examples)) as run:
+        fields_and_compounds, selection, data_hash = _fit_ridge(examples, fields, compounds, model, seed, sources)
+        best = selection[selection["best"]].iloc[0]
+        run.finish(
+            weights=fields_and_compounds[0].meta["weights"],
+            data_hash=data_hash,
+            selected_by="top1",
+            validation={name: float(best[name]) for name in ("validation_top1", "validation_mrr")},
+        )
+    return *fields_and_compounds, selection
+
+
+def _fit_ridge(examples, fields, compounds, model: RidgeParameters, seed: int, sources):
+    """Fit the ridge; see :func:`fit_ridge`. The last value is a hash of its data."""
     import numpy as np
     import pandas as pd
 
@@ -83,7 +113,8 @@ def fit_ridge(*, examples, fields, compounds, model: RidgeParameters, seed: int,
         "fitted_on": fitted_on,
     }
     embedded = [Embeddings(side.keys, side.vectors, {**side.meta, **common}) for side in vectors]
-    return embedded[0], embedded[1], selection_table(settings, qualities)
+    data_hash = hashlib.sha256("\n".join(fitted.identities).encode()).hexdigest()[:16]
+    return embedded, selection_table(settings, qualities), data_hash
 
 
 def _qualities(fitted, usable, model: RidgeParameters, seed: int) -> list[tuple[float, float]]:

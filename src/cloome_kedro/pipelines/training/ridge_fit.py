@@ -33,6 +33,8 @@ class FittedRidge:
         Number of compounds that were learned from.
     facts
         Text that identifies the kernel, the landmarks and the views.
+    identities
+        Texts that identify the inputs of fields and of compounds, and the compounds that were learned from.
     """
 
     profiles: Any
@@ -40,6 +42,7 @@ class FittedRidge:
     regression: Any
     compounds: int
     facts: str
+    identities: tuple[str, ...] = ()
 
     def knows(self, examples):
         """Which rows of ``examples`` have an input on both sides: (rows,) bool."""
@@ -74,8 +77,8 @@ def fit(data: RidgeData, folds: tuple[str, ...], model: RidgeParameters, seed: i
 
     usable = data.usable
     train = usable["fold"].isin(folds).to_numpy()
-    profiles, field_view = _inputs("field", model, data, train, seed)
-    structures, compound_view = _inputs("compound", model, data, train, seed)
+    profiles, field_view, field_identity = _inputs("field", model, data, train, seed)
+    structures, compound_view, compound_identity = _inputs("compound", model, data, train, seed)
     known = profiles.knows(usable["field_id"]) & structures.knows(usable["inchikey"])
     seen = usable[known & train].sort_values(["inchikey", "field_id"], ignore_index=True)
     if seen.empty:
@@ -91,7 +94,8 @@ def fit(data: RidgeData, folds: tuple[str, ...], model: RidgeParameters, seed: i
     )
     landmarks = np.asarray(structures.keys)[regression.landmarks].tolist()
     facts = (model.kernel, regression.scale, landmarks, field_view, compound_view)
-    return FittedRidge(profiles, structures, regression, len(keys), repr(facts))
+    identities = (field_identity, compound_identity, " ".join(keys))
+    return FittedRidge(profiles, structures, regression, len(keys), repr(facts), identities)
 
 
 def _inputs(side: str, model: RidgeParameters, data: RidgeData, train, seed: int):
@@ -103,6 +107,8 @@ def _inputs(side: str, model: RidgeParameters, data: RidgeData, train, seed: int
         Input of each field or compound that has one.
     view : cloome_kedro.learning.views.base.View
         The fitted view.
+    identity : str
+        Text that differs if the inputs differ.
     """
     import numpy as np
     import torch
@@ -132,4 +138,4 @@ def _inputs(side: str, model: RidgeParameters, data: RidgeData, train, seed: int
                 raise ValueError(f"{side}.view: a ridge needs a view of features, such as profiles, not images")
     if not blocks:
         raise ValueError(f"the view of {side}s of the ridge has no input for any {side}")
-    return Embeddings(keys[known], np.concatenate(blocks), {"without_input": without_input}), view
+    return Embeddings(keys[known], np.concatenate(blocks), {"without_input": without_input}), view, rows.identity
