@@ -4,7 +4,8 @@
 - ``study``: everything from the raw screen to the report
 - ``simulation``: the virtual screen
 - ``ingestion``, ``profiles``, ``featurization``, ``training``, ``embedding``, ``retrieval``, ``zero_shot``,
-  ``probing``, ``corruption``, ``reporting``: one step of the study, for every split and model of the environment
+  ``probing``, ``corruption``, ``uncertainty``, ``reporting``: one step of the study, for every split and model of the
+  environment
 - ``random``, ``scaffold``, ...: all steps of one split of the environment
 
 These pipelines are part of neither ``__default__`` nor ``study``:
@@ -16,6 +17,7 @@ These pipelines are part of neither ``__default__`` nor ``study``:
 - ``tune_and_train``: the search, then training with the best settings and evaluation of this model. The results of
   the default settings stay.
 - ``seeds``: mean and spread of every metric over the seeds that were run
+- ``index``: vector indexes of the embeddings of all models, which ``cloome query`` asks
 - ``compare``: trains a list of models with several seeds on every split, and compares them with a reference
 """
 
@@ -35,6 +37,7 @@ from cloome_kedro.pipelines import (
     evaluation,
     featurization,
     import_checkpoint,
+    index,
     ingestion,
     probing,
     profile_moa,
@@ -45,6 +48,7 @@ from cloome_kedro.pipelines import (
     simulation,
     training,
     tuning,
+    uncertainty,
     zero_shot,
 )
 from cloome_kedro.study_models import CONTRASTIVE, FUSION, RIDGE, Model, compared_entries, study_models
@@ -70,6 +74,7 @@ def split_pipelines(split: str, models: Sequence[Model], images: bool = True) ->
         "zero_shot": zero_shot.create_pipeline(split, split) + joined,
         "probing": probing.create_pipeline(split, split) + joined,
         "corruption": corruption.create_pipeline(split, image_models) + joined,
+        "uncertainty": uncertainty.create_pipeline(split, split),
         "reporting": joined
         + reporting.create_split_pipeline(split, names, first.sees_images, in_closed_form, images, pretrained),
     }
@@ -180,6 +185,7 @@ def register_pipelines(configuration: Mapping[str, Any] | None = None) -> dict[s
         "tuning": sum(searches, Pipeline([])),
         "tune_and_train": sum((tuned_pipeline(split, tuned) for split in tuned_splits), sum(searches, Pipeline([]))),
         **{split: sum(pipelines.values(), Pipeline([])) for split, pipelines in by_split.items()},
+        "index": sum((index.create_pipeline(split, models, images) for split in splits), Pipeline([])),
         "compare": _comparison(parameters, splits),
     }
 

@@ -7,7 +7,13 @@ from kedro.io import AbstractDataset, DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 
-from cloome_kedro.parameters import ProbingParameters, ReportingParameters, RetrievalParameters, ZeroShotParameters
+from cloome_kedro.parameters import (
+    ProbingParameters,
+    ReportingParameters,
+    RetrievalParameters,
+    UncertaintyParameters,
+    ZeroShotParameters,
+)
 from cloome_kedro.pipelines.reporting import create_pipeline, create_split_pipeline
 from cloome_kedro.pipelines.tuning import nodes as tuning
 from cloome_kedro.reporting.images import encode
@@ -20,6 +26,7 @@ PARAMETERS = {
     "params:retrieval": RetrievalParameters(),
     "params:zero_shot": ZeroShotParameters(),
     "params:probing": ProbingParameters(c_grid=[1.0]),
+    "params:uncertainty": UncertaintyParameters(),
     "params:seed": 7,
 }
 _VOID = {"meta", "img", "br", "link", "hr"}

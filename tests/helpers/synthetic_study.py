@@ -14,6 +14,7 @@ from cloome_kedro.imaging.channels import CHANNELS
 from cloome_kedro.parameters import StudyParameters
 from cloome_kedro.reporting.style import Look
 from cloome_kedro.words import COMPOUND_TO_IMAGE, IMAGE_TO_COMPOUND, ORACLE_PHENOTYPE, RETRIEVAL_METRICS
+from synthetic_certainty import make_certainty
 from synthetic_tasks import make_tasks
 
 MODELS = {"cloome": "CLOOME", "bilinear": "Bilinear"}
@@ -105,6 +106,7 @@ def _made(split, noise, seed, models, sees_images):
         "metrics": _joined([summarise_ranks(ranks, Summary()), *metrics], schemas.metrics, examples),
         "differences": _joined([*changes, *differences], schemas.differences, examples),
         **tables,
+        **make_certainty(examples, field_embeddings, compound_embeddings, labels),
     }
 
 

@@ -101,7 +101,8 @@ def texts_of(figure):
     return [text for text in figure.findobj(Text) if text.get_text()]
 
 
-HOSTILE = ["x$_$y", r"_<b>&amp;|$\frac{1}{$", "bell\x07 -- 2\nlines\u202e%"]
+#: what begins with an underscore, with markup and a formula; a formula that ends nowhere, with control characters
+HOSTILE = ["_<b>&amp;|x$_$y", "$\\frac{1}{$ bell\x07 -- 2\nlines\u202e%"]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -110,6 +111,7 @@ def test_figures_show_names_as_they_are(name):
     for function, figure in drawn(name).items():
         formulas = [text.get_text() for text in texts_of(figure) if text.get_parse_math() and "$" in text.get_text()]
         assert not formulas, function
+        figure.set_layout_engine("none")  # it takes a third of the time, and changes no text
         ElementTree.fromstring(encode(figure, "svg"))
 
 

@@ -18,8 +18,9 @@ from synthetic_tasks import nothing
 FIGURES = [
     *("training_curves", "retrieval_accuracy", "rank_distribution", "retrieval_gallery", "zero_shot_accuracy"),
     *("zero_shot_ranks", "assay_auc", "corruption_effects", "corruption_ranks", "embedding_map", "modality_gap"),
+    "answer_certainty",
 ]
-PARTS = ["folds-and-training", "retrieval", "zero-shot", "probing", "corruption", "embeddings"]
+PARTS = ["folds-and-training", "retrieval", "zero-shot", "probing", "corruption", "how-sure-an-answer-is", "embeddings"]
 
 
 @pytest.fixture(scope="module")

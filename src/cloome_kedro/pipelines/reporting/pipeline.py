@@ -6,7 +6,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from cloome_kedro.pipelines.evaluation.nodes import measure_replicates
-from cloome_kedro.pipelines.reporting import joining, nodes, sections, tasks
+from cloome_kedro.pipelines.reporting import joining, nodes, sections, tasks, uncertainty
 from cloome_kedro.pipelines.wiring import named, task
 from cloome_kedro.reporting.sheets import SHEETS
 
@@ -73,6 +73,14 @@ def create_split_pipeline(
                 *([f"{split}.corrupted_probing_scores"] if sees_images else []),
             ),
             ["assay_auc"],
+        ),
+        "uncertainty": (
+            uncertainty.describe_uncertainty,
+            named(
+                *(examples, f"{split}.candidate_sets", f"{split}.answered", f"{split}.softmax_calibration"),
+                *(f"{split}.probe_calibration", f"{split}.familiarity", "params:study", "params:uncertainty"),
+            ),
+            ["answer_certainty"],
         ),
         "embedding": (
             sections.describe_embeddings,

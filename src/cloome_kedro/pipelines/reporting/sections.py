@@ -15,6 +15,7 @@ HEADINGS = {
     "zero_shot": "Zero-shot",
     "probing": "Probing",
     "corruption": "Corruption",
+    "uncertainty": "How sure an answer is",
     "embedding": "Embeddings",
 }
 
