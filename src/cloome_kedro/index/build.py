@@ -128,11 +128,9 @@ def _update_table(table: Any, kind: str, rows: pd.DataFrame, vectors: np.ndarray
         table.delete(condition(key, outdated[start : start + 500]))
     missing = np.flatnonzero(~same)
     if len(missing):
-        table.add(
-            pa.RecordBatchReader.from_batches(
-                table.schema, _batches(kind, table.schema, rows, vectors, missing, content)
-            )
-        )
+        # Each batch is added by itself: what is there when a build is interrupted stays.
+        for batch in _batches(kind, table.schema, rows, vectors, missing, content):
+            table.add(pa.Table.from_batches([batch]))
     if len(missing) or outdated:
         table.optimize()
     return {

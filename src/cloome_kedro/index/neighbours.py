@@ -38,9 +38,9 @@ def describe_search(
         return {"exact": True}
     partitions = max(2, round(math.sqrt(rows)))
     if not has_index:
-        table.create_index(
-            metric=metric, num_partitions=partitions, vector_column_name=layout.VECTOR, index_type="IVF_FLAT"
-        )
+        from lancedb.index import IvfFlat
+
+        table.create_index(layout.VECTOR, config=IvfFlat(distance_type=metric, num_partitions=partitions))
     other = layout.COMPOUNDS if kind != layout.COMPOUNDS else layout.FIELDS
     generator = np.random.default_rng(0)
     queries = np.concatenate(

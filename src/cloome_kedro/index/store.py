@@ -1,6 +1,7 @@
 """Read an index: search it, and get its rows, vectors and thumbnails."""
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,7 @@ class Index:
             If vectors do not fit or are not finite, ``where`` cannot be read, or ``top`` is below 1.
         """
         queries = self._checked(vectors)
+        self.table(kind)
         if top < 1:
             raise ValueError(f"top must be at least 1, not {top}")
         metric = metric or self.info["metric"]
@@ -270,6 +272,8 @@ class Index:
 
         def run(read):
             try:
+                if where and ";" in re.sub("'[^']*'", "", where):
+                    raise ValueError("it has a semicolon outside of quotes.")  # LanceDB ignores what follows
                 return read()
             except FileNotFoundError:
                 raise
