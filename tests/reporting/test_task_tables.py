@@ -75,7 +75,11 @@ def test_method_differences_name_task_setting_and_method(study):
 def test_probing_table_has_means_spreads_and_counts(study):
     table = task_tables.probing_table(study["metrics"], LOOK).set_index("method")
     scores = study["probing_scores"].query("method == 'CLOOME' and scored")["auc"]
-    assert table.loc["CLOOME", "AUC"] == f"{scores.mean():.3f} ± {scores.std():.3f}"
+    auc = study["metrics"].query(
+        "task == 'probing' and method == 'CLOOME' and metric == 'mean AUC' and images == 'clean'"
+    ).iloc[0]  # fmt: skip
+    interval = f"({auc['low']:.3f}–{auc['high']:.3f})"
+    assert table.loc["CLOOME", "AUC"] == f"{scores.mean():.3f} ± {scores.std():.3f} {interval}"
     assert table.loc["CLOOME", "> 0.8"] == str((scores > 0.8).sum())
     assert table.loc["CLOOME", "assays"] == "11"
     assert table.loc["Random", ["AUC", "F1", "> 0.9"]].tolist() == ["0.500", "–", "–"]

@@ -127,8 +127,8 @@ def probing_table(metrics: pd.DataFrame, look: Look, images: str = CLEAN) -> pd.
             mean, sd = by_metric.get(f"mean {score}"), by_metric.get(f"SD {score}")
             cells[score] = ABSENT if mean is None else f"{mean['value']:.3f}" + (f" ± {sd['value']:.3f}" if sd else "")
         auc = by_metric.get("mean AUC")
-        has_interval = auc and pd.notna(auc["low"])
-        cells["interval of mean AUC"] = f"{auc['low']:.3f}–{auc['high']:.3f}" if auc and has_interval else ABSENT
+        if auc and pd.notna(auc["low"]):
+            cells["AUC"] += f" ({auc['low']:.3f}–{auc['high']:.3f})"
         for level in LEVELS:
             count = by_metric.get(f"AUC > {level:g}")
             cells[f"> {level:g}"] = ABSENT if count is None else f"{count['value']:.0f}"
