@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 MODELS = configured("globals")["models"]
 CAPABILITIES = [
     *("ingestion", "profiles", "featurization", "training", "embedding", "retrieval", "zero_shot", "probing"),
-    *("corruption", "reporting"),
+    *("corruption", "uncertainty", "reporting"),
 ]
 
 
@@ -169,21 +169,6 @@ def test_a_misspelt_parameter_stops_the_run_at_once(study, setting, told):
     assert done.returncode != 0
     assert told in done.stdout + done.stderr
     assert "Running node" not in done.stdout + done.stderr
-
-
-@pytest.mark.parametrize(("name", "kind"), [("01_retrieval", "image/png"), ("02_supplement", "text/markdown")])
-def test_notebooks_run_on_the_catalog(study, name, kind):
-    done = subprocess.run(
-        [sys.executable, "-m", "jupyter", "nbconvert", "--execute", "--to", "notebook", "--stdout",
-         str(study.folder / "notebooks" / f"{name}.ipynb")],
-        cwd=study.folder / "notebooks",
-        env={**os.environ, "KEDRO_ENV": "test", "DO_NOT_TRACK": "1"},
-        capture_output=True,
-        text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-4000:]
-    cells = json.loads(done.stdout)["cells"]
-    assert any(kind in output.get("data", {}) for cell in cells for output in cell.get("outputs", []))
 
 
 def test_kedro_viz_builds_a_static_site(study):
