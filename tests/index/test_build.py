@@ -10,7 +10,7 @@ import pytest
 from cloome_kedro.index import Index
 from cloome_kedro.index import build as building
 from cloome_kedro.index.build import update
-from small_index import random_content, small_content
+from invented_index import random_content, small_content
 
 
 def everything(folder):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from cloome_kedro.index.content import Content, compound_rows, field_rows, well_rows
-from small_index import random_content, screen_tables
+from invented_index import random_content, screen_tables
 
 
 def test_fields_have_the_metadata_of_their_compounds():

@@ -6,7 +6,7 @@ import pytest
 from cloome_kedro.index import Index
 from cloome_kedro.index.build import update
 from cloome_kedro.index.neighbours import familiar_similarity
-from small_index import random_content
+from invented_index import random_content
 
 
 @pytest.fixture(scope="module")

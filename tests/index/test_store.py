@@ -7,7 +7,7 @@ import pytest
 
 from cloome_kedro.index import Index
 from cloome_kedro.index.build import update
-from small_index import build_small_index, images_of, random_content
+from invented_index import build_small_index, images_of, random_content
 
 
 @pytest.fixture(scope="module")

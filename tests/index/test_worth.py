@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from cloome_kedro.index.worth import CandidateSet, candidate_sets, worth_of_ranks
-from small_index import ranks_table, sets_table
+from invented_index import ranks_table, sets_table
 
 DIRECTION = "image to compound"
 
