@@ -52,6 +52,27 @@ def test_one_command_runs_the_study(study):
         assert {"clean", "random_flip", "random_flip_small_rotation"} <= set(joined["images"])
 
 
+def test_every_model_says_how_sure_it_is(study):
+    """Candidate sets of all models, in both directions, calibrated and measured on one query per compound."""
+    report = study.load("report")
+    assert report.count("<h3>How sure an answer is</h3>") == 2
+    for split in ("random", "scaffold"):
+        examples = study.load(f"{split}.examples")
+        counts = examples.groupby("fold")["inchikey"].nunique()
+        sets = study.load(f"{split}.candidate_sets").query("task == 'retrieval'")
+        assert set(sets["method"]) == set(MODELS.values())
+        assert len(sets) == len(MODELS) * 2 * 2 * 2 * 3, "directions, one field and mean, kinds, levels"
+        assert sets["calibration"].eq(counts["validation"]).all()
+        assert sets["compounds"].eq(counts["test"]).all()
+        assert sets["coverage"].between(0, 1).all()
+        assert (sets["size_mean"] <= sets["candidates"]).all()
+        of_model = study.load(f"{split}.softmax_calibration").query("task == 'retrieval' and method == 'CLOOME'")
+        scale = study.load(f"{split}.cloome.field_embeddings").meta["inverse_temperature"]
+        assert of_model.loc[~of_model["calibrated"], "temperature"].tolist() == pytest.approx([1 / scale] * 4)
+        assert set(study.load(f"{split}.familiarity")["method"].dropna()) == set(MODELS.values())
+        assert set(study.load(f"{split}.probe_calibration")["method"]) >= {"CLOOME", "Random"}
+
+
 def test_controls_are_kept_and_never_paired(study):
     fields, pairs = study.load("fields"), study.load("pairs")
     controls = fields.loc[fields["control"], "field_id"]

@@ -172,3 +172,26 @@ def test_levels_are_sorted_and_without_repetitions():
     assert UncertaintyParameters(levels=[0.9, 0.5, 0.9]).levels == [0.5, 0.9]
     with pytest.raises(ValueError, match="levels"):
         UncertaintyParameters(levels=[1.0])
+
+
+def test_a_screen_without_labels_and_mechanisms_has_the_other_tables(caplog):
+    examples, method = invented_screen(sizes=(20, 30, 30))
+    examples = examples.assign(moa=None)
+    given = inputs_of(examples, method)
+    given["labels"] = given["labels"].iloc[:0]
+    given["scaffold.probing_scores"] = schemas.empty(schemas.probing_scores)
+    outputs = run_pipeline(create_pipeline("scaffold", "scaffold"), given)
+    assert set(outputs["scaffold.candidate_sets"]["task"]) == {RETRIEVAL, ZERO_SHOT_COMPOUND}
+    assert len(schemas.calibration.validate(outputs["scaffold.probe_calibration"])) == 0
+    assert "no assay is scored" in caplog.text
+
+
+def test_the_report_has_a_part_even_without_any_result():
+    from cloome_kedro.pipelines.reporting.uncertainty import describe_uncertainty
+
+    tables = {name: schemas.empty(schema) for name, schema in TABLES.items()}
+    text, figure = describe_uncertainty(
+        examples=pd.DataFrame({"split": ["random"]}), **tables, study=STUDY, uncertainty=UncertaintyParameters()
+    )
+    assert "<table" not in text
+    assert "No test compound is measured" in figure.texts[0].get_text()
