@@ -70,7 +70,7 @@ def test_values_are_escaped_and_sections_are_not():
     assert "<h3>A &amp; B</h3>" in html
     assert "screen <strong>&lt;made up&gt;</strong>" in html
     assert 'class="interval" style="left:25.00%;width:50.00%"' in html
-    assert "25.0 % – 75.0 %; chance 10.0 %<br>top-1, n = 7" in html
+    assert '25.0 % – 75.0 %; <span class="keep">chance 10.0 %</span><br>top-1, n = 7' in html
     assert "<dt>Other</dt><dd>20.0 %</dd>" in html
     assert not re.search(r"&#|&amp;", re.search(r"<style>(.*)</style>", html, re.S).group(1)), "CSS is not escaped"
 
