@@ -39,7 +39,7 @@ def test_sets_of_a_small_example_by_hand():
     low, high = exact_interval(3, 4, 0.95)
     assert first[["low", "high"]].iloc[0].tolist() == [low, high]
     assert first["reason"].isna().tolist() == [True, True, False]
-    assert "0.9 needs 9 validation compounds, there are 4" in first["reason"].iloc[2]
+    assert "90 % needs 9 validation compounds, there are 4" in first["reason"].iloc[2]
     assert first[["expected_low", "expected_high"]].iloc[2].tolist() == [1.0, 1.0]
 
 

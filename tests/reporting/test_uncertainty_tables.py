@@ -78,3 +78,10 @@ def test_familiarity_without_quantiles_has_no_rows(study):
     assert table["method"].tolist() == ["CLOOME", "CLOOME", "Bilinear", "Bilinear"]
     assert table["query"].tolist() == ["image", "structure, by embedding"] * 2
     assert tables.familiarity_table(study["familiarity"].assign(q01=np.nan), LOOK).empty
+
+
+def test_reasons_name_the_tasks(study):
+    sets = study["candidate_sets"].assign(reason=None)
+    assert tables.reasons(sets) == []
+    sets.loc[sets["task"].str.startswith("zero-shot"), "reason"] = "all candidates are listed"
+    assert tables.reasons(sets) == ["Zero-shot compound, zero-shot MoA: all candidates are listed"]

@@ -117,7 +117,9 @@ def candidate_sets(
         needed = smallest_calibration(level)
         reasons = []
         if n < needed:
-            reasons.append(f"all candidates are listed: {level:g} needs {needed} validation compounds, there are {n}")
+            reasons.append(
+                f"all candidates are listed: {100 * level:g} % needs {needed} validation compounds, there are {n}"
+            )
         if not len(tested):
             reasons.append("no test compound is measured")
         for kind in (FIRST_K, ADAPTIVE):

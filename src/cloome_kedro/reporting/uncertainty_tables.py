@@ -88,6 +88,13 @@ def _verdict(row: dict) -> str:
     return _VERDICTS[1] if row["coverage"] > row["expected_high"] else _VERDICTS[2]
 
 
+def reasons(candidate_sets: pd.DataFrame) -> list[str]:
+    """Say for which tasks all candidates are listed or nothing is measured, and why."""
+    tasks = candidate_sets.dropna(subset="reason").groupby("reason", sort=False)["task"].unique()
+    texts = [f"{', '.join(names)}: {reason}" for reason, names in tasks.items()]
+    return [f"{text[0].upper()}{text[1:]}" for text in texts]
+
+
 def sentences(candidate_sets: pd.DataFrame, look: Look, level: float = 0.9) -> list[str]:
     """Say for both directions, with one field per compound, how long the list of the first model must be."""
     rows = candidate_sets[(candidate_sets["method"] == look.model) & (candidate_sets["task"] == RETRIEVAL)]

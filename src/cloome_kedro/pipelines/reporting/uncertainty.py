@@ -32,12 +32,11 @@ def describe_uncertainty(
 
     look = Look(f"{examples['split'].iloc[0]} split", study.note, study.models)
     calibrations = [table for table in (softmax_calibration, probe_calibration) if len(table)]
-    reasons = candidate_sets["reason"].dropna().unique()
     part = render(
         "uncertainty.html.j2",
         look,
         confidence=uncertainty.confidence,
-        reasons=[f"{reason[0].upper()}{reason[1:]}" for reason in reasons],
+        reasons=tables.reasons(candidate_sets),
         sentences=tables.sentences(candidate_sets, look),
         caption=(
             f"Retrieval with one field per compound. Above: how often {look.model} lists the true candidate, by how"
