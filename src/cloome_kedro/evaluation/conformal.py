@@ -115,7 +115,7 @@ def expected_coverage(calibration: int, level: float, tested: int, confidence: f
     --------
     >>> low, high = expected_coverage(256, 0.9, 256)
     >>> round(low, 3), round(high, 3)
-    (0.844, 0.949)
+    (0.848, 0.949)
     """
     place = quantile_place(calibration, level)
     if place > calibration:
