@@ -2,10 +2,12 @@
 
 import json
 
-from environments import configured
+import pytest
+
+from environments import WITHOUT_DATA, configured, pipelines_of
 
 #: More boxes cannot be read on a screen without zooming. For a study of two models, no namespace has more.
-MOST_BOXES = 40
+MOST_BOXES = 45
 #: What a further model adds to the boxes of its split: itself, its embeddings of fields and of compounds, and what the
 #: report reads of it, which is a checkpoint and a history, or the table `selection`. The evaluation and the reporting
 #: read two of them each.
@@ -34,3 +36,28 @@ def test_the_default_pipeline_and_each_of_its_namespaces_fit_on_a_screen(project
     assert too_many == {}
     # bands of layers would make the graph too tall
     assert graph["layers"] == []
+
+
+@pytest.mark.parametrize("env", WITHOUT_DATA)
+def test_every_node_has_one_line_of_description(env):
+    """Its preview is the first paragraph of the docstring of its function."""
+    nodes = {node.name: node for pipeline in pipelines_of(env).values() for node in pipeline.nodes}
+    texts = {name: node.preview().content for name, node in nodes.items()}
+    assert [name for name, text in texts.items() if not 20 < len(text) < 130 or not text.endswith(".")] == []
+
+
+def test_datasets_without_a_table_or_figure_show_their_description(project):
+    from kedro.io import DataCatalog
+
+    entries = {name: entry for name, entry in configured("catalog").items() if not name.startswith("_")}
+    catalog = DataCatalog.from_config(entries, {"study_storage": {}})
+    previews = {name: catalog[name].preview() for name in ("fit_states", "report", "random.methods", "raw_screen")}
+    assert previews["report"] == "The report of the study: one HTML file for people"
+    assert all(previews.values())
+    kinds = {}
+    for name in set().union(*(pipeline.datasets() for pipeline in pipelines_of("base").values())):
+        if not name.startswith("param"):
+            kinds[name] = type(catalog[name]).preview.__annotations__["return"]
+    assert {getattr(kind, "__name__", kind) for kind in kinds.values()} == {
+        *("TextPreview", "TablePreview", "ImagePreview", "JSONPreview"),
+    }

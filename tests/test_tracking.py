@@ -132,7 +132,7 @@ def test_results_are_added_to_the_study_and_to_the_training(tmp_path, url):
     tracker.final_metrics("other weights", "random", {"test/top-1": 0.9})
     client, runs = runs_of(url)
     run = runs["mine seed 0"]
-    assert run.data.metrics == {"random/CLOOME/image _ compound: top-1": 0.5, "random/AUC _ 0.9": 7}
+    assert run.data.metrics == {"random/CLOOME/image to compound: top-1": 0.5, "random/AUC above 0.9": 7}
     artifacts = client.list_artifacts(run.info.run_id, "random")
     assert [artifact.path for artifact in artifacts] == ["random/accuracy.png", "random/metrics.parquet"]
     assert (tmp_path / "mlflow/mlflow_artifacts" / run.info.run_id / "artifacts/random/accuracy.png").is_file()

@@ -264,10 +264,11 @@ def _is_known(value: Any) -> bool:
 def allowed(name: str) -> str:
     """Name with only the characters that MLflow allows in names.
 
-    >>> allowed("AUC > 0.9")
-    'AUC _ 0.9'
+    >>> allowed("image → compound: top-1 (full pool)"), allowed("AUC > 0.9")
+    ('image to compound: top-1 full pool', 'AUC above 0.9')
     """
-    return re.sub(r"[^\w\-. :/]", "_", name, flags=re.ASCII)
+    plain = name.replace("→", "to").replace(">", "above").replace("(", "").replace(")", "")
+    return re.sub(r"[^\w\-. :/]", "_", plain, flags=re.ASCII)
 
 
 def sqlite_file(url: str) -> Path | None:
