@@ -14,6 +14,7 @@ from cloome_kedro.hooks import (
     OneWriter,
     ResultsLast,
     SimulatedScreen,
+    TrackedResults,
 )
 
 # Kedro 1.7 calls this function, which is deprecated in omegaconf 2.4. A user cannot do anything about it.
@@ -31,8 +32,12 @@ HOOKS = (
     SimulatedScreen(),
     CurrentFingerprints(),
     OneWriter(),
+    TrackedResults(),
     ResultsLast(),
 )
+
+# cloome_kedro.tracking sends to MLflow itself: docs/how-to/tracking.md
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)
 
 CONFIG_LOADER_CLASS = ConfigLoader
 CONFIG_LOADER_ARGS = {
