@@ -11,7 +11,7 @@ from invented_index import random_content
 
 @pytest.fixture(scope="module")
 def approximate(tmp_path_factory):
-    content = random_content(4000, 300, exact_below=1000, probes=8)
+    content = random_content(4000, 300, exact_below=1000, probes=8, recall=0.1)
     folder = tmp_path_factory.mktemp("approximate")
     update(folder, content)
     return Index.open(folder), content
@@ -31,6 +31,13 @@ def test_the_recall_of_an_approximate_index_is_measured(approximate):
         shares.append(np.isin(content.fields["field_id"].iloc[exact], found).mean())
     assert np.mean(shares) == pytest.approx(search["recall@20"], abs=0.06)
     assert 0.3 < search["recall@20"] < 1  # 8 of 63 partitions of random vectors cannot have all
+
+
+def test_more_partitions_are_read_until_the_recall_is_reached(tmp_path):
+    update(tmp_path, random_content(4000, 300, exact_below=1000, probes=4, recall=0.9))
+    search = Index.open(tmp_path).info["search"]["fields"]
+    assert search["recall@20"] >= 0.9
+    assert search["probes"] in (16, 32, 63)
 
 
 def test_an_exact_search_can_be_asked_for(approximate):

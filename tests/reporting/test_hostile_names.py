@@ -23,6 +23,7 @@ from cloome_kedro.reporting import (
     embedding_figures,
     figures,
     gallery,
+    hits,
     montage,
     probing_figures,
     profile_moa,
@@ -85,12 +86,19 @@ def drawn(name):
         "panels": montage.panels(read(study["fields"]["field_id"].iloc[:1]), [name], name),
         "sample_panels": montage.sample_panels(study["fields"], read, names, 0, name),
         "draw_mechanisms": profile_moa.draw_mechanisms(mechanisms),
+        "hits_figure": hits.hits_figure(hits.Hits(name, [name], _hits(name), [np.zeros((4, 4, 3))] * 2)),
         "search_history": tuning_figures.search_history(trials, search["trial_epochs"], look),
         "parameter_slices": tuning_figures.parameter_slices(trials, look),
         "comparison_figure": comparison.comparison_figure(compared, referred),
         "answer_certainty": uncertainty_figures.answer_certainty(study["candidate_sets"], study["answered"], look),
         "importance_figure": tuning_figures.importance_figure(search["importances"], look),
     }
+
+
+def _hits(name):
+    """Hits of a query for fields, and of a control without a compound."""
+    row = {"rank": 1, "score": 0.5, "worth": 0.2, "compound": name, "moa": name, "field_id": f"{name}/{name}/A01/1"}
+    return pd.DataFrame([row, row | {"compound": None, "moa": None, "worth": np.nan}])
 
 
 def _study(models):
@@ -140,8 +148,16 @@ def test_names_are_in_the_figures(name):
         "zero_shot_accuracy",
         "figure_1",
         "comparison_figure",
+        "hits_figure",
     ):
         assert any(one_line(name) in one_line(text.get_text()) for text in texts_of(figure[function])), function
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_of_hits_shows_names_as_they_are(name):
+    page = hits.hits_page(hits.Hits(name, [name], _hits(name), [np.zeros((4, 4, 3))] * 2))
+    assert "<b>&amp;" not in page
+    assert page.count("<img") == 2
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -80,9 +80,7 @@ def update(folder: Path, content: Content) -> dict[str, dict[str, int]]:
     info["counts"] = {kind: len(values) for kind, values in vectors.items()}
     info["thumbnail"] = _thumbnail_size(content)
     info["search"] = {
-        kind: describe_search(
-            database.open_table(kind), kind, vectors, info["metric"], content.exact_below, content.probes
-        )
+        kind: describe_search(database.open_table(kind), kind, vectors, info["metric"], content)
         for kind in layout.KINDS
     }
     info["familiar"] = {kind: familiar_similarity(vectors[kind]) for kind in layout.KINDS}

@@ -33,7 +33,9 @@ class Content:
     exact_below
         Tables with fewer rows are searched exactly; others get an approximate index.
     probes
-        Number of partitions of an approximate index that a query reads.
+        Smallest number of partitions of an approximate index that a query reads.
+    recall
+        Wanted recall of an approximate index, for which more partitions are read.
     uri
         Place of the LanceDB tables, such as ``s3://bucket/folder``. None: in the folder of the index.
     """
@@ -48,6 +50,7 @@ class Content:
     save_model: Callable[[Path], None] | None = None
     exact_below: int = 50_000
     probes: int = 20
+    recall: float = 0.95
     uri: str | None = None
 
     def __post_init__(self) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from cloome_kedro.index import layout
+from cloome_kedro.index.content import Content
 
 #: number of neighbours that the recall of an approximate index is measured with
 RECALL_AT = 20
@@ -15,16 +16,19 @@ _QUANTILE = 0.01
 
 
 def describe_search(
-    table: Any, kind: str, vectors: dict[str, np.ndarray], metric: str, exact_below: int, probes: int
+    table: Any, kind: str, vectors: dict[str, np.ndarray], metric: str, content: Content
 ) -> dict[str, Any]:
     """Make an approximate index if a table has many rows, and measure its recall.
 
     The partitions of the approximate index hold whole vectors (IVF_FLAT). A query reads the nearest ``probes`` of them.
+    Their number is doubled until the measured recall is high enough, or all partitions are read.
 
     Parameters
     ----------
     vectors
         Kind of rows -> vectors. Queries are drawn from the rows of the table and from those of the other side.
+    content
+        Its ``exact_below``, ``probes`` and ``recall`` are read.
 
     Returns
     -------
@@ -34,19 +38,24 @@ def describe_search(
     """
     rows = table.count_rows()
     has_index = any(layout.VECTOR in found.columns for found in table.list_indices())
-    if rows < exact_below:
+    if rows < content.exact_below:
         return {"exact": True}
     partitions = max(2, round(math.sqrt(rows)))
     if not has_index:
         from lancedb.index import IvfFlat
 
-        table.create_index(layout.VECTOR, config=IvfFlat(distance_type=metric, num_partitions=partitions))
+        table.create_index(layout.VECTOR, config=IvfFlat(metric, partitions))  # type: ignore[arg-type]
     other = layout.COMPOUNDS if kind != layout.COMPOUNDS else layout.FIELDS
     generator = np.random.default_rng(0)
     queries = np.concatenate(
         [generator.permutation(vectors[side])[: _QUERIES // 2] for side in (kind, other)], dtype=np.float32
     )
-    recall = np.mean([_recall(table, kind, query, metric, probes) for query in queries])
+    probes = min(content.probes, partitions)
+    while True:
+        recall = np.mean([_recall(table, kind, query, metric, probes) for query in queries])
+        if recall >= content.recall or probes == partitions:
+            break
+        probes = min(2 * probes, partitions)
     return {
         "exact": False,
         "partitions": partitions,

@@ -91,5 +91,6 @@ def index_embeddings(
         save_model=None if checkpoint is None else tables.model_writer(checkpoint),
         exact_below=index.exact_below,
         probes=index.probes,
+        recall=index.recall,
         uri=uri,
     )

@@ -1,0 +1,131 @@
+"""Pipeline `index`: which models accept what, and what the node gathers."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cloome_kedro.evaluation.methods import Embeddings
+from cloome_kedro.imaging.store import PlateStore
+from cloome_kedro.parameters import IndexParameters, StudyParameters
+from cloome_kedro.pipelines.index import create_pipeline, nodes
+from cloome_kedro.study_models import study_models
+from environments import configured
+from invented_index import FINGERPRINTS, SIDE, images_of, screen_tables, small_checkpoint, small_content
+
+
+class Fingerprints:
+    """Stand-in of the dataset of this name."""
+
+    settings = FINGERPRINTS
+    packed = np.arange(8 * 8, dtype=np.uint8).reshape(8, 8)
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    """Arguments of the node."""
+    tables, content = screen_tables(), small_content()
+    store = PlateStore(tmp_path)
+    for plate, fields in tables["fields"].groupby("plate_file"):
+        with store.writer(plate, "d", {}) as writer:
+            for image in images_of(fields["field_id"]):
+                writer.append(image)
+            writer.commit(pd.DataFrame({"field_id": fields["field_id"], "row": fields["row"]}))
+    meta = {"split_hash": "abc", "weights": small_checkpoint().weights, "normalised": True, "seed": 0}
+    ranks = pd.DataFrame(
+        {"method": ["CLOOME", "Ridge", "CLOOME"], "pool": ["full", "full", "sampled"], "images": "clean"}
+    )
+    return {
+        **{name: tables[name] for name in ("fields", "pairs", "compounds", "examples", "plate_statistics")},
+        "fingerprints": Fingerprints(),
+        "retrieval_ranks": ranks,
+        "candidate_sets": pd.DataFrame({"method": ["CLOOME", "Ridge"], "task": "retrieval"}),
+        "familiarity": pd.DataFrame({"method": ["CLOOME", "Ridge", None]}),
+        "field_embeddings": Embeddings(content.fields["field_id"].to_numpy(), content.field_vectors, meta),
+        "compound_embeddings": Embeddings(content.compounds["inchikey"].to_numpy(), content.compound_vectors, meta),
+        "study": StudyParameters(screen="s", simulated=True, models={"cloome": "CLOOME", "ridge": "Ridge"}),
+        "index": IndexParameters(thumbnail=8),
+        "name": "cloome",
+        "accepts": {name: {"smiles": name == "cloome", "images": False} for name in ("cloome", "ridge")},
+        "checkpoint": small_checkpoint(),
+        "plate_store": store,
+    }
+
+
+def test_every_model_is_indexed_with_what_it_accepts():
+    models = study_models(configured("globals")["models"], configured("parameters")["models"])
+    pipeline = create_pipeline("random", models)
+    assert set(pipeline.outputs()) == {f"random.{model.name}.index" for model in models}
+    accepts = pipeline.nodes[0].func.keywords["accepts"]
+    assert {name: (sides["smiles"], sides["images"]) for name, sides in accepts.items()} == {
+        "cloome": (True, True),
+        "profiles": (True, False),
+        "ridge": (False, False),
+        "fusion": (False, False),
+        "bilinear": (True, False),
+    }
+    with_checkpoint = {node.namespace for node in pipeline.nodes if any("checkpoint" in name for name in node.inputs)}
+    assert with_checkpoint == {"random.cloome", "random.profiles", "random.bilinear"}
+    assert "plate_store" not in create_pipeline("random", models, images=False).inputs()
+
+
+def test_the_content_is_that_of_the_model(inputs):
+    made, expected = nodes.index_embeddings(**inputs), small_content()
+    pd.testing.assert_frame_equal(made.fields, expected.fields)
+    pd.testing.assert_frame_equal(made.compounds, expected.compounds)
+    np.testing.assert_array_equal(made.field_vectors, expected.field_vectors)
+    assert made.tables["ranks"]["pool"].tolist() == ["full"]
+    assert len(made.tables["candidate_sets"]) == 1
+    assert made.tables["familiarity"]["method"].isna().tolist() == [False, True]
+    assert made.tables["fingerprints"]["bits"].tolist() == [bytes(row) for row in Fingerprints.packed[:4]]
+    assert made.tables["plate_statistics"]["threshold"].tolist() == [1000.0] * 10
+    assert made.info["models"]["ridge"] == {"label": "Ridge", "smiles": False, "images": False}
+
+
+def test_thumbnails_are_area_averages_of_stored_fields(inputs):
+    keys = inputs["fields"]["field_id"].to_numpy()[[3, 12]]
+    made = nodes.index_embeddings(**inputs).read_thumbnails(keys)
+    blocks = images_of(keys).reshape(2, 5, 8, SIDE // 8, 8, SIDE // 8).mean(axis=(3, 5))
+    np.testing.assert_array_equal(made, np.rint(blocks))
+    larger = nodes.index_embeddings(**inputs | {"index": IndexParameters(thumbnail=500)})
+    np.testing.assert_array_equal(larger.read_thumbnails(keys), images_of(keys))
+
+
+def test_fields_without_an_embedding_are_left_out(inputs):
+    known = inputs["field_embeddings"]
+    inputs["field_embeddings"] = Embeddings(known.keys[::-2], known.vectors[::-2], known.meta)
+    made = nodes.index_embeddings(**inputs)
+    assert set(made.fields["field_id"]) == set(known.keys[::-2])
+    np.testing.assert_array_equal(made.field_vectors, known.of(made.fields["field_id"]))
+
+
+def test_other_splits_and_weights_are_refused(inputs):
+    known = inputs["field_embeddings"]
+    for meta, message in (
+        ({"split_hash": "other"}, "run training and embedding of this split again"),
+        ({"weights": "other"}, "fields are embedded by the model other"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            nodes.index_embeddings(**inputs | {"field_embeddings": replace(known, meta=known.meta | meta)})
+    both = {
+        name: replace(inputs[name], meta=known.meta | {"weights": "other"})
+        for name in ("field_embeddings", "compound_embeddings")
+    }
+    with pytest.raises(ValueError, match="but the checkpoint is"):
+        nodes.index_embeddings(**inputs | both)
+
+
+def test_a_screen_without_images_has_no_thumbnails(inputs):
+    made = nodes.index_embeddings(**inputs | {"plate_store": None, "plate_statistics": None, "checkpoint": None})
+    assert made.read_thumbnails is None
+    assert made.save_model is None
+    assert made.info["thumbnail_side"] is None
+    assert made.tables["plate_statistics"].empty
+
+
+def test_tables_at_a_uri_are_in_a_folder_of_the_model(inputs):
+    made = nodes.index_embeddings(**inputs | {"index": IndexParameters(uri="s3://bucket/folder/")})
+    assert made.uri == f"s3://bucket/folder/s/random/cloome/{small_checkpoint().weights}"
+    with pytest.raises(ValueError, match="uri"):
+        IndexParameters(uri="folder")
