@@ -134,7 +134,8 @@ def build(folder, model="cloome", has_model=True, simulated=True, **info):
             "thumbnail_side": SIDE if has_model else None,
             "fingerprints": {"radius": 2, "bits": 64, "chirality": False},
             "accepts": {"smiles": has_model, "images": has_model},
-            "models": labels | ({} if has_model else {model: {"label": model.capitalize(), "smiles": False, "images": False}}),
+            "models": labels
+            | ({} if has_model else {model: {"label": model.capitalize(), "smiles": False, "images": False}}),
             "seed": 0,
         }
         | info,

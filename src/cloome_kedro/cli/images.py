@@ -1,13 +1,12 @@
 """Image files of one field, as they are given to a command."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cloome_kedro.imaging.channels import CHANNELS, canonical
+from cloome_kedro.imaging.channels import CHANNELS, channel_of_file
 
 
 def read_images(files: Sequence[str]) -> tuple[Any, str]:
@@ -44,7 +43,7 @@ def read_images(files: Sequence[str]) -> tuple[Any, str]:
             raise ValueError(f"there is no file {path}")
     if len(paths) != len(CHANNELS):
         raise ValueError(f"{len(paths)} files are given; a field needs one each for {', '.join(CHANNELS)}")
-    channels: list[str | None] = [*named] or [_channel(path) for path in paths]
+    channels: list[str | None] = [*named] or [channel_of_file(path) for path in paths]
     text = Path(paths[0]).name
     if named or (None not in channels and len(set(channels)) == len(CHANNELS)):
         return [dict(zip(channels, paths, strict=True))], text
@@ -74,11 +73,3 @@ def _stack(path: Path) -> np.ndarray:
     if images.dtype.kind != "u" or images.dtype.itemsize > 2:
         raise ValueError(f"{path.name} has numbers of the type {images.dtype}; images must be uint8 or uint16")
     return images[None]
-
-
-def _channel(path: str) -> str | None:
-    """Channel that the name of a file says; None if it says none or several."""
-    words = Path(path).stem.replace("-", "_").replace(" ", "_").replace(".", "_").split("_")
-    terms = [*words, *map("".join, pairwise(words))]
-    found = {channel for term in terms if (channel := canonical(term))}
-    return found.pop() if len(found) == 1 else None

@@ -76,7 +76,7 @@ class Variadic(click.Command):
     Values end at the next argument that begins with ``-``.
     """
 
-    variadic = ("--image", "--plates")
+    variadic: tuple[str, ...] = ("--image", "--plates")
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Repeat the option before each of its values."""

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import PurePath
 
 #: order of the channels in a stored field; published CLOOME checkpoints expect this order
 CHANNELS = ("Mito", "ER", "RNA", "AGP", "DNA")
@@ -62,3 +64,15 @@ def canonical(name: str, channels: Mapping[str, str] | None = None) -> str | Non
     if (channel := _ALIASES.get(_plain(target))) is None:
         raise ValueError(f"`channels` maps {name!r} to {target!r}; map it to one of {', '.join(CHANNELS)}")
     return channel
+
+
+def channel_of_file(path: str) -> str | None:
+    """Channel that the name of a file says; None if it says none or several.
+
+    >>> channel_of_file("plate1_A01_Hoechst.tif"), channel_of_file("A01-Ph_golgi.png"), channel_of_file("DNA_ER.tif")
+    ('DNA', 'AGP', None)
+    """
+    words = PurePath(path).stem.replace("-", "_").replace(" ", "_").replace(".", "_").split("_")
+    terms = [*words, *map("".join, pairwise(words))]
+    found = {channel for term in terms if (channel := canonical(term))}
+    return found.pop() if len(found) == 1 else None

@@ -23,6 +23,9 @@ Plane = tuple[str, int | None]
 #: bytes of the largest image that is decoded: a file of a few megabytes can claim to hold many gigabytes
 LARGEST_IMAGE = 1 << 30
 
+#: first bytes of files: a PNG; TIFFs and BigTIFFs in both byte orders
+_PNG, _TIFF = b"\x89PNG\r\n\x1a\n", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
 
 class BadField(ValueError):
     """A field cannot be used. The message gives the reason."""
@@ -48,6 +51,29 @@ def read_image(path: str, plane: int | None = None) -> npt.NDArray:
     return _decode(path, _read_bytes(path), plane)
 
 
+def decode_image(name: str, data: bytes, largest: int = LARGEST_IMAGE) -> npt.NDArray:
+    """Decode the bytes of a TIFF or PNG. The first bytes say which of the two they are, not the name.
+
+    Parameters
+    ----------
+    name
+        Name of the file, for errors.
+    data
+        Content of the file.
+    largest
+        Bytes of the largest image that is decoded.
+
+    Raises
+    ------
+    BadField
+        If the data are neither TIFF nor PNG, cannot be decoded, or if their images are too large.
+    """
+    suffix = ".png" if data.startswith(_PNG) else ".tif" if data.startswith(_TIFF) else ""
+    if not suffix:
+        raise BadField(f"{name} is neither TIFF nor PNG")
+    return _decode(name, data, None, suffix, largest)
+
+
 def _suffix(path: str) -> str:
     return os.path.splitext(path)[1].lower()
 
@@ -67,15 +93,17 @@ def _read_bytes(path: str) -> bytes:
         raise BadField(f"{name} cannot be read: {error.strerror}") from error
 
 
-def _decode(path: str, data: bytes, plane: int | None) -> npt.NDArray:
+def _decode(
+    path: str, data: bytes, plane: int | None, suffix: str | None = None, largest: int = LARGEST_IMAGE
+) -> npt.NDArray:
     name = os.path.basename(path)
-    suffix = _suffix(name)
+    suffix = suffix or _suffix(name)
     if suffix == ".png" and plane is not None:
         raise BadField(f"{name} is a PNG, which has no page {plane}")
     try:
         size = _png_bytes(data) if suffix == ".png" else _tiff_bytes(data, plane)
-        if size > LARGEST_IMAGE:
-            raise BadField(f"{name} is too large: its images have {size:,} bytes, at most {LARGEST_IMAGE:,} are read")
+        if size > largest:
+            raise BadField(f"{name} is too large: its images have {size:,} bytes, at most {largest:,} are read")
         # libtiff reports a truncated strip; lenient readers fill it with zeros
         return imagecodecs.png_decode(data) if suffix == ".png" else imagecodecs.tiff_decode(data, index=plane)
     except BadField:
