@@ -20,6 +20,7 @@ from cloome_kedro.hooks import (
     OneWriter,
     ResultsLast,
     SimulatedScreen,
+    TrackedResults,
 )
 from cloome_kedro.imaging.corruptions import CORRUPTIONS, find_corruptions
 from cloome_kedro.learning.encoders import ENCODERS
@@ -411,3 +412,42 @@ def test_a_run_of_this_process_that_was_broken_off_does_not_block_the_next(tmp_p
         hook_of_another_run.before_pipeline_run(pipeline, catalog)
     hook.before_pipeline_run(pipeline, catalog)  # the notebook's second try
     hook.after_pipeline_run()
+
+
+# ---- tracking
+
+
+def test_written_tables_figures_and_metrics_are_tracked(tmp_path, monkeypatch):
+    """The hook sends what this run wrote into 08_reporting, without the parts that the report contains."""
+    sent = {}
+    monkeypatch.setattr(
+        "cloome_kedro.tracking.Tracker.results", lambda self, study, files, metrics: sent.update(locals())
+    )
+    monkeypatch.setattr("cloome_kedro.tracking.Tracker.active", True)
+    text, reporting = "cloome_kedro.datasets.tables.Text", tmp_path / "data/08_reporting/s"
+    entries = {
+        "{split}.{name}_figure": {"type": text, "filepath": str(reporting / "{split}/{name}.png")},
+        "{split}.{name}_part": {"type": text, "filepath": str(reporting / "{split}/parts/{name}.html")},
+        "report": {"type": text, "filepath": str(reporting / "report.html")},
+        "{split}.checkpoint": {"type": text, "filepath": str(tmp_path / "data/06_models/{split}.txt")},
+    }
+    catalog = DataCatalog.from_config(entries)
+    names = ("random.rank_figure", "random.rank_part", "report", "random.checkpoint")
+    for name in names:
+        catalog.save(name, name)
+    (reporting / "random/rank.svg").write_text("the same figure")
+    (reporting / "random/another.png").write_text("of another run")
+    hook = TrackedResults()
+    hook.after_context_created(environment(tmp_path, {"tracking": "sqlite:///mlflow.db"}, variant="mine", seed=3))
+    pipeline = Pipeline([node(repeat, f"in_{number}", name) for number, name in enumerate(names)])
+    hook.after_pipeline_run(pipeline, catalog)
+    files = {path.relative_to(reporting).as_posix(): split for path, split in sent["files"].items()}
+    assert files == {"random/rank.png": "random", "random/rank.svg": "random", "report.html": ""}
+    assert sent["study"] == {"variant": "mine", "seed": 3}
+
+
+def test_the_hooks_of_the_project_track_and_the_plugin_does_not():
+    from cloome_kedro import settings
+
+    assert any(isinstance(hook, TrackedResults) for hook in HOOKS)
+    assert settings.DISABLE_HOOKS_FOR_PLUGINS == ("kedro_mlflow",)
