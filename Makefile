@@ -49,7 +49,7 @@ serve: $(INSTALLED_ALL) $(INDEX) ## Open the page that asks the model, after `ma
 	$(BIN)/cloome serve
 
 docs: $(INSTALLED_ALL) ## Build the documentation as a site.
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "The documentation: $(CURDIR)/site/index.html"
 
 viz: $(INSTALLED_ALL) ## Build the graph of the pipelines as a site, with previews of results.
