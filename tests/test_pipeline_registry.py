@@ -55,7 +55,17 @@ def short_names(pipeline) -> set[str]:
 def test_there_is_a_pipeline_for_each_capability_and_split():
     assert set(pipelines_of("base")) == {
         *("__default__", "study", "simulation", *CAPABILITIES),
-        *("import_checkpoint", "profile_moa", "seeds", "compare", "tuning", "tune_and_train", "random", "scaffold"),
+        *(
+            "import_checkpoint",
+            "profile_moa",
+            "seeds",
+            "index",
+            "compare",
+            "tuning",
+            "tune_and_train",
+            "random",
+            "scaffold",
+        ),
     }
 
 

@@ -56,7 +56,8 @@ class Project:
         from cloome_kedro.config_loader import ConfigLoader
         from cloome_kedro.settings import CONFIG_LOADER_ARGS
 
-        if (folder := find_kedro_project(Path.cwd())) is None:
+        folder = find_kedro_project(Path.cwd())
+        if folder is None or not (folder / "conf").is_dir():
             raise ValueError(f"{Path.cwd()} is in no project: run the command in the folder of the project")
         conf = folder / "conf"
         if not (conf / env).is_dir():
