@@ -1,8 +1,10 @@
 """Loss and gradients of one batch, over devices and micro-batches; spawned processes import this module."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
+from pathlib import Path
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -33,17 +35,32 @@ class Sigmoid(Objective):
         return -F.logsigmoid(signs * (scale * field @ compound.T + bias)).sum() / len(field)
 
 
-def run(path, devices: int, pieces: int, objective: Objective, batch_norm: bool) -> dict[str, torch.Tensor]:
-    """Loss and gradients by parameter, as the process of rank 0 has them."""
+class Case(NamedTuple):
+    """How a batch is computed."""
+
+    objective: Objective
+    pieces: int  # micro-batches
+    batch_norm: bool
+
+
+def run(folder: Path, devices: int, cases: Mapping[str, Case]) -> dict[str, dict[str, torch.Tensor]]:
+    """Loss and gradients by parameter of each case, as the process of rank 0 has them."""
     strategy = "ddp_spawn" if devices > 1 else "auto"
+    folder.mkdir(exist_ok=True)
     # Fabric copies arguments of what it launches for each process, which frozen dataclasses do not allow.
-    launched = partial(_run, path=path, pieces=pieces, objective=objective, batch_norm=batch_norm)
+    launched = partial(_run_all, folder=folder, cases=cases)
     Fabric(accelerator="cpu", devices=devices, strategy=strategy).launch(launched)
-    return torch.load(path, weights_only=True)
+    return {name: torch.load(folder / name, weights_only=True) for name in cases}
 
 
-def _run(fabric, path, pieces, objective, batch_norm):
+def _run_all(fabric, folder, cases):
     torch.set_num_threads(1)
+    for name, case in cases.items():
+        _run(fabric, folder / name, *case)
+    end_process_group(fabric)
+
+
+def _run(fabric, path, objective, pieces, batch_norm):
     architecture = Architecture(
         ResNet(layers=(1, 1, 1, 1), width=4),
         MLP(2, 16, batch_norm),
@@ -84,9 +101,6 @@ def _run(fabric, path, pieces, objective, batch_norm):
     if fabric.global_rank == 0:
         gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
         torch.save({"loss": loss, **gradients}, path)
-        del gradients
-    del network, model, loss, micro_batches
-    end_process_group(fabric)
 
 
 def deviation(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> float:
