@@ -10,6 +10,8 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
 
+import planted
+from cloome_kedro.learning.encoders.mlp import MLP
 from cloome_kedro.learning.fit import fit
 from cloome_kedro.learning.loop import Recipe, Training
 from cloome_kedro.learning.model import PairModel
@@ -19,7 +21,7 @@ from cloome_kedro.learning.seeding import seeded
 from cloome_kedro.learning.state import FitState
 from cloome_kedro.learning.validation import Validation
 from cloome_kedro.learning.views.images import Images
-from planted import ARCHITECTURE, CONFIG, FIELDS, IMAGES, TRAINING, Planted, fresh, top1
+from planted import ARCHITECTURE, CONFIG, FIELDS, IMAGES, TRAINING, Planted, fresh, planted_target, top1
 from step_gradients import Sigmoid
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -151,15 +153,36 @@ def test_other_objectives_train(objective, state):
     [
         {"optimizer": "sgd", "momentum": 0.9, "learning_rate": 0.1, "schedule": "constant"},
         {"clip_norm": 0.5},
-        pytest.param({"compile": True}, marks=pytest.mark.slow),
     ],
-    ids=["sgd", "clip", "compile"],
+    ids=["sgd", "clip"],
 )
 def test_other_ways_to_train(settings, state):
     history = Planted().fit(state, replace(CONFIG, epochs=2, **settings)).history
     assert history[1]["train_loss"] < history[0]["train_loss"]
     if settings.get("schedule") == "constant":
         assert [row["learning_rate"] for row in history] == [pytest.approx(0.07), pytest.approx(0.1)]
+
+
+@pytest.mark.slow
+def test_a_compiled_model_learns(state, monkeypatch):
+    """Two small networks of features: to compile a network of images takes minutes."""
+    small = replace(ARCHITECTURE, field=MLP(1, 8), compound=MLP(1, 8), field_inputs=10)
+    monkeypatch.setattr(planted, "ARCHITECTURE", small)
+    compiled, compile_model = [], torch.compile
+
+    def watched(model, **options):
+        compiled.append(model)
+        return compile_model(model, **options)
+
+    monkeypatch.setattr(torch, "compile", watched)
+    data = Planted()
+    config = replace(CONFIG, epochs=2)
+    plain = data.fit(state, config, field=planted_target(data)).history
+    assert not compiled
+    history = data.fit(state, replace(config, compile=True), field=planted_target(data)).history
+    assert compiled
+    assert history[1]["train_loss"] < history[0]["train_loss"]
+    assert history[1]["train_loss"] == pytest.approx(plain[1]["train_loss"], rel=1e-3)
 
 
 def test_clipping_bounds_the_step(tmp_path):
