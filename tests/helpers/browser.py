@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -53,3 +54,15 @@ class Watch:
 def scrolls_sideways(page):
     """Whether the page is wider than its window."""
     return page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+
+
+def wait_until(page, expression, argument=None, seconds=20):
+    """Wait until JavaScript gives a true value.
+
+    A page whose policy forbids ``eval`` also forbids `wait_for_function` of Playwright.
+    """
+    end = time.monotonic() + seconds
+    while not (found := page.evaluate(expression, argument)):
+        assert time.monotonic() < end, f"after {seconds} s it is not true that {expression}"
+        page.wait_for_timeout(50)
+    return found

@@ -39,10 +39,18 @@ _STORAGE = {
 }
 
 
-def checkpoint():
-    """A model with random weights, which sees images of 32 x 32 pixels and structures."""
+def checkpoint(by_plate=False):
+    """A model with random weights, which sees images of 32 x 32 pixels and structures.
+
+    Parameters
+    ----------
+    by_plate
+        Whether thresholds and controls of the plate scale the images.
+    """
     architecture = Architecture(ResNet(layers=(1, 1, 1, 1), width=4), MLP(layers=1, width=8), 5, 64, embedding_size=6)
-    images = Images(crop=None, mean=(100.0,) * 5, std=(60.0,) * 5, storage=_STORAGE)
+    storage = _STORAGE | ({"scope": "plate"} if by_plate else {})
+    normalisation = {"normalisation": "controls"} if by_plate else {}
+    images = Images(crop=None, mean=(100.0,) * 5, std=(60.0,) * 5, storage=storage, **normalisation)
     with seeded(0):
         model = PairModel(architecture)
     views = {"field": images, "compound": Morgan(2, 64, False)}
@@ -105,17 +113,36 @@ def _results():
     return {"ranks": ranks, "candidate_sets": sets}
 
 
-def build(folder, model="cloome", has_model=True, simulated=True, **info):
+def _plate_statistics():
+    rows = [
+        {
+            "plate": plate,
+            "plate_file": plate,
+            "channel": channel,
+            "mean": 40.0 + number,
+            "std": 20.0,
+            "threshold": 30_000,
+        }
+        for number, plate in enumerate(PLATES)
+        for channel in _STORAGE["channels"]
+    ]
+    return {"plate_statistics": pd.DataFrame(rows)}
+
+
+def build(folder, model="cloome", has_model=True, simulated=True, by_plate=False, **info):
     """Build the index of the invented screen in a folder; return the folder.
 
     Parameters
     ----------
     has_model
         False: the index has neither a model nor images.
+    by_plate
+        As for :func:`checkpoint`.
     """
     fields, compounds = tables()
-    made = checkpoint()
+    made = checkpoint(by_plate)
     cloome = Cloome(made, device="cpu")
+    scaling = {"statistics": {"mean": [40.0] * 5, "std": [20.0] * 5}} if by_plate else {}
     images = invented_fields(len(fields))
     row_of = {key: row for row, key in enumerate(fields["field_id"])}
     labels = {"cloome": {"label": "CLOOME", "smiles": True, "images": True}}
@@ -140,10 +167,10 @@ def build(folder, model="cloome", has_model=True, simulated=True, **info):
         }
         | info,
         fields=fields,
-        field_vectors=cloome.embed_fields(images, progress=False),
+        field_vectors=cloome.embed_fields(images, progress=False, **scaling),
         compounds=compounds,
         compound_vectors=cloome.embed_structures(compounds["smiles"].tolist(), progress=False),
-        tables=_results(),
+        tables=_results() | (_plate_statistics() if by_plate else {}),
         read_thumbnails=(lambda keys: images[[row_of[key] for key in keys]]) if has_model else None,
         save_model=(lambda place: save(made, place)) if has_model else None,
     )

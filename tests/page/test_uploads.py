@@ -69,6 +69,23 @@ def test_the_answer_is_that_of_the_files(post, field, index_folders, tmp_path, e
     assert found["asked"]["trained"] is None
 
 
+def test_images_are_scaled_by_the_named_plate(field, tmp_path):
+    folder = small_index.build(tmp_path / "index", by_plate=True)
+    client = TestClient(create_app([folder], "cpu"), base_url="http://localhost")
+    raw = field.astype(np.uint16) * 200
+    plate = small_index.PLATES[1]
+    model = Cloome.load(folder / "model", device="cpu")
+    statistics = {"mean": [41.0] * 5, "std": [20.0] * 5}
+    vectors = model.embed_fields(raw[None], progress=False, statistics=statistics, thresholds=[30_000] * 5)
+    expected = Index.open(folder).search(vectors, "compounds", 7)
+    answer = client.post(ADDRESS, files=files_of(raw), params={"scaled_by": plate, "top": 7})
+    assert answer.status_code == 200, answer.text
+    np.testing.assert_allclose([hit["score"] for hit in answer.json()["hits"]], expected["score"], atol=1e-6)
+    for parameters in ({}, {"scaled_by": "other"}):
+        answer = client.post(ADDRESS, files=files_of(raw), params=parameters)
+        assert (answer.status_code, "name the plate of the screen" in answer.json()["detail"]) == (422, True)
+
+
 def test_names_are_not_trusted(post, field):
     """The content says what a file is; hostile names are shown without folders, and only in messages."""
     names = ["../../etc/passwd", "a b.exe", "<script>.svg", "x" * 1000, "C:\\DNA.tif"]

@@ -11,7 +11,7 @@ from cloome_kedro.asking import Answer
 from cloome_kedro.imaging.images import to_stored
 from cloome_kedro.index.lance import condition
 from cloome_kedro.page.library import Shelf, parts
-from cloome_kedro.page.models import Answered, Asked, CandidateSet, Hit, Question, Selection
+from cloome_kedro.page.models import Answered, Asked, CandidateSet, Hit, Question, Selection, UploadSelection
 from cloome_kedro.words import DIRECTIONS, counted
 
 _QUESTIONS = ("smiles", "compound", "field", "well")
@@ -46,13 +46,8 @@ def ask(shelf: Shelf, question: Question) -> Answered:
     return answered(shelf, answer, _fields_of(shelf, name, value))
 
 
-def ask_images(shelf: Shelf, images: np.ndarray, name: str, selection: Selection, scaled_by: str | None) -> Answered:
-    """Answer a question by an uploaded field, uint8 or uint16 (1, 5, H, W).
-
-    Parameters
-    ----------
-    scaled_by
-        Plate of the screen with which the field was made.
+def ask_images(shelf: Shelf, images: np.ndarray, name: str, selection: UploadSelection) -> Answered:
+    """Answer a question by an uploaded field, uint8 or uint16 (1, 5, H, W), with a name.
 
     Raises
     ------
@@ -66,7 +61,7 @@ def ask_images(shelf: Shelf, images: np.ndarray, name: str, selection: Selection
             storage = shelf.asker.model.storage
             storage.stored_shape(images.shape[-2:])
             images, _ = to_stored(images, storage)  # as files: an array of uint8 would be taken as it is
-        answer = shelf.asker.by_images(images, kind, selection.top, where, plate=scaled_by, texts=[name])
+        answer = shelf.asker.by_images(images, kind, selection.top, where, plate=selection.scaled_by, texts=[name])
     return answered(shelf, answer, [])
 
 

@@ -28,9 +28,9 @@ from cloome_kedro.page.models import (
     Plate,
     Problem,
     Question,
-    Selection,
     Smiles,
     SpaceMap,
+    UploadSelection,
 )
 from cloome_kedro.page.plates import plate_map
 from cloome_kedro.page.security import Guard, allowed_hosts, is_loopback
@@ -154,15 +154,13 @@ def _add_questions(app: FastAPI, library: Library) -> None:
         return answers.ask(library[name], question)
 
     @app.post("/api/indexes/{name}/answer", responses=_PROBLEMS)
-    async def ask_images(
-        name: Name, request: Request, selection: Annotated[Selection, Query()], scaled_by: Name | None = None
-    ) -> Answered:
+    async def ask_images(name: Name, request: Request, selection: Annotated[UploadSelection, Query()]) -> Answered:
         shelf = library[name]
         files = await uploads.read_form(request.headers, request.stream())
 
         def answer() -> Answered:
             text = next(iter(files.values()))[0]
-            return answers.ask_images(shelf, uploads.decode(files), text, selection, scaled_by)
+            return answers.ask_images(shelf, uploads.decode(files), text, selection)
 
         return await run_in_threadpool(answer)
 

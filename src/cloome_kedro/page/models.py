@@ -46,6 +46,12 @@ class Question(Selection):
     well: Name | None = None
 
 
+class UploadSelection(Selection):
+    """Which hits of uploaded images are wanted, and the plate of the screen with which the images were made."""
+
+    scaled_by: Name | None = None
+
+
 class IndexSummary(Strict):
     """One served index, for the select."""
 

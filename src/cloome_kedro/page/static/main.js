@@ -29,11 +29,11 @@ const results = new Results(({ ask, ...changes }) => {
 });
 const upload = new Upload(() => Object.keys(details?.colours ?? {}), () => {
   isUpload = true;
-  change({ ...question(), for: "" };
+  change({ ...question(), for: "" });
 });
 const map = new SpaceMap(byId("map"), (kind, key) => {
   isUpload = false;
-  change({ ...question(kind, key), for: "" };
+  change({ ...question(kind, key), for: "" });
 });
 const editor = new Editor((smiles) => { byId("smiles").value = smiles; });
 const showTab = makeTabs(document.querySelector("[role=tablist]"), (name) => {
@@ -122,7 +122,7 @@ function fail(name, error) {
   results.clear();
   const isFilter = ["top", "plate", "moa", "fold", "kind"].includes(error.about);
   const [id, control] = ERRORS[isFilter ? "answer" : name];
-  const isShown = byId(id).checkVisibility?.() ?? true;
+  const isShown = byId(id).parentElement.checkVisibility?.() ?? true; // an empty error is never visible itself
   if (isShown) showError(id, error.message, control && byId(control));
   else showError("answer-error", error.message);
 }
@@ -153,7 +153,7 @@ function drawPlate() {
   const isFocused = byId("plate-map").contains(document.activeElement);
   showPlate(plate, byId("plate-colour").value, view.well, (well) => {
     isUpload = false;
-    change({ ...question("well", well.well_id), for: "" };
+    change({ ...question("well", well.well_id), for: "" });
   });
   if (isFocused) byId("plate-map").querySelector("[tabindex='0']")?.focus();
 }
@@ -225,7 +225,7 @@ function connect() {
     const what = name === "smiles" ? "a SMILES, or draw a structure" : "a name or an InChIKey";
     showError(`${name}-error`, value ? "" : `Write ${what}`, byId(name));
     isUpload = false;
-    if (value) change({ ...question(name, value), for: "" };
+    if (value) change({ ...question(name, value), for: "" });
     else byId(name).focus();
   });
   asks("structure-form", "smiles");
@@ -251,7 +251,7 @@ function connect() {
   on("plate-colour", "change", () => plate && drawPlate());
   on("filters", "submit", (event) => event.preventDefault());
   for (const [id, key] of [["kind", "for"], ["filter-moa", "moa"], ["filter-plate", "plate"], ["filter-fold", "fold"], ["top", "top"]]) {
-    on(id, "change", () => change({ [key]: byId(id).value });
+    on(id, "change", () => change({ [key]: byId(id).value }));
   }
   on("contrast", "input", () => {
     view.contrast = byId("contrast").value;

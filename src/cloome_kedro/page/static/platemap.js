@@ -73,6 +73,7 @@ export function showPlate(plate, by, chosen, whenChosen) {
     }
     rows.push(make("div", { role: "row", class: "plate-row" }, ...cells));
   }
+  grid.setAttribute("aria-label", `Wells of the plate ${plate.plate}`);
   grid.style.setProperty("--columns", plate.columns);
   grid.replaceChildren(...rows);
   const wellOf = (element) => at.get(element?.closest?.(".well")?.dataset.place);

@@ -93,8 +93,8 @@ export class Results {
     if (badge) badge.style.setProperty("--badge", FOLD_COLOURS[fold] ?? FOLD_COLOURS.train);
     const facts = [
       hit.moa, isField ? placeOf(hit) : null,
-      hit.concentration_um === null ? null : `${hit.concentration_um} µM`,
-      isField || hit.fields === null ? null : `${counted(hit.fields)} ${hit.fields === 1 ? "field" : "fields"}`,
+      hit.concentration_um === null ? null : `${hit.concentration_um}\u00a0µM`,
+      isField || hit.fields === null ? null : `${counted(hit.fields)}\u00a0${hit.fields === 1 ? "field" : "fields"}`,
     ].filter(Boolean);
     const ask = (text, changes) => make("button", {
       type: "button", class: "quiet", "aria-label": `${text}: ${label}`, onclick: () => this.whenAsked(changes),
@@ -106,7 +106,7 @@ export class Results {
         make("p", { class: "hit-name" }, make("span", { class: "rank" }, make("span", { class: "hidden-text" }, "rank "), `${hit.rank}`), name, " ", badge),
         make("p", { class: "soft small" }, facts.join(" · ")),
         make("p", { class: "scores small" }, `score ${hit.score.toFixed(3)}`,
-          hit.worth === null ? "" : ` · worth ${percent(hit.worth, hit.worth < 0.1 ? 1 : 0)}`),
+          hit.worth === null ? "" : ` · worth\u00a0${percent(hit.worth, hit.worth < 0.1 ? 1 : 0)}`),
         make("div", { class: "row" },
           ask("More like this", { ask: itself, for: kind }),
           isField ? ask("Its compounds", { ask: itself, for: "compounds" })
