@@ -8,6 +8,7 @@ from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 
 from cloome_kedro.parameters import (
+    CardParameters,
     ProbingParameters,
     ReportingParameters,
     RetrievalParameters,
@@ -27,6 +28,7 @@ PARAMETERS = {
     "params:zero_shot": ZeroShotParameters(),
     "params:probing": ProbingParameters(c_grid=[1.0]),
     "params:uncertainty": UncertaintyParameters(),
+    "params:cards": CardParameters(),
     "params:seed": 7,
 }
 _VOID = {"meta", "img", "br", "link", "hr"}

@@ -6,6 +6,7 @@ of range therefore stops the run at once, and the message names it. Unknown keys
 The parameter groups contain these dataclasses, and pydantic validates them, too.
 """
 
+from cloome_kedro.parameters.cards import CardParameters
 from cloome_kedro.parameters.comparison import CompareParameters
 from cloome_kedro.parameters.evaluation import (
     CorruptionParameters,
@@ -38,6 +39,7 @@ from cloome_kedro.parameters.tuning import SearchSpace, TuningParameters
 from cloome_kedro.parameters.uncertainty import UncertaintyParameters
 
 __all__ = [
+    "CardParameters",
     "CompareParameters",
     "CorruptionParameters",
     "EmbeddingParameters",

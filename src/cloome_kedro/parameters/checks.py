@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from cloome_kedro.parameters import comparison, evaluation, index, model, screen, tuning, uncertainty
+from cloome_kedro.parameters import cards, comparison, evaluation, index, model, screen, tuning, uncertainty
 from cloome_kedro.parameters.base import EntryName, Parameters, Seed, settings_of
 from cloome_kedro.parameters.environment import Globals, RunNames
 from cloome_kedro.parameters.files import Origin
@@ -42,6 +42,7 @@ GROUPS: dict[str, type[Parameters]] = {
     "profile_moa": evaluation.ProfileMoaParameters,
     "index": index.IndexParameters,
     "reporting": evaluation.ReportingParameters,
+    "cards": cards.CardParameters,
     "tuning": tuning.TuningParameters,
 }
 _TOP = ("seed", "models", *GROUPS)

@@ -57,15 +57,15 @@ class CaptionedTable:
 
     def to_markdown(self) -> str:
         """Format as Markdown: heading, table, notes. Jupyter shows this. Text is shown as it is, not as markup."""
-        rows = [[_literal(cell) for cell in row] for row in [list(self.table.columns), *self.table.to_numpy().tolist()]]
+        rows = [[literal(cell) for cell in row] for row in [list(self.table.columns), *self.table.to_numpy().tolist()]]
         rows.insert(1, ["---"] * self.table.shape[1])
         lines = ["| " + " | ".join(row) + " |" for row in rows]
-        notes = "\n".join(f"- {_literal(note)}" for note in self.notes)
-        return "\n".join([f"## {_literal(self.title)}", "", *lines, "", notes]) + "\n"
+        notes = "\n".join(f"- {literal(note)}" for note in self.notes)
+        return "\n".join([f"## {literal(self.title)}", "", *lines, "", notes]) + "\n"
 
     _repr_markdown_ = to_markdown
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """Text on one line, with a backslash before each character that could be markup."""
     return _MARKUP.sub(r"\\\g<0>", " ".join(str(text).split()))

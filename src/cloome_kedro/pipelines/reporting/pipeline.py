@@ -6,7 +6,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from cloome_kedro.pipelines.evaluation.nodes import measure_replicates
-from cloome_kedro.pipelines.reporting import joining, nodes, sections, tasks, uncertainty
+from cloome_kedro.pipelines.reporting import cards, joining, nodes, sections, tasks, uncertainty
 from cloome_kedro.pipelines.wiring import named, task
 from cloome_kedro.reporting.sheets import SHEETS
 
@@ -169,6 +169,22 @@ def create_pipeline(splits: Sequence[str], images: bool = True, model: str = "")
                 ),
                 ["report", "report_tables", "summary"],
                 namespace,
+            ),
+            task(
+                cards.write_cards,
+                named(
+                    *(*_DATA, "params:study", "params:cards", "params:retrieval", "params:seed"),
+                    **results,
+                    **{
+                        f"{split}_{kind}": f"{split}.{kind}"
+                        for split in splits
+                        for kind in ("examples", "candidate_sets")
+                    },
+                    **checkpoint,
+                ),
+                ["model_card", "data_card"],
+                namespace,
+                images=images,
             ),
         ]
     )
