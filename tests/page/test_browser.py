@@ -140,7 +140,7 @@ def test_ask_by_well_and_for_more(open_page, width):
 def write_files(folder, suffix="DNA"):
     paths = []
     for channel, plane in zip(CHANNELS, small_index.invented_fields(1, seed=7, side=64)[0], strict=True):
-        paths.append(folder / f"A01_{channel if suffix == 'DNA' else 'x' + channel[:0] + str(len(paths))}.tif")
+        paths.append(folder / f"P1_A01_{channel if suffix == 'DNA' else 'x' + channel[:0] + str(len(paths))}.tif")
         tifffile.imwrite(paths[-1], plane)
     return paths
 
@@ -160,6 +160,7 @@ def test_ask_by_files(open_page, tmp_path, width):
         wait_until(page, "document.getElementById('files-error').textContent.includes('neither TIFF nor PNG')")
         page.set_input_files("#files", paths[::-1])
         wait_until(page, "document.querySelector('#file-list select').value === 'DNA'")
+        assert page.input_value("#scaled-by") == "P1"  # all names contain it
         page.click("#upload-form button[type=submit]")
         assert len(hits(page, "your images")) == 7
         assert page.url.rstrip("?/").endswith("tab=images")  # files are in no link

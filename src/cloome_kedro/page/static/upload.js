@@ -35,8 +35,17 @@ export class Upload {
       fill(select, channels.map((channel) => [channel, channel]), guesses[number] ?? free.shift() ?? channels[number]);
       return make("li", {}, make("span", { class: "file-name" }, file.name), select);
     }));
+    this.guessPlate();
     const problem = files.length ? this.problem() : "";
     showError("files-error", problem, byId("files"));
+  }
+
+  /** Choose the plate that all names of files contain, if none is chosen. */
+  guessPlate() {
+    const select = byId("scaled-by");
+    const named = [...select.options].map((option) => option.value)
+      .filter((plate) => plate && this.files.length && this.files.every((file) => file.name.includes(plate)));
+    if (!select.value && named.length) select.value = named.sort((a, b) => b.length - a.length)[0];
   }
 
   /** Why the files cannot be sent; empty if they can. */
