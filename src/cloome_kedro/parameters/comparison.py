@@ -86,7 +86,7 @@ class CompareParameters(Parameters):
         default="field",
         description="what stands for a compound: one drawn field, or the mean over its fields, which has less noise",
     )
-    lists: dict[EntryName, ModelList] = Field(min_length=1)
+    lists: dict[EntryName, ModelList] = Field(min_length=1, description="named lists of models")
 
     @model_validator(mode="after")
     def _list_exists(self) -> CompareParameters:

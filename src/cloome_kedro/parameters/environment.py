@@ -17,20 +17,22 @@ class Globals(Parameters):
     images: StrictBool = Field(
         default=True, description="whether the screen has images; if not, it is read from tables of profiles"
     )
-    splits: list[EntryName] = Field(min_length=1)
+    splits: list[EntryName] = Field(min_length=1, description="splits of the study")
     models: dict[EntryName, Annotated[str, Field(min_length=1)]] = Field(
         min_length=1, description="keys: entries of `models`; values: their names in tables"
     )
     reference: EntryName | None = Field(
         default=None, description="model with which the others are compared, besides the first; null: none"
     )
-    measure_profiles: StrictBool
+    measure_profiles: StrictBool = Field(
+        description="whether profiles are measured; if not, `field_profiles` may be a table of your own"
+    )
     tracking: str | None = Field(
         default=None, description="tracking URI of MLflow, such as http://host:5000; null: nothing is tracked"
     )
-    modules: list[str]
-    presets: dict[Name, Any]
-    preset: Name
+    modules: list[str] = Field(description="your own modules, which register encoders, views, corruptions, ...")
+    presets: dict[Name, Any] = Field(description="named settings, of which `--params preset=NAME` chooses one")
+    preset: Name = Field(description="default preset; results are in a folder of this name")
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Globals:
@@ -80,5 +82,5 @@ class RunNames(Parameters):
 
     variant: OptionalName = Field(default=None, description="folder of the results")
     preset: OptionalName = Field(default=None, description="preset in globals.yml")
-    seed: Seed = 0
+    seed: Seed = Field(default=0, description="seed of training and of all draws; each seed has its own folders")
     checkpoint: OptionalText = Field(default=None, description="file of a published checkpoint")

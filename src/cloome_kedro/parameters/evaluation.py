@@ -17,8 +17,8 @@ Confidence = Annotated[float, Field(gt=0, lt=1)]
 class StudyParameters(Parameters):
     """The screen and the models of the study."""
 
-    screen: Name
-    simulated: bool
+    screen: Name = Field(description="name of the screen, as in globals.yml")
+    simulated: bool = Field(description="whether the screen is simulated")
     models: dict[EntryName, str] = Field(
         min_length=1,
         description="keys: entries of `models`; values: their names in tables. The report is about the first model",
@@ -50,7 +50,7 @@ class RetrievalParameters(Parameters):
     sample.
     """
 
-    fold: Literal["validation", "test"] = "test"
+    fold: Literal["validation", "test"] = Field(default="test", description="fold that is evaluated")
     candidates: Annotated[int, Field(ge=2)] | None = Field(
         default=100, description="size of a sampled pool, including the match"
     )
@@ -63,8 +63,8 @@ class RetrievalParameters(Parameters):
     draws: Positive = Field(
         default=10, description="number of draws of fields and candidates; the first draw is also reported alone"
     )
-    top_k: TopK = Field(default=[1, 5, 10])
-    confidence: Confidence = 0.95
+    top_k: TopK = Field(default=[1, 5, 10], description="values of k of top-k accuracy")
+    confidence: Confidence = Field(default=0.95, description="confidence level of the intervals")
 
     @model_validator(mode="after")
     def _pool_size_is_given_once(self) -> RetrievalParameters:
@@ -95,7 +95,7 @@ class ProbingParameters(Parameters):
         default="leave_out",
         description="an assay without both classes in a fold is left out or, as published, counts as AUC 0.5",
     )
-    confidence: Confidence = 0.95
+    confidence: Confidence = Field(default=0.95, description="confidence level of the intervals")
     resamples: Annotated[int, Field(ge=100)] = Field(
         default=1000, description="number of resamples of the bootstrap over test compounds"
     )
@@ -110,7 +110,7 @@ def _without_repetitions(protocols: list[list[Excluded]]) -> list[list[Excluded]
 class ZeroShotParameters(Parameters):
     """Zero-shot classification, image to image (pipeline ``zero_shot``)."""
 
-    fold: Literal["validation", "test"] = "test"
+    fold: Literal["validation", "test"] = Field(default="test", description="fold that is evaluated")
     shown_by: list[Literal["field", "mean"]] = Field(
         default=["field"],
         min_length=1,
@@ -128,8 +128,8 @@ class ZeroShotParameters(Parameters):
     draws: Positive = Field(
         default=10, description="number of draws of references; the first draw is also reported alone"
     )
-    top_k: TopK = Field(default=[1, 5, 10])
-    confidence: Confidence = 0.95
+    top_k: TopK = Field(default=[1, 5, 10], description="values of k of top-k accuracy")
+    confidence: Confidence = Field(default=0.95, description="confidence level of the intervals")
 
 
 class CorruptionParameters(Parameters):
@@ -170,18 +170,18 @@ class ProfileMoaParameters(Parameters):
         min_length=1,
         description="the reference of a mechanism: a well, or the mean of wells",
     )
-    draws: Positive = 10
-    top_k: TopK = Field(default=[1, 5, 10])
-    confidence: Confidence = 0.95
+    draws: Positive = Field(default=10, description="number of draws of references")
+    top_k: TopK = Field(default=[1, 5, 10], description="values of k of top-k accuracy")
+    confidence: Confidence = Field(default=0.95, description="confidence level of the intervals")
 
 
 class ReportingParameters(Parameters):
     """The report (pipeline ``reporting``)."""
 
-    title: str
+    title: str = Field(description="title of the report")
     published_screen: bool = Field(default=False, description="whether the screen is that of the publication, cpg0012")
-    gallery_queries: Positive = 6
-    gallery_hits: Positive = 5
+    gallery_queries: Positive = Field(default=6, description="number of queries in the retrieval gallery")
+    gallery_hits: Positive = Field(default=5, description="number of hits that the gallery shows of each query")
     documentation: str = Field(
         default="../../../../../docs/{page}.md",
         pattern=r"^$|\{page\}",

@@ -91,7 +91,7 @@ class ModelParameters(Parameters):
     )
     normalise: bool = Field(default=True, description="whether embeddings have length 1, so that scores are cosines")
     inverse_temperature: float = Field(default=14.3, ge=1, le=100, description="initial value")
-    learnable_temperature: bool = True
+    learnable_temperature: bool = Field(default=True, description="whether the inverse temperature is learned")
     objective: Objective
     fit: FitConfig
     pair_key: Literal["compound", "treatment"] = Field(

@@ -30,19 +30,23 @@ class SimulationParameters(Parameters):
 class IngestionParameters(Parameters):
     """Conversion of raw images to plate files (pipeline ``ingestion``)."""
 
-    screen: Name
-    sources: list[Source] = Field(min_length=1)
+    screen: Name = Field(description="name of the screen, as in globals.yml")
+    sources: list[Source] = Field(
+        min_length=1, description="places of images with their tables, read one after the other"
+    )
     storage: Storage
     missing: Annotated[tuple[str, ...], BeforeValidator(_texts)] = Field(
         default=MISSING, description="words for a missing value in the screen's tables"
     )
-    max_rejected_fraction: Fraction = 0.05
+    max_rejected_fraction: Fraction = Field(
+        default=0.05, description="the run stops if a larger share of the fields is rejected"
+    )
     minimum_control_wells: Positive = Field(
         default=4,
         description="control wells that a plate needs for statistics of its controls, which the normalisation "
         "`controls` of the view `images` uses; a plate with fewer gets the statistics of all its wells",
     )
-    n_jobs: Jobs = -1
+    n_jobs: Jobs = Field(default=-1, description="number of processes; -1 is one per core")
 
     @model_validator(mode="after")
     def _source_names_are_unique(self) -> IngestionParameters:
@@ -66,7 +70,9 @@ class ProfileTableParameters(Parameters):
         description="what is used of a well, or of a field, that has several rows: their mean, the first row or none. "
         "If the rows name different compounds, none is used",
     )
-    max_rejected_fraction: Fraction = 0.05
+    max_rejected_fraction: Fraction = Field(
+        default=0.05, description="the run stops if a larger share of the fields is rejected"
+    )
 
 
 class StructureParameters(Parameters):
@@ -92,9 +98,9 @@ class StructureParameters(Parameters):
 class FingerprintParameters(Parameters):
     """Morgan fingerprints (pipeline ``featurization``)."""
 
-    radius: Positive = 3
-    bits: Annotated[int, Field(ge=8, multiple_of=8)] = 1024
-    chirality: bool = True
+    radius: Positive = Field(default=3, description="radius of the atom environments, in bonds")
+    bits: Annotated[int, Field(ge=8, multiple_of=8)] = Field(default=1024, description="length of a fingerprint")
+    chirality: bool = Field(default=True, description="whether stereoisomers differ")
 
 
 class StructureFeatureParameters(Parameters):
@@ -117,21 +123,21 @@ class ProfileParameters(Parameters):
     measure: Measurement
     normalise: Normalisation
     select: Selection
-    n_jobs: Jobs = -1
+    n_jobs: Jobs = Field(default=-1, description="number of processes; -1 is one per core")
 
 
 class SplitParameters(Parameters):
     """Folds by compound. Runs with other seeds keep the folds, because ``seed`` here is not the seed of the run."""
 
-    train: Share = 0.6
-    validation: Share = 0.2
-    test: Share = 0.2
+    train: Share = Field(default=0.6, description="share of the compounds in the training fold")
+    validation: Share = Field(default=0.2, description="share of the compounds in the validation fold")
+    test: Share = Field(default=0.2, description="share of the compounds in the test fold")
     folds: Annotated[int, Field(ge=3)] = Field(
         default=5,
         description="number of parts of the splits random_fold_1, scaffold_fold_1, ..., for which the shares have no "
         "effect",
     )
-    seed: Seed = 0
+    seed: Seed = Field(default=0, description="seed of the folds")
     near_duplicate: float = Field(
         default=0.95,
         gt=0,

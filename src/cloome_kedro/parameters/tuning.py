@@ -97,7 +97,7 @@ class TuningParameters(Parameters):
     study: Name | None = Field(default=None, description="name of the study; null: the name of the space")
     published: bool = Field(default=True, description="whether the published points are tried right after the default")
     search: SearchConfig
-    spaces: dict[str, SearchSpace]
+    spaces: dict[str, SearchSpace] = Field(description="named search spaces")
 
     @model_validator(mode="after")
     def _space_exists(self) -> TuningParameters:
