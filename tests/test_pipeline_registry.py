@@ -121,7 +121,7 @@ def test_gpu_nodes_are_tagged():
     }
     assert short_names(tagged) == {
         *("pretrain", "train", "select_checkpoint", "embed_fields", "embed_compounds", "embed_untrained"),
-        *("embed_corrupted", "fit_ridge", "fuse_models", "gather_methods"),
+        *("embed_corrupted", "fit_ridge", "fuse_models", "join_checkpoints", "gather_methods"),
     }
     of_models = {node for node in pipelines["study"].nodes if {*MODELS} & set(node.namespace.split(".")[1:])}
     gathered = {node for node in tagged.nodes if node.name.endswith("gather_methods")}
@@ -251,7 +251,7 @@ def test_a_ridge_is_fitted_and_a_fusion_joins_embeddings():
     pipelines = kinds(fusion={"kind": "fusion", "parts": ["cloome", "ridge"]})
     nodes = {node.name: node for node in pipelines["random"].nodes}
     assert {name for name in nodes if name.startswith(("random.ridge", "random.fusion"))} == {
-        "random.ridge.fit_ridge", "random.fusion.fuse_models"
+        "random.ridge.fit_ridge", "random.fusion.fuse_models", "random.fusion.join_checkpoints"
     }  # fmt: skip
     fitted, fused = nodes["random.ridge.fit_ridge"], nodes["random.fusion.fuse_models"]
     assert set(fitted.inputs) == {
@@ -260,6 +260,9 @@ def test_a_ridge_is_fitted_and_a_fusion_joins_embeddings():
     }
     parts = {f"random.{part}.{side}_embeddings" for part in ("cloome", "ridge") for side in ("field", "compound")}
     assert set(fused.inputs) == {"random.examples", "params:models.fusion", "params:seed", *parts}
+    checkpoints = {"random.cloome.checkpoint", "random.ridge.checkpoint"}
+    joined = {"random.fusion.field_embeddings", "params:models.fusion", *checkpoints}
+    assert set(nodes["random.fusion.join_checkpoints"].inputs) == joined
     assert "random.ridge.fit_ridge" in {node.name for node in pipelines["training"].nodes}
     assert "random.fusion.fuse_models" in {node.name for node in pipelines["embedding"].nodes}
     (gathering,) = [node for node in nodes.values() if node.short_name == "gather_methods"]

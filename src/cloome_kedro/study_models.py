@@ -7,9 +7,7 @@ from typing import Any
 
 from cloome_kedro.learning.encoders import ENCODERS
 from cloome_kedro.learning.views import VIEWS
-
-#: kinds of models: the default, which is trained by contrastive learning, and two that are computed in closed form
-CONTRASTIVE, RIDGE, FUSION = "contrastive", "ridge", "fusion"
+from cloome_kedro.words import CONTRASTIVE, FUSION, RIDGE
 
 
 @dataclass(frozen=True)

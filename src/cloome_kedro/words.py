@@ -4,6 +4,9 @@ from collections.abc import Iterable
 
 FOLDS = ("train", "validation", "test")
 
+#: kinds of models: the default, which is trained by contrastive learning, and two that are computed in closed form
+CONTRASTIVE, RIDGE, FUSION = "contrastive", "ridge", "fusion"
+
 #: directions of retrieval: from the query to the candidates
 IMAGE_TO_COMPOUND, COMPOUND_TO_IMAGE = "image to compound", "compound to image"
 #: directions: value in tables -> text in figures and reports

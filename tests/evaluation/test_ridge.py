@@ -19,7 +19,7 @@ PROFILES = RNG.normal(size=(80, 6))
 
 def predictions(compounds, alpha, landmarks=200):
     fits = RidgeFits(compounds, TRAIN, PROFILES, landmarks, seed=0)
-    return fits, fits.predict(OTHERS, fits.coefficients(alpha))
+    return fits, fits.model(alpha).predict(compounds.features[OTHERS])
 
 
 @pytest.mark.parametrize("alpha", [0.01, 1.0, 30.0])
@@ -68,7 +68,7 @@ def test_with_all_compounds_as_landmarks_the_approximation_is_exact():
     doubled = Compounds(np.vstack([BITS, BITS[:80]]))
     fits = RidgeFits(doubled, np.r_[TRAIN, np.arange(120, 200)], np.vstack([PROFILES, PROFILES]), 159, seed=0)
     # Every compound is there twice, so that 159 of 160 are all kinds; twice the data is half the regularisation.
-    np.testing.assert_allclose(fits.predict(OTHERS, fits.coefficients(1.0)), exact, atol=1e-4)
+    np.testing.assert_allclose(fits.model(1.0).predict(BITS[OTHERS]), exact, atol=1e-4)
 
 
 def test_compounds_without_any_feature_are_refused():

@@ -258,3 +258,59 @@ def test_an_objective_that_is_not_registered_is_refused():
 
     with pytest.raises(ValueError, match="is not registered as objective"):
         describe(ON_IMAGES, {"field": IMAGES}, Mine(), None)
+
+
+# ---- ridges and fusions
+
+
+def fusion(**parts):
+    factors = torch.arange(1.0, 1 + len(parts), dtype=torch.float64)
+    return Checkpoint({"format": FORMAT, "kind": "fusion"}, {"field": factors, "compound": factors.clone()}, parts)
+
+
+def test_the_parts_of_a_fusion_are_in_its_folder(checkpoint, tmp_path):
+    inner = fusion(images=checkpoint, bilinear=make("bilinear")[1])
+    save(fusion(profiles=make("profiles")[1], inner=inner), tmp_path / "c")
+    loaded = load(tmp_path / "c")
+    assert (loaded.kind, list(loaded.parts), list(loaded.parts["inner"].parts)) == (
+        "fusion",
+        ["profiles", "inner"],
+        ["images", "bilinear"],
+    )
+    assert loaded.parts["inner"].weights == inner.weights
+    assert loaded.parts["profiles"].kind == "contrastive"
+    assert loaded.config == {"format": FORMAT, "kind": "fusion"}
+    save(loaded, tmp_path / "d")
+    assert load(tmp_path / "d").weights == loaded.weights
+
+
+def test_weights_tell_fusions_apart(checkpoint):
+    bilinear = make("bilinear")[1]
+    found = [
+        fusion(a=checkpoint, b=bilinear),
+        fusion(b=bilinear, a=checkpoint),
+        fusion(a=checkpoint, c=bilinear),
+        fusion(a=bilinear, b=bilinear),
+        replace(fusion(a=checkpoint, b=bilinear), tensors={"field": torch.ones(2), "compound": torch.ones(2)}),
+    ]
+    assert len({each.weights for each in found}) == len(found)
+
+
+@pytest.mark.parametrize("name", ["../d", "a/b", "..", ""])
+def test_a_part_outside_the_folder_is_refused(checkpoint, tmp_path, name):
+    save(checkpoint, tmp_path / "d")
+    save(fusion(a=checkpoint), tmp_path / "c")
+    config = json.loads((tmp_path / "c" / "config.json").read_text())
+    config["parts"] = {name: checkpoint.weights}
+    (tmp_path / "c" / "config.json").write_text(json.dumps(config))
+    save_file(fusion(a=checkpoint).tensors, tmp_path / "c" / "model.safetensors")  # without the digest of the config
+    with pytest.raises(ValueError, match="which is no name of a folder"):
+        load(tmp_path / "c")
+
+
+def test_what_is_not_contrastive_has_no_encoders():
+    for kind in ("ridge", "fusion"):
+        with pytest.raises(ValueError, match=f"this checkpoint holds a {kind}, which has no encoders"):
+            Checkpoint({"kind": kind}, {}).build()
+    with pytest.raises(ValueError, match="has no view field, only parts"):
+        fusion().view("field")

@@ -2,13 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from cloome_kedro.learning.embed import Embedder, find_device
+from cloome_kedro.learning.embed import Embedder, find_device, read_inputs
 from cloome_kedro.learning.encoders.mlp import MLP
 from cloome_kedro.learning.encoders.resnet import ResNet
 from cloome_kedro.learning.model import Architecture, PairModel
 from cloome_kedro.learning.seeding import seeded
 from cloome_kedro.learning.views.images import Images
 from cloome_kedro.learning.views.morgan import Fingerprints, Morgan
+from cloome_kedro.learning.views.profiles import Profiles
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +63,13 @@ def test_fields_are_changed_by_their_positions_before_the_view(model):
     vectors = embed("field", lambda i: fields[i], positions, Images(), change=darken)
     darkened = fields // (1 + np.arange(5, dtype=np.uint8)).reshape(-1, 1, 1, 1)
     np.testing.assert_array_equal(vectors, embed("field", lambda i: darkened[i], positions, Images()))
+
+
+def test_inputs_are_read_without_a_model(monkeypatch):
+    values = np.random.default_rng(0).normal(2, 3, (10, 2)).astype(np.float32)
+    view = Profiles(("a", "b"), (1.0, -2.0), (2.0, 0.5))
+    for rows in (3, 4096):
+        monkeypatch.setattr("cloome_kedro.learning.embed._ROWS", rows)
+        found = read_inputs(view, values.__getitem__, np.array([9, 0, 1, 2, 3]))
+        np.testing.assert_allclose(found, (values[[9, 0, 1, 2, 3]] - [1, -2]) / [2, 0.5], rtol=1e-6)
+    assert read_inputs(view, values.__getitem__, np.arange(0)).shape == (0, 2)

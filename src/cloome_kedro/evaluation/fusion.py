@@ -150,6 +150,29 @@ def _balance(part: Part, tables: Sequence[pd.DataFrame]) -> float:
     return (compounds / fields) ** 0.25  # neither is 0, since the scores differ
 
 
+def factors(weighting: Weighting) -> dict[str, tuple[float, float]]:
+    """Factors of the vectors of each part: of fields and of compounds. Parts with weight 0 are left out.
+
+    Raises
+    ------
+    ValueError
+        If no weight is above 0.
+    """
+    gains = {name: weight / weighting.scales[name] for name, weight in weighting.weights.items() if weight > 0}
+    if not gains:
+        raise ValueError("a fusion needs a part with a weight above 0")
+    total, found = sum(gains.values()), {}
+    for name, gain in gains.items():
+        root, balance = float(np.sqrt(gain / total)), weighting.balances[name]
+        found[name] = (root * balance, root / balance)
+    return found
+
+
+def join(vectors: Sequence[np.ndarray], by: Sequence[float]) -> np.ndarray:
+    """Join the vectors of parts, each (n, d) times its factor, side by side: (n, sum of all d) float32."""
+    return np.hstack([(part * np.float64(factor)).astype(np.float32) for part, factor in zip(vectors, by, strict=True)])
+
+
 def fuse(parts: Parts, weighting: Weighting) -> tuple[Embeddings, Embeddings]:
     """Join the vectors of the parts side by side.
 
@@ -170,22 +193,16 @@ def fuse(parts: Parts, weighting: Weighting) -> tuple[Embeddings, Embeddings]:
     ValueError
         If no weight is above 0, or if no field or no compound is known to all parts.
     """
-    gains = {name: weight / weighting.scales[name] for name, weight in weighting.weights.items() if weight > 0}
-    if not gains:
-        raise ValueError("a fusion needs a part with a weight above 0")
-    total = sum(gains.values())
+    of_parts = factors(weighting)
     sides = []
-    for side in ("fields", "compounds"):
-        embeddings = {name: getattr(part, side) for name, part in parts.items()}
+    for side, name_of_side in enumerate(("fields", "compounds")):
+        embeddings = {name: getattr(part, name_of_side) for name, part in parts.items()}
         first, *others = embeddings.values()
         keys = (
             first.keys[np.logical_and.reduce([other.knows(first.keys) for other in others])] if others else first.keys
         )
         if not len(keys):
-            raise ValueError(f"none of the {side} is known to all parts of the fusion, {', '.join(parts)}")
-        blocks = []
-        for name, gain in gains.items():
-            balance = weighting.balances[name] if side == "fields" else 1 / weighting.balances[name]
-            blocks.append((embeddings[name].of(keys) * (np.sqrt(gain / total) * balance)).astype(np.float32))
-        sides.append(Embeddings(keys, np.hstack(blocks)))
+            raise ValueError(f"none of the {name_of_side} is known to all parts of the fusion, {', '.join(parts)}")
+        blocks = [embeddings[name].of(keys) for name in of_parts]
+        sides.append(Embeddings(keys, join(blocks, [pair[side] for pair in of_parts.values()])))
     return sides[0], sides[1]

@@ -8,11 +8,12 @@ import numpy as np
 from sklearn.kernel_ridge import KernelRidge
 
 from cloome_kedro.evaluation.kernels import KernelName, mean_kernel
+from cloome_kedro.evaluation.ridge_model import RidgeModel
 
 logger = logging.getLogger(__name__)
 
 _SMALLEST = 1e-10  # smallest eigenvalue of the kernel of landmarks that is kept, relative to the largest
-_BLOCK = 4096  # rows that are predicted at a time
+_BLOCK = 4096  # rows whose kernel is computed at a time
 
 
 @dataclass(frozen=True)
@@ -103,12 +104,11 @@ class RidgeFits:
         """Kernel of compounds at these positions with the landmarks: (rows, landmarks) float64."""
         return self.compounds.between(rows, self.landmarks) / self.scale
 
-    def predict(self, rows: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-        """Predicted profiles of compounds at these positions: (rows, t) float32."""
-        predicted = np.empty((len(rows), coefficients.shape[1]), np.float32)
-        for start in range(0, len(rows), _BLOCK):
-            predicted[start : start + _BLOCK] = self.kernel_with(rows[start : start + _BLOCK]) @ coefficients
-        return predicted
+    def model(self, alpha: float) -> RidgeModel:
+        """The regression with a strength of regularisation, which predicts profiles of any compounds."""
+        features = self.compounds.features
+        widths = tuple(self.compounds.widths) or (features.shape[1],)
+        return RidgeModel(features[self.landmarks], self.coefficients(alpha), self.scale, self.compounds.kernel, widths)
 
 
 def _scale(diagonal: np.ndarray) -> float:

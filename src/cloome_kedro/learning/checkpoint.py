@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ from cloome_kedro.learning.objectives.base import Objective
 from cloome_kedro.learning.seeding import seeded
 from cloome_kedro.learning.views import VIEWS
 from cloome_kedro.learning.views.base import View
+from cloome_kedro.words import CONTRASTIVE
 
 FORMAT = 2
 _CONFIG = "config"  # metadata of the tensors: digest of their config
+_PARTS = "parts"  # folder with the checkpoints of the parts of a fusion, and the entry of the config that names them
 
 
 @dataclass(frozen=True)
@@ -32,17 +35,29 @@ class Checkpoint:
     ----------
     config : dict
         ``format``, ``architecture``, ``views``, ``objective`` and ``fit`` (see :func:`describe`), and facts about the
-        training: split hash, seed, epoch, validation metrics and version.
+        training: split hash, seed, epoch, validation metrics and version. Models that are not trained by contrastive
+        learning have ``kind`` in place of ``architecture``, ``objective`` and ``fit``. A fusion has no views.
     tensors : dict of str to torch.Tensor
-        State dict of :class:`cloome_kedro.learning.model.PairModel`, on the CPU.
+        State dict of :class:`cloome_kedro.learning.model.PairModel`, on the CPU. Of a ridge: ``landmarks`` (m, d),
+        ``coefficients`` (m, t) and ``scale``. Of a fusion: ``field`` and ``compound``, the factor of each part.
+    parts : dict of str to Checkpoint
+        Checkpoints of the parts of a fusion, in the order of their columns. Other models have no parts.
     """
 
     config: dict[str, Any]
     tensors: dict[str, torch.Tensor]
+    parts: dict[str, "Checkpoint"] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """``contrastive``, unless the config names another kind: ``ridge`` or ``fusion``."""
+        return self.config.get("kind", CONTRASTIVE)
 
     @property
     def architecture(self) -> Architecture:
-        """Architecture of the model; ValueError if the checkpoint is not of a whole model."""
+        """Architecture of the model; ValueError if the checkpoint is not of a whole contrastive model."""
+        if self.kind != CONTRASTIVE:
+            raise ValueError(f"this checkpoint holds a {self.kind}, which has no encoders: choose a contrastive model")
         if "compound" not in self.config["architecture"]:
             raise ValueError(
                 "this checkpoint holds a pre-trained encoder of fields, which is no model by itself: give it to a "
@@ -52,8 +67,9 @@ class Checkpoint:
 
     def view(self, side: str) -> View:
         """View of the side ``field`` or ``compound``, or ``target`` of a pre-training."""
-        if side not in self.config["views"]:
-            raise ValueError(f"the checkpoint has no view {side}, only {', '.join(self.config['views'])}")
+        views = self.config.get("views", {})
+        if side not in views:
+            raise ValueError(f"the checkpoint has no view {side}, only {', '.join(views) or 'parts'}")
         return VIEWS.make(self.config["views"][side])
 
     def build(self) -> PairModel:
@@ -76,13 +92,28 @@ class Checkpoint:
 
     @property
     def weights(self) -> str:
-        """Hash of all tensors and their names, to tell models apart: the first 16 hex digits of a SHA-256."""
-        digest = hashlib.sha256()
-        for name in sorted(self.tensors):
-            tensor = self.tensors[name].contiguous()
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-            digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-        return digest.hexdigest()[:16]
+        """Hash of the tensors and of the parts, to tell models apart: see :func:`weights_of`."""
+        return weights_of(self.tensors, {name: part.weights for name, part in self.parts.items()})
+
+
+def weights_of(tensors: Mapping[str, torch.Tensor], parts: Mapping[str, str] | None = None) -> str:
+    """Hash of all tensors and their names, and of the parts: the first 16 hex digits of a SHA-256.
+
+    Parameters
+    ----------
+    tensors
+        Tensors by name.
+    parts
+        Hash of each part of a fusion, by name and in their order.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    for name, weights in (parts or {}).items():
+        digest.update(f"{name} {weights}\n".encode())
+    return digest.hexdigest()[:16]
 
 
 def describe(
@@ -103,12 +134,18 @@ def describe(
 
 
 def save(checkpoint: Checkpoint, folder: Path) -> None:
-    """Write the checkpoint to a temporary folder beside ``folder``, then replace ``folder`` by it."""
-    with replace_folder(folder) as part:
+    """Write the checkpoint to a temporary folder beside ``folder``, then replace ``folder`` by it.
+
+    The parts of a fusion are checkpoints in its folder ``parts``.
+    """
+    with replace_folder(folder) as temporary:
         tensors = {name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()}
-        config = json.dumps(checkpoint.config, indent=2, allow_nan=False) + "\n"
-        save_file(tensors, part / "model.safetensors", {_CONFIG: _digest(json.loads(config))})
-        (part / "config.json").write_text(config)
+        parts = {_PARTS: {name: part.weights for name, part in checkpoint.parts.items()}} if checkpoint.parts else {}
+        config = json.dumps(checkpoint.config | parts, indent=2, allow_nan=False) + "\n"
+        save_file(tensors, temporary / "model.safetensors", {_CONFIG: _digest(json.loads(config))})
+        (temporary / "config.json").write_text(config)
+        for name, part in checkpoint.parts.items():
+            save(part, temporary / _PARTS / name)
 
 
 def load(folder: Path) -> Checkpoint:
@@ -117,8 +154,8 @@ def load(folder: Path) -> Checkpoint:
     Raises
     ------
     ValueError
-        If the folder is not a checkpoint or is damaged, if ``config.json`` was edited, or if it and
-        ``model.safetensors`` come from different checkpoints. The message names the folder.
+        If the folder is not a checkpoint or is damaged, if ``config.json`` was edited, or if it,
+        ``model.safetensors`` and the folders of parts come from different checkpoints. The message names the folder.
     """
     try:
         config = json.loads((folder / "config.json").read_text())
@@ -136,7 +173,22 @@ def load(folder: Path) -> Checkpoint:
             f"{folder}/config.json was changed after it was written with model.safetensors, so the model would get "
             "other inputs than in training: restore the file, or train the model again"
         )
-    return Checkpoint(config, tensors)
+    return Checkpoint(config, tensors, _load_parts(folder, config.pop(_PARTS, {})))
+
+
+def _load_parts(folder: Path, expected: dict[str, str]) -> dict[str, Checkpoint]:
+    """Read the parts of a fusion, whose hashes of weights are given by name."""
+    parts = {}
+    for name, weights in expected.items():
+        if name in ("", "..") or Path(name).name != name:
+            raise ValueError(f"{folder}/config.json names the part {name!r}, which is no name of a folder")
+        parts[name] = load(folder / _PARTS / name)
+        if parts[name].weights != weights:
+            raise ValueError(
+                f"{folder / _PARTS / name} is not the model {weights} of which the fusion was made: restore the "
+                "folder, or make the fusion again"
+            )
+    return parts
 
 
 def _digest(config: dict[str, Any]) -> str:

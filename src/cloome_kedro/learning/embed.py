@@ -12,9 +12,11 @@ from tqdm import tqdm
 from cloome_kedro.learning.batches import as_tensor, prefetch
 from cloome_kedro.learning.features import FeatureModel
 from cloome_kedro.learning.model import PairModel
-from cloome_kedro.learning.views.base import Read
+from cloome_kedro.learning.views.base import Read, View
 
 SideName = Literal["field", "compound", "target"]
+
+_ROWS = 4096  # rows that `read_inputs` reads at a time
 
 
 def find_device(accelerator: str = "auto") -> torch.device:
@@ -94,6 +96,25 @@ class Embedder:
                 done += len(batch)
                 bar.update(len(batch))
         return vectors
+
+
+def read_inputs(view: View, read: Read, positions: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
+    """Read the input of an encoder, without a model: (rows, inputs, ...) float32.
+
+    Parameters
+    ----------
+    view
+        Turns arrays into the input, on the CPU.
+    read, positions, context
+        As for :class:`Embedder`.
+    """
+    blocks = [np.empty((0, view.inputs), np.float32)]
+    with torch.inference_mode():
+        for start in range(0, len(positions), _ROWS):
+            batch = positions[start : start + _ROWS]
+            extra = () if context is None else (as_tensor(context[batch]),)
+            blocks.append(view(as_tensor(read(batch)), *extra).numpy())
+    return np.concatenate(blocks[1:] or blocks)
 
 
 def _encode(model: PairModel | FeatureModel, side: SideName, inputs: torch.Tensor) -> torch.Tensor:

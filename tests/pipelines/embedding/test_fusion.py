@@ -6,11 +6,14 @@ import logging
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from cloome_kedro import schemas
 from cloome_kedro.evaluation.methods import Embeddings, gather_methods
+from cloome_kedro.learning.checkpoint import Checkpoint
 from cloome_kedro.parameters import FusionParameters
 from cloome_kedro.pipelines.embedding import create_fusion_pipeline
+from cloome_kedro.pipelines.embedding.fusion import join_checkpoints
 from cloome_kedro.words import PROBING, RETRIEVAL, UNKNOWN_SPLIT, ZERO_SHOT
 from planted_examples import inchikey, make_examples, run_pipeline, unit
 
@@ -30,7 +33,9 @@ def screen():
     common = {"split_hash": examples["split_hash"].iloc[0], "seed": 0, "normalised": True, "without_input": 0}
     inputs = {"random.examples": examples, "params:seed": 0}
     for name, learned in (("image", True), ("profile", False)):
-        meta = common | {"weights": name, "learned": learned}
+        checkpoint = Checkpoint({}, {name: torch.ones(2)})
+        inputs[f"random.{name}.checkpoint"] = checkpoint
+        meta = common | {"weights": checkpoint.weights, "learned": learned}
         for side, of_side in keys.items():
             vectors = unit(latent + 0.8 * rng.normal(size=latent.shape))
             inputs[f"random.{name}.{side}_embeddings"] = Embeddings(of_side, vectors, meta)
@@ -82,6 +87,43 @@ def test_a_fusion_of_what_learned_nothing_is_evaluated_in_retrieval_only(screen)
     for settings in ({}, {"weights": {"image": 0, "profile": 1}}):
         fused = fuse(screen if settings else changed(screen, "image", learned=False), **settings)
         assert fused["field_embeddings"].meta["learned"] is False
+
+
+def test_the_checkpoint_has_the_parts_and_their_factors(screen):
+    fused = fuse(screen, weights={"image": 1, "profile": 3})
+    checkpoint, fields = fused["checkpoint"], fused["field_embeddings"]
+    assert list(checkpoint.parts) == ["image", "profile"]
+    assert checkpoint.weights == fields.meta["weights"] == fused["compound_embeddings"].meta["weights"]
+    for side in ("field", "compound"):
+        vectors = [screen[f"random.{name}.{side}_embeddings"] for name in ("image", "profile")]
+        found, factors = fused[f"{side}_embeddings"], checkpoint.tensors[side].numpy()
+        joined = np.hstack([of.of(found.keys) * factor for of, factor in zip(vectors, factors, strict=True)])
+        np.testing.assert_allclose(found.vectors, joined, rtol=1e-6)
+    alone = fuse(screen, weights={"image": 1, "profile": 0})["checkpoint"]
+    assert list(alone.parts) == ["image"]
+    assert alone.tensors["field"].tolist() == alone.tensors["compound"].tolist() == [1.0]
+
+
+def test_other_checkpoints_than_those_that_embedded_are_refused(screen):
+    other = Checkpoint({}, {"image": torch.zeros(2)})
+    with pytest.raises(ValueError, match="was made of other weights than those there: run the pipelines training and"):
+        fuse(screen | {"random.image.checkpoint": other})
+    embeddings = fuse(screen)["field_embeddings"]
+    model = FusionParameters.model_validate({"kind": "fusion", "parts": ["image", "profile"]})
+    before = {name: value for name, value in embeddings.meta.items() if name != "factors"}
+    for meta in (before, embeddings.meta | {"factors": {"another": [1.0, 1.0]}}):
+        with pytest.raises(ValueError, match="was made with other settings: run the pipelines training and embedding"):
+            join_checkpoints(dataclasses.replace(embeddings, meta=meta), model)
+
+
+def test_a_fusion_was_fitted_on_the_folds_of_its_parts(screen):
+    refitted = changed(screen, "profile", fitted_on=["train", "validation"])
+    for weights, folds in (
+        ({"image": 1, "profile": 1}, ["train", "validation"]),
+        ({"image": 1, "profile": 0}, ["train"]),
+    ):
+        fused = fuse(refitted, weights=weights)
+        assert fused["field_embeddings"].meta["fitted_on"] == fused["checkpoint"].config["fitted_on"] == folds
 
 
 def test_what_was_trained_on_other_folds_is_refused(screen):

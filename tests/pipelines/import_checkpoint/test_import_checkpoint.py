@@ -94,7 +94,7 @@ def test_it_is_part_of_no_other_pipeline():
     splits, others = ("random", "scaffold"), ("profiles", "bilinear")
     imported = pipelines["import_checkpoint"]
     written = {name for name in imported.all_outputs() if name.endswith(".checkpoint")}
-    assert written == {f"{split}.{model}.checkpoint" for split in splits for model in ("cloome", *others)}
+    assert written == {f"{split}.{model}.checkpoint" for split in splits for model in ("cloome", "ridge", *others)}
     trained = {node.namespace for node in imported.nodes if node.short_name == "train"}
     assert trained == {f"{split}.{model}" for split in splits for model in others}
     fitted = {node.namespace for node in imported.nodes if node.short_name == "fit_ridge"}

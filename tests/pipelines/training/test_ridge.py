@@ -10,9 +10,12 @@ import pytest
 from cloome_kedro import schemas
 from cloome_kedro.evaluation.features import unit_rows
 from cloome_kedro.evaluation.methods import gather_methods
-from cloome_kedro.learning.views.morgan import Fingerprints
+from cloome_kedro.evaluation.ridge import Compounds, RidgeFits
+from cloome_kedro.learning.views.morgan import Fingerprints, Morgan
+from cloome_kedro.learning.views.profiles import Profiles
 from cloome_kedro.parameters import RidgeParameters
 from cloome_kedro.pipelines.training import create_ridge_pipeline
+from cloome_kedro.pipelines.training.ridge_fit import FittedRidge
 from cloome_kedro.run_store import RunStore, read_runs
 from cloome_kedro.words import RETRIEVAL
 from planted_examples import inchikey, make_examples, run_pipeline
@@ -208,3 +211,28 @@ def test_the_test_fold_is_not_read_by_the_last_fit(screen):
     again = fit(screen | {"field_profiles": profiles}, refit=True)
     assert np.array_equal(again["compound_embeddings"].vectors, first["compound_embeddings"].vectors)
     assert again["compound_embeddings"].meta["weights"] == first["compound_embeddings"].meta["weights"]
+
+
+def test_the_checkpoint_has_all_that_the_prediction_needs(screen, fitted):
+    """From its tensors alone, without the project's code."""
+    checkpoint = fitted["checkpoint"]
+    assert checkpoint.weights == fitted["field_embeddings"].meta["weights"]
+    bits, landmarks = np.unpackbits(screen["fingerprints"].packed, axis=1), checkpoint.tensors["landmarks"].numpy()
+    assert landmarks.dtype == np.uint8, "one byte per bit"
+    np.testing.assert_array_equal(landmarks, bits[:70])
+    shared = bits.astype(float) @ landmarks.T
+    kernel = shared / (bits.sum(axis=1, dtype=float)[:, None] + landmarks.sum(axis=1, dtype=float) - shared)
+    predicted = kernel / checkpoint.tensors["scale"].item() @ checkpoint.tensors["coefficients"].numpy()
+    keys = [inchikey(each) for each in range(COMPOUNDS)]
+    np.testing.assert_allclose(unit_rows(predicted), fitted["compound_embeddings"].of(keys), atol=1e-6)
+    facts = {"kind": "ridge", "kernel": "min_max", "fitted_on": ["train"], "widths": [BITS], "epoch": None}
+    assert {name: checkpoint.config[name] for name in facts} == facts
+
+
+@pytest.mark.parametrize("value", [300.0, 0.5])
+def test_features_that_need_more_than_a_byte_are_kept(value):
+    features = np.array([[1.0, value], [2.0, 0.0], [0.0, 3.0]], np.float32)
+    fits = RidgeFits(Compounds(features), np.arange(3), np.ones((3, 2)), 10, seed=0)
+    views = {"field": Profiles(("a",), (0.0,), (1.0,)), "compound": Morgan()}
+    tensors = FittedRidge(None, None, fits, 3, views).checkpoint(1.0, {}).tensors
+    np.testing.assert_array_equal(tensors["landmarks"].numpy(), features)

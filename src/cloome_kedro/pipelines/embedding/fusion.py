@@ -6,6 +6,8 @@ from cloome_kedro.parameters import FusionParameters
 
 logger = logging.getLogger(__name__)
 
+_AGAIN = "run the pipelines training and embedding of this split again"
+
 
 def fuse_models(examples, model: FusionParameters, seed: int, **embeddings):
     """Join the embeddings of the parts, so that their standardised scores are added with weights.
@@ -35,13 +37,13 @@ def fuse_models(examples, model: FusionParameters, seed: int, **embeddings):
         validation scores are all the same.
     """
     import dataclasses
-    import hashlib
 
     import numpy as np
 
-    from cloome_kedro.evaluation.fusion import Part, choose_weights, fuse, weight_grid
+    from cloome_kedro.evaluation.fusion import Part, choose_weights, factors, fuse, weight_grid
     from cloome_kedro.evaluation.methods import check_one_model, check_split
-    from cloome_kedro.words import UNKNOWN_SPLIT
+    from cloome_kedro.learning.checkpoint import weights_of
+    from cloome_kedro.words import FOLDS, UNKNOWN_SPLIT
 
     split, folds_hash = str(examples["split"].iloc[0]), str(examples["split_hash"].iloc[0])
     parts = {name: Part(embeddings[f"{name}_fields"], embeddings[f"{name}_compounds"]) for name in model.parts}
@@ -62,18 +64,22 @@ def fuse_models(examples, model: FusionParameters, seed: int, **embeddings):
         ", ".join(f"{name} {weight:g}" for name, weight in weighting.weights.items()),
         100 * best["validation_top1"].iloc[0],
     )
-    used = [part for name, part in parts.items() if weighting.weights[name] > 0]
-    facts = (weighting.weights, weighting.scales, {name: part.fields.meta["weights"] for name, part in parts.items()})
+    of_parts = factors(weighting)
+    used = [parts[name] for name in of_parts]
+    hashes = {name: parts[name].fields.meta["weights"] for name in of_parts}
+    folds = {fold for part in used for fold in part.fields.meta.get("fitted_on", ["train"])}
     unknown = any(part.fields.meta["split_hash"] == UNKNOWN_SPLIT for part in parts.values())
     meta = {
         "split_hash": UNKNOWN_SPLIT if unknown else folds_hash,
         "seed": seed,
         "epoch": None,
-        "weights": hashlib.sha256(repr(facts).encode()).hexdigest()[:16],
+        "weights": weights_of(_tensors(of_parts), hashes),
         "normalised": all(part.normalised for part in used),
         # A part that did not learn its vectors of fields, such as a ridge, adds profiles to what the others learned.
         "learned": any(part.learned for part in used),
         "parts": {name: {"weight": weighting.weights[name], "scale": weighting.scales[name]} for name in parts},
+        "factors": {name: list(pair) for name, pair in of_parts.items()},  # of vectors of fields and of compounds
+        "fitted_on": [fold for fold in FOLDS if fold in folds],
     }
     fused = []
     for side, joined in zip(("fields", "compounds"), fuse(parts, weighting), strict=True):
@@ -84,3 +90,58 @@ def fuse_models(examples, model: FusionParameters, seed: int, **embeddings):
         without_input = sum(each.meta.get("without_input", 0) for each in sides)
         fused.append(dataclasses.replace(joined, meta={**meta, "without_input": without_input}))
     return fused[0], fused[1], weighting.selection
+
+
+def join_checkpoints(field_embeddings, model: FusionParameters, **checkpoints):
+    """Put the checkpoints of the parts of a fusion together, so that it embeds new fields and compounds.
+
+    Parts with weight 0 are left out.
+
+    Parameters
+    ----------
+    field_embeddings : cloome_kedro.evaluation.methods.Embeddings
+        Embeddings of the fusion, whose metadata have the weights.
+    model
+        Entry of the fusion under ``models:``.
+    checkpoints
+        ``<part>_checkpoint`` of each part.
+
+    Returns
+    -------
+    cloome_kedro.learning.checkpoint.Checkpoint
+
+    Raises
+    ------
+    ValueError
+        If the fusion was made by another version, or of other weights than those of the checkpoints.
+    """
+    from cloome_kedro import __version__
+    from cloome_kedro.learning.checkpoint import FORMAT, Checkpoint
+    from cloome_kedro.words import FUSION
+
+    meta = field_embeddings.meta
+    if not set(meta.get("factors", ["?"])) <= set(model.parts):
+        raise ValueError(f"the fusion of {', '.join(model.parts)} was made with other settings: {_AGAIN}")
+    config = {
+        "format": FORMAT,
+        "kind": FUSION,
+        "weighting": meta["parts"],
+        **{name: meta[name] for name in ("split_hash", "seed", "epoch", "fitted_on", "normalised")},
+        "version": __version__,
+    }
+    parts = {name: checkpoints[f"{name}_checkpoint"] for name in meta["factors"]}
+    joined = Checkpoint(config, _tensors(meta["factors"]), parts)
+    if joined.weights != meta["weights"]:
+        raise ValueError(f"the fusion of {', '.join(model.parts)} was made of other weights than those there: {_AGAIN}")
+    return joined
+
+
+def _tensors(factors):
+    """Tensors of the checkpoint of a fusion: factors of the vectors of its parts."""
+    import torch
+
+    pairs = list(factors.values())
+    return {
+        side: torch.tensor([pair[place] for pair in pairs], dtype=torch.float64)
+        for place, side in enumerate(("field", "compound"))
+    }

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from kedro.pipeline import Pipeline
 
 from cloome_kedro.pipelines.embedding import nodes
-from cloome_kedro.pipelines.embedding.fusion import fuse_models
+from cloome_kedro.pipelines.embedding.fusion import fuse_models, join_checkpoints
 from cloome_kedro.pipelines.wiring import GPU, named, task
 
 _SIDES = ("field", "compound")
@@ -59,7 +59,7 @@ def create_pipeline(
 
 
 def create_fusion_pipeline(split: str, model: str, parts: Sequence[str]) -> Pipeline:
-    """Join the embeddings of several models of one split.
+    """Join the embeddings of several models of one split, and their checkpoints.
 
     Parameters
     ----------
@@ -78,6 +78,17 @@ def create_fusion_pipeline(split: str, model: str, parts: Sequence[str]) -> Pipe
                 [*(f"{namespace}.{side}_embeddings" for side in _SIDES), f"{namespace}.selection"],
                 namespace,
                 GPU,
-            )
+            ),
+            task(
+                join_checkpoints,
+                named(
+                    f"{namespace}.field_embeddings",
+                    model=f"params:models.{model}",
+                    **{f"{part}_checkpoint": f"{split}.{part}.checkpoint" for part in parts},
+                ),
+                f"{namespace}.checkpoint",
+                namespace,
+                GPU,
+            ),
         ]
     )

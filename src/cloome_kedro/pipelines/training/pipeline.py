@@ -81,7 +81,10 @@ def create_ridge_pipeline(split: str, model: str, sources: Sequence[str]) -> Pip
                     *(f"{split}.examples", "run_store", "fields", "compounds", "params:seed", *sources),
                     model=f"params:models.{model}",
                 ),
-                [f"{namespace}.{name}" for name in ("field_embeddings", "compound_embeddings", "selection")],
+                [
+                    f"{namespace}.{name}"
+                    for name in ("field_embeddings", "compound_embeddings", "selection", "checkpoint")
+                ],
                 namespace,
                 subfolder=f"{split}/{model}",
                 tags=GPU,  # not for its speed: evaluations of the machine that trains need its embeddings

@@ -27,7 +27,8 @@ def fit_ridge(
 
     With ``model.refit``, views and regression are fitted again on the training and the validation fold, after the
     regularisation was chosen. The vectors of the validation fold stay those of the first fit, which has not seen it. So
-    its metrics, and the weights of a fusion that are chosen on it, are those of unseen compounds.
+    its metrics, and the weights of a fusion that are chosen on it, are those of unseen compounds. The checkpoint holds
+    the last fit.
 
     Parameters
     ----------
@@ -48,6 +49,8 @@ def fit_ridge(
         Of all fields and compounds for which the views have an input. ``meta["fitted_on"]`` names the folds.
     selection : pandas.DataFrame
         Table of this name: the tried strengths of regularisation.
+    checkpoint : cloome_kedro.learning.checkpoint.Checkpoint
+        The ridge, which embeds new fields and compounds.
 
     Raises
     ------
@@ -58,15 +61,15 @@ def fit_ridge(
     from cloome_kedro.run_store import Training, recorded
 
     with recorded(run_store, Training("ridge", subfolder, seed, model, examples)) as run:
-        fields_and_compounds, selection, data_hash = _fit_ridge(examples, fields, compounds, model, seed, sources)
+        embedded, selection, checkpoint, data_hash = _fit_ridge(examples, fields, compounds, model, seed, sources)
         best = selection[selection["best"]].iloc[0]
         run.finish(
-            weights=fields_and_compounds[0].meta["weights"],
+            weights=checkpoint.weights,
             data_hash=data_hash,
             selected_by="top1",
             validation={name: float(best[name]) for name in ("validation_top1", "validation_mrr")},
         )
-    return *fields_and_compounds, selection
+    return *embedded, selection, checkpoint
 
 
 def _fit_ridge(examples, fields, compounds, model: RidgeParameters, seed: int, sources):
@@ -74,6 +77,7 @@ def _fit_ridge(examples, fields, compounds, model: RidgeParameters, seed: int, s
     import numpy as np
     import pandas as pd
 
+    from cloome_kedro import __version__
     from cloome_kedro.evaluation.methods import Embeddings
     from cloome_kedro.evaluation.selection import best_candidate, selection_table
     from cloome_kedro.pipelines.training.ridge_fit import RidgeData, fit
@@ -92,29 +96,30 @@ def _fit_ridge(examples, fields, compounds, model: RidgeParameters, seed: int, s
     )
     if len(set(model.alphas)) > 1 and alpha in (min(model.alphas), max(model.alphas)):
         logger.warning("alpha %g is at the end of `alphas`: add further values", alpha)
-    vectors, digest = fitted.vectors(alpha)
-    fitted_on = ["train"]
+    vectors, last, fitted_on = fitted.vectors(alpha), fitted, ["train"]
     if model.refit:
         fitted_on.append("validation")
-        again = fit(data, ("train", "validation"), model, seed)
-        logger.info("the ridge was fitted again on %d compounds of the training and validation fold", again.compounds)
-        refitted, digest_again = again.vectors(alpha)
+        last = fit(data, ("train", "validation"), model, seed)
+        logger.info("the ridge was fitted again on %d compounds of the training and validation fold", last.compounds)
         held_out = usable[usable["fold"] == "validation"]
         keys = (held_out["field_id"], held_out["inchikey"])
-        vectors = [_replace_rows(*sides) for sides in zip(refitted, vectors, keys, strict=True)]
-        digest = hashlib.sha256(f"{digest} {digest_again}".encode()).hexdigest()[:16]
-    common = {
+        vectors = [_replace_rows(*sides) for sides in zip(last.vectors(alpha), vectors, keys, strict=True)]
+    facts = {
         "split_hash": str(examples["split_hash"].iloc[0]),
         "seed": seed,
         "epoch": None,
-        "weights": digest,
+        "fitted_on": fitted_on,
+    }
+    checkpoint = last.checkpoint(alpha, {**facts, "version": __version__})
+    common = {
+        **facts,
+        "weights": checkpoint.weights,
         "normalised": True,
         "learned": False,  # the vectors of fields are profiles
-        "fitted_on": fitted_on,
     }
     embedded = [Embeddings(side.keys, side.vectors, {**side.meta, **common}) for side in vectors]
     data_hash = hashlib.sha256("\n".join(fitted.identities).encode()).hexdigest()[:16]
-    return embedded, selection_table(settings, qualities), data_hash
+    return embedded, selection_table(settings, qualities), checkpoint, data_hash
 
 
 def _qualities(fitted, usable, model: RidgeParameters, seed: int) -> list[tuple[float, float]]:

@@ -31,8 +31,8 @@ class FittedRidge:
         The regression.
     compounds
         Number of compounds that were learned from.
-    facts
-        Text that identifies the kernel, the landmarks and the views.
+    views
+        The fitted views of the sides ``field`` and ``compound``.
     identities
         Texts that identify the inputs of fields and of compounds, and the compounds that were learned from.
     """
@@ -41,34 +41,61 @@ class FittedRidge:
     structures: Any
     regression: Any
     compounds: int
-    facts: str
+    views: dict[str, Any]
     identities: tuple[str, ...] = ()
 
     def knows(self, examples):
         """Which rows of ``examples`` have an input on both sides: (rows,) bool."""
         return self.profiles.knows(examples["field_id"]) & self.structures.knows(examples["inchikey"])
 
-    def vectors(self, alpha: float) -> tuple[list[Any], str]:
-        """Vectors of fields and of compounds, with length 1, and a hash of what was fitted."""
-        import hashlib
-
+    def vectors(self, alpha: float) -> list[Any]:
+        """Embeddings of fields and of compounds: vectors of length 1."""
         import numpy as np
 
         from cloome_kedro.evaluation.features import unit_rows
         from cloome_kedro.evaluation.methods import Embeddings
 
-        coefficients = self.regression.coefficients(alpha)
-        predicted = self.regression.predict(np.arange(len(self.structures.keys)), coefficients)
+        predicted = self.regression.model(alpha).predict(self.structures.vectors)
         sides = ((self.profiles, self.profiles.vectors), (self.structures, predicted))
-        vectors = [
-            Embeddings(side.keys, unit_rows(values).astype(np.float32), dict(side.meta)) for side, values in sides
-        ]
-        return vectors, hashlib.sha256(coefficients.tobytes() + self.facts.encode()).hexdigest()[:16]
+        return [Embeddings(side.keys, unit_rows(values).astype(np.float32), dict(side.meta)) for side, values in sides]
+
+    def checkpoint(self, alpha: float, facts: dict[str, Any]):
+        """All that embedding new fields and compounds needs.
+
+        Parameters
+        ----------
+        alpha
+            Strength of regularisation.
+        facts
+            Further entries of the config of the checkpoint.
+        """
+        import numpy as np
+        import torch
+
+        from cloome_kedro.learning.checkpoint import FORMAT, Checkpoint
+        from cloome_kedro.learning.views import VIEWS
+        from cloome_kedro.words import RIDGE
+
+        model = self.regression.model(alpha)
+        config = {
+            "format": FORMAT,
+            "kind": RIDGE,
+            "views": {side: VIEWS.describe(view) for side, view in self.views.items()},
+            "kernel": model.kernel,
+            "widths": list(model.widths),
+            "alpha": alpha,
+        }
+        small = model.landmarks.astype(np.uint8)  # bits, and nearly all counts, need one byte
+        tensors = {
+            "landmarks": small if np.array_equal(small, model.landmarks) else model.landmarks,
+            "coefficients": model.coefficients,
+            "scale": np.float64(model.scale),
+        }
+        return Checkpoint(config | facts, {name: torch.from_numpy(np.array(value)) for name, value in tensors.items()})
 
 
 def fit(data: RidgeData, folds: tuple[str, ...], model: RidgeParameters, seed: int) -> FittedRidge:
     """Fit the views and the regression on some folds."""
-    import numpy as np
     import pandas as pd
 
     from cloome_kedro.evaluation.draws import mean_by_compound
@@ -92,10 +119,9 @@ def fit(data: RidgeData, folds: tuple[str, ...], model: RidgeParameters, seed: i
         model.landmarks,
         seed,
     )
-    landmarks = np.asarray(structures.keys)[regression.landmarks].tolist()
-    facts = (model.kernel, regression.scale, landmarks, field_view, compound_view)
     identities = (field_identity, compound_identity, " ".join(keys))
-    return FittedRidge(profiles, structures, regression, len(keys), repr(facts), identities)
+    views = {"field": field_view, "compound": compound_view}
+    return FittedRidge(profiles, structures, regression, len(keys), views, identities)
 
 
 def _inputs(side: str, model: RidgeParameters, data: RidgeData, train, seed: int):
@@ -111,10 +137,9 @@ def _inputs(side: str, model: RidgeParameters, data: RidgeData, train, seed: int
         Text that differs if the inputs differ.
     """
     import numpy as np
-    import torch
 
     from cloome_kedro.evaluation.methods import Embeddings
-    from cloome_kedro.learning.batches import as_tensor
+    from cloome_kedro.learning.embed import read_inputs
 
     table, key = (data.fields, "field_id") if side == "field" else (data.compounds, "inchikey")
     if not train.any():
@@ -128,14 +153,9 @@ def _inputs(side: str, model: RidgeParameters, data: RidgeData, train, seed: int
             "%d of %d %ss are left out, since the view of the ridge has no input for them; the first is %s",
             *(without_input, len(keys), side, keys[~rows.known][0]),
         )
-    blocks = []
-    with torch.inference_mode():
-        for start in range(0, len(known), 4096):
-            batch = known[start : start + 4096]
-            extra = () if rows.context is None else (as_tensor(rows.context[batch]),)
-            blocks.append(view(as_tensor(rows.read(batch)), *extra).numpy())
-            if blocks[-1].ndim != 2:
-                raise ValueError(f"{side}.view: a ridge needs a view of features, such as profiles, not images")
-    if not blocks:
+    if not len(known):
         raise ValueError(f"the view of {side}s of the ridge has no input for any {side}")
-    return Embeddings(keys[known], np.concatenate(blocks), {"without_input": without_input}), view, rows.identity
+    inputs = read_inputs(view, rows.read, known, rows.context)
+    if inputs.ndim != 2:
+        raise ValueError(f"{side}.view: a ridge needs a view of features, such as profiles, not images")
+    return Embeddings(keys[known], inputs, {"without_input": without_input}), view, rows.identity
