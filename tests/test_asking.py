@@ -1,11 +1,16 @@
 """`Asker`: questions with structures, images, fields and compounds, and what answers say about them."""
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from cloome_kedro import Cloome
+from cloome_kedro.learning.checkpoint import save
 from invented_index import SIDE, SMILES, build_small_index, images_of, screen_tables, small_content, small_model
+from small_fusion import fit_ridge, fuse, image_model
 
 pytest.importorskip("lancedb", reason="the extra `index` is not installed")
 from cloome_kedro.asking import Asker
@@ -239,6 +244,61 @@ def test_the_model_of_another_index_is_refused(tmp_path):
     ):
         with pytest.raises(ValueError, match="holds embeddings of the model other of s, but the model given is"):
             ask()
+
+
+# ---- a fusion of the model with a ridge
+
+
+@pytest.fixture(scope="module")
+def fused(tmp_path_factory):
+    """Folder of the index of a fusion, whose ridge was fitted on validation compounds, too."""
+    folder = tmp_path_factory.mktemp("fusion")
+    made = fuse({"cloome": image_model(), "ridge": fit_ridge(folder, refit=True)}, weights={"cloome": 1, "ridge": 1})
+    content = small_content()
+    meta = made["field_embeddings"].meta
+    can = {"cloome": (True, True), "ridge": (True, False), "fusion": (True, False)}
+    models = {
+        name: {"label": name.upper(), "smiles": smiles, "images": images} for name, (smiles, images) in can.items()
+    }
+    facts = {
+        "weights": meta["weights"],
+        "fitted_on": meta["fitted_on"],
+        "label": "FUSION",
+        "parts": list(meta["parts"]),
+    }
+    content = replace(
+        content,
+        info=content.info | facts | {"models": models, "accepts": {"smiles": True, "images": False}},
+        field_vectors=made["field_embeddings"].of(content.fields["field_id"]),
+        compound_vectors=made["compound_embeddings"].of(content.compounds["inchikey"]),
+        save_model=partial(save, made["checkpoint"]),
+    )
+    update(folder / "index", content)
+    return folder / "index"
+
+
+def test_a_fusion_answers_structures(fused):
+    asker = Asker.open(fused, device="cpu")
+    by_smiles, by_name = asker.by_smiles(["OC(=O)c1ccccc1OC(C)=O"], top=5), asker.by_compound("aspirin", top=5)
+    np.testing.assert_allclose(by_smiles.hits["score"], by_name.hits["score"], atol=1e-5)
+    assert by_smiles.hits["field_id"].tolist() == by_name.hits["field_id"].tolist()
+    assert len(asker.by_smiles(["CCCCO"], kind="wells", top=3).hits) == 3
+
+
+def test_compounds_of_the_last_fit_of_a_part_were_trained_on(fused):
+    asker = Asker.open(fused)
+    assert [asker.by_compound(name).trained for name in ("ethanol", "phenol", "urea")] == [True, True, False]
+
+
+def test_images_are_refused_because_of_a_part(fused):
+    message = r"FUSION cannot embed new images, because its part RIDGE cannot: ask CLOOME \(model cloome\)"
+    with pytest.raises(ValueError, match=message):
+        Asker.open(fused).by_images(images_of(["a"]), plate="P0")
+
+
+def test_a_fusion_queries_an_index(fused):
+    model = Cloome.load(fused / "model", device="cpu")
+    assert model.query(fused, smiles="CCO", top=2).equals(Asker.open(fused, "cpu").by_smiles(["CCO"], top=2).hits)
 
 
 # ---- the same by `Cloome`

@@ -537,7 +537,8 @@ def test_structures_are_embedded_by_all_sets_of_the_model():
     settings = StructureSettings(("numbers", "counts"), "log1p")
     view = settings.fit(table, sources, np.arange(3), seed=0, progress=False)
     cloome = cloome_of(OURS, view)
-    expected = cloome._model.encode_compounds(view(torch.from_numpy(view.rows(table, sources).read(np.arange(5)))))
+    seen = view(torch.from_numpy(view.rows(table, sources).read(np.arange(5))))
+    expected = cloome.checkpoint.build().encode_compounds(seen)
     np.testing.assert_allclose(cloome.embed_structures(SMILES), expected.numpy(), atol=1e-6)
     assert cloome.embed_structures([]).shape == (0, 6)
     assert "249 numbers of the view structures -> 6 numbers" in repr(cloome)
@@ -551,7 +552,7 @@ def test_features_are_embedded_as_in_training():
     logarithm = np.sign(features) * np.log1p(np.abs(features))
     scaled = torch.from_numpy((logarithm - np.float32([1, -2])) / np.float32([2, 0.5]))
     found = cloome.embed_features(features.tolist())
-    np.testing.assert_allclose(found, cloome._model.encode_fields(scaled).numpy(), atol=1e-6)
+    np.testing.assert_allclose(found, cloome.checkpoint.build().encode_fields(scaled).numpy(), atol=1e-6)
     assert cloome.embed_features(np.ones((3, 1)), side="compound").shape == (3, 6)
     assert cloome.similarity(found, cloome.embed_features(np.ones((3, 1)), side="compound")).shape == (2, 3)
     with pytest.raises(

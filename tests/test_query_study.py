@@ -46,9 +46,10 @@ def test_every_model_is_asked_in_the_project(indexed):
         assert answer["hits"][0]["worth"] is not None
 
 
-def test_a_structure_gives_what_its_compound_gives(indexed):
+@pytest.mark.parametrize("model", ["cloome", "ridge", "fusion"])
+def test_a_structure_gives_what_its_compound_gives(indexed, model):
     row = indexed.load("compounds").iloc[3]
-    options = ("query", "--env", "test", "--format", "json", "--device", "cpu")
+    options = ("query", "--env", "test", "--model", model, "--format", "json", "--device", "cpu")
     by_smiles, by_key = (
         json.loads(cloome(indexed.folder, *options, *question).stdout)["hits"]
         for question in (("--smiles", row["smiles"]), ("--compound", row["inchikey"]))

@@ -21,14 +21,15 @@ from cloome_kedro.imaging.given_fields import (
     stored_reader,
 )
 from cloome_kedro.imaging.plate_statistics import check_arguments, given_statistics
+from cloome_kedro.inference_encoders import encoder_of
 from cloome_kedro.inference_questions import Questions
 from cloome_kedro.learning.checkpoint import Checkpoint, load
-from cloome_kedro.learning.embed import Embedder
 from cloome_kedro.learning.published import read_published
 from cloome_kedro.learning.views.images import Images
 from cloome_kedro.learning.views.morgan import Morgan
 from cloome_kedro.learning.views.scaling import Scaled
 from cloome_kedro.learning.views.structures import Structures
+from cloome_kedro.words import FUSION
 
 
 class Cloome(Questions):
@@ -56,7 +57,8 @@ class Cloome(Questions):
         self.checkpoint = checkpoint
         self.device = inputs.checked_device(device)
         self._views = {side: checkpoint.view(side) for side in ("field", "compound")}
-        self._model = checkpoint.build()
+        self._embed = encoder_of(checkpoint, self.device)
+        self.embedding_size = self._embed.embedding_size
         if not isinstance(images := self._views["field"], Images):
             return
         storage = dict(images.storage)
@@ -74,7 +76,7 @@ class Cloome(Questions):
             seen[0] = "whole fields" if fields.crop is None else f"fields of {fields.crop} x {fields.crop}"
         if isinstance(compounds, Morgan):
             seen[1] = f"Morgan fingerprints of {compounds.bits} bits"
-        return f"Cloome({' and '.join(seen)} -> {self._model.embedding_size} numbers, on {self.device})"
+        return f"Cloome({' and '.join(seen)} -> {self.embedding_size} numbers, on {self.device})"
 
     def _name_of(self, side: str) -> str:
         return self.checkpoint.config["views"][side]["name"]
@@ -89,6 +91,8 @@ class Cloome(Questions):
     @classmethod
     def load(cls, path: str | Path, config: str | Path | None = None, device: str | torch.device = "auto") -> "Cloome":
         """Load a checkpoint folder of this project, or a published ``.pt`` file.
+
+        The checkpoint of a fusion gives a `cloome_kedro.inference_fusion.Fusion`, which has the same methods.
 
         Parameters
         ----------
@@ -113,7 +117,26 @@ class Cloome(Questions):
             return cls(read_published(path, config), device)
         if config is not None:
             raise ValueError(f"{path} is a checkpoint folder, which contains its config.json: leave out `config`")
-        return cls(load(path), device)
+        return cls.of(load(path), device)
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint, device: str | torch.device = "auto") -> "Cloome":
+        """Make the model of a checkpoint of any kind."""
+        if checkpoint.kind != FUSION:
+            return Cloome(checkpoint, device)
+        from cloome_kedro.inference_fusion import Fusion
+
+        return Fusion(checkpoint, device)
+
+    @property
+    def takes_structures_as_given(self) -> bool:
+        """Whether SMILES are not standardised, as those that a published model was trained on."""
+        return self.checkpoint.config.get("source") == "published"
+
+    @property
+    def image_views(self) -> list[Mapping[str, Any]]:
+        """Settings of the views that see images: one, or none if the model sees fields as features."""
+        return [self.checkpoint.config["views"]["field"]] if isinstance(self._views["field"], Images) else []
 
     def embed_fields(
         self,
@@ -186,8 +209,7 @@ class Cloome(Questions):
             reader = partial(stored_reader, storage=self.storage, thresholds=thresholds, plate=plate)
             numbers = given_statistics(statistics, controls, reader)
             context = np.broadcast_to(numbers, (given.number, *numbers.shape))
-        embed = Embedder(self._model, batch_size, self.device, progress and given.number > batch_size)
-        vectors = embed("field", read, given.number, view, context=context)
+        vectors = self._embed("field", read, given.number, view, batch_size, progress=progress, context=context)
         read.warn()
         return vectors
 
@@ -221,11 +243,9 @@ class Cloome(Questions):
         """
         inputs.check_positive(batch_size=batch_size)
         view = self._view("compound", Morgan, Structures, use="embed_features(..., side='compound')")
-        standardise = standardise and self.checkpoint.config.get("source") != "published"
-        texts = inputs.checked_structures(smiles, standardise=standardise)
+        texts = inputs.checked_structures(smiles, standardise=standardise and not self.takes_structures_as_given)
         read = inputs.read_structures(view, texts)
-        embed = Embedder(self._model, batch_size, self.device, progress and len(texts) > batch_size)
-        return embed("compound", read, len(texts), view)
+        return self._embed("compound", read, len(texts), view, batch_size, progress=progress)
 
     def embed_features(
         self, features: np.ndarray, side: Literal["field", "compound"] = "field", batch_size: int = 4096
@@ -256,40 +276,4 @@ class Cloome(Questions):
         use = "embed_fields" if side == "field" else "embed_structures"
         view = self._view(side, Scaled, use=use)
         values = inputs.checked_features(features, view.columns, side)
-        return Embedder(self._model, batch_size, self.device, False)(side, values.__getitem__, len(values), view)
-
-    def similarity(
-        self, fields: Fields, structures: np.ndarray | Iterable[str], *, progress: bool = True, **options: Any
-    ) -> np.ndarray:
-        """Compute the similarity of every field to every structure.
-
-        Parameters
-        ----------
-        fields
-            As for :meth:`embed_fields`, or embeddings (N, d).
-        structures
-            As for :meth:`embed_structures`, or embeddings (M, d).
-        progress
-            Whether several batches show a progress bar.
-        options
-            Further arguments of :meth:`embed_fields`.
-
-        Returns
-        -------
-        (N, M) float32: the dot product of the embeddings, which is the cosine for embeddings of length 1.
-
-        Raises
-        ------
-        ValueError, TypeError
-            As :meth:`embed_fields` and :meth:`embed_structures`, or if embeddings have another length or are not
-            finite.
-        """
-        # Structures come first: a mistake in them is found before many images are read.
-        size = self._model.embedding_size
-        compound_vectors = inputs.given_embeddings(structures, size)
-        if compound_vectors is None:
-            compound_vectors = self.embed_structures(structures, progress=progress)
-        field_vectors = inputs.given_embeddings(fields, size)
-        if field_vectors is None:
-            field_vectors = self.embed_fields(fields, progress=progress, **options)
-        return field_vectors @ compound_vectors.T
+        return self._embed(side, values.__getitem__, len(values), view, batch_size)

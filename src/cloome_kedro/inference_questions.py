@@ -1,4 +1,4 @@
-"""What `Cloome` can do besides embedding one side: embed whatever is given, and ask an index."""
+"""What all models can do besides embedding one side: embed whatever is given, compare both sides, ask an index."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,6 +12,7 @@ from cloome_kedro.imaging.given_fields import Fields
 class Questions:
     """Methods of `cloome_kedro.inference.Cloome`, which has ``embed_fields`` and ``embed_structures``."""
 
+    embedding_size: int
     embed_fields: Any
     embed_structures: Any
 
@@ -28,6 +29,41 @@ class Questions:
         given = inputs.listed(given)
         texts = isinstance(given, list) and given and all(isinstance(one, str) for one in given)
         return self.embed_structures(given, **options) if texts else self.embed_fields(given, **options)
+
+    def similarity(
+        self, fields: Fields, structures: np.ndarray | Iterable[str], *, progress: bool = True, **options: Any
+    ) -> np.ndarray:
+        """Compute the similarity of every field to every structure.
+
+        Parameters
+        ----------
+        fields
+            As for :meth:`embed_fields`, or embeddings (N, d).
+        structures
+            As for :meth:`embed_structures`, or embeddings (M, d).
+        progress
+            Whether several batches show a progress bar.
+        options
+            Further arguments of :meth:`embed_fields`.
+
+        Returns
+        -------
+        (N, M) float32: the dot product of the embeddings, which is the cosine for embeddings of length 1.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As :meth:`embed_fields` and :meth:`embed_structures`, or if embeddings have another length or are not
+            finite.
+        """
+        # Structures come first: a mistake in them is found before many images are read.
+        compound_vectors = inputs.given_embeddings(structures, self.embedding_size)
+        if compound_vectors is None:
+            compound_vectors = self.embed_structures(structures, progress=progress)
+        field_vectors = inputs.given_embeddings(fields, self.embedding_size)
+        if field_vectors is None:
+            field_vectors = self.embed_fields(fields, progress=progress, **options)
+        return field_vectors @ compound_vectors.T
 
     def query(self, index: Any, *, smiles: Any = None, images: Any = None, **options: Any) -> Any:
         """Find what is most similar to structures or images in an index of this model.

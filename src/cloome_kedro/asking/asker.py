@@ -155,7 +155,8 @@ class Asker:
                 raise ValueError(str(error)) from error
         names = list(texts) or [f"image {number}" for number in range(1, len(vectors) + 1)]
         answer = self._answer(vectors, IMAGE, self._described(pd.DataFrame({"text": names})), kind, top, where)
-        return replace(answer, warnings=[*(str(warning.message) for warning in caught), *answer.warnings])
+        about_images = dict.fromkeys(str(warning.message) for warning in caught)  # each part of a fusion warns
+        return replace(answer, warnings=[*about_images, *answer.warnings])
 
     def by_field(self, key: str, kind: str = "compounds", top: int = 20, where: str | None = None) -> Answer:
         """Find what is most similar to a field of the screen, ``SCREEN/PLATE/WELL/SITE``.
@@ -245,7 +246,10 @@ class Asker:
             return
         able = [f"{model['label']} (model {name})" for name, model in info["models"].items() if model[what]]
         advice = f"ask {' or '.join(able)}" if able else "no model of this study does"
-        raise ValueError(f"the model {info['label']} cannot embed new {noun}: {advice}")
+        unable = [info["models"][part] for part in info.get("parts", []) if not info["models"][part][what]]
+        parts = " and ".join(part["label"] for part in unable)
+        reason = f", because {'its parts' if len(unable) > 1 else 'its part'} {parts} cannot" if unable else ""
+        raise ValueError(f"the model {info['label']} cannot embed new {noun}{reason}: {advice}")
 
 
 def _check_weights(index: Index, model: "Cloome") -> None:

@@ -52,10 +52,10 @@ def plate_arguments(
         If the model scales images by their plate and neither a plate nor statistics are given, or the plate is unknown.
     """
     options = dict(options)
-    view = model.checkpoint.config["views"]["field"]
+    views = model.image_views
     is_raw = not isinstance(images, np.ndarray) or images.dtype.itemsize > 1
-    by_threshold = is_raw and view.get("storage", {}).get("scope") == "plate"
-    by_controls = view.get("normalisation") == "controls"
+    by_threshold = is_raw and any(view.get("storage", {}).get("scope") == "plate" for view in views)
+    by_controls = any(view.get("normalisation") == "controls" for view in views)
     needed = (by_threshold and not {"thresholds", "plate_fields"} & set(options)) or (
         by_controls and not {"controls", "statistics"} & set(options)
     )

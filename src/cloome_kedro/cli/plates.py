@@ -97,10 +97,10 @@ def embed_plates(
     from cloome_kedro.imaging.store import PlateStore
 
     asker.check_accepts("images")
-    view = asker.model.checkpoint.config["views"]["field"]
-    by_controls = view.get("normalisation") == "controls"
+    views = asker.model.image_views
+    by_controls = any(view.get("normalisation") == "controls" for view in views)
     chunks = Chunks(
-        out, asker.index.info["weights"], view, minimum_control_wells, index[["field_id", "control"]].to_dict("list")
+        out, asker.index.info["weights"], views, minimum_control_wells, index[["field_id", "control"]].to_dict("list")
     )
     store = PlateStore(chunks.folder / "plates")
     store.folder.mkdir(parents=True, exist_ok=True)

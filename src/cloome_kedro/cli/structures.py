@@ -92,11 +92,11 @@ def _embed(asker: "Asker", rows: pd.DataFrame) -> Part:
     compounds = made.compounds.set_index("inchikey")
     accepted["standard_smiles"] = accepted["inchikey"].map(compounds["smiles"])
     accepted["in_screen"] = accepted["inchikey"].map(asker.compounds["fold"]).astype(object)
-    is_published = asker.model.checkpoint.config.get("source") == "published"  # trained on structures as given
-    key, text = ("smiles", "smiles") if is_published else ("inchikey", "standard_smiles")
+    as_given = asker.model.takes_structures_as_given
+    key, text = ("smiles", "smiles") if as_given else ("inchikey", "standard_smiles")
     unique = accepted.drop_duplicates(key)
     texts = unique[text].tolist()
-    vectors = asker.model.embed_structures(texts, progress=False, standardise=False)
+    vectors = asker.model.embed_structures(texts, progress=False, standardise=as_given)
     vectors = vectors[pd.Index(unique[key]).get_indexer(pd.Index(accepted[key]))]
     columns = ["row", "name", "smiles", "inchikey", "standard_smiles", "in_screen"]
     known = accepted[columns].astype(dict.fromkeys(columns[1:], "string"))

@@ -10,7 +10,7 @@ from cloome_kedro.evaluation.methods import Embeddings
 from cloome_kedro.imaging.store import PlateStore
 from cloome_kedro.parameters import IndexParameters, StudyParameters
 from cloome_kedro.pipelines.index import create_pipeline, nodes
-from cloome_kedro.study_models import study_models
+from cloome_kedro.study_models import Model, study_models
 from environments import configured
 from invented_index import FINGERPRINTS, SIDE, images_of, screen_tables, small_checkpoint, small_content
 
@@ -61,13 +61,23 @@ def test_every_model_is_indexed_with_what_it_accepts():
     assert {name: (sides["smiles"], sides["images"]) for name, sides in accepts.items()} == {
         "cloome": (True, True),
         "profiles": (True, False),
-        "ridge": (False, False),
-        "fusion": (False, False),
+        "ridge": (True, False),
+        "fusion": (True, False),
         "bilinear": (True, False),
     }
-    with_checkpoint = {node.namespace for node in pipeline.nodes if any("checkpoint" in name for name in node.inputs)}
-    assert with_checkpoint == {"random.cloome", "random.profiles", "random.bilinear"}
+    for node in pipeline.nodes:
+        assert f"{node.namespace}.checkpoint" in node.inputs
+        assert node.func.keywords["parts"] == (("cloome", "profiles", "ridge") if "fusion" in node.namespace else ())
     assert "plate_store" not in create_pipeline("random", models, images=False).inputs()
+
+
+def test_a_fusion_accepts_what_all_its_parts_accept():
+    images = Model("images", compound_sources=("fingerprints",), sees_images=True)
+    table = Model("table", compound_sources=("dino_features",), sees_images=True)
+    fusions = [Model(name, kind="fusion", parts=("images", name[3:])) for name in ("of_images", "of_table")]
+    accepts = create_pipeline("random", [images, table, *fusions]).nodes[0].func.keywords["accepts"]
+    assert accepts["of_images"] == {"smiles": True, "images": True}
+    assert accepts["of_table"] == {"smiles": False, "images": True}
 
 
 def test_the_content_is_that_of_the_model(inputs):
@@ -117,9 +127,8 @@ def test_other_splits_and_weights_are_refused(inputs):
 
 
 def test_a_screen_without_images_has_no_thumbnails(inputs):
-    made = nodes.index_embeddings(**inputs | {"plate_store": None, "plate_statistics": None, "checkpoint": None})
+    made = nodes.index_embeddings(**inputs | {"plate_store": None, "plate_statistics": None})
     assert made.read_thumbnails is None
-    assert made.save_model is None
     assert made.info["thumbnail_side"] is None
     assert made.tables["plate_statistics"].empty
 

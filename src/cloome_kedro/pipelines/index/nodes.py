@@ -1,6 +1,6 @@
 """Node of ``index``: embeddings, metadata and results of a model in, the content of its index out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cloome_kedro.parameters import IndexParameters, StudyParameters
 
@@ -21,7 +21,8 @@ def index_embeddings(
     index: IndexParameters,
     name: str,
     accepts: Mapping[str, Mapping[str, bool]],
-    checkpoint=None,
+    checkpoint,
+    parts: Sequence[str] = (),
     plate_store=None,
     plate_statistics=None,
 ):
@@ -33,6 +34,8 @@ def index_embeddings(
         Name of the model in the configuration.
     accepts
         Model -> whether it embeds new ``smiles`` and new ``images``.
+    parts
+        Names of the parts of a fusion.
 
     Returns
     -------
@@ -52,7 +55,7 @@ def index_embeddings(
     for side, embeddings in (("fields", field_embeddings), ("compounds", compound_embeddings)):
         check_split(embeddings, f"{side} of {label}", split_hash, split)
     check_one_model(field_embeddings, compound_embeddings, f"{label}, {split} split")
-    if checkpoint is not None and checkpoint.weights != meta["weights"]:
+    if checkpoint.weights != meta["weights"]:
         raise ValueError(
             f"{label}, {split} split: fields are embedded by the model {meta['weights']}, but the checkpoint is "
             f"{checkpoint.weights}: run the embedding pipeline of this split again"
@@ -76,6 +79,7 @@ def index_embeddings(
             "thumbnail_side": index.thumbnail if read else None,
             "fingerprints": dict(fingerprints.settings),
             "accepts": dict(accepts[name]),
+            "parts": list(parts),
             "models": {model: {"label": study.models[model], **sides} for model, sides in accepts.items()},
             "seed": meta.get("seed"),
         },
@@ -88,7 +92,7 @@ def index_embeddings(
             "fingerprints": training,
         },
         read_thumbnails=read,
-        save_model=None if checkpoint is None else tables.model_writer(checkpoint),
+        save_model=tables.model_writer(checkpoint),
         exact_below=index.exact_below,
         probes=index.probes,
         recall=index.recall,

@@ -6,7 +6,7 @@ from kedro.pipeline import Pipeline
 
 from cloome_kedro.pipelines.index import nodes
 from cloome_kedro.pipelines.wiring import named, task
-from cloome_kedro.study_models import CONTRASTIVE, Model
+from cloome_kedro.study_models import FUSION, Model
 
 #: datasets of structures, which only models with structures as input read
 _STRUCTURES = {"fingerprints", "structure_features"}
@@ -24,13 +24,15 @@ def create_pipeline(split: str, models: Sequence[Model], images: bool = True) ->
     images
         Whether the screen has images.
     """
-    accepts = {
-        model.name: {
-            "smiles": model.kind == CONTRASTIVE and _STRUCTURES.issuperset(model.compound_sources),
-            "images": model.kind == CONTRASTIVE and model.sees_images,
+    accepts: dict[str, dict[str, bool]] = {}
+    for model in models:  # parts of a fusion come before it
+        accepts[model.name] = {
+            "smiles": _STRUCTURES.issuperset(model.compound_sources),
+            "images": model.sees_images,
         }
-        for model in models
-    }
+        if model.kind == FUSION:
+            parts = [accepts[part] for part in model.parts]
+            accepts[model.name] = {what: all(part[what] for part in parts) for what in ("smiles", "images")}
     tables = ["fields", "pairs", "compounds", f"{split}.examples", "fingerprints"]
     results = [f"{split}.{name}" for name in ("retrieval_ranks", "candidate_sets", "familiarity")]
     pictures = ["plate_store", "plate_statistics"] if images else []
@@ -43,7 +45,7 @@ def create_pipeline(split: str, models: Sequence[Model], images: bool = True) ->
                     *results,
                     *pictures,
                     *(f"{split}.{model.name}.{side}_embeddings" for side in ("field", "compound")),
-                    *([f"{split}.{model.name}.checkpoint"] if model.kind == CONTRASTIVE else []),
+                    f"{split}.{model.name}.checkpoint",
                     "params:study",
                     "params:index",
                 ),
@@ -51,6 +53,7 @@ def create_pipeline(split: str, models: Sequence[Model], images: bool = True) ->
                 f"{split}.{model.name}",
                 name=model.name,
                 accepts=accepts,
+                parts=model.parts,
             )
             for model in models
         ]
