@@ -1,5 +1,8 @@
 """What the project's environments configure."""
 
+import copy
+import json
+import os
 import shutil
 from collections.abc import Sequence
 from functools import cache
@@ -25,8 +28,13 @@ def configured(kind: str, env: str = "base", **runtime_params: Any) -> dict[str,
 
     A loader's resolvers are those of the loader that was made last, so each is asked at once.
     """
-    loader = OmegaConfigLoader(str(ROOT / "conf"), env=env, runtime_params=runtime_params, **CONFIG_LOADER_ARGS)
-    return loader[kind]
+    return copy.deepcopy(_configured(kind, env, json.dumps(runtime_params), os.environ.get("CLOOME_DATA"), Path.cwd()))
+
+
+@cache
+def _configured(kind: str, env: str, runtime_params: str, *depends_on: Any) -> dict[str, Any]:
+    given = json.loads(runtime_params)
+    return OmegaConfigLoader(str(ROOT / "conf"), env=env, runtime_params=given, **CONFIG_LOADER_ARGS)[kind]
 
 
 def environment(
