@@ -65,9 +65,9 @@ test: $(INSTALLED_ALL) ## Run the fast tests, with coverage.
 parity: $(INSTALLED_ALL) ## Compare the published model with closed forms: a table of the largest deviations.
 	$(BIN)/pytest -q tests/test_parity.py
 
-# tests of one file share a run of the project
+# Tests of one file share a run of the project. The longest files begin first: tests/conftest.py.
 slow: $(INSTALLED_ALL) ## Run the slow tests: whole studies.
-	$(PYTEST) -m slow --dist loadfile
+	$(PYTEST) -m slow --dist loadfile --no-loadscope-reorder
 
 lint: $(INSTALLED_ALL) ## Check format, style, types and imports.
 	$(BIN)/ruff format --check .

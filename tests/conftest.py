@@ -1,12 +1,30 @@
 """Fixtures shared by all tests."""
 
+import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from project import Project
+
+#: Files of slow tests, longest first. They begin first, so that all test processes end at about the same time.
+LONGEST = (
+    *("test_virtual_screen.py", "test_study.py", "test_tuning_runs.py", "test_paper.py", "test_import_checkpoint.py"),
+    *("test_notebooks.py", "test_extend.py", "test_no_images.py", "test_foundation_models.py", "test_model_kinds.py"),
+    *("test_query_study.py", "test_jump_example.py", "test_compare_pipeline.py", "test_resume.py"),
+)
+
+
+@pytest.hookimpl(trylast=True)  # after -m has chosen
+def pytest_collection_modifyitems(items):
+    """Order the files of slow tests by their length."""
+    if all(item.get_closest_marker("slow") for item in items):
+        rank = {name: number for number, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
 
 
 @pytest.fixture(scope="session")
@@ -16,9 +34,20 @@ def project(tmp_path_factory) -> Project:
 
 
 @pytest.fixture(scope="session")
-def study(project) -> Project:
-    """A copy of the project in which ``kedro run --env test`` has ended."""
-    project.run = project.kedro("run", "--env", "test")
+def study(project, tmp_path_factory, worker_id) -> Project:
+    """A copy of the project in which ``kedro run --env test`` has ended. All test processes share one such run."""
+    shared = tmp_path_factory.getbasetemp()
+    shared = (shared if worker_id == "master" else shared.parent) / "study"
+    with FileLock(f"{shared}.lock"):
+        if not shared.exists():
+            project.run = project.kedro("run", "--env", "test")
+            saving = shared.with_name("study.part")
+            shutil.copytree(project.folder / "data", saving / "data")
+            (saving / "printed.json").write_text(json.dumps([project.run.stdout, project.run.stderr]))
+            saving.rename(shared)
+            return project
+    project.run = subprocess.CompletedProcess(["kedro"], 0, *json.loads((shared / "printed.json").read_text()))
+    shutil.copytree(shared / "data", project.folder / "data", dirs_exist_ok=True)
     return project
 
 

@@ -3,8 +3,11 @@
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
+
+from kedro.io import DataCatalog
+
+import warm_python
 
 ROOT = Path(__file__).parents[2]
 
@@ -14,6 +17,7 @@ class Project:
 
     def __init__(self, folder: Path):
         self.folder = folder
+        self._catalogs: dict[str, DataCatalog] = {}  # by environment: it takes a second to make one
         for name in ("conf", "notebooks", "src"):  # Kedro refuses a linked src
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
         for name in ("pyproject.toml", ".telemetry"):
@@ -21,13 +25,9 @@ class Project:
 
     def kedro(self, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess:
         """Run ``kedro`` in the copy, as a user would."""
-        done = subprocess.run(
-            [sys.executable, "-m", "kedro", *arguments],
-            cwd=self.folder,
-            env={**os.environ, "DO_NOT_TRACK": "1", "COLUMNS": "200", **environment},
-            capture_output=True,
-            text=True,
-        )
+        environment = {**os.environ, "DO_NOT_TRACK": "1", "COLUMNS": "200", **environment}
+        self._catalogs.clear()  # settings may have changed
+        done = warm_python.run("kedro", *arguments, folder=self.folder, environment=environment)
         assert not check or done.returncode == 0, (
             f"kedro {' '.join(arguments)}\n{done.stdout[-4000:]}\n{done.stderr[-6000:]}"
         )
@@ -35,9 +35,14 @@ class Project:
 
     def load(self, dataset: str, env: str = "test"):
         """Load a dataset of the copy's catalog."""
+        if env not in self._catalogs:
+            self._catalogs[env] = self._catalog(env)
+        return self._catalogs[env].load(dataset)
+
+    def _catalog(self, env: str) -> DataCatalog:
         from kedro.framework.session import KedroSession
         from kedro.framework.startup import bootstrap_project
 
         bootstrap_project(self.folder)
         with KedroSession.create(project_path=self.folder, env=env) as session:
-            return session.load_context().catalog.load(dataset)
+            return session.load_context().catalog
