@@ -13,6 +13,7 @@ from click.testing import CliRunner
 pytest.importorskip("lancedb", reason="the extra `index` is not installed")
 from cloome_kedro.cli import answers, cloome
 from cloome_kedro.cli.images import read_images
+from cloome_kedro.index import Index
 from cloome_kedro.index.build import update
 from invented_index import SIDE, build_small_index, images_of, random_content, small_content
 
@@ -46,6 +47,32 @@ def test_a_table_with_what_the_answer_is_worth(folder):
     assert "CLOOME of s, random split, simulated data: compound → image, 18 fields searched" in lines
     assert any("is in the screen, test fold: the model was not trained on it" in line for line in lines)
     assert lines[-1] == "the match is among the first 9 of 18 with 90 % (measured 88.9 %, 84–93)"
+
+
+def test_other_models_are_named_if_none_was_chosen(folder, monkeypatch):
+    """Those that embed the query, for the model of the study that is asked by default."""
+    models = {
+        "cloome": {"label": "CLOOME", "smiles": True, "images": True},
+        "fusion": {"label": "Fusion", "smiles": True, "images": False},
+        "table": {"label": "Table", "smiles": False, "images": True},
+    }
+    info = Index.open(folder).info | {"models": models}
+    monkeypatch.setattr(Index, "open", lambda path: Index(Path(path), info))
+    monkeypatch.setattr("cloome_kedro.cli.options.find_index", lambda *_: folder)
+
+    def last_line(*arguments):
+        done = CliRunner().invoke(cloome, ["query", "--device", "cpu", "--top", "1", *arguments])
+        assert done.exit_code == 0, done.output
+        return done.output.splitlines()[-1]
+
+    start = "other models of the study answer, too: "
+    assert last_line("--smiles", "CCO") == f"{start}Fusion (--model fusion)"
+    assert last_line("--compound", "urea") == f"{start}Fusion (--model fusion), Table (--model table)"
+    assert not last_line("--smiles", "CCO", "--model", "cloome").startswith(start)
+    assert not query(folder, "--smiles", "CCO").output.splitlines()[-1].startswith(start)
+    as_csv = CliRunner().invoke(cloome, ["query", "--device", "cpu", "--smiles", "CCO", "--format", "csv"])
+    assert start not in as_csv.stdout
+    assert start in as_csv.stderr
 
 
 def test_csv_and_json_have_all_columns(folder):

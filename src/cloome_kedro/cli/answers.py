@@ -110,6 +110,25 @@ def lines(answer: "Answer", info: Mapping[str, Any]) -> list[str]:
     return text + [f"warning: {warning}" for warning in answer.warnings]
 
 
+def other_models(info: Mapping[str, Any], accepts: str | None) -> str:
+    """Sentence on the other models of the study that answer such a question; empty if there are none.
+
+    Parameters
+    ----------
+    info
+        ``index.json`` of the index.
+    accepts
+        ``smiles`` or ``images``: models must embed them. None: all models answer.
+    """
+    able = {
+        name: model
+        for name, model in info["models"].items()
+        if name != info["model"] and (accepts is None or model[accepts])
+    }
+    named = ", ".join(f"{model['label']} (--model {name})" for name, model in able.items())
+    return f"other models of the study answer, too: {named}" if named else ""
+
+
 def write_gallery(path: Path, answer: "Answer", index: "Index") -> None:
     """Write pictures of the hits of the first query as PNG or HTML."""
     from cloome_kedro.reporting import hits as gallery

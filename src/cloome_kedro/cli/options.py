@@ -15,7 +15,7 @@ def index_options(function: Callable) -> Callable:
 
     @click.option("--index", "index_folder", type=click.Path(path_type=Path), help="Folder of an index.")
     @click.option("--split", help="Split of the model. The default is the first of the environment.")
-    @click.option("--model", help="Model of the study. The default is the first.")
+    @click.option("--model", help="Model of the study, such as fusion. The default is the first.")
     @click.option("--env", "-e", default="local", show_default=True, help="Environment of the study.")
     @click.option("--variant", help="Variant of the study.")
     @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the study.")

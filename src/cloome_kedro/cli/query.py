@@ -30,7 +30,8 @@ def command(*, folder: Path, top: int, where: str | None, form: str, gallery: Pa
     """Find what is most similar to a query.
 
     A structure or a compound finds fields, and images or a field find compounds, unless --for says otherwise. The index
-    is that of the first split and model of the study, unless options name another one.
+    is that of the first split and model of the study, unless options name another one. Another model may be more
+    accurate, such as --model fusion in the default study.
     """
     questions = {name: given[name] for name in ("smiles", "images", "field", "compound") if given[name]}
     if len(questions) != 1:
@@ -45,10 +46,16 @@ def command(*, folder: Path, top: int, where: str | None, form: str, gallery: Pa
     answer = ask(asker, questions, given["kind"], top, where, given["plate"])
     from cloome_kedro.cli import answers
 
-    click.echo(answers.formatted(answer, asker.index.info, form))
+    info = asker.index.info
+    click.echo(answers.formatted(answer, info, form))
     if form != "table":
-        for line in answers.lines(answer, asker.index.info):
+        for line in answers.lines(answer, info):
             click.echo(line, err=True)
+    chosen = click.get_current_context().params
+    if not chosen["model"] and not chosen["index_folder"]:
+        (question,) = questions
+        if others := answers.other_models(info, question if question in info["accepts"] else None):
+            click.echo(others, err=form != "table")
     if gallery is not None:
         answers.write_gallery(gallery, answer, asker.index)
         click.echo(f"pictures: {gallery}", err=form != "table")
