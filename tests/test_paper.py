@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from kedro.config import OmegaConfigLoader
 from safetensors.numpy import load_file
 from scipy.io import mmwrite
 from scipy.sparse import coo_array
@@ -24,10 +23,9 @@ from cloome_kedro.learning.views.images import ImageSettings
 from cloome_kedro.learning.views.morgan import MorganSettings
 from cloome_kedro.learning.views.profiles import ProfileSettings
 from cloome_kedro.parameters import FingerprintParameters, ModelParameters
-from cloome_kedro.settings import CONFIG_LOADER_ARGS
+from environments import configured
 from small_screens import edit_csv, write_load_data_screen
 
-ROOT = Path(__file__).parents[1]
 SOURCES = {True: "read", False: "not legible, default taken"}
 
 # The supplement's tables 2 to 5, by hand: a star where the selection can be read. R = retrieval, B = bioactivity,
@@ -62,12 +60,12 @@ NAMES = [
 ]
 
 
-def configuration(env: str = "paper", **params) -> OmegaConfigLoader:
-    return OmegaConfigLoader(str(ROOT / "conf"), env=env, runtime_params=params, **CONFIG_LOADER_ARGS)
+def configuration(kind: str, env: str = "paper", **params) -> dict:
+    return configured(kind, env, **params)
 
 
 def checkpoint_path(env: str = "paper", **params) -> str:
-    return configuration(env, **params)["catalog"]["{split}.{model}.checkpoint"]["filepath"]
+    return configuration("catalog", env, **params)["{split}.{model}.checkpoint"]["filepath"]
 
 
 def test_presets_are_those_of_the_supplement():
@@ -78,14 +76,14 @@ def test_presets_are_those_of_the_supplement():
     }
     found = {
         name: {field: (str(entry["value"]), entry["source"]) for field, entry in preset.items() if field != "space"}
-        for name, preset in configuration()["globals"]["presets"].items()
+        for name, preset in configuration("globals")["presets"].items()
     }
     assert found == expected
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("_scaffold")])
 def test_a_scaffold_preset_differs_only_where_the_supplement_can_be_read(name):
-    presets = configuration()["globals"]["presets"]
+    presets = configuration("globals")["presets"]
     of_random = presets[name.removesuffix("_scaffold")]
     assert presets[name].pop("space") == of_random.pop("space")
     differ = {field for field, entry in presets[name].items() if entry["value"] != of_random[field]["value"]}
@@ -95,8 +93,7 @@ def test_a_scaffold_preset_differs_only_where_the_supplement_can_be_read(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_value_of_a_preset_reaches_training(name):
-    loader = configuration(preset=name)
-    values = loader["parameters"]
+    values, globals_ = (configuration(kind, preset=name) for kind in ("parameters", "globals"))
     model = ModelParameters.model_validate(values["models"]["cloome"])
     elsewhere = {
         "crop": model.field.view.crop,
@@ -108,7 +105,7 @@ def test_every_value_of_a_preset_reaches_training(name):
         "inverse_temperature": model.inverse_temperature,
         "learnable_temperature": model.learnable_temperature,
     }
-    preset = dict(loader["globals"]["presets"][name])
+    preset = dict(globals_["presets"][name])
     assert preset.pop("space") == name.removesuffix("_scaffold")
     assert model.fit.keep == (model.selected_by,)
     for field, entry in preset.items():
@@ -123,11 +120,11 @@ def test_every_value_of_a_preset_reaches_training(name):
     assert (model.embedding_size, model.pretrain, model.start) == (512, None, None)
     assert not model.fit.unique_compounds
     assert (model.fit.fields_per_compound, model.fit.average_decay) == (1, None)
-    assert loader["globals"]["models"] == {"cloome": "CLOOME", "bilinear": "Bilinear"}
+    assert globals_["models"] == {"cloome": "CLOOME", "bilinear": "Bilinear"}
 
 
 def test_the_bilinear_model_has_searched_values():
-    model = ModelParameters.model_validate(configuration()["parameters"]["models"]["bilinear"])
+    model = ModelParameters.model_validate(configuration("parameters")["models"]["bilinear"])
     fit = model.fit
     assert model.objective == InfoNCE()
     assert (model.field.view, model.field.encoder) == (ProfileSettings(), Identity())
@@ -143,7 +140,7 @@ def test_the_bilinear_model_has_searched_values():
 
 def test_a_run_changes_single_values_of_a_preset():
     params = {"models": {"cloome": {"fit": {"epochs": 2}}}}
-    model = configuration(preset="bioactivity", **params)["parameters"]["models"]["cloome"]
+    model = configuration("parameters", preset="bioactivity", **params)["models"]["cloome"]
     assert model["fit"]["epochs"] == 2
     assert model["objective"]["hopfield_beta"] == 22
 
@@ -161,12 +158,12 @@ def test_a_run_changes_single_values_of_a_preset():
 )
 def test_a_preset_has_a_variant_of_its_own(env, params, variant):
     assert f"/{{split}}/{variant}/seed_0/" in checkpoint_path(env, **params)
-    assert f"/{variant}/seed_0/" in configuration(env, **params)["catalog"]["report"]["filepath"]
+    assert f"/{variant}/seed_0/" in configuration("catalog", env, **params)["report"]["filepath"]
 
 
 def test_without_a_preset_paper_is_retrieval():
-    assert configuration()["parameters"] == {
-        key: value for key, value in configuration(preset="retrieval")["parameters"].items() if key != "preset"
+    assert configuration("parameters") == {
+        key: value for key, value in configuration("parameters", preset="retrieval").items() if key != "preset"
     }
 
 
@@ -237,8 +234,8 @@ def test_every_preset_trains(run, project):
     compounds = pd.read_parquet(project.folder / "data/03_primary/cpg0012/compounds.parquet")
     write_labels(project.folder / "data/01_raw/cpg0012", compounds["inchikey"])
     bits = None
-    for name in sorted(NAMES, key=lambda name: configuration(preset=name)["parameters"]["fingerprints"]["bits"]):
-        parameters = configuration(preset=name)["parameters"]
+    for name in sorted(NAMES, key=lambda name: configuration("parameters", preset=name)["fingerprints"]["bits"]):
+        parameters = configuration("parameters", preset=name)
         if bits != (bits := parameters["fingerprints"]["bits"]):
             run("featurization", preset=name)
         split = "scaffold" if name.endswith("_scaffold") else "random"
