@@ -15,7 +15,7 @@ MODELS = {
     "ridge": "Ridge",
     "together": "Fusion",
 }
-STEPS = "training,embedding,retrieval,zero_shot,probing,corruption,reporting"
+STEPS = "training,embedding,retrieval,zero_shot,probing,corruption,uncertainty,reporting"
 
 
 @pytest.fixture(scope="module")

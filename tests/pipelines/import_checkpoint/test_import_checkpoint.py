@@ -115,7 +115,7 @@ def test_parameters_are_typed_for_kedro():
 def test_a_user_imports_a_model_and_studies_the_screen(study, tmp_path):
     """A full-size published file on the small virtual screen, with a warning instead of a refusal."""
     path = published_file.write(tmp_path / "cloome.pt", published_file.state_dict(**published_file.PAPER))
-    evaluations = "retrieval,zero_shot,probing,corruption,reporting"
+    evaluations = "retrieval,zero_shot,probing,corruption,uncertainty,reporting"
     command = ["run", "--env", "test", "--pipelines", f"import_checkpoint,embedding,{evaluations}"]
     trained = study.load("random.cloome.checkpoint").config
     refused = study.kedro(*command, "--params", f"checkpoint={path}", check=False)
@@ -124,7 +124,8 @@ def test_a_user_imports_a_model_and_studies_the_screen(study, tmp_path):
     unlike = study.kedro(*command, "--params", f"variant=published,checkpoint={path}", check=False)
     assert unlike.returncode != 0
     assert "models.cloome.compound.view=morgan" in unlike.stdout + unlike.stderr
-    settings = f"variant=published,checkpoint={path},models.cloome.compound.view=morgan"
+    few = "corruption.names=[random_flip_small_rotation]"  # the encoder is large
+    settings = f"variant=published,checkpoint={path},models.cloome.compound.view=morgan,{few}"
     done = study.kedro(*command, "--params", settings)
     assert "TRAINING COMPOUNDS ARE NOT KNOWN" in done.stdout + done.stderr
     assert study.load("random.cloome.checkpoint").config == trained
