@@ -15,6 +15,7 @@ from cloome_kedro.imaging.channels import CHANNELS
 from cloome_kedro.index import Content
 from cloome_kedro.index.build import update
 from cloome_kedro.index.content import compound_rows, field_rows
+from cloome_kedro.index.layout import KINDS
 from cloome_kedro.learning.checkpoint import Checkpoint, describe, save
 from cloome_kedro.learning.config import FitConfig
 from cloome_kedro.learning.encoders.mlp import MLP
@@ -111,21 +112,14 @@ def images_of(field_ids) -> np.ndarray:
 
 
 def ranks_table() -> pd.DataFrame:
-    """Test ranks 1, 1, 2 and 4 of 4 in both directions."""
-    return pd.DataFrame(
-        [
-            {"direction": direction, "shown_by": "field", "rank": rank, "candidates": 4}
-            for direction in ("image to compound", "compound to image")
-            for rank in (1, 1, 2, 4)
-        ]
-    )
+    """Test ranks 1, 1, 2 and 4 of 4 for each kind of rows."""
+    return pd.DataFrame([{"searched": kind, "rank": rank, "candidates": 4} for kind in KINDS for rank in (1, 1, 2, 4)])
 
 
 def sets_table() -> pd.DataFrame:
-    """A candidate set of half of the candidates at 90 %, in both directions."""
-    facts = {"shown_by": "field", "kind": "first k", "level": 0.9, "share": 0.5, "coverage": 0.889}
-    rows = [facts | {"direction": direction} for direction in ("image to compound", "compound to image")]
-    return pd.DataFrame(rows).assign(low=0.84, high=0.93)
+    """A candidate set of half of the candidates at 90 %, for each kind of rows."""
+    facts = {"level": 0.9, "share": 0.5, "coverage": 0.889, "low": 0.84, "high": 0.93}
+    return pd.DataFrame([facts | {"searched": kind} for kind in KINDS])
 
 
 def small_content(plates: int = 2, with_model: bool = True, **changes) -> Content:

@@ -7,6 +7,7 @@ from cloome_kedro import Cloome
 from cloome_kedro.chemistry.standardise import standardise_smiles
 from cloome_kedro.index.build import update
 from cloome_kedro.index.content import Content
+from cloome_kedro.index.layout import KINDS
 from cloome_kedro.learning.checkpoint import Checkpoint, describe, save
 from cloome_kedro.learning.config import FitConfig
 from cloome_kedro.learning.encoders.mlp import MLP
@@ -16,7 +17,6 @@ from cloome_kedro.learning.objectives.info_nce import InfoNCE
 from cloome_kedro.learning.seeding import seeded
 from cloome_kedro.learning.views.images import Images
 from cloome_kedro.learning.views.morgan import Morgan
-from cloome_kedro.words import COMPOUND_TO_IMAGE, IMAGE_TO_COMPOUND
 
 SIDE = 32
 #: name, SMILES, mechanism, fold
@@ -94,19 +94,12 @@ def tables():
 
 
 def _results():
-    directions = (IMAGE_TO_COMPOUND, COMPOUND_TO_IMAGE)
-    ranks = pd.DataFrame(
-        [
-            {"direction": direction, "shown_by": "field", "rank": rank, "candidates": 7}
-            for direction in directions
-            for rank in (1, 1, 2, 4)
-        ]
-    )
+    ranks = pd.DataFrame([{"searched": kind, "rank": rank, "candidates": 7} for kind in KINDS for rank in (1, 1, 2, 4)])
     sets = pd.DataFrame(
         [
-            {"direction": direction, "kind": "first k", "shown_by": "field", "level": level, "share": share}
+            {"searched": kind, "level": level, "share": share}
             | {"coverage": level - 0.01, "low": level - 0.1, "high": level + 0.04}
-            for direction in directions
+            for kind in KINDS
             for level, share in ((0.8, 0.4), (0.9, 0.6))
         ]
     )

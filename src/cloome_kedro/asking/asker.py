@@ -226,12 +226,12 @@ class Asker:
         candidates = self.index.count(kind, where)
         worth = np.full(len(hits), np.nan)
         if direction is not None and len(hits):
-            worth = worth_of_ranks(self.index.side_table("ranks"), direction, hits["rank"].to_numpy(), candidates)
+            worth = worth_of_ranks(self.index.side_table("ranks"), kind, hits["rank"].to_numpy(), candidates)
         hits.insert(3, "worth", worth)
         sets = (
             []
             if direction is None or where
-            else candidate_sets(self.index.side_table("candidate_sets"), direction, candidates)
+            else candidate_sets(self.index.side_table("candidate_sets"), kind, candidates)
         )
         unfamiliar = unfamiliar_queries(self.index, vectors, queries, side == STRUCTURE)
         return Answer(

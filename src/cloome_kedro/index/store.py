@@ -223,7 +223,7 @@ class Index:
         Parameters
         ----------
         name
-            ``plate_statistics`` and thresholds of the plates; test ``ranks`` of the model among all candidates;
+            ``plate_statistics`` and thresholds of the plates; ``ranks`` of test queries among all rows;
             ``candidate_sets`` and ``familiarity`` of the model; ``fingerprints`` of the training compounds.
         """
         if name not in self._side_tables:

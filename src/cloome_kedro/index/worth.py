@@ -1,4 +1,4 @@
-"""What a rank is worth, and how many candidates must be listed: from the ranks and candidate sets of a study."""
+"""What a rank is worth, and how many candidates must be listed: from ranks among all that an index holds."""
 
 import math
 from dataclasses import dataclass
@@ -35,23 +35,21 @@ class CandidateSet:
         return f"{text} (measured {100 * self.coverage:.1f} %, {100 * self.low:.0f}–{100 * self.high:.0f})"
 
 
-def candidate_sets(table: pd.DataFrame, direction: str, candidates: int) -> list[CandidateSet]:
-    """Candidate sets of a direction, for a number of candidates; by level.
+def candidate_sets(table: pd.DataFrame, kind: str, candidates: int) -> list[CandidateSet]:
+    """Candidate sets of searches for one kind of rows, for a number of candidates; by level.
 
     Parameters
     ----------
     table
-        Table ``candidate_sets`` of the model; it may be empty.
-    direction
-        Direction of the retrieval.
+        Table ``candidate_sets`` of the index; it may be empty.
+    kind
+        ``fields``, ``wells`` or ``compounds``: what is searched.
     candidates
         Number n of candidates. Of these, ``ceil(share * n)`` are listed.
     """
     if not len(table) or not candidates:
         return []
-    chosen = table[
-        (table["direction"] == direction) & (table["kind"] == "first k") & (table["shown_by"] == "field")
-    ].sort_values("level")
+    chosen = table[table["searched"] == kind].sort_values("level")
     return [
         CandidateSet(
             level,
@@ -63,7 +61,7 @@ def candidate_sets(table: pd.DataFrame, direction: str, candidates: int) -> list
     ]
 
 
-def worth_of_ranks(ranks: pd.DataFrame, direction: str, rank: np.ndarray, candidates: int) -> np.ndarray:
+def worth_of_ranks(ranks: pd.DataFrame, kind: str, rank: np.ndarray, candidates: int) -> np.ndarray:
     """Share of test queries whose match ranked as high, as a share of their candidates.
 
     Ranks are compared as shares of the candidates, so that pools of different sizes can be compared. Between the shares
@@ -72,9 +70,9 @@ def worth_of_ranks(ranks: pd.DataFrame, direction: str, rank: np.ndarray, candid
     Parameters
     ----------
     ranks
-        Table ``ranks`` of the model in the full pool, with ``direction``, ``shown_by``, ``rank`` and ``candidates``.
-    direction
-        Direction of the retrieval.
+        Table ``ranks`` of the index: ``searched``, ``rank`` and ``candidates`` of test queries.
+    kind
+        ``fields``, ``wells`` or ``compounds``: what is searched.
     rank
         (N,) ranks, from 1.
     candidates
@@ -86,15 +84,15 @@ def worth_of_ranks(ranks: pd.DataFrame, direction: str, rank: np.ndarray, candid
 
     Examples
     --------
-    >>> ranks = pd.DataFrame({"direction": "a", "shown_by": "field", "rank": [1, 2, 2, 4], "candidates": 4})
-    >>> worth_of_ranks(ranks, "a", np.array([1, 2, 3, 4]), 4)
+    >>> ranks = pd.DataFrame({"searched": "fields", "rank": [1, 2, 2, 4], "candidates": 4})
+    >>> worth_of_ranks(ranks, "fields", np.array([1, 2, 3, 4]), 4)
     array([0.25, 0.75, 0.75, 1.  ])
-    >>> worth_of_ranks(ranks, "a", np.array([1, 2]), 8)  # the first of 8 is half of the first quarter
+    >>> worth_of_ranks(ranks, "fields", np.array([1, 2]), 8)  # the first of 8 is half of the first quarter
     array([0.125, 0.25 ])
     """
     if not len(ranks):
         return np.full(len(rank), np.nan)
-    chosen = ranks[(ranks["direction"] == direction) & (ranks["shown_by"] == "field")]
+    chosen = ranks[ranks["searched"] == kind]
     if not len(chosen):
         return np.full(len(rank), np.nan)
     steps = np.arange(1, int(chosen["candidates"].max()) + 1)

@@ -8,7 +8,7 @@ import pytest
 
 from cloome_kedro.evaluation.methods import Embeddings
 from cloome_kedro.imaging.store import PlateStore
-from cloome_kedro.parameters import IndexParameters, StudyParameters
+from cloome_kedro.parameters import IndexParameters, RetrievalParameters, StudyParameters, UncertaintyParameters
 from cloome_kedro.pipelines.index import create_pipeline, nodes
 from cloome_kedro.study_models import Model, study_models
 from environments import configured
@@ -33,19 +33,17 @@ def inputs(tmp_path):
                 writer.append(image)
             writer.commit(pd.DataFrame({"field_id": fields["field_id"], "row": fields["row"]}))
     meta = {"split_hash": "abc", "weights": small_checkpoint().weights, "normalised": True, "seed": 0}
-    ranks = pd.DataFrame(
-        {"method": ["CLOOME", "Ridge", "CLOOME"], "pool": ["full", "full", "sampled"], "images": "clean"}
-    )
     return {
         **{name: tables[name] for name in ("fields", "pairs", "compounds", "examples", "plate_statistics")},
         "fingerprints": Fingerprints(),
-        "retrieval_ranks": ranks,
-        "candidate_sets": pd.DataFrame({"method": ["CLOOME", "Ridge"], "task": "retrieval"}),
         "familiarity": pd.DataFrame({"method": ["CLOOME", "Ridge", None]}),
         "field_embeddings": Embeddings(content.fields["field_id"].to_numpy(), content.field_vectors, meta),
         "compound_embeddings": Embeddings(content.compounds["inchikey"].to_numpy(), content.compound_vectors, meta),
         "study": StudyParameters(screen="s", simulated=True, models={"cloome": "CLOOME", "ridge": "Ridge"}),
         "index": IndexParameters(thumbnail=8),
+        "retrieval": RetrievalParameters(**configured("parameters")["retrieval"]),
+        "uncertainty": UncertaintyParameters(),
+        "seed": 0,
         "name": "cloome",
         "accepts": {name: {"smiles": name == "cloome", "images": False} for name in ("cloome", "ridge")},
         "checkpoint": small_checkpoint(),
@@ -85,12 +83,36 @@ def test_the_content_is_that_of_the_model(inputs):
     pd.testing.assert_frame_equal(made.fields, expected.fields)
     pd.testing.assert_frame_equal(made.compounds, expected.compounds)
     np.testing.assert_array_equal(made.field_vectors, expected.field_vectors)
-    assert made.tables["ranks"]["pool"].tolist() == ["full"]
-    assert len(made.tables["candidate_sets"]) == 1
     assert made.tables["familiarity"]["method"].isna().tolist() == [False, True]
     assert made.tables["fingerprints"]["bits"].tolist() == [bytes(row) for row in Fingerprints.packed[:4]]
     assert made.tables["plate_statistics"]["threshold"].tolist() == [1000.0] * 10
     assert made.info["models"]["ridge"] == {"label": "Ridge", "smiles": False, "images": False}
+
+
+def test_searches_are_measured_among_all_rows(inputs):
+    made = nodes.index_embeddings(**inputs)
+    sizes = {kind: len(rows) for kind, (rows, _) in made.rows().items()}
+    test = inputs["examples"].loc[inputs["examples"]["fold"] == "test", "inchikey"].unique()
+    ranks = made.tables["ranks"]
+    assert ranks["searched"].value_counts().to_dict() == dict.fromkeys(sizes, len(test))
+    assert ranks["candidates"].tolist() == ranks["searched"].map(sizes).tolist()
+    sets = made.tables["candidate_sets"]
+    assert set(sets["searched"]) == set(sizes)
+    assert (sets["compounds"] == len(test)).all()
+    # one compound of the test fold: its rank among all wells, counted by hand
+    key = sorted(test)[0]
+    wells, vectors = made.rows()["wells"]
+    scores = vectors @ made.compound_vectors[made.compounds["inchikey"].eq(key).to_numpy().argmax()]
+    own = wells["inchikey"].eq(key).to_numpy()
+    rank = 1 + int((scores[~own] >= scores[own].max()).sum())
+    assert ranks.loc[ranks["searched"] == "wells", "rank"].iloc[0] == rank
+
+
+def test_the_test_fold_is_not_read_if_evaluation_may_not(inputs):
+    retrieval = RetrievalParameters(**configured("parameters")["retrieval"] | {"fold": "validation"})
+    made = nodes.index_embeddings(**inputs | {"retrieval": retrieval})
+    assert made.tables["ranks"].empty
+    assert made.tables["candidate_sets"]["coverage"].isna().all()
 
 
 def test_thumbnails_are_area_averages_of_stored_fields(inputs):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from cloome_kedro.parameters import IndexParameters, StudyParameters
+from cloome_kedro.parameters import IndexParameters, RetrievalParameters, StudyParameters, UncertaintyParameters
 
 
 def index_embeddings(
@@ -12,13 +12,14 @@ def index_embeddings(
     compounds,
     examples,
     fingerprints,
-    retrieval_ranks,
-    candidate_sets,
     familiarity,
     field_embeddings,
     compound_embeddings,
     study: StudyParameters,
     index: IndexParameters,
+    retrieval: RetrievalParameters,
+    uncertainty: UncertaintyParameters,
+    seed: int,
     name: str,
     accepts: Mapping[str, Mapping[str, bool]],
     checkpoint,
@@ -61,6 +62,9 @@ def index_embeddings(
             f"{checkpoint.weights}: run the embedding pipeline of this split again"
         )
     described = tables.describe(fields, pairs, compounds, examples, field_embeddings, compound_embeddings)
+    normalised = bool(meta.get("normalised", True))
+    settings = tables.SearchSettings(uncertainty.levels, uncertainty.confidence, seed, normalised)
+    folds = {"validation": "validation", "test": retrieval.fold if retrieval.fold == "test" else "none"}
     training = tables.training_fingerprints(fingerprints, compounds, examples)
     read = None if plate_store is None else tables.thumbnail_reader(plate_store, fields, index.thumbnail)
     uri = None if index.uri is None else f"{index.uri.rstrip('/')}/{study.screen}/{split}/{name}/{meta['weights']}"
@@ -73,7 +77,7 @@ def index_embeddings(
             "simulated": study.simulated,
             "weights": meta["weights"],
             "split_hash": meta["split_hash"],
-            "normalised": bool(meta.get("normalised", True)),
+            "normalised": normalised,
             "fitted_on": list(meta.get("fitted_on", ["train"])),
             "channels": list(tables.CHANNELS),
             "thumbnail_side": index.thumbnail if read else None,
@@ -86,8 +90,7 @@ def index_embeddings(
         **described,
         tables={
             "plate_statistics": tables.statistics(plate_statistics, fields),
-            "ranks": tables.own(retrieval_ranks, label, pool="full", images="clean"),
-            "candidate_sets": tables.own(candidate_sets, label, task="retrieval"),
+            **tables.measure_searches(described, examples, folds, settings),
             "familiarity": tables.own_familiarity(familiarity, label),
             "fingerprints": training,
         },

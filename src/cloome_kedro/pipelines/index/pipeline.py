@@ -34,7 +34,6 @@ def create_pipeline(split: str, models: Sequence[Model], images: bool = True) ->
             parts = [accepts[part] for part in model.parts]
             accepts[model.name] = {what: all(part[what] for part in parts) for what in ("smiles", "images")}
     tables = ["fields", "pairs", "compounds", f"{split}.examples", "fingerprints"]
-    results = [f"{split}.{name}" for name in ("retrieval_ranks", "candidate_sets", "familiarity")]
     pictures = ["plate_store", "plate_statistics"] if images else []
     return Pipeline(
         [
@@ -42,12 +41,15 @@ def create_pipeline(split: str, models: Sequence[Model], images: bool = True) ->
                 nodes.index_embeddings,
                 named(
                     *tables,
-                    *results,
+                    f"{split}.familiarity",
                     *pictures,
                     *(f"{split}.{model.name}.{side}_embeddings" for side in ("field", "compound")),
                     f"{split}.{model.name}.checkpoint",
                     "params:study",
                     "params:index",
+                    "params:retrieval",
+                    "params:uncertainty",
+                    "params:seed",
                 ),
                 f"{split}.{model.name}.index",
                 f"{split}.{model.name}",

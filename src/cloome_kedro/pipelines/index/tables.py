@@ -1,11 +1,31 @@
 """Parts of the content of an index, from datasets of the catalog."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
 from cloome_kedro.imaging.channels import CHANNELS
 
 __all__ = ["CHANNELS"]
+
+
+class SearchSettings(NamedTuple):
+    """How searches are measured.
+
+    Attributes
+    ----------
+    levels, confidence
+        Settings of ``uncertainty``.
+    seed
+        Seed of the drawn fields.
+    normalised
+        Whether embeddings have length 1.
+    """
+
+    levels: Sequence[float]
+    confidence: float
+    seed: int
+    normalised: bool
 
 
 def describe(fields, pairs, compounds, examples, field_embeddings, compound_embeddings) -> dict:
@@ -24,12 +44,61 @@ def describe(fields, pairs, compounds, examples, field_embeddings, compound_embe
     }
 
 
-def own(table, label: str, **values):
-    """Rows of a method with these values in other columns."""
-    kept = table[table["method"] == label]
-    for column, value in values.items():
-        kept = kept[kept[column] == value]
-    return kept.reset_index(drop=True)
+def measure_searches(described: dict, examples, folds: Mapping[str, str], settings: SearchSettings) -> dict:
+    """Tables ``ranks`` and ``candidate_sets``: how well a search of the index finds the match.
+
+    An image asks for compounds, and a compound asks for fields and wells. All rows of the index are candidates. One
+    drawn field stands for a compound of the fold.
+
+    Parameters
+    ----------
+    described
+        Result of :func:`describe`.
+    examples
+        Table of that name.
+    folds
+        ``validation`` and ``test`` -> fold that is read, or another text for none.
+    settings
+        How it is measured.
+    """
+    import numpy as np
+    import pandas as pd
+
+    from cloome_kedro.evaluation.draws import draw_fields
+    from cloome_kedro.evaluation.whole_screen import best_match_ranks, sets_of_ranks
+    from cloome_kedro.index.content import well_rows
+
+    fields, compounds = described["fields"], described["compounds"]
+    field_vectors, compound_vectors = described["field_vectors"], described["compound_vectors"]
+    field_place, compound_place = pd.Index(fields["field_id"]), pd.Index(compounds["inchikey"])
+    known = examples[examples["field_id"].isin(field_place) & examples["inchikey"].isin(compound_place)]
+    wells, well_vectors = well_rows(fields, field_vectors, settings.normalised)
+    searched = {
+        "compounds": (compound_vectors, compounds["inchikey"]),
+        "fields": (field_vectors, fields["inchikey"]),
+        "wells": (well_vectors, wells["inchikey"]),
+    }
+    ranks: dict[str, dict[str, np.ndarray]] = {kind: {} for kind in searched}
+    for name, fold in folds.items():
+        asked = draw_fields(known[known["fold"] == fold], settings.seed)
+        images = field_vectors[field_place.get_indexer(asked["field_id"])]
+        structures = compound_vectors[compound_place.get_indexer(asked["inchikey"])]
+        for kind, (candidates, keys) in searched.items():
+            queries = images if kind == "compounds" else structures
+            ranks[kind][name] = best_match_ranks(
+                queries, asked["inchikey"].to_numpy(), candidates, keys.to_numpy(object)
+            )
+    tested = [pd.DataFrame({"searched": kind, "rank": of_fold["test"]}) for kind, of_fold in ranks.items()]
+    sets = [
+        sets_of_ranks(of_fold, len(searched[kind][0]), settings.levels, settings.confidence).assign(searched=kind)
+        for kind, of_fold in ranks.items()
+    ]
+    sizes = {kind: len(vectors) for kind, (vectors, _) in searched.items()}
+    table = pd.concat(tested, ignore_index=True)
+    return {
+        "ranks": table.assign(candidates=table["searched"].map(sizes).astype("int64")),
+        "candidate_sets": pd.concat(sets, ignore_index=True),
+    }
 
 
 def own_familiarity(table, label: str):
