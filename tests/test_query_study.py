@@ -3,11 +3,11 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+
+import warm_python
 
 pytest.importorskip("lancedb", reason="the extra `index` is not installed")
 pytestmark = pytest.mark.slow
@@ -20,13 +20,8 @@ def indexed(study):
 
 
 def cloome(folder, *arguments, status=0, **environment):
-    done = subprocess.run(
-        [sys.executable, "-m", "cloome_kedro", *arguments],
-        cwd=folder,
-        env={**os.environ, "DO_NOT_TRACK": "1", **environment},
-        capture_output=True,
-        text=True,
-    )
+    environment = {**os.environ, "DO_NOT_TRACK": "1", **environment}
+    done = warm_python.run("cloome_kedro", *arguments, folder=folder, environment=environment)
     assert done.returncode == status, done.stdout + done.stderr
     return done
 
