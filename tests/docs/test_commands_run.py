@@ -4,13 +4,13 @@
 those of the small screen.
 """
 
+import os
 import re
 import shutil
-import subprocess
-import sys
 
 import pytest
 
+import warm_python
 from documented import Command, block_commands
 from project import ROOT, Project
 
@@ -88,7 +88,7 @@ def test_a_command_runs(copied, words):
     mechanism = compounds.loc[compounds["inchikey"].isin(pairs["inchikey"]), "moa"].iloc[0]
     words = [fields.get(word, word).replace("MEK inhibitor", mechanism) for word in words]
     module = {"kedro": "kedro", "cloome": "cloome_kedro"}[words[0]]
-    done = subprocess.run([sys.executable, "-m", module, *words[1:]], cwd=copied.folder, capture_output=True, text=True)
+    done = warm_python.run(module, *words[1:], folder=copied.folder, environment=dict(os.environ))
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert done.stdout + done.stderr
     if "--out" in words:
