@@ -1,6 +1,8 @@
 """Runs of the pipeline ``reporting`` on invented studies, in memory, and a check of the HTML that it writes."""
 
 import base64
+import re
+from html import unescape
 from html.parser import HTMLParser
 
 from kedro.io import AbstractDataset, DataCatalog, MemoryDataset
@@ -32,6 +34,12 @@ PARAMETERS = {
     "params:seed": 7,
 }
 _VOID = {"meta", "img", "br", "link", "hr"}
+
+
+def cells(html):
+    """Texts of the cells of all rows of tables, with the names of rows."""
+    rows = (re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row) for row in re.findall(r"<tr.*?</tr>", html, re.S))
+    return [[unescape(re.sub(r"<[^>]*>", "", text)).replace("\xa0", " ") for text in row] for row in rows]
 
 
 class Balanced(HTMLParser):

@@ -86,7 +86,7 @@ def test_a_plate_with_few_controls_is_its_own_reference(tmp_path, rng, caplog):
     screen = Screen(tmp_path, P1=raw_plate(rng), controls=7)
     profiles = screen.normalise().drop(columns="field_id")
     np.testing.assert_allclose(profiles.median(), 0, atol=1e-5)
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert [record.levelname for record in caplog.records].count("WARNING") == 1
     assert "plate P1 has 7 control fields, fewer than profiles.normalise.minimum_controls (8)" in caplog.text
 
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from cloome_kedro.parameters import StudyParameters
-from report_run import Balanced, search_part
+from report_run import Balanced, cells, search_part
 from synthetic_search import make_search, make_tuned
 from synthetic_study import make_study
 from synthetic_tasks import nothing
@@ -14,10 +14,6 @@ from synthetic_tasks import nothing
 @pytest.fixture(scope="module")
 def study():
     return make_study()
-
-
-def cells(html):
-    return [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr.*?</tr>", html)]
 
 
 @pytest.mark.parametrize(
