@@ -15,7 +15,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto
 export DO_NOT_TRACK := 1
 .DEFAULT_GOAL := install
 
-.PHONY: help install run serve docs viz bench test parity lint slow check clean
+.PHONY: help install run serve docs viz bench test coverage parity lint slow check clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,7 +59,10 @@ viz: $(INSTALLED_ALL) ## Build the graph of the pipelines as a site, with previe
 bench: $(INSTALLED_ALL) ## Measure speed against plain references: one table.
 	$(BIN)/python benchmarks/table.py
 
-test: $(INSTALLED_ALL) ## Run the fast tests, with coverage.
+test: $(INSTALLED_ALL) ## Run the fast tests.
+	$(PYTEST) -m "not slow"
+
+coverage: $(INSTALLED_ALL) ## Run the fast tests, and list the lines that they do not run.
 	$(PYTEST) -m "not slow" --cov
 
 parity: $(INSTALLED_ALL) ## Compare the published model with closed forms: a table of the largest deviations.
