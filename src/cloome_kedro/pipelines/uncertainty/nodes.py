@@ -75,6 +75,7 @@ def measure_sets(
 
 
 def calibrate_probabilities(
+    *,
     methods,
     examples,
     labels,
