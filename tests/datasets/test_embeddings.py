@@ -48,6 +48,46 @@ def test_pickles_are_not_loaded(tmp_path):
         dataset.load()
 
 
+WEIGHTED = Embeddings(EMBEDDINGS.keys, EMBEDDINGS.vectors, {"pooling": "attention"}, np.array([1, 0, -2], np.float32))
+
+
+def test_logits_come_back(tmp_path):
+    dataset = EmbeddingsDataset(filepath=str(tmp_path / "field_embeddings"))
+    methods = MethodsDataset(filepath=str(tmp_path / "methods"))
+    dataset.save(WEIGHTED)
+    methods.save({"CLOOME": Method(WEIGHTED, OTHERS)})
+    for loaded in (dataset.load(), methods.load()["CLOOME"].fields):
+        assert_same(loaded, WEIGHTED)
+        np.testing.assert_array_equal(loaded.logits, WEIGHTED.logits)
+        assert loaded.logits.dtype == np.float32
+    dataset.save(EMBEDDINGS)
+    assert dataset.load().logits is None
+    assert {path.name for path in (tmp_path / "field_embeddings").iterdir()} == {
+        "vectors.npy",
+        "keys.parquet",
+        "meta.json",
+    }
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda file: file.unlink(),
+        lambda file: file.write_bytes(b""),
+        lambda file: np.save(file, np.zeros(2, np.float32)),
+        lambda file: np.save(file, np.array([0, np.nan, 1])),
+        lambda file: np.save(file, np.zeros(3, int)),
+    ],
+    ids=["missing", "empty", "a logit less", "NaN", "integers"],
+)
+def test_damaged_logits_are_refused(tmp_path, damage):
+    dataset = EmbeddingsDataset(filepath=str(tmp_path / "field_embeddings"))
+    dataset.save(WEIGHTED)
+    damage(tmp_path / "field_embeddings" / "logits.npy")
+    with pytest.raises(DatasetError, match=r"field_embeddings cannot be read .*: run the pipeline that writes it"):
+        dataset.load()
+
+
 def array(vectors):
     return lambda folder: np.save(folder / "vectors.npy", vectors)
 

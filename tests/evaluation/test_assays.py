@@ -125,6 +125,34 @@ def test_fields_that_a_method_does_not_know_get_the_mean_of_the_training_fields_
     assert np.abs(values[train].mean(axis=0) - mean).max() > 1e-3, "the mean of all training fields is another one"
 
 
+def test_compounds_are_probed_with_the_weights_of_their_fields(planted):
+    features, inputs = planted
+    values, keys = features["CLOOME"], inputs.fields["field_id"].to_numpy()
+    logits = np.random.default_rng(3).normal(size=len(keys))
+    weighted, plain = Method(Embeddings(keys, values, logits=logits)), Method(Embeddings(keys, values))
+    compounds, folds = inputs.fields["inchikey"].to_numpy(), inputs.fields["fold"].to_numpy()
+    test = folds == "test"
+    samples = Samples.of(compounds[test], np.ones(test.sum(), bool), "compound")
+    found = samples.features(inputs.features(weighted)[test])
+    for name, row in zip(samples.compounds, found, strict=True):
+        of_compound = compounds == name
+        weights = np.exp(logits[of_compound]) / np.exp(logits[of_compound]).sum()
+        np.testing.assert_allclose(row, weights @ values[of_compound], rtol=1e-9)
+    np.testing.assert_allclose(samples.features(values[test], logits[test]), found, rtol=1e-12)
+    np.testing.assert_allclose(inputs.test_features(weighted.fields), inputs.features(weighted)[test], rtol=1e-12)
+    by_field = replace(inputs, level="field")
+    np.testing.assert_array_equal(by_field.features(weighted), by_field.features(plain))
+    np.testing.assert_array_equal(by_field.test_features(weighted.fields), values[test])
+    known = np.arange(len(keys)) % 3 > 0
+    some = Method(Embeddings(keys[known], values[known], logits=logits[known]))
+    filled_values, filled_logits = (
+        np.where(known.reshape(-1, *[1] * (array.ndim - 1)), array, array[known & (folds == "train")].mean(axis=0))
+        for array in (values, logits)
+    )
+    expected = inputs.features(Method(Embeddings(keys, filled_values, logits=filled_logits)))
+    np.testing.assert_allclose(inputs.features(some), expected, rtol=1e-9)
+
+
 def test_samples_of_a_fold():
     compounds = np.array(["b", "a", "b", "c", "a"])
     labelled = np.array([True, True, True, False, True])

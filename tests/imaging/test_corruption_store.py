@@ -24,6 +24,17 @@ def test_what_is_written_is_read(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["random_flip.parquet"]
 
 
+def test_logits_are_read_beside_the_table(tmp_path):
+    store, logits = CorruptionStore(tmp_path), np.array([0.5, -2.0], np.float32)
+    store.write("random_flip", TABLE, VECTORS, "d")
+    assert store.logits("random_flip") is None
+    store.write("random_flip", TABLE, VECTORS, "d", logits)
+    np.testing.assert_array_equal(store.logits("random_flip"), logits)
+    table, vectors = store.read("random_flip")
+    pd.testing.assert_frame_equal(table, TABLE)
+    np.testing.assert_array_equal(vectors, VECTORS)
+
+
 def test_a_damaged_file_counts_for_nothing(tmp_path):
     store = CorruptionStore(tmp_path)
     store.write("random_flip", TABLE, VECTORS, "d")

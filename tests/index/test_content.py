@@ -1,5 +1,7 @@
 """What an index is made from: joined metadata, and vectors of wells."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -50,8 +52,24 @@ def test_the_vector_of_a_well_is_the_mean_over_its_fields(normalised):
         np.testing.assert_allclose(mean, expected, rtol=1e-5)
 
 
+def test_fields_of_a_well_have_the_weights_of_their_logits():
+    content = random_content(12, 3)
+    logits = np.random.default_rng(4).normal(size=12)
+    wells, vectors = well_rows(content.fields, content.field_vectors, True, logits)
+    for key, vector in zip(wells["well_id"], vectors, strict=True):
+        rows = content.fields["field_id"].str.startswith(key + "/").to_numpy()
+        expected = np.exp(logits[rows]) @ content.field_vectors[rows]
+        np.testing.assert_allclose(vector, expected / np.linalg.norm(expected), rtol=1e-4, atol=1e-6)
+    of_index = replace(content, field_logits=logits).rows()["wells"][1]
+    np.testing.assert_array_equal(of_index, vectors)
+    plain = content.rows()["wells"][1]
+    assert np.abs(plain - vectors).max() > 0.01
+
+
 def test_vectors_must_fit():
     content = random_content(8, 2)
+    with pytest.raises(ValueError, match=r"index: 8 fields do not fit logits of shape \(2,\)"):
+        replace(content, field_logits=np.zeros(2))
     with pytest.raises(ValueError, match="index: 8 fields do not fit vectors of shape"):
         Content(content.info, content.fields, content.field_vectors[:3], content.compounds, content.compound_vectors)
     with pytest.raises(ValueError, match="vectors of fields have 16 numbers, those of compounds 3"):

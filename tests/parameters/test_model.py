@@ -75,11 +75,21 @@ def test_what_is_written_is_read_again(name):
         ({"pair_key": "well"}, "pair_key"),
         ({"validation_fields": 0}, "validation_fields"),
         ({"temperature": 1}, "temperature"),
+        ({"pooling": "max"}, "pooling"),
+        ({"pooling": "attention"}, r"pooling: attention .*: set fit\.fields_per_compound to 2 or more"),
     ],
 )
 def test_what_is_wrong_is_named(changes, message):
     with pytest.raises(ValidationError, match=message):
         model(**changes)
+
+
+def test_attention_needs_several_fields():
+    settings = model(
+        pooling="attention", fit={**configured("parameters")["models"]["cloome"]["fit"]} | {"fields_per_compound": 2}
+    )
+    assert settings.pooling == "attention"
+    assert model().pooling == "mean"
 
 
 def test_the_studys_checkpoint_is_one_that_is_kept():

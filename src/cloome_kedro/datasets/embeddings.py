@@ -12,11 +12,16 @@ from kedro.io import AbstractDataset, DatasetError
 
 from cloome_kedro.atomic import replace_folder
 from cloome_kedro.datasets.described import Described
-from cloome_kedro.evaluation.methods import Embeddings, Method, Methods
+from cloome_kedro.evaluation.embeddings import Embeddings
+from cloome_kedro.evaluation.methods import Method, Methods
+from cloome_kedro.pooling import ATTENTION
 
 
 class EmbeddingsDataset(Described, AbstractDataset[Embeddings, Embeddings]):
-    """A folder with ``vectors.npy``, ``keys.parquet`` (column ``key``, one row per vector) and ``meta.json``."""
+    """A folder with ``vectors.npy``, ``keys.parquet`` (column ``key``, one row per vector) and ``meta.json``.
+
+    Embeddings with logits also have ``logits.npy``, one number per vector.
+    """
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):
         self._filepath = Path(filepath)
@@ -101,11 +106,15 @@ def _read(folder: Path) -> Embeddings:
         keys = pd.read_parquet(folder / "keys.parquet")
         meta = json.loads((folder / "meta.json").read_text())
         vectors = np.load(folder / "vectors.npy", allow_pickle=False)
-        return Embeddings(keys["key"].to_numpy(), vectors, meta)
+        has_logits = (folder / "logits.npy").exists() or meta.get("pooling") == ATTENTION
+        logits = np.load(folder / "logits.npy", allow_pickle=False) if has_logits else None
+        return Embeddings(keys["key"].to_numpy(), vectors, meta, logits)
 
 
 def _write(embeddings: Embeddings, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "vectors.npy", embeddings.vectors, allow_pickle=False)
+    if embeddings.logits is not None:
+        np.save(folder / "logits.npy", embeddings.logits, allow_pickle=False)
     pd.DataFrame({"key": embeddings.keys}).to_parquet(folder / "keys.parquet")
     (folder / "meta.json").write_text(json.dumps(embeddings.meta, indent=1, sort_keys=True) + "\n")

@@ -7,8 +7,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
+from cloome_kedro.evaluation.embeddings import Embeddings
 from cloome_kedro.evaluation.methods import Method
 from cloome_kedro.evaluation.probes import Labelled, fit_probes
+from cloome_kedro.pooling import weigh
 from cloome_kedro.words import CLEAN, FOLDS
 
 Level = Literal["compound", "field"]
@@ -64,17 +66,34 @@ class ProbeInputs:
     def features(self, method: Method) -> np.ndarray:
         """Vectors of a method for the fields, in their order: (N, d).
 
-        A field that the method does not know gets the mean vector of the training fold's known fields.
+        A field that the method does not know gets the mean vector of the training fold's known fields. If compounds are
+        samples and the method weights their fields, vectors are multiplied by the weights.
         """
         keys = self.fields["field_id"].to_numpy()
         known = method.fields.knows(keys)
-        if known.all():
-            return method.fields.of(keys)
-        vectors = method.fields.of(keys[known])
-        mean = vectors[(self.fields["fold"] == "train").to_numpy()[known]].mean(axis=0)
-        values = np.repeat(mean[None].astype(vectors.dtype), len(keys), axis=0)
-        values[known] = vectors
+        trained = (self.fields["fold"] == "train").to_numpy()[known]
+        values = _filled(method.fields.of(keys[known]), known, trained)
+        logits = method.fields.logits_of(keys[known])
+        if self.level == "field" or logits is None:
+            return values
+        compounds = self.fields.groupby(["fold", "inchikey"], observed=True).ngroup().to_numpy()
+        return weigh(values, _filled(logits, known, trained), compounds)
+
+    def test_features(self, embeddings: Embeddings) -> np.ndarray:
+        """Vectors for the F fields of the test fold, in their order, weighted as in :meth:`features`: (F, d)."""
+        tested = self.fields[self.fields["fold"] == "test"]
+        if self.level == "field":
+            return embeddings.of(tested["field_id"])
+        return embeddings.for_means(tested["field_id"], tested["inchikey"].to_numpy())
+
+
+def _filled(values: np.ndarray, known: np.ndarray, trained: np.ndarray) -> np.ndarray:
+    """Put values (K, ...) in the known rows of all rows (N, ...). The others get the mean of the trained values."""
+    if known.all():
         return values
+    filled = np.repeat(values[trained].mean(axis=0, keepdims=True).astype(values.dtype), len(known), axis=0)
+    filled[known] = values
+    return filled
 
 
 def probe(
@@ -154,11 +173,15 @@ class Samples(NamedTuple):
         names, groups = np.unique(compounds[fields], return_inverse=True)
         return cls(fields, groups, names)
 
-    def features(self, values: np.ndarray) -> np.ndarray:
-        """Features of the samples, (S, d), from the features of the fold's fields, (F, d)."""
+    def features(self, values: np.ndarray, logits: np.ndarray | None = None) -> np.ndarray:
+        """Features of the samples, (S, d), from the features of the fold's fields, (F, d).
+
+        Logits (F,) weight the fields of a compound, see :func:`cloome_kedro.pooling.weigh`.
+        """
         values = np.asarray(values)[self.fields]
         if self.groups is None:
             return values
+        values = weigh(values, None if logits is None else logits[self.fields], self.groups)
         return pd.DataFrame(values).groupby(self.groups).mean().to_numpy(copy=True)
 
 

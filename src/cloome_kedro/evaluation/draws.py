@@ -81,7 +81,8 @@ def mean_by_compound(vectors: np.ndarray, fields: pd.DataFrame) -> tuple[np.ndar
     Parameters
     ----------
     vectors
-        (F, d), one per row of ``fields``.
+        (F, d), one per row of ``fields``. To weight fields, give
+        :meth:`~cloome_kedro.evaluation.embeddings.Embeddings.for_means`.
     fields
         Sorted by InChIKey, as :func:`~cloome_kedro.evaluation.retrieval.fold_fields` returns them.
 

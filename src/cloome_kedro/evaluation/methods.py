@@ -6,84 +6,21 @@ once per split (:func:`gather_methods`), and every evaluation uses the same ones
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from cloome_kedro.evaluation.confounders import confounder_vectors
+from cloome_kedro.evaluation.embeddings import Embeddings
 from cloome_kedro.evaluation.features import standardised_profiles, unit_rows
 from cloome_kedro.evaluation.oracles import oracle_vectors
 from cloome_kedro.evaluation.ranks import Ties
+from cloome_kedro.pooling import weigh
 from cloome_kedro.words import PROBING, PROFILES, RETRIEVAL, UNKNOWN_SPLIT, UNTRAINED, ZERO_SHOT
 
 logger = logging.getLogger(__name__)
-
-_BLOCK = 4096  # rows that are checked at a time
-
-
-@dataclass(frozen=True)
-class Embeddings:
-    """Vectors and the keys of their rows.
-
-    Attributes
-    ----------
-    keys
-        (N,) str, unique: ``field_id`` of fields, or InChIKey of compounds.
-    vectors
-        (N, d) float, finite.
-    meta
-        Where the vectors come from. For a model: ``split_hash`` of the folds that it was trained on, ``weights``,
-        ``seed`` and ``epoch``.
-
-    Examples
-    --------
-    >>> embeddings = Embeddings(np.array(["s/1", "s/2"]), np.array([[1.0, 0.0], [0.0, 1.0]]))
-    >>> embeddings.of(["s/2", "s/1"])
-    array([[0., 1.],
-           [1., 0.]])
-    >>> embeddings.knows(["s/1", "s/3"])
-    array([ True, False])
-    """
-
-    keys: np.ndarray
-    vectors: np.ndarray
-    meta: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.vectors.ndim != 2 or len(self.keys) != len(self.vectors):
-            raise ValueError(f"embeddings: {len(self.keys)} keys do not fit vectors of shape {self.vectors.shape}")
-        if len(np.unique(self.keys)) != len(self.keys):
-            raise ValueError("embeddings: keys are not unique")
-        if self.vectors.dtype.kind != "f":
-            raise ValueError(f"embeddings: vectors must be floating-point numbers, not {self.vectors.dtype}")
-        for start in range(0, len(self.keys), _BLOCK):
-            if not (finite := np.isfinite(self.vectors[start : start + _BLOCK]).all(axis=1)).all():
-                key = self.keys[start + int(np.argmin(finite))]
-                raise ValueError(f"embeddings: the vector of {key} is not finite")
-
-    def knows(self, keys: ArrayLike) -> np.ndarray:
-        """Whether each key has a vector: (len(keys),) bool."""
-        return pd.Index(np.asarray(keys, object), dtype=object).isin(self.keys)  # 100 times as fast as pandas' strings
-
-    def of(self, keys: ArrayLike) -> np.ndarray:
-        """Vectors of ``keys``, in their order: (len(keys), d).
-
-        Raises
-        ------
-        KeyError
-            If a key has no vector. The message names the first one.
-        """
-        keys = np.asarray(keys)
-        position = pd.Index(self.keys, dtype=object).get_indexer(pd.Index(keys, dtype=object))
-        if (position < 0).any():
-            missing = keys[position < 0]
-            raise KeyError(
-                f"{len(missing)} keys have no embedding, the first is {missing[0]}: run the embedding pipeline"
-            )
-        return self.vectors[position]
 
 
 @dataclass(frozen=True)
@@ -116,6 +53,27 @@ class Method:
         """Vectors of fields, with length 1: (len(keys), d)."""
         vectors = self.fields.of(keys)
         return vectors if self.normalised else unit_rows(vectors)
+
+    def weighted_for_means(self, vectors: np.ndarray, fields: pd.DataFrame) -> np.ndarray:
+        """Weight fields by the attention of the model, where each class is a compound that means represent.
+
+        Parameters
+        ----------
+        vectors
+            (N, d) of the fields, from :meth:`unit_fields`.
+        fields
+            Columns ``field_id``, ``inchikey`` and ``label``, which holds the class. If a class has several compounds,
+            all fields have the same weight, since attention compares fields of one compound only.
+
+        Returns
+        -------
+        numpy.ndarray
+            (N, d). Without attention, the vectors as they are.
+        """
+        logits = self.fields.logits_of(fields["field_id"])
+        if logits is None or fields.groupby("label")["inchikey"].nunique().max() > 1:
+            return vectors
+        return weigh(vectors, logits, fields["inchikey"].to_numpy())
 
 
 #: methods by their names in tables; the first is the first model of the study

@@ -196,7 +196,8 @@ def rank_method(method: Method, fields: pd.DataFrame, draws: Draws) -> pd.DataFr
         tables.append(ranks.assign(shown_by="field", draw=draw))
 
     known_fields = fields[known]
-    keys, means = mean_by_compound(method.fields.of(known_fields["field_id"]), known_fields)
+    vectors = method.fields.for_means(known_fields["field_id"], known_fields["inchikey"].to_numpy())
+    keys, means = mean_by_compound(vectors, known_fields)
     spaces = both_ways(unit_rows(means) if method.normalised else means, method.compounds.of(keys))
     for draw in range(draws.number):
         pools = {"full": None, "sampled": draws.candidates} if draw == 0 else {"sampled": draws.candidates}

@@ -92,10 +92,12 @@ def retrieval_queries(method: Method, fields: pd.DataFrame, shown_by: str, seed:
     table = table[method.fields.knows(table["field_id"]) & method.compounds.knows(table["inchikey"])]
     if table.empty:
         return {}
-    images, keys = method.fields.of(table["field_id"]), table["inchikey"].to_numpy()
+    keys = table["inchikey"].to_numpy()
     if shown_by == "mean":
-        keys, images = mean_by_compound(images, table)
+        keys, images = mean_by_compound(method.fields.for_means(table["field_id"], keys), table)
         images = unit_rows(images) if method.normalised else images
+    else:
+        images = method.fields.of(table["field_id"])
     match = np.arange(len(keys))
     found = {}
     for direction, (queries, candidates) in both_ways(images, method.compounds.of(keys)).items():
@@ -158,10 +160,11 @@ def zero_shot_queries(method: Method, fields: pd.DataFrame, plan: Plan | None, s
     if plan is None:
         return no_queries()
     vectors = method.unit_fields(fields["field_id"])
-    ranked = rank_by_plan(plan, vectors, vectors, method.ties, seed)
+    references = method.weighted_for_means(vectors, fields) if plan.shown_by == "mean" else vectors
+    ranked = rank_by_plan(plan, vectors, references, method.ties, seed)
 
     def blocks() -> Iterator[ScoreBlock]:
-        for block in blocks_of_plan(plan, vectors, vectors):
+        for block in blocks_of_plan(plan, vectors, references):
             scores = (block.queries @ block.references.T).astype(np.float64)
             scores[~block.pools.members[block.pools.of_query]] = -np.inf
             yield ScoreBlock(block.rows, scores, block.match)

@@ -106,6 +106,7 @@ class ProbingAuc:
     samples: dict[str, Samples]
     labels: dict[str, np.ndarray]
     c_grid: Sequence[float]
+    weighs_fields = True
 
     @classmethod
     def of(cls, data: ValidationData, seed: int) -> "ProbingAuc":
@@ -142,10 +143,13 @@ class ProbingAuc:
         sums = [int(pd.util.hash_array(np.nan_to_num(values, nan=-1).ravel()).sum()) for values in self.labels.values()]
         return f"{sums} {self.c_grid} {[sample.groups is None for sample in self.samples.values()]}"
 
-    def __call__(self, embeddings: np.ndarray) -> float:
-        """Measure embeddings (N, d) of the fields, in their order."""
+    def __call__(self, embeddings: np.ndarray, logits: np.ndarray | None = None) -> float:
+        """Measure embeddings (N, d) of the fields, in their order; logits (N,) weight the fields of a compound."""
         train, validation = (
-            Labelled(samples.features(embeddings[self.folds == fold]), self.labels[fold])
+            Labelled(
+                samples.features(embeddings[of_fold], None if logits is None else logits[of_fold]), self.labels[fold]
+            )
             for fold, samples in self.samples.items()
+            for of_fold in [self.folds == fold]
         )
         return float(validation_aucs(train, validation, self.c_grid).mean())

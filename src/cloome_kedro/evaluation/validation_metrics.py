@@ -3,7 +3,8 @@
 An entry is a class with a class method ``of(data, seed)``, which prepares the metric for the fields of a
 :class:`~cloome_kedro.evaluation.validation.ValidationData`. An instance is called with the embeddings of the fields at
 the positions in its attribute ``fields``. Its attribute ``identity`` is text that changes if the metric is measured on
-other data. To add a metric, add a class and an entry here, or register a class of your own module by
+other data. If ``weighs_fields`` is true, a model with the pooling ``attention`` also passes the logits of the fields,
+(N,), as second argument. To add a metric, add a class and an entry here, or register a class of your own module by
 ``VALIDATION_METRICS.register``.
 
 Facts of an entry: ``label`` is the name in reports of a search. ``task`` and ``metric`` name the rows of the tables

@@ -65,7 +65,8 @@ def rank_by_plan(
         Plan for the N fields of the vectors.
     queries, references
         (N, d) L2-normalised vectors of the fields, in the order of the table that was planned with: as queries, and as
-        references. They differ only if one of them is of corrupted images.
+        references. They differ if one of them is of corrupted images, or if means have weights, by which references
+        are multiplied (:meth:`~cloome_kedro.evaluation.methods.Method.weighted_for_means`).
     ties, seed
         As in :func:`~cloome_kedro.evaluation.ranks.match_ranks`.
 

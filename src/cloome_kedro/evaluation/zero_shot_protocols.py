@@ -175,10 +175,12 @@ def rank_method(method: Method, fields: pd.DataFrame, plans: Plans, seed: int) -
         draws = max((len(drawn) for drawn in plans.values()), default=1)
         plans = draw_plans(fields, list(plans), draws, seed)
     vectors = method.unit_fields(fields["field_id"])
+    references = {"field": vectors, "mean": method.weighted_for_means(vectors, fields)}
     ranks = {}
     for protocol, drawn in plans.items():
+        shown = references[protocol.shown_by]
         tables = [
-            rank_by_plan(plan, vectors, vectors, method.ties, draw_seed(seed, draw)).assign(draw=draw)
+            rank_by_plan(plan, vectors, shown, method.ties, draw_seed(seed, draw)).assign(draw=draw)
             for draw, plan in enumerate(drawn)
         ]
         ranks[protocol] = pd.concat(tables, ignore_index=True).assign(**protocol.setting)

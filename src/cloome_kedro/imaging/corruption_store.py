@@ -13,14 +13,15 @@ from cloome_kedro.imaging.corruptions import Corruption
 from cloome_kedro.stores import TableStore, digest_of, read_table
 
 _FORMAT = 2  # raise it when the code that draws settings or embeds changes: all fields are then embedded again
-_VECTOR = "vector"
+_VECTOR, _LOGIT = "vector", "logit"
 
 
 @dataclass(frozen=True)
 class CorruptionStore:
     """Folder with one table per corruption, ``<corruption>.parquet``.
 
-    A table has one row per field: how the field was corrupted, and its embedding.
+    A table has one row per field: how the field was corrupted, and its embedding. If the model weights the fields of a
+    compound, it also has the logit of the field.
     """
 
     folder: Path
@@ -46,12 +47,22 @@ class CorruptionStore:
         table = read_table(self.path(name))
         lists = table[_VECTOR].combine_chunks()
         vectors = lists.flatten().to_numpy().reshape(len(table), lists.type.list_size)
-        return table.drop_columns([_VECTOR]).to_pandas(), vectors
+        settings = [column for column in table.column_names if column not in (_VECTOR, _LOGIT)]
+        return table.select(settings).to_pandas(), vectors
 
-    def write(self, name: str, table: pd.DataFrame, vectors: np.ndarray, digest: str) -> None:
+    def logits(self, name: str) -> np.ndarray | None:
+        """Read the logits of the N fields, (N,) float32; None if the model does not weight fields."""
+        table = read_table(self.path(name))
+        return table[_LOGIT].to_numpy() if _LOGIT in table.column_names else None
+
+    def write(
+        self, name: str, table: pd.DataFrame, vectors: np.ndarray, digest: str, logits: np.ndarray | None = None
+    ) -> None:
         """Write the table of a corruption. The file appears only when it is complete."""
         lists = pa.FixedSizeListArray.from_arrays(pa.array(vectors.astype(np.float32).ravel()), vectors.shape[1])
         arrow = pa.Table.from_pandas(table, preserve_index=False).append_column(_VECTOR, lists)
+        if logits is not None:
+            arrow = arrow.append_column(_LOGIT, pa.array(logits.astype(np.float32)))
         self._tables.write(name, arrow, digest)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cloome_kedro.index.layout import COLUMNS, COMPOUNDS, FIELDS, WELLS
+from cloome_kedro.pooling import weigh
 from cloome_kedro.words import FOLDS
 
 
@@ -24,6 +25,8 @@ class Content:
         Metadata of fields and of compounds, as :func:`field_rows` and :func:`compound_rows` give them.
     field_vectors, compound_vectors
         (rows, d) float32: the vectors of these rows.
+    field_logits
+        (rows,) float: logits of the weights of fields in the mean of a well. None: all have the same weight.
     tables
         Name in `layout.TABLES` -> table beside the vectors; a table may be empty or missing.
     read_thumbnails
@@ -45,6 +48,7 @@ class Content:
     field_vectors: np.ndarray
     compounds: pd.DataFrame
     compound_vectors: np.ndarray
+    field_logits: np.ndarray | None = None
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     read_thumbnails: Callable[[np.ndarray], np.ndarray] | None = None
     save_model: Callable[[Path], None] | None = None
@@ -60,6 +64,8 @@ class Content:
         ):
             if vectors.ndim != 2 or len(rows) != len(vectors):
                 raise ValueError(f"index: {len(rows)} {what} do not fit vectors of shape {vectors.shape}")
+        if self.field_logits is not None and self.field_logits.shape != (len(self.fields),):
+            raise ValueError(f"index: {len(self.fields)} fields do not fit logits of shape {self.field_logits.shape}")
         if self.field_vectors.shape[1] != self.compound_vectors.shape[1]:
             raise ValueError(
                 f"index: vectors of fields have {self.field_vectors.shape[1]} numbers, those of compounds "
@@ -71,7 +77,7 @@ class Content:
         normalised = bool(self.info["normalised"])
         return {
             FIELDS: (self.fields[list(COLUMNS[FIELDS])], np.asarray(self.field_vectors, np.float32)),
-            WELLS: well_rows(self.fields, self.field_vectors, normalised),
+            WELLS: well_rows(self.fields, self.field_vectors, normalised, self.field_logits),
             COMPOUNDS: (self.compounds[list(COLUMNS[COMPOUNDS])], np.asarray(self.compound_vectors, np.float32)),
         }
 
@@ -127,7 +133,9 @@ def joined_folds(folds: Iterable[str]) -> str:
     return "|".join(fold for fold in FOLDS if fold in set(folds))
 
 
-def well_rows(fields: pd.DataFrame, vectors: np.ndarray, normalised: bool) -> tuple[pd.DataFrame, np.ndarray]:
+def well_rows(
+    fields: pd.DataFrame, vectors: np.ndarray, normalised: bool, logits: np.ndarray | None = None
+) -> tuple[pd.DataFrame, np.ndarray]:
     """Metadata and vectors of wells. The vector of a well is the mean over its fields.
 
     Parameters
@@ -136,6 +144,8 @@ def well_rows(fields: pd.DataFrame, vectors: np.ndarray, normalised: bool) -> tu
         Metadata and vectors (N, d) of fields.
     normalised
         Whether rows have length 1. Means are then divided by their length.
+    logits
+        (N,) logits of fields. The softmax of the logits of a well's fields are their weights. None: equal weights.
 
     Returns
     -------
@@ -147,7 +157,7 @@ def well_rows(fields: pd.DataFrame, vectors: np.ndarray, normalised: bool) -> tu
     numbers, ids = pd.factorize(well_id)
     first = fields.assign(well_id=well_id).drop_duplicates("well_id")
     sums = np.zeros((len(ids), vectors.shape[1]), np.float64)
-    np.add.at(sums, numbers, vectors)
+    np.add.at(sums, numbers, weigh(vectors, logits, numbers))
     means = sums / np.bincount(numbers, minlength=len(ids))[:, None]
     if normalised:
         means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)

@@ -13,8 +13,9 @@ from cloome_kedro.learning.batches import as_tensor, prefetch
 from cloome_kedro.learning.features import FeatureModel
 from cloome_kedro.learning.model import PairModel
 from cloome_kedro.learning.views.base import Read, View
+from cloome_kedro.pooling import ATTENTION
 
-SideName = Literal["field", "compound", "target"]
+SideName = Literal["field", "field and logit", "compound", "target"]
 
 _ROWS = 4096  # rows that `read_inputs` reads at a time
 
@@ -59,7 +60,8 @@ class Embedder:
         Parameters
         ----------
         side
-            Encoder: of fields or of compounds. ``target`` predicts features of fields in place of embeddings.
+            Encoder: of fields or of compounds. ``field and logit`` adds the logit of a field's weight as last column,
+            if the pooling of the model is ``attention``. ``target`` predicts features of fields in place of embeddings.
         read
             Positions of rows (B,) -> arrays (B, ...).
         positions
@@ -75,15 +77,15 @@ class Embedder:
         Returns
         -------
         numpy.ndarray
-            (rows, d) float32: embeddings, or predicted features.
+            (rows, d) float32: embeddings, with a further column for logits, or predicted features.
         """
         rows = np.arange(positions) if isinstance(positions, int | np.integer) else positions
         model = self.model
-        size = model.architecture.features if side == "target" else model.embedding_size
+        size = model.architecture.features if side == "target" else model.embedding_size + (side == "field and logit")
         self.model.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         vectors = np.empty((len(rows), size), np.float32)
         batches = [rows[start : start + self.batch_size] for start in range(0, len(rows), self.batch_size)]
-        bar = tqdm(total=len(rows), desc="embedding", unit=f" {side}s", disable=not self.progress)
+        bar = tqdm(total=len(rows), desc="embedding", unit=f" {side.split()[0]}s", disable=not self.progress)
         done = 0
         with torch.inference_mode(), bar:
             loaded = prefetch(lambda batch: as_tensor(read(batch)), batches)
@@ -96,6 +98,28 @@ class Embedder:
                 done += len(batch)
                 bar.update(len(batch))
         return vectors
+
+    def fields_with_logits(
+        self,
+        read: Read,
+        positions: int | np.ndarray,
+        prepare: Callable[..., torch.Tensor],
+        change: Callable[[torch.Tensor, np.ndarray], torch.Tensor] | None = None,
+        context: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Embed fields and give the logits of their weights. The parameters are those of a call.
+
+        Returns
+        -------
+        vectors : numpy.ndarray
+            (rows, d) float32.
+        logits : numpy.ndarray or None
+            (rows,) float32. None: the pooling of the model is not ``attention``.
+        """
+        if not isinstance(self.model, PairModel) or self.model.architecture.pooling != ATTENTION:
+            return self("field", read, positions, prepare, change, context), None
+        both = self("field and logit", read, positions, prepare, change, context)
+        return np.ascontiguousarray(both[:, :-1]), both[:, -1].copy()
 
 
 def read_inputs(view: View, read: Read, positions: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
@@ -121,4 +145,7 @@ def _encode(model: PairModel | FeatureModel, side: SideName, inputs: torch.Tenso
     if side == "target":
         return model.predict(inputs)
     assert isinstance(model, PairModel)
+    if side == "field and logit":
+        vectors, logits = model.encode_with_logits(inputs)
+        return torch.cat([vectors, logits[:, None]], dim=1)
     return model.encode_fields(inputs) if side == "field" else model.encode_compounds(inputs)

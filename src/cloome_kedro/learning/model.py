@@ -4,17 +4,22 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from cloome_kedro.learning.attention import FieldAttention
 from cloome_kedro.learning.config import FitConfig
 from cloome_kedro.learning.encoders import ENCODERS
 from cloome_kedro.learning.encoders.base import Encoder
+from cloome_kedro.pooling import ATTENTION
 
 LARGEST_INVERSE_TEMPERATURE = 100.0
+
+#: how the embeddings of several fields of a compound are pooled
+Pooling = Literal["mean", "attention"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,9 @@ class Architecture:
         Further learned numbers: name -> initial value.
     features
         Number of features that a linear head predicts from the embedding of a field before it is scaled; 0: no head.
+    pooling
+        ``mean``: all fields of a compound have the same weight. ``attention``: weights are learned, see
+        :class:`cloome_kedro.learning.attention.FieldAttention`.
     """
 
     field: Encoder
@@ -51,12 +59,16 @@ class Architecture:
     learnable_temperature: bool = True
     scalars: Mapping[str, float] = dataclasses.field(default_factory=dict)
     features: int = 0
+    # The representation is part of the digest of a training, which also has the layers of the model.
+    pooling: Pooling = dataclasses.field(default="mean", repr=False)
 
     def __post_init__(self):
         if not 1 <= self.inverse_temperature <= LARGEST_INVERSE_TEMPERATURE:
             raise ValueError(
                 f"inverse_temperature must be from 1 to {LARGEST_INVERSE_TEMPERATURE:g}, is {self.inverse_temperature}"
             )
+        if self.pooling not in get_args(Pooling):
+            raise ValueError(f"pooling must be {' or '.join(get_args(Pooling))}, is {self.pooling!r}")
         if self.embedding_size < 1:
             raise ValueError(f"embedding_size must be at least 1, is {self.embedding_size}")
 
@@ -100,6 +112,7 @@ class PairModel(nn.Module):
 
     Tensors have the names of the published checkpoints: ``visual`` is the encoder of fields, ``transformer`` is the
     encoder of compounds, and ``logit_inv_tau`` is the logarithm of the inverse temperature. ``head`` predicts features.
+    ``attention`` gives the weights of fields.
 
     Attributes
     ----------
@@ -120,12 +133,20 @@ class PairModel(nn.Module):
         )
         for name, value in architecture.scalars.items():
             self.register_parameter(name, nn.Parameter(torch.tensor(float(value))))
-        if architecture.features:  # the last layer, so that it changes no initial weights of the others
+        # These layers come last, so that they change no initial weights of the others.
+        if architecture.features:
             self.head = nn.Linear(self.embedding_size, architecture.features)
+        if architecture.pooling == ATTENTION:
+            self.attention = FieldAttention(self.embedding_size)
 
     def encode_fields(self, inputs: torch.Tensor) -> torch.Tensor:
         """Embed fields: inputs (N, ...) -> (N, d) float32; float64 stays float64."""
         return self._finish(self.visual(inputs))
+
+    def encode_with_logits(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Embed fields as :meth:`encode_fields`, and give their logits (N,), if the pooling is ``attention``."""
+        hidden = self.visual(inputs)
+        return self._finish(hidden), self._float(self.attention(self._float(hidden)))
 
     def encode_compounds(self, inputs: torch.Tensor) -> torch.Tensor:
         """Embed compounds: inputs (N, ...) -> (N, d) float32; float64 stays float64."""
@@ -135,9 +156,12 @@ class PairModel(nn.Module):
         """Predict features of fields: inputs (N, ...) -> (N, features)."""
         return self.head(self.visual(inputs))
 
-    def pool(self, fields: torch.Tensor) -> torch.Tensor:
-        """Take the mean of the embeddings of k fields, scaled to length 1 if they are: (N, k, d) -> (N, d)."""
-        mean = fields.mean(dim=1)
+    def pool(self, fields: torch.Tensor, logits: torch.Tensor | None = None) -> torch.Tensor:
+        """Take the mean of the embeddings of k fields, scaled to length 1 if they are: (N, k, d) -> (N, d).
+
+        Logits (N, k) give the fields softmax weights. Without logits, all weights are the same.
+        """
+        mean = fields.mean(dim=1) if logits is None else (logits.softmax(dim=1)[..., None] * fields).sum(dim=1)
         return F.normalize(mean, dim=-1) if self.architecture.normalise else mean
 
     def scalars(self) -> dict[str, torch.Tensor]:
@@ -168,7 +192,9 @@ class PairModel(nn.Module):
         outputs = {"field": fields, "compound": self.encode_compounds(compound), **self.scalars()}
         if len(fields) > len(compound):
             outputs["fields"] = fields.unflatten(0, shape)
-            outputs["field"] = self.pool(outputs["fields"])
+            attends = self.architecture.pooling == ATTENTION
+            logits = self._float(self.attention(self._float(hidden))).unflatten(0, shape) if attends else None
+            outputs["field"] = self.pool(outputs["fields"], logits)
         if target is not None:
             predicted = {"prediction": self.head(hidden), "target": target}
             outputs |= {name: values.unflatten(0, shape) for name, values in predicted.items()}
@@ -180,8 +206,12 @@ class PairModel(nn.Module):
         self.logit_inv_tau.clamp_(0, math.log(LARGEST_INVERSE_TEMPERATURE))
 
     def _finish(self, x: torch.Tensor) -> torch.Tensor:
-        x = x.to(torch.promote_types(x.dtype, torch.float32))
+        x = self._float(x)
         return F.normalize(x, dim=-1) if self.architecture.normalise else x
+
+    @staticmethod
+    def _float(x: torch.Tensor) -> torch.Tensor:
+        return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def parameter_groups(

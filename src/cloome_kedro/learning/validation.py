@@ -40,11 +40,14 @@ class TaskMetric(NamedTuple):
     score
         Embeddings of these fields (n, d), in the same order -> metric, higher is better. It is pickled if several
         devices train.
+    weighs_fields
+        Whether ``score`` also gets the logits of the fields, (n,), if the pooling of the model is ``attention``.
     """
 
     name: str
     fields: np.ndarray
-    score: Callable[[np.ndarray], float]
+    score: Callable[..., float]
+    weighs_fields: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,9 @@ def _contrast(
     # Fields of validation pairs come first, so that their batches do not depend on the tasks.
     only_tasks = np.setdiff1d(np.concatenate([task.fields for task in tasks]), pairs) if tasks else pairs[:0]
     positions = np.concatenate([pairs, only_tasks])
-    vectors = embed("field", data.field.rows.read, positions, data.field.view, context=data.field.rows.context)
+    vectors, logits = embed.fields_with_logits(
+        data.field.rows.read, positions, data.field.view, context=data.field.rows.context
+    )
     compounds = embed(
         "compound", data.compound.rows.read, pairs, data.compound.view, context=data.compound.rows.context
     )
@@ -160,7 +165,8 @@ def _contrast(
     order = np.argsort(positions)
     for task in tasks:
         rows = order[np.searchsorted(positions, task.fields, sorter=order)]
-        metrics = metrics | {task.name: task.score(vectors[rows])}
+        weights = (logits[rows],) if task.weighs_fields and logits is not None else ()
+        metrics = metrics | {task.name: task.score(vectors[rows], *weights)}
     return float(np.mean([loss.item() for loss in losses])), dict(metrics)
 
 

@@ -99,6 +99,11 @@ class ModelParameters(Parameters):
         description="what an epoch shows equally often, and a batch only once if fit.unique_compounds is true. With "
         "treatment, a batch can contain a compound at several concentrations",
     )
+    pooling: Literal["mean", "attention"] = Field(
+        default="mean",
+        description="how the embeddings of several fields of a compound are pooled. attention: learned weights "
+        "(fit.fields_per_compound must be 2 or more)",
+    )
     start: str | None = Field(
         default=None,
         description="safetensors file or folder of a checkpoint. Tensors that have the name and shape of a tensor of "
@@ -122,6 +127,15 @@ class ModelParameters(Parameters):
                 raise ValueError(f"fit.keep: there is no validation metric {metric}, only loss, {', '.join(known)}")
         if self.selected_by not in self.fit.keep:
             raise ValueError(f"selected_by: {self.selected_by} is not in fit.keep, {', '.join(self.fit.keep)}")
+        return self
+
+    @model_validator(mode="after")
+    def _attention_sees_several_fields(self) -> ModelParameters:
+        if self.pooling == "attention" and self.fit.fields_per_compound == 1:
+            raise ValueError(
+                "pooling: attention compares fields of a compound: set fit.fields_per_compound to 2 or more, or set "
+                "pooling to mean"
+            )
         return self
 
     @model_validator(mode="after")

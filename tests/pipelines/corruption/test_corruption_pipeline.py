@@ -176,7 +176,40 @@ def rank(study, manifest, parameters=CORRUPTION, **changes):
     return rank_corrupted(**arguments, **settings)
 
 
-def test_what_changes_nothing_gives_what_clean_images_give(study):
+def attending(study):
+    """The study, whose first model weights the fields of a compound."""
+    first, examples = study["random.one.checkpoint"], study["random.examples"]
+    model = PairModel(dataclasses.replace(ARCHITECTURE, pooling="attention"))
+    model.load_state_dict(first.tensors, strict=False)
+    torch.nn.init.normal_(model.attention.logit.weight, std=10, generator=torch.Generator().manual_seed(0))
+    config = {**first.config, "architecture": model.architecture.describe()}
+    checkpoint, view = Checkpoint(config, model.state_dict()), first.view("field")
+    read = view.rows(examples, {"plate_store": study["plate_store"]}).read
+    vectors, logits = Embedder(model, 32, progress=False).fields_with_logits(read, len(examples), view)
+    assert np.ptp(logits) > 0.5
+    meta = {"split_hash": examples["split_hash"].iloc[0], "weights": checkpoint.weights}
+    fields = Embeddings(examples["field_id"].to_numpy(), vectors, meta, logits)
+    methods = {**study["random.methods"]}
+    methods["First"] = dataclasses.replace(methods["First"], fields=fields)
+    changed = {"random.one.checkpoint": checkpoint, "random.one.field_embeddings": fields, "random.methods": methods}
+    return {**study, **changed}
+
+
+def test_weights_of_fields_are_stored_with_corrupted_fields(study):
+    plain, weighted = (embed_and_read(each) for each in (study, attending(study)))
+    assert plain is None
+    assert weighted.shape == (48,)
+    assert np.ptp(weighted) > 0.1
+
+
+def embed_and_read(study):
+    embed(study)
+    return CorruptionStore(study["corruption_stores"] / "random" / "one").logits("nothing")
+
+
+@pytest.mark.parametrize("pooling", ["mean", "attention"])
+def test_what_changes_nothing_gives_what_clean_images_give(study, pooling):
+    study = attending(study) if pooling == "attention" else study
     found = run(study)
     ranks = found["corruption_ranks"]
     clean = rank_matches(study["random.methods"], study["random.examples"], RETRIEVAL, 0)

@@ -8,6 +8,8 @@ import pytest
 
 from cloome_kedro.evaluation.methods import Embeddings
 from cloome_kedro.imaging.store import PlateStore
+from cloome_kedro.index import content as content_of_index
+from cloome_kedro.index.content import well_rows
 from cloome_kedro.parameters import IndexParameters, RetrievalParameters, StudyParameters, UncertaintyParameters
 from cloome_kedro.pipelines.index import create_pipeline, nodes
 from cloome_kedro.study_models import Model, study_models
@@ -87,6 +89,20 @@ def test_the_content_is_that_of_the_model(inputs):
     assert made.tables["fingerprints"]["bits"].tolist() == [bytes(row) for row in Fingerprints.packed[:4]]
     assert made.tables["plate_statistics"]["threshold"].tolist() == [1000.0] * 10
     assert made.info["models"]["ridge"] == {"label": "Ridge", "smiles": False, "images": False}
+
+
+def test_wells_have_the_weights_of_the_model(inputs, monkeypatch):
+    pooled = []
+    monkeypatch.setattr(
+        content_of_index, "well_rows", lambda *arguments: pooled.append(arguments[3]) or well_rows(*arguments)
+    )
+    fields = inputs["field_embeddings"]
+    logits = np.random.default_rng(0).normal(size=len(fields.keys)).astype(np.float32)
+    content = nodes.index_embeddings(**inputs | {"field_embeddings": replace(fields, logits=logits)})
+    expected = pd.Series(logits, fields.keys).loc[content.fields["field_id"]]
+    np.testing.assert_array_equal(content.field_logits, expected)
+    content.rows()
+    assert [logits is content.field_logits for logits in pooled] == [True, True], "measured searches and the index"
 
 
 def test_searches_are_measured_among_all_rows(inputs):

@@ -9,15 +9,23 @@ import torch
 from pydantic import ValidationError
 
 from cloome_kedro import schemas
+from cloome_kedro.datasets.embeddings import EmbeddingsDataset
 from cloome_kedro.evaluation.methods import Embeddings, Method
 from cloome_kedro.evaluation.validation_metrics import VALIDATION_METRICS
 from cloome_kedro.imaging.store import PlateStore
-from cloome_kedro.learning.checkpoint import Checkpoint
+from cloome_kedro.learning.checkpoint import Checkpoint, load, save
 from cloome_kedro.learning.embed import Embedder
 from cloome_kedro.learning.state import FitState
 from cloome_kedro.learning.views.images import PUBLISHED_STATISTICS
 from cloome_kedro.learning.views.morgan import Fingerprints
-from cloome_kedro.parameters import ModelParameters, ProbingParameters, StudyParameters, ZeroShotParameters
+from cloome_kedro.parameters import (
+    EmbeddingParameters,
+    ModelParameters,
+    ProbingParameters,
+    StudyParameters,
+    ZeroShotParameters,
+)
+from cloome_kedro.pipelines.embedding.nodes import embed_fields
 from cloome_kedro.pipelines.probing.nodes import probe_assays
 from cloome_kedro.pipelines.training.fitting import TrainingData, fit_model
 from cloome_kedro.pipelines.zero_shot.nodes import classify_fields
@@ -200,6 +208,34 @@ def test_metrics_have_one_name_everywhere(measured):
     assert tasks == [ZERO_SHOT_COMPOUND, ZERO_SHOT_MOA, PROBING]
     with pytest.raises(ValidationError, match=r"no validation metric probing, only loss, top1, .*probing_auc"):
         settings(["probing"])
+
+
+def test_a_model_with_attention_is_trained_embedded_and_validated_with_its_weights(screen, tmp_path):
+    """Probes of the validation fold, saved and loaded checkpoints and stored embeddings have the same weights."""
+    fit = {"warmup_steps": 1, "batch_size": 8, "epochs": 3, "accelerator": "cpu", "learning_rate": 0.03}
+    model = settings(
+        ["probing_auc"], fit={**fit, "keep": ["probing_auc"], "fields_per_compound": 2}, pooling="attention"
+    )
+    result, described = run(screen, model, tmp_path / "state")
+    facts = {
+        "split_hash": screen["examples"]["split_hash"].iloc[0],
+        "seed": 0,
+        "epoch": result.best["probing_auc"].epoch,
+    }
+    save(Checkpoint(described | facts, result.best["probing_auc"].tensors), tmp_path / "checkpoint")
+    embedding = EmbeddingParameters(accelerator="cpu", batch_size=16)
+    stored = EmbeddingsDataset(filepath=str(tmp_path / "embeddings"))
+    stored.save(
+        embed_fields(load(tmp_path / "checkpoint"), screen["examples"], embedding, plate_store=screen["plate_store"])
+    )
+    embeddings = stored.load()
+    assert embeddings.meta["pooling"] == "attention"
+    assert np.ptp(embeddings.logits) > 1e-3
+    scores, _, _ = probe_assays(
+        {"CLOOME": Method(embeddings)}, screen["examples"], screen["labels"], STUDY, PARAMETERS, 0
+    )
+    best = result.history[result.best["probing_auc"].epoch]
+    assert best["validation_probing_auc"] == pytest.approx(scores["validation_auc"].mean(), abs=1e-6)
 
 
 def test_what_a_checkpoint_says_of_the_model_is_enough_to_build_it(screen, tmp_path):

@@ -140,12 +140,11 @@ def probe_corrupted(
         logger.warning("%s split: no compound has an assay label, so corruptions are not probed", split)
         return tuple(empty(schema) for schema in table_schemas)
     inputs = ProbeInputs(fields, labels, probing.c_grid, probing.level)
-    test_fields = fields.loc[fields["fold"] == FOLD, "field_id"]
     readers = _readers_by_model(methods, examples, study, corruption_stores, corrupted)
     probed = probe(
         {label: inputs.features(methods[label]) for label in readers},
         inputs,
-        {chosen: {label: read_embeddings(chosen).of(test_fields) for label, read_embeddings in readers.items()}},
+        {chosen: {label: inputs.test_features(read_embeddings(chosen)) for label, read_embeddings in readers.items()}},
     )
     comparisons = [((label, chosen), (label, CLEAN), CLEAN) for label in readers]
     summary = ProbeSummary(probing.unscorable, probing.confidence, probing.resamples, seed)
@@ -169,18 +168,22 @@ def _rank_zero_shot(method_of_images, fields, corruption: CorruptionParameters, 
     tables: dict[str, list] = {CLEAN: [], corruption.chosen: []}
     for task, labelled in classes_of(fields).items():
         vectors = {images: method_of_images[images].unit_fields(labelled["field_id"]) for images in tables}
+        references = {"field": vectors, "mean": {}}
+        for images, method in method_of_images.items():
+            if images in tables:
+                references["mean"][images] = method.weighted_for_means(vectors[images], labelled)
         for protocol, plans in draw_plans(labelled, protocols, zero_shot.draws, seed).items():
             for draw, plan in enumerate(plans):
                 for images in tables:
-                    references = vectors[images if corruption.corrupt == "all" else CLEAN]
-                    ranks = rank_by_plan(plan, vectors[images], references)
+                    reference_images = images if corruption.corrupt == "all" else CLEAN
+                    ranks = rank_by_plan(plan, vectors[images], references[protocol.shown_by][reference_images])
                     tables[images].append(ranks.assign(task=task, draw=draw, **protocol.setting))
     return {images: pd.concat(ranks, ignore_index=True) for images, ranks in tables.items() if ranks}
 
 
 def _readers_by_model(methods, examples, study: StudyParameters, corruption_stores, corrupted):
     """Label of each model -> a function from the name of a corruption to the embeddings of the corrupted fields."""
-    from cloome_kedro.evaluation.methods import Embeddings
+    from cloome_kedro.evaluation.embeddings import Embeddings
     from cloome_kedro.imaging.corruption_store import CorruptionStore
 
     split = examples["split"].iloc[0]
@@ -203,7 +206,7 @@ def _readers_by_model(methods, examples, study: StudyParameters, corruption_stor
                     "run the pipeline corruption of this split again"
                 )
             fields, vectors = store.read(images)
-            return Embeddings(fields["field_id"].to_numpy(), vectors)
+            return Embeddings(fields["field_id"].to_numpy(), vectors, logits=store.logits(images))
 
         return read_embeddings
 

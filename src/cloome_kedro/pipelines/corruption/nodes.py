@@ -86,8 +86,8 @@ def embed_corrupted(
                 images, black[positions] = corrupt(chosen, images, batch_settings, corruption.stage, view.centre)
                 return images
 
-            vectors = embed("field", rows.read, len(fields), view, change, rows.context)
-            store.write(chosen.name, drawn.assign(stage=corruption.stage, black=black), vectors, digest)
+            vectors, logits = embed.fields_with_logits(rows.read, len(fields), view, change, rows.context)
+            store.write(chosen.name, drawn.assign(stage=corruption.stage, black=black), vectors, digest, logits)
         augmentation = chosen.seen_in_training(checkpoint.config["views"]["field"])
         tables.append(store.read(chosen.name)[0].assign(augmentation=augmentation, weights=weights, digest=digest))
     return pd.concat(tables, ignore_index=True)

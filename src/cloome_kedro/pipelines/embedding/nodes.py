@@ -79,8 +79,9 @@ def _embed(side, model, checkpoint, table, keys, embedding: EmbeddingParameters,
     """
     import numpy as np
 
-    from cloome_kedro.evaluation.methods import Embeddings
+    from cloome_kedro.evaluation.embeddings import Embeddings
     from cloome_kedro.learning.embed import Embedder, find_device
+    from cloome_kedro.pooling import ATTENTION
 
     view = checkpoint.view(side)
     rows = view.rows(table, sources)
@@ -93,7 +94,10 @@ def _embed(side, model, checkpoint, table, keys, embedding: EmbeddingParameters,
             *(without_input, len(keys), side, first),
         )
     embed = Embedder(model, embedding.batch_size, find_device(embedding.accelerator))
-    vectors = embed(side, rows.read, known, view, context=rows.context)
+    if side == "field":
+        vectors, logits = embed.fields_with_logits(rows.read, known, view, context=rows.context)
+    else:
+        vectors, logits = embed(side, rows.read, known, view, context=rows.context), None
     config = checkpoint.config
     meta = {
         **{name: config[name] for name in ("split_hash", "seed", "epoch")},
@@ -103,4 +107,6 @@ def _embed(side, model, checkpoint, table, keys, embedding: EmbeddingParameters,
         "learned": any(True for _ in model.visual.parameters()),
         "without_input": without_input,
     }
-    return Embeddings(keys[known], vectors, meta | facts)
+    if logits is not None:
+        meta["pooling"] = ATTENTION
+    return Embeddings(keys[known], vectors, meta | facts, logits)

@@ -39,6 +39,7 @@ def describe(fields, pairs, compounds, examples, field_embeddings, compound_embe
     return {
         "fields": field_table,
         "field_vectors": field_embeddings.of(field_table["field_id"]),
+        "field_logits": field_embeddings.logits_of(field_table["field_id"]),
         "compounds": compound_table,
         "compound_vectors": compound_embeddings.of(compound_table["inchikey"]),
     }
@@ -72,7 +73,7 @@ def measure_searches(described: dict, examples, folds: Mapping[str, str], settin
     field_vectors, compound_vectors = described["field_vectors"], described["compound_vectors"]
     field_place, compound_place = pd.Index(fields["field_id"]), pd.Index(compounds["inchikey"])
     known = examples[examples["field_id"].isin(field_place) & examples["inchikey"].isin(compound_place)]
-    wells, well_vectors = well_rows(fields, field_vectors, settings.normalised)
+    wells, well_vectors = well_rows(fields, field_vectors, settings.normalised, described["field_logits"])
     searched = {
         "compounds": (compound_vectors, compounds["inchikey"]),
         "fields": (field_vectors, fields["inchikey"]),

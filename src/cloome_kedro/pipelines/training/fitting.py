@@ -110,6 +110,7 @@ def fit_model(
         learnable_temperature=model.learnable_temperature,
         scalars=model.objective.scalars,
         features=target.inputs if target else 0,
+        pooling=model.pooling,
     )
     with seeded(seed):
         network = PairModel(architecture)
@@ -162,6 +163,7 @@ def _task_metrics(examples, known, data: TrainingData, model: ModelParameters, s
             raise ValueError(
                 f"fit.keep: {name} cannot be measured on the validation fold: {error}. Choose another metric"
             ) from error
-        tasks.append(TaskMetric(name, positions[metric.fields], metric))
+        weighs_fields = getattr(metric, "weighs_fields", False)
+        tasks.append(TaskMetric(name, positions[metric.fields], metric, weighs_fields))
         identities.append(f"{name} {metric.identity}")
     return tasks, "; ".join(identities)
