@@ -47,8 +47,8 @@ class FitConfig:
         also changes what an epoch is, see :func:`cloome_kedro.learning.batches.epoch_batches`.
     fields_per_compound
         Number of fields of each unit of a batch, on different plates where possible. The mean of their embeddings,
-        scaled to length 1 if the model normalises, is contrasted. The pooling ``attention`` of a model gives them learned
-        weights. A unit with fewer fields repeats them.
+        scaled to length 1 if the model normalises, is contrasted. The pooling ``attention`` of a model gives them
+        learned weights. A unit with fewer fields repeats them.
     average_decay
         Decay of an exponential moving average of the weights over the steps, such as 0.99. Validation, kept models and
         results are then those of the average; null uses the weights of the last step of an epoch.
