@@ -1,6 +1,7 @@
 """A fusion in a pipeline: which methods it becomes, and what is refused."""
 
 import dataclasses
+import json
 import logging
 
 import numpy as np
@@ -13,7 +14,7 @@ from cloome_kedro.evaluation.methods import Embeddings, gather_methods
 from cloome_kedro.learning.checkpoint import Checkpoint
 from cloome_kedro.parameters import FusionParameters
 from cloome_kedro.pipelines.embedding import create_fusion_pipeline
-from cloome_kedro.pipelines.embedding.fusion import join_checkpoints
+from cloome_kedro.pipelines.embedding.fusion import fuse_models, join_checkpoints
 from cloome_kedro.words import PROBING, RETRIEVAL, UNKNOWN_SPLIT, ZERO_SHOT
 from planted_examples import inchikey, make_examples, run_pipeline, unit
 
@@ -102,6 +103,21 @@ def test_the_checkpoint_has_the_parts_and_their_factors(screen):
     alone = fuse(screen, weights={"image": 1, "profile": 0})["checkpoint"]
     assert list(alone.parts) == ["image"]
     assert alone.tensors["field"].tolist() == alone.tensors["compound"].tolist() == [1.0]
+
+
+def test_the_order_of_the_parts_survives_in_stored_metadata(screen):
+    model = FusionParameters.model_validate({"kind": "fusion", "parts": ["profile", "image"]})
+    embeddings = {
+        f"{name}_{side}s": screen[f"random.{name}.{side}_embeddings"]
+        for name in model.parts
+        for side in ("field", "compound")
+    }
+    fields, _, _ = fuse_models(screen["random.examples"], model, 0, **embeddings)
+    stored = json.loads(json.dumps(fields.meta, sort_keys=True))  # as the dataset writes them
+    checkpoints = {f"{name}_checkpoint": screen[f"random.{name}.checkpoint"] for name in model.parts}
+    joined = join_checkpoints(dataclasses.replace(fields, meta=stored), model, **checkpoints)
+    assert list(joined.parts) == ["profile", "image"]
+    assert joined.weights == fields.meta["weights"]
 
 
 def test_other_checkpoints_than_those_that_embedded_are_refused(screen):

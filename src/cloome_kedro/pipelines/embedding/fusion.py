@@ -129,8 +129,10 @@ def join_checkpoints(field_embeddings, model: FusionParameters, **checkpoints):
         **{name: meta[name] for name in ("split_hash", "seed", "epoch", "fitted_on", "normalised")},
         "version": __version__,
     }
-    parts = {name: checkpoints[f"{name}_checkpoint"] for name in meta["factors"]}
-    joined = Checkpoint(config, _tensors(meta["factors"]), parts)
+    # Stored metadata are sorted by name, but the hash of the weights depends on the order of the parts.
+    factors = {name: meta["factors"][name] for name in model.parts if name in meta["factors"]}
+    parts = {name: checkpoints[f"{name}_checkpoint"] for name in factors}
+    joined = Checkpoint(config, _tensors(factors), parts)
     if joined.weights != meta["weights"]:
         raise ValueError(f"the fusion of {', '.join(model.parts)} was made of other weights than those there: {_AGAIN}")
     return joined
