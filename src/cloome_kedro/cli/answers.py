@@ -105,7 +105,7 @@ def lines(answer: "Answer", info: Mapping[str, Any]) -> list[str]:
         )
     text += answer.notes
     if answer.direction is not None and answer.hits["worth"].notna().any():
-        text.append("worth: share of the test queries whose match ranked as high, as a share of the candidates")
+        text.append("worth: share of the test queries whose match ranked as high")
     text += map(str, answer.sets)
     return text + [f"warning: {warning}" for warning in answer.warnings]
 

@@ -31,7 +31,7 @@ export class Results {
     byId("channels").hidden = !hasImages;
     byId("contrast-box").hidden = !hasImages;
     byId("worth-note").textContent = answer.direction && answer.hits.some((hit) => hit.worth !== null)
-      ? "Worth: share of the test queries whose match ranked as high, as a share of the candidates."
+      ? "Worth: share of the test queries whose match ranked as high."
       : "";
     byId("answer-error").textContent = answer.hits.length ? "" : "No row fulfils the filters: choose fewer of them.";
   }
