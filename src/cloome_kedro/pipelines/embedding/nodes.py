@@ -30,7 +30,7 @@ def embed_fields(checkpoint, fields, embedding: EmbeddingParameters, **sources):
             "poor",
             "; ".join(differences),
         )
-    return _embed("field", checkpoint.build(), checkpoint, fields, fields["field_id"], embedding, sources)
+    return _embed("field", checkpoint, fields, fields["field_id"], embedding=embedding, sources=sources)
 
 
 def embed_compounds(checkpoint, compounds, embedding: EmbeddingParameters, **sources):
@@ -38,7 +38,7 @@ def embed_compounds(checkpoint, compounds, embedding: EmbeddingParameters, **sou
     import numpy as np
 
     table = compounds.assign(structure_row=np.arange(len(compounds)))
-    return _embed("compound", checkpoint.build(), checkpoint, table, table["inchikey"], embedding, sources)
+    return _embed("compound", checkpoint, table, table["inchikey"], embedding=embedding, sources=sources)
 
 
 def embed_untrained(checkpoint, examples, embedding: EmbeddingParameters, seed: int, **sources):
@@ -66,14 +66,17 @@ def embed_untrained(checkpoint, examples, embedding: EmbeddingParameters, seed: 
     embedder = Embedder(model, embedding.batch_size, find_device(embedding.accelerator))
     calibrate_field_statistics(embedder, rows, train, view, seed)
     facts = {"seed": seed, "epoch": None, "weights": "untrained"}
-    return _embed("field", model, checkpoint, examples, examples["field_id"], embedding, sources, **facts)
+    keys = examples["field_id"]
+    return _embed("field", checkpoint, examples, keys, embedding=embedding, sources=sources, model=model, **facts)
 
 
-def _embed(side, model, checkpoint, table, keys, embedding: EmbeddingParameters, sources, **facts):
+def _embed(side, checkpoint, table, keys, *, embedding: EmbeddingParameters, sources, model=None, **facts):
     """Embed the rows of a table that have an input.
 
     Parameters
     ----------
+    model
+        Model that embeds. None: that of the checkpoint.
     facts
         Entries of the metadata of the embeddings that replace those of the checkpoint.
     """
@@ -83,6 +86,7 @@ def _embed(side, model, checkpoint, table, keys, embedding: EmbeddingParameters,
     from cloome_kedro.learning.embed import Embedder, find_device
     from cloome_kedro.pooling import ATTENTION
 
+    model = checkpoint.build() if model is None else model
     view = checkpoint.view(side)
     rows = view.rows(table, sources)
     known, keys = np.flatnonzero(rows.known), np.asarray(keys)
