@@ -5,7 +5,7 @@ import io
 import re
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 
 import pytest
@@ -223,6 +223,16 @@ def test_the_table_is_downloaded(open_page):
     assert all(not row["compound"].startswith("=") for row in rows)  # no formula
 
 
+def draw_benzene(page):
+    """Choose the benzene ring in the toolbar of the editor, and set it into an empty sheet."""
+    page.fill("#smiles", "")
+    page.wait_for_timeout(500)
+    box = page.locator("#editor").bounding_box()
+    page.mouse.click(box["x"] + 205, box["y"] + 36)
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    wait_until(page, "document.getElementById('smiles').value === 'c1ccccc1'", seconds=5)
+
+
 def test_the_structure_editor_works_without_a_network(open_page):
     with open_page() as page:
         page.fill("#smiles", "Oc1ccccc1")
@@ -231,13 +241,12 @@ def test_the_structure_editor_works_without_a_network(open_page):
         frame.locator("svg").first.wait_for()
         editor = next(frame for frame in page.frames if frame.url.endswith("/editor"))
         wait_until(editor, "document.querySelectorAll('svg text').length > 0 || document.body.innerText.length > 0")
-        # Draw: choose the benzene ring in the toolbar, and set it into an empty sheet.
-        page.fill("#smiles", "")
-        page.wait_for_timeout(500)
-        box = page.locator("#editor").bounding_box()
-        page.mouse.click(box["x"] + 205, box["y"] + 36)
-        page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-        wait_until(page, "document.getElementById('smiles').value === 'c1ccccc1'")
+        # The editor does not tell when it takes clicks: a loaded machine needs more than one try.
+        for _ in range(5):
+            with suppress(AssertionError):
+                draw_benzene(page)
+                break
+        assert page.input_value("#smiles") == "c1ccccc1"
         page.click("#structure-form button[type=submit]")
         assert hits(page, "c1ccccc1")
 
