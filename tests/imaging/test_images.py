@@ -15,17 +15,15 @@ from hypothesis import strategies as st
 
 from cloome_kedro.imaging.config import Intensity, Storage
 from cloome_kedro.imaging.images import (
-    LARGEST_IMAGE,
-    BadField,
     area_average,
     centre_crop,
     read_field,
-    read_image,
     statistics,
     to_stored,
     usual_shape,
 )
 from cloome_kedro.imaging.intensity import to_uint8
+from cloome_kedro.imaging.readers import LARGEST_IMAGE, BadField, read_image
 
 
 def image(seed=0, size=(40, 50), top=4095, dtype=np.uint16):
@@ -258,7 +256,7 @@ def test_a_file_of_several_channels_is_read_once(field, pages, monkeypatch):
         opened.append(os.path.basename(path))
         return open(path, *arguments)
 
-    monkeypatch.setattr("cloome_kedro.imaging.images.open", counting, raising=False)
+    monkeypatch.setattr("cloome_kedro.imaging.readers.base.open", counting, raising=False)
     read = read_field([single[0], *((str(several), number) for number in range(1, 5))], 12, None)
     np.testing.assert_array_equal(read, np.concatenate([images[:1], of_pages[1:]]))
     assert opened == ["ch0.tiff", "pages.tiff"]

@@ -138,7 +138,7 @@ def test_channels_may_share_a_file_but_not_a_page(tmp_path, monkeypatch, planes,
         pages = list(zip(CHANNELS, planes, strict=True))
         listed = [{**field, "channel": channel, "plane": plane} for channel, plane in pages]
         listed += [{**other, "channel": channel, "plane": i} for i, channel in enumerate(CHANNELS)]
-        return pd.DataFrame(listed).assign(reason=None)
+        return pd.DataFrame(listed).assign(reason=None, z=pd.NA, time=pd.NA).astype({"z": "Int64", "time": "Int64"})
 
     monkeypatch.setattr("cloome_kedro.imaging.index.read_layout", lambda name, folder, source: read(folder, source))
     (tmp_path / "map.csv").write_text("well_position,broad_sample,smiles,pert_iname\nA01,C1,CCO,a\n")

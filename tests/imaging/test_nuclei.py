@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cloome_kedro.imaging.images import read_image
 from cloome_kedro.imaging.intensity import to_uint8
 from cloome_kedro.imaging.nuclei import segment_nuclei
+from cloome_kedro.imaging.readers import read_image
 from planted_fields import DNA, disc, grid, planted_field
 
 

@@ -60,7 +60,7 @@ def _stack(path: Path) -> np.ndarray:
         except (ValueError, OSError, EOFError) as error:
             raise ValueError(f"{path} is no array: {error}") from error
     else:
-        from cloome_kedro.imaging.images import read_image
+        from cloome_kedro.imaging.readers import read_image
 
         images = read_image(str(path))
     if images.ndim == 4 and len(images) == 1:

@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from cloome_kedro.imaging.channels import CHANNELS, canonical
 from cloome_kedro.imaging.config import Storage
-from cloome_kedro.imaging.images import BadField, read_field, read_image, to_stored
+from cloome_kedro.imaging.images import read_field, to_stored
 from cloome_kedro.imaging.intensity import pooled_thresholds
+from cloome_kedro.imaging.readers import BadField, read_image
 
 #: the image files of one field: one per channel in the order of `CHANNELS`, or ``{channel: file}``
 Files = Sequence[str | Path] | Mapping[str, str | Path]

@@ -1,151 +1,29 @@
 """Images of one field: read and check them, convert them to the stored form, compute their statistics."""
 
-import io
-import math
 import os
-import stat
-import struct
 from collections.abc import Sequence
 from functools import lru_cache
 
-import imagecodecs
 import numpy as np
 import numpy.typing as npt
-import tifffile
 
 from cloome_kedro.imaging.channels import CHANNELS
 from cloome_kedro.imaging.config import Storage
 from cloome_kedro.imaging.intensity import to_uint8
+from cloome_kedro.imaging.readers import BadField, Plane, read_image, read_planes
 
-#: file of an image, and its page in the file; None: the file has only this image
-Plane = tuple[str, int | None]
-
-#: bytes of the largest image that is decoded: a file of a few megabytes can claim to hold many gigabytes
-LARGEST_IMAGE = 1 << 30
-
-#: first bytes of files: a PNG; TIFFs and BigTIFFs in both byte orders
-_PNG, _TIFF = b"\x89PNG\r\n\x1a\n", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+#: the image of a channel, or several images whose maximum it is
+Planes = Plane | list[Plane]
 
 
-class BadField(ValueError):
-    """A field cannot be used. The message gives the reason."""
-
-
-def read_image(path: str, plane: int | None = None) -> npt.NDArray:
-    """Read a TIFF or PNG.
-
-    Parameters
-    ----------
-    path
-        The file.
-    plane
-        Page of a TIFF, from 0. None reads the whole file. Several pages of the same shape then give an array of three
-        dimensions.
-
-    Raises
-    ------
-    BadField
-        If the file is missing, is not a regular file, is neither TIFF nor PNG, cannot be decoded, does not have this
-        page, or if its images have more than `LARGEST_IMAGE` bytes.
-    """
-    return _decode(path, _read_bytes(path), plane)
-
-
-def decode_image(name: str, data: bytes, largest: int = LARGEST_IMAGE) -> npt.NDArray:
-    """Decode the bytes of a TIFF or PNG. The first bytes say which of the two they are, not the name.
-
-    Parameters
-    ----------
-    name
-        Name of the file, for errors.
-    data
-        Content of the file.
-    largest
-        Bytes of the largest image that is decoded.
-
-    Raises
-    ------
-    BadField
-        If the data are neither TIFF nor PNG, cannot be decoded, or if their images are too large.
-    """
-    suffix = ".png" if data.startswith(_PNG) else ".tif" if data.startswith(_TIFF) else ""
-    if not suffix:
-        raise BadField(f"{name} is neither TIFF nor PNG")
-    return _decode(name, data, None, suffix, largest)
-
-
-def _suffix(path: str) -> str:
-    return os.path.splitext(path)[1].lower()
-
-
-def _read_bytes(path: str) -> bytes:
-    name = os.path.basename(path)
-    if _suffix(name) not in (".tif", ".tiff", ".png"):
-        raise BadField(f"{name} is neither TIFF nor PNG")
-    try:
-        if stat.S_ISFIFO(mode := os.stat(path).st_mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode):
-            raise BadField(f"{name} is a pipe or a device, not a file")  # reading it could wait or go on for ever
-        with open(path, "rb") as file:
-            return file.read()
-    except FileNotFoundError as error:
-        raise BadField(f"{name} does not exist") from error
-    except OSError as error:
-        raise BadField(f"{name} cannot be read: {error.strerror}") from error
-
-
-def _decode(
-    path: str, data: bytes, plane: int | None, suffix: str | None = None, largest: int = LARGEST_IMAGE
-) -> npt.NDArray:
-    name = os.path.basename(path)
-    suffix = suffix or _suffix(name)
-    if suffix == ".png" and plane is not None:
-        raise BadField(f"{name} is a PNG, which has no page {plane}")
-    try:
-        size = _png_bytes(data) if suffix == ".png" else _tiff_bytes(data, plane)
-        if size > largest:
-            raise BadField(f"{name} is too large: its images have {size:,} bytes, at most {largest:,} are read")
-        # libtiff reports a truncated strip; lenient readers fill it with zeros
-        return imagecodecs.png_decode(data) if suffix == ".png" else imagecodecs.tiff_decode(data, index=plane)
-    except BadField:
-        raise
-    except Exception as error:  # decoders raise many types of exceptions for a bad file
-        where = "" if plane is None else f", page {plane},"
-        if "not implemented" in str(error) and suffix != ".png":
-            raise BadField(
-                f"{name}{where} has the compression {_compression(data, plane)}, which cannot be read. Save it without "
-                "compression, or with LZW, deflate or zstd"
-            ) from error
-        raise BadField(f"{name}{where} is unreadable or truncated: {error}") from error
-
-
-def _compression(data: bytes, plane: int | None) -> str:
-    with tifffile.TiffFile(io.BytesIO(data)) as file:
-        compression = file.pages[plane or 0].aspage().compression
-    return getattr(compression, "name", str(compression))
-
-
-def _png_bytes(data: bytes) -> int:
-    """Bytes of the image of a PNG, by its header."""
-    width, height, bits, colour = struct.unpack(">8x4x4xIIBB", data[:26])
-    return width * height * max(1, bits // 8) * (4 if colour else 1)
-
-
-def _tiff_bytes(data: bytes, plane: int | None) -> int:
-    """Bytes of a page of a TIFF, or of all pages, by the header; for a page in tiles, at least those of a tile."""
-    with tifffile.TiffFile(io.BytesIO(data)) as file:
-        pages = len(file.pages) if plane is None else 1
-        page = file.pages[plane or 0].aspage()
-        values = max(math.prod(page.shape), page.tilewidth * page.tilelength * page.samplesperpixel)
-        return pages * values * max(1, page.bitspersample // 8)
-
-
-def read_field(planes: Sequence[Plane], bit_depth: int, shape: tuple[int, int] | None) -> npt.NDArray:
+def read_field(channels: Sequence[Planes], bit_depth: int, shape: tuple[int, int] | None) -> npt.NDArray:
     """Read the five images of a field. A file with several of them is read only once.
 
     Parameters
     ----------
-    planes
-        File and page of each channel, in the order of `CHANNELS`.
+    channels
+        File and page of each channel, in the order of `CHANNELS`. If it is a list of several, the channel is their
+        maximum, pixel by pixel.
     bit_depth
         8 (files are uint8), 12 or 16 (files are uint16). With 12, values must not exceed 4095.
     shape
@@ -162,38 +40,46 @@ def read_field(planes: Sequence[Plane], bit_depth: int, shape: tuple[int, int] |
         black.
     """
     expected = np.uint8 if bit_depth == 8 else np.uint16
-    images = []
-    last_read: dict[str, bytes] = {}
-    for channel, (path, plane) in zip(CHANNELS, planes, strict=True):
-        try:
-            if path not in last_read:
-                last_read = {path: _read_bytes(path)}
-            image = _decode(path, last_read[path], plane)
-        except BadField as error:
-            raise BadField(f"channel {channel}: {error}") from error
-        name = f"channel {channel}: {os.path.basename(path)}"
-        if image.ndim != 2:
-            raise BadField(f"{name} has the shape {image.shape}; one plane of two dimensions is needed")
-        if image.dtype != expected:
-            raise BadField(f"{name} is {image.dtype}, but bit_depth {bit_depth} needs {np.dtype(expected)}")
-        if image.shape != (shape := shape or image.shape):
-            raise BadField(f"{name} has the shape {image.shape}, but the images of the plate have {shape}")
-        if bit_depth == 12 and image.max() > 4095:
-            raise BadField(f"{name} has the value {image.max()}, but bit_depth 12 allows at most 4095")
-        images.append(image)
-    field = np.stack(images)
+    by_file: dict[str, list[tuple[int, int | None]]] = {}  # channel and page of the images of each file
+    for row, planes in zip(range(len(CHANNELS)), channels, strict=True):
+        for path, plane in planes if isinstance(planes, list) else [planes]:
+            by_file.setdefault(path, []).append((row, plane))
+    images: dict[int, npt.NDArray] = {}
+    for path, wanted in by_file.items():
+        arrays = read_planes(path, [plane for _, plane in wanted])
+        for row, _ in wanted:
+            try:
+                image = next(arrays)
+                shape = shape or image.shape
+                _check(image, os.path.basename(path), expected, bit_depth, shape)
+            except BadField as error:
+                raise BadField(f"channel {CHANNELS[row]}: {error}") from error
+            images[row] = image if row not in images else np.maximum(images[row], image)
+    field = np.stack([images[row] for row in range(len(CHANNELS))])
     if not field.any():
         raise BadField("black field: every pixel of all five channels is 0")
     return field
 
 
-def usual_shape(planes: Sequence[Plane], samples: int = 5) -> tuple[int, int] | None:
+def _check(image: npt.NDArray, name: str, expected: npt.DTypeLike, bit_depth: int, shape: tuple[int, int]) -> None:
+    if image.ndim != 2:
+        raise BadField(f"{name} has the shape {image.shape}; one plane of two dimensions is needed")
+    if image.dtype != expected:
+        raise BadField(f"{name} is {image.dtype}, but bit_depth {bit_depth} needs {np.dtype(expected)}")
+    if image.shape != shape:
+        raise BadField(f"{name} has the shape {image.shape}, but the images of the plate have {shape}")
+    if bit_depth == 12 and image.max() > 4095:
+        raise BadField(f"{name} has the value {image.max()}, but bit_depth 12 allows at most 4095")
+
+
+def usual_shape(planes: Sequence[Planes], samples: int = 5) -> tuple[int, int] | None:
     """Return the most frequent (H, W) of a few images that are spread over ``planes``; None if no image can be read."""
     shapes: list[tuple[int, int]] = []
     # multiples of the golden ratio visit a sequence evenly, also if some images cannot be read
     for i in sorted(range(len(planes)), key=lambda i: i * 0.6180339887498949 % 1):
+        first = planes[i][0] if isinstance(planes[i], list) else planes[i]
         try:
-            image = read_image(*planes[i])
+            image = read_image(*first)
         except BadField:
             continue
         if image.ndim == 2:

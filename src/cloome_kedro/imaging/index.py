@@ -1,17 +1,19 @@
 """The index of a screen: one row per field, with its images and the compound in its well."""
 
 import logging
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from cloome_kedro.imaging.channels import CHANNELS, canonical
 from cloome_kedro.imaging.layouts import read_layout
 from cloome_kedro.imaging.platemaps import annotate_wells, merge_compounds
+from cloome_kedro.imaging.readers import locate
 from cloome_kedro.imaging.sources import Source
+from cloome_kedro.imaging.stacks import MORE, choose, further_images
 from cloome_kedro.words import MISSING
 
 logger = logging.getLogger(__name__)
@@ -103,7 +105,7 @@ def index_source(
         raise FileNotFoundError(
             f"source {source.name}: there is no folder {root}; correct `folder` of this source in params:ingestion"
         )
-    images = read_layout(source.layout, root, source).drop_duplicates()
+    images = choose(read_layout(source.layout, root, source).drop_duplicates(), source)
     bad_rows = images.loc[images["reason"].notna(), [*_FIELD, "reason"]].drop_duplicates()
     images = images[images["reason"].isna()].drop(columns="reason").astype({"site": int})
     if images.empty:
@@ -113,7 +115,8 @@ def index_source(
     wells = fields[["plate", "well"]].drop_duplicates()
     wells, compounds = annotate(wells, screen_folder, source.platemap, missing, identify)
     images = _known_channels(images, source)
-    images["path"], images["exists"] = _locate(images["path"])
+    located = pd.Series(locate(images["path"].tolist()), index=images.index, dtype=object)
+    images["path"], images["exists"] = located.fillna(images["path"]), located.notna()
     images["shared"] = images.duplicated(["path", "plane"], keep=False)
     if not images["exists"].any():
         raise FileNotFoundError(
@@ -136,7 +139,8 @@ def index_source(
     )
     sites = pd.to_numeric(rejected["site"], errors="coerce").astype("Float64")
     rejected = rejected.assign(stage="index", site=sites.where(sites.mod(1) == 0).astype("Int64"))
-    return fields[[*_INDEX, *PATHS, *PLANES]], compounds, rejected[REJECTED]
+    more = [column for column in MORE if column in fields]
+    return fields[[*_INDEX, *PATHS, *PLANES, *more]], compounds, rejected[REJECTED]
 
 
 def _known_channels(images: pd.DataFrame, source: Source) -> pd.DataFrame:
@@ -163,12 +167,14 @@ def _known_channels(images: pd.DataFrame, source: Source) -> pd.DataFrame:
 
 
 def _files_by_field(images: pd.DataFrame) -> pd.DataFrame:
-    """File and page of each channel: one row per field, columns `PATHS` and `PLANES`."""
-    first_images = images.drop_duplicates([*_FIELD, "channel"])
+    """File and page of each channel: one row per field, columns `PATHS` and `PLANES`, and `MORE` with stacks."""
+    first_images = images.sort_values("z", kind="stable").drop_duplicates([*_FIELD, "channel"])
     files = first_images.pivot(index=_FIELD, columns="channel", values=["path", "plane"])
     files = files.reindex(columns=pd.MultiIndex.from_product([["path", "plane"], CHANNELS]))
     files.columns = ["_".join(pair) for pair in files.columns]
-    return files.astype(dict.fromkeys(PLANES, "Int64")).reset_index()
+    files = files.astype(dict.fromkeys(PLANES, "Int64")).reset_index()
+    more = further_images(images, _FIELD)
+    return files if more is None else files.merge(more, on=_FIELD, how="left")
 
 
 def check_rejected(
@@ -193,28 +199,6 @@ def check_rejected(
     )
 
 
-def _locate(paths: pd.Series) -> tuple[list[str], list[bool]]:
-    """Path of each file, and whether it exists. Each folder is listed only once, since there are many files.
-
-    Tables that were written on Windows or macOS can have other upper and lower case than the files.
-    """
-    listings: dict[str, tuple[set[str], dict[str, list[str]]]] = {}
-    located, exist = [], []
-    for path in paths:
-        folder, name = os.path.split(path)
-        if folder not in listings:
-            entries = os.listdir(folder) if os.path.isdir(folder) else []
-            listings[folder] = set(entries), {}
-            for entry in entries:
-                listings[folder][1].setdefault(entry.lower(), []).append(entry)
-        names, by_lower = listings[folder]
-        if name not in names and len(similar := by_lower.get(name.lower(), [])) == 1:
-            path, name = os.path.join(folder, similar[0]), similar[0]
-        located.append(path)
-        exist.append(name in names)
-    return located, exist
-
-
 def _problems(images: pd.DataFrame, fields: pd.MultiIndex) -> pd.Series:
     """Why fields cannot be used: channels without an image, with several, or with one of another field.
 
@@ -223,8 +207,7 @@ def _problems(images: pd.DataFrame, fields: pd.MultiIndex) -> pd.Series:
     One text per field, in the order of ``fields``. It is empty if all channels have one image.
     """
     problems = pd.Series("", index=fields, dtype=object)
-    for channel in CHANNELS:
-        listed = images[images["channel"] == channel].set_index(_FIELD)
+    for name, listed, expected in _kinds(images, fields):
         existing = listed[listed["exists"]]
         number = existing.groupby(level=_FIELD).size().reindex(fields, fill_value=0)
         first_listed = listed.loc[~listed.index.duplicated(), "path"].reindex(fields)
@@ -232,9 +215,8 @@ def _problems(images: pd.DataFrame, fields: pd.MultiIndex) -> pd.Series:
         repeated = existing[existing.index.duplicated(keep=False)]
         several = repeated.groupby(level=_FIELD)["path"].agg(", ".join).reindex(fields)
         shared = existing.index[existing["shared"]].unique()
-        name = f"channel {channel}"
         for applies, text in (
-            (first_listed.isna(), f"missing {name}: no file is listed"),
+            (expected & first_listed.isna(), f"missing {name}: no file is listed"),
             (first_listed.notna() & (number == 0), f"missing {name}: " + first_listed + " does not exist"),
             (number > 1, f"{name} has several images: " + several),
             (
@@ -247,3 +229,25 @@ def _problems(images: pd.DataFrame, fields: pd.MultiIndex) -> pd.Series:
                 so_far = problems[applies]
                 problems[applies] = so_far.where(so_far == "", so_far + "; ") + texts
     return problems
+
+
+def _kinds(images: pd.DataFrame, fields: pd.MultiIndex) -> Iterator[tuple[str, pd.DataFrame, npt.NDArray[np.bool_]]]:
+    """Kinds of images of which a field has one: the channels, or the planes of the channels in stacks.
+
+    Yields
+    ------
+    Name for messages, images of this kind by field, and for each of ``fields`` whether it needs one. A field needs the
+    planes that another field of its plate has.
+    """
+    for channel in CHANNELS:
+        of_channel = images[images["channel"] == channel].set_index(_FIELD)
+        planes = sorted(of_channel["z"].dropna().unique().tolist())
+        if not planes:
+            yield f"channel {channel}", of_channel, np.ones(len(fields), dtype=bool)
+            continue
+        plates = fields.get_level_values("plate")
+        lacks_all = ~plates.isin(of_channel.index.get_level_values("plate"))
+        for z in planes:
+            listed = of_channel[(of_channel["z"] == z).fillna(False)]
+            needed = plates.isin(listed.index.get_level_values("plate").unique()) | (lacks_all & (z == planes[0]))
+            yield f"channel {channel}, z {z}", listed, needed

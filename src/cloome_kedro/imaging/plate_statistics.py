@@ -10,8 +10,8 @@ import pandas as pd
 
 from cloome_kedro.imaging.channels import CHANNELS
 from cloome_kedro.imaging.given_fields import Fields, GivenFields, by_channel, open_fields
-from cloome_kedro.imaging.images import BadField
 from cloome_kedro.imaging.images import statistics as field_statistics
+from cloome_kedro.imaging.readers import BadField
 
 logger = logging.getLogger(__name__)
 

@@ -11,9 +11,11 @@ import pandas as pd
 
 from cloome_kedro.imaging.channels import CHANNELS
 from cloome_kedro.imaging.config import Storage
-from cloome_kedro.imaging.images import BadField, Plane, read_field, statistics, to_stored, usual_shape
+from cloome_kedro.imaging.images import Planes, read_field, statistics, to_stored, usual_shape
 from cloome_kedro.imaging.index import REJECTED, check_rejected
 from cloome_kedro.imaging.intensity import pooled_thresholds
+from cloome_kedro.imaging.readers import BadField, stamp
+from cloome_kedro.imaging.stacks import parse
 from cloome_kedro.imaging.store import PlateStore
 from cloome_kedro.parallel import Bar, run_tasks
 from cloome_kedro.stores import digest_of
@@ -130,15 +132,20 @@ def ingest_plate(
         writer.commit(pd.DataFrame(record, columns=["field_id", "row", "reason", *_STATISTICS]))
 
 
-def _planes(index: pd.DataFrame, channels: Sequence[str] = CHANNELS) -> list[list[Plane]]:
-    """File and page of each field: one list per channel."""
-    return [
-        [
-            (path, None if pd.isna(plane) else int(plane))
-            for path, plane in zip(index[f"path_{channel}"], index[f"plane_{channel}"], strict=True)
-        ]
-        for channel in channels
+def _planes(index: pd.DataFrame, channels: Sequence[str] = CHANNELS) -> list[list[Planes]]:
+    """File and page of each field, or several of them with a stack: one list per channel."""
+    return [_planes_of_channel(index, channel) for channel in channels]
+
+
+def _planes_of_channel(index: pd.DataFrame, channel: str) -> list[Planes]:
+    first = [
+        (path, None if pd.isna(plane) else int(plane))
+        for path, plane in zip(index[f"path_{channel}"], index[f"plane_{channel}"], strict=True)
     ]
+    if f"more_{channel}" not in index:
+        return list(first)
+    more = index[f"more_{channel}"]
+    return [image if pd.isna(text) else [image, *parse(text)] for image, text in zip(first, more, strict=True)]
 
 
 def _read(index: pd.DataFrame, shape: tuple[int, int] | None) -> Iterator[tuple[str, npt.NDArray | None, str | None]]:
@@ -169,18 +176,18 @@ def _digest(index: pd.DataFrame, storage: Storage) -> str:
     """
     index = index.sort_values(["well", "site"])
     files = [
-        (field_id, int(bit_depth), [(os.path.basename(path), plane, *_stamp(path)) for path, plane in planes])
-        for field_id, bit_depth, *planes in zip(index["field_id"], index["bit_depth"], *_planes(index), strict=True)
+        (field_id, int(bit_depth), [_file(planes) for planes in channels])
+        for field_id, bit_depth, *channels in zip(index["field_id"], index["bit_depth"], *_planes(index), strict=True)
     ]
     return digest_of(_FORMAT, CHANNELS, dataclasses.asdict(storage), files)
 
 
-def _stamp(path: str) -> tuple[int, int]:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return (-1, -1)
-    return status.st_size, status.st_mtime_ns
+def _file(planes: Planes) -> tuple | list:
+    """Name, page, size and time of modification of an image, or of each image of a stack."""
+    if isinstance(planes, list):
+        return [_file(plane) for plane in planes]
+    path, plane = planes
+    return (os.path.basename(path), plane, *stamp(path))
 
 
 def _check_stored_shapes(

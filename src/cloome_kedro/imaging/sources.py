@@ -74,6 +74,8 @@ class Source:
         Folder of the images, relative to the screen's folder.
     files
         Glob pattern of the files to read. None: the default pattern of the layout.
+    pattern
+        Regular expression of the paths of the layout ``pattern``, see :mod:`cloome_kedro.imaging.layouts.pattern`.
     channels
         ``{name in the files: canonical name or alias}``. It takes precedence over the built-in aliases.
     bit_depth
@@ -83,6 +85,11 @@ class Source:
     columns
         Columns of a LoadData table with the plate, well and site, such as ``{site: Field}``; in place of the well, the
         row and column of the plate. Usual names are recognised without it.
+    z
+        Number of the plane of a z stack, as in the files; ``max`` is the maximum over all planes, pixel by pixel. None:
+        there is only one plane.
+    time
+        Number of the time point, as in the files. None: there is only one.
     """
 
     __pydantic_config__: ClassVar[dict] = _STRICT
@@ -92,7 +99,10 @@ class Source:
     platemap: Platemap
     folder: str = "."
     files: str | None = None
+    pattern: str | None = None
     channels: dict[str, str] = field(default_factory=dict)
     bit_depth: Literal[8, 12, 16] = 16
     plate: str | None = None
     columns: dict[Place, str] = field(default_factory=dict)
+    z: int | Literal["max"] | None = None
+    time: int | None = None

@@ -8,7 +8,8 @@ from starlette.datastructures import Headers
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from cloome_kedro.imaging.channels import CHANNELS
-from cloome_kedro.imaging.images import BadField, decode_image
+from cloome_kedro.imaging.readers import BadField
+from cloome_kedro.imaging.readers.tiff_png import decode_image
 from cloome_kedro.page.limits import LARGEST_FILE, LARGEST_IMAGE, LARGEST_REQUEST
 
 

@@ -32,7 +32,8 @@ compound_table = table(
 )
 
 #: one row per field: its five images (absolute path, and page of a file that holds several images) and the content of
-#: its well
+#: its well. If a channel is the maximum of a z stack, ``more`` has the further images of the stack, as a JSON list of
+#: [path, page]
 field_index = table(
     {
         **_field,
@@ -41,6 +42,7 @@ field_index = table(
         **_annotation,
         **{f"path_{channel}": column(str) for channel in CHANNELS},
         **{f"plane_{channel}": column("Int64", nullable=True) for channel in CHANNELS},
+        **{f"more_{channel}": column(str, nullable=True, required=False) for channel in CHANNELS},
     },
     unique=["field_id"],
 )
@@ -196,6 +198,18 @@ labels = pa.DataFrameSchema(
     },
     strict=True,
     coerce=True,
+)
+
+#: one row per key: how many compounds and labels of assays it joined to the screen. The key ``none`` counts compounds of
+#: the table of labels that the screen does not have
+label_joins = table(
+    {
+        "key": column(str, pa.Check.isin(["inchikey", "first block", "id", "none"])),
+        "compounds": column(int, pa.Check.ge(0)),
+        "labels": column(int, pa.Check.ge(0)),
+        "contradictions": column(int, pa.Check.ge(0)),  # repeated labels of a compound that contradict each other
+    },
+    unique=["key"],
 )
 
 #: folds by InChIKey, well or field, from a table of the user. Columns that are not needed may be missing

@@ -35,7 +35,7 @@ def test_a_reader_of_ones_own_gets_the_folder_and_its_source(registry, tmp_path)
 
     images = read_layout("own", tmp_path, SOURCE)
     assert asked == [(tmp_path, SOURCE)]
-    assert list(images) == ["plate", "well", "site", "channel", "path", "plane", "reason"]
+    assert list(images) == ["plate", "well", "site", "channel", "path", "plane", "z", "time", "reason"]
     assert images["plane"].isna().all(), "without a page, a file is one image"
     assert images["plane"].dtype == "Int64"
 

@@ -27,7 +27,7 @@ def read(folder, **settings):
 
 def test_one_row_per_image_file(screen):
     images = read(screen)
-    assert list(images.columns) == ["plate", "well", "site", "channel", "path", "plane", "reason"]
+    assert list(images.columns) == ["plate", "well", "site", "channel", "path", "plane", "z", "time", "reason"]
     assert images["plane"].isna().all(), "a file is one image"
     assert images["reason"].isna().all()
     assert len(images) == 2 * 2 * len(CHANNELS)

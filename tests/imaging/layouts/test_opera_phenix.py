@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 
 from cloome_kedro.imaging.layouts import read_layout
@@ -24,7 +25,7 @@ def test_names_tell_well_site_and_channel(tmp_path):
         "BR2/r27c01f10p01-ch5sk1fk1fl1.png.txt",
     )
     images = read(tmp_path).sort_values("path")
-    assert images.drop(columns=["path", "plane", "reason"]).to_numpy().tolist() == [
+    assert images[["plate", "well", "site", "channel"]].to_numpy().tolist() == [
         ["BR1", "D08", 5, "1"],
         ["BR1", "P24", 9, "2"],
         ["BR2", "AA01", 10, "5"],
@@ -39,12 +40,20 @@ def test_the_plate_is_given_or_the_measurement(tmp_path):
     assert read(tmp_path, plate="mine")["plate"].tolist() == ["mine"]
 
 
-@pytest.mark.parametrize("other", ["r01c01f01p02-ch1sk1fk1fl1.tiff", "r01c01f01p01-ch1sk2fk1fl1.tiff"])
-def test_several_planes_are_refused_and_can_be_chosen_from(tmp_path, other):
-    touch(tmp_path, "P/r01c01f01p01-ch1sk1fk1fl1.tiff", f"P/{other}")
-    with pytest.raises(ValueError, match=r"several planes or time points \(p01-sk1fk1fl1, .*\); choose one by `files`"):
+def test_names_tell_plane_and_time(tmp_path):
+    touch(tmp_path, "P/r01c01f01p01-ch1sk1fk1fl1.tiff", "P/r01c01f01p12-ch1sk3fk1fl1.tiff", "Q/r01c01f01p02-ch1.tiff")
+    images = read(tmp_path).sort_values("path")
+    assert images["z"].tolist() == [1, 12, 2]
+    assert images["time"].tolist() == [1, 3, pd.NA]
+
+
+def test_fast_series_are_refused_and_can_be_chosen_from(tmp_path):
+    touch(tmp_path, "P/r01c01f01p01-ch1sk1fk1fl1.tiff", "P/r01c01f01p01-ch1sk1fk2fl1.tiff")
+    with pytest.raises(
+        ValueError, match=r"fast series or fluorescence lifetimes \(fk1fl1, fk2fl1\); choose one by `files`"
+    ):
         read(tmp_path)
-    assert len(read(tmp_path, files="**/*p01-*sk1*")) == 1
+    assert len(read(tmp_path, files="**/*fk1fl1.*")) == 1
 
 
 def test_no_image(tmp_path):

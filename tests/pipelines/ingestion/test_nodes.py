@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from cloome_kedro import schemas
 from cloome_kedro.datasets.tables import Table
 from cloome_kedro.imaging.channels import CHANNELS
-from cloome_kedro.imaging.images import read_image
+from cloome_kedro.imaging.readers import read_image
 from cloome_kedro.imaging.store import PlateStore
 from cloome_kedro.parameters import IngestionParameters
 from cloome_kedro.pipelines.ingestion import create_pipeline

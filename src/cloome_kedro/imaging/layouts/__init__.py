@@ -1,11 +1,13 @@
 """Layouts: readers that list the images of a source.
 
 A reader is a function ``(folder, source) -> table`` with one row per image. The columns are plate, well (D08), site
-(int), channel (its name in the files), path, plane and reason. ``plane`` is the page of the file, from 0, or missing if
-the file has only one image. ``reason`` says why a row of a table cannot be used, and is null elsewhere; plate, well and
-site are then as they are written. A reader can leave out both columns. `cloome_kedro.imaging.index` does the work that
-all layouts have in common. A built-in layout is one module and one line here. Other modules register a layout by
-``LAYOUTS.register``.
+(int), channel (its name in the files), path, plane, z, time and reason. ``plane`` is the number of the image in the
+file, from 0, or missing if the file has only one image, see `cloome_kedro.imaging.readers`. ``z`` and ``time`` are the
+numbers of the plane of a stack and of the time point, as in the files. ``reason`` says why a row cannot be used, and is
+null elsewhere; plate, well and site are then as they are written. A reader can leave out the last four columns.
+`cloome_kedro.imaging.index` does the work that all layouts have in common. A built-in layout is one module and one line
+here. Other modules register a layout by ``LAYOUTS.register``. A module of a layout can also have a function
+``recognise``, see `cloome_kedro.imaging.layouts.recognition`.
 """
 
 from collections.abc import Callable
@@ -22,8 +24,10 @@ LAYOUTS: Registry[Reader] = Registry("layout")
 LAYOUTS.add("load_data_csv", "cloome_kedro.imaging.layouts.load_data_csv:read")
 LAYOUTS.add("opera_phenix", "cloome_kedro.imaging.layouts.opera_phenix:read")
 LAYOUTS.add("ome_tiff", "cloome_kedro.imaging.layouts.ome_tiff:read")
+LAYOUTS.add("ome_zarr", "cloome_kedro.imaging.layouts.ome_zarr:read")
 
-_COLUMNS = ["plate", "well", "site", "channel", "path", "plane", "reason"]
+_COLUMNS = ["plate", "well", "site", "channel", "path"]
+_OPTIONAL = ["plane", "z", "time", "reason"]
 
 
 def read_layout(name: str, folder: Path, source: Source) -> pd.DataFrame:
@@ -40,8 +44,8 @@ def read_layout(name: str, folder: Path, source: Source) -> pd.DataFrame:
 
     Returns
     -------
-    Table with the columns plate, well, site, channel, path, plane (Int64) and reason, one row per image. Sites are int
-    if all rows can be used.
+    Table with the columns plate, well, site, channel, path, plane, z and time (Int64), and reason, one row per image.
+    Sites are int if all rows can be used.
 
     Raises
     ------
@@ -49,9 +53,9 @@ def read_layout(name: str, folder: Path, source: Source) -> pd.DataFrame:
         If the layout is unknown, no image is listed, or files contradict each other.
     """
     images = LAYOUTS[name](folder, source)
-    if missing := [column for column in _COLUMNS[:-2] if column not in images]:
+    if missing := [column for column in _COLUMNS if column not in images]:
         raise ValueError(f"the layout {name} returns no column {', '.join(missing)}; add it to the reader's table")
-    images = images.assign(**{column: None for column in ("plane", "reason") if column not in images})
+    images = images.assign(**{column: None for column in _OPTIONAL if column not in images})
     if images["reason"].isna().all():
         images = images.astype({"site": int})
-    return images[_COLUMNS].astype({"plane": "Int64"})
+    return images[[*_COLUMNS, *_OPTIONAL]].astype({"plane": "Int64", "z": "Int64", "time": "Int64"})

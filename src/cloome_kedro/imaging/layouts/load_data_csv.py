@@ -12,7 +12,7 @@ The images of a channel are given by ``FileName_<Channel>`` and ``PathName_<Chan
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import get_args
 from urllib.parse import unquote, urlsplit
@@ -22,6 +22,7 @@ import pandas as pd
 
 from cloome_kedro.imaging.channels import canonical
 from cloome_kedro.imaging.columns import find_column
+from cloome_kedro.imaging.layouts.recognition import Recognised
 from cloome_kedro.imaging.sources import Place, Source
 from cloome_kedro.imaging.tables import place, read_table
 from cloome_kedro.imaging.wells import parse_wells, well_name
@@ -29,6 +30,7 @@ from cloome_kedro.imaging.wells import parse_wells, well_name
 logger = logging.getLogger(__name__)
 
 _FILES = ("**/load_data.csv", "**/load_data.csv.gz", "**/load_data.parquet")
+_TABLE = re.compile(r"load_data.*\.(csv|csv\.gz|parquet)", re.IGNORECASE)
 _IMAGE = re.compile(r"(?:Image_)?(FileName|PathName|URL)_(?!Illum)(.+)", re.IGNORECASE)
 
 
@@ -44,6 +46,19 @@ def read(folder: Path, source: Source) -> pd.DataFrame:
             f"there is no LoadData table {' or '.join(patterns)} below {folder}; correct `files` of this source"
         )
     return pd.concat([_read_one(table, folder, source) for table in tables], ignore_index=True)
+
+
+def recognise(names: Sequence[str]) -> Recognised | None:
+    """Recognise the layout, see `cloome_kedro.imaging.layouts.recognition`. It explains tables and all images."""
+    tables = [name for name in names if _TABLE.fullmatch(name.rpartition("/")[2])]
+    if not tables:
+        return None
+    endings = {name.rpartition("/")[2] for name in tables}
+    usual = next((pattern for pattern in _FILES if pattern.rpartition("/")[2] in endings), None)
+    files = usual or f"**/{min(endings)}"
+    images = sum(name.lower().endswith((".tif", ".tiff", ".png")) for name in names)
+    chosen = [name for name in tables if name.endswith(files.removeprefix("**/"))]
+    return Recognised("load_data_csv", len(chosen) + images, {} if usual else {"files": files}, chosen[0])
 
 
 def _read_one(path: Path, folder: Path, source: Source) -> pd.DataFrame:

@@ -1,0 +1,99 @@
+"""Readers of image files, by the path of the file.
+
+A `Reader` reads the images of one file, and says whether the file exists and when it has changed. ``plane`` numbers the
+images (H, W) of a file from 0, in the order of its leading dimensions. With several scenes, times, channels and z it is
+``((scene * T + time) * C + channel) * Z + z``.
+
+A built-in reader is one module and one line here. ``pattern`` is a regular expression that is searched for in the path;
+the first reader whose pattern is found reads the file. Other modules add a reader by ``READERS.add(name,
+Reader(read), module=__name__, pattern=...)``.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+import numpy.typing as npt
+
+from cloome_kedro.imaging.readers.base import LARGEST_IMAGE, BadField, Plane, Reader
+from cloome_kedro.registry import Registry
+
+__all__ = [
+    "LARGEST_IMAGE",
+    "READERS",
+    "BadField",
+    "Plane",
+    "Reader",
+    "locate",
+    "read_image",
+    "read_planes",
+    "reader_of",
+    "stamp",
+]
+
+READERS: Registry[Reader] = Registry("reader")
+READERS.add("tiff_png", "cloome_kedro.imaging.readers.tiff_png:READER", pattern=r"\.(tiff?|png)$")
+READERS.add("zarr_array", "cloome_kedro.imaging.readers.zarr_array:READER", pattern=r"\.zarr[/\\]")
+
+
+def reader_of(path: str) -> Reader:
+    """Reader of a path. A path that no pattern fits belongs to ``tiff_png``, which refuses it."""
+    return READERS[_name(path)]
+
+
+def read_planes(path: str, planes: Sequence[int | None]) -> Iterator[npt.NDArray]:
+    """Read several images of one file, in the order of ``planes``. The file is opened at the first of them.
+
+    Raises
+    ------
+    BadField
+        If the file or one of its images cannot be read.
+    """
+    yield from reader_of(path).read(path, planes)
+
+
+def read_image(path: str, plane: int | None = None) -> npt.NDArray:
+    """Read one image.
+
+    Parameters
+    ----------
+    path
+        The file.
+    plane
+        Number of the image in the file, from 0. None reads the whole file. Several pages of a TIFF that have the same
+        shape then give an array of three dimensions.
+
+    Raises
+    ------
+    BadField
+        If the file is missing, is not a regular file, has an unknown format, cannot be decoded, does not have this
+        image, or if its images have more than `LARGEST_IMAGE` bytes.
+    """
+    return next(read_planes(path, [plane]))
+
+
+def locate(paths: Sequence[str]) -> list[str | None]:
+    """Return the true path of each file, or None if the file does not exist."""
+    by_reader: dict[str, list[int]] = {}
+    for i, path in enumerate(paths):
+        by_reader.setdefault(_name(path), []).append(i)
+    located: list[str | None] = [None] * len(paths)
+    for name, rows in by_reader.items():
+        for i, path in zip(rows, READERS[name].locate([paths[i] for i in rows]), strict=True):
+            located[i] = path
+    return located
+
+
+def stamp(path: str) -> tuple[int | str, ...]:
+    """Return values that change if the content of the file changes."""
+    return reader_of(path).stamp(path)
+
+
+def _name(path: str) -> str:
+    known = ((name, READERS.facts(name)["pattern"]) for name in READERS)
+    return next((name for name, pattern in known if _compiled(pattern).search(path)), "tiff_png")
+
+
+@lru_cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)
