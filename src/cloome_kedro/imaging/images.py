@@ -1,6 +1,5 @@
 """Images of one field: read and check them, convert them to the stored form, compute their statistics."""
 
-import os
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -10,7 +9,7 @@ import numpy.typing as npt
 from cloome_kedro.imaging.channels import CHANNELS
 from cloome_kedro.imaging.config import Storage
 from cloome_kedro.imaging.intensity import to_uint8
-from cloome_kedro.imaging.readers import BadField, Plane, read_image, read_planes
+from cloome_kedro.imaging.readers import BadField, Plane, read_image, read_planes, reader_of
 
 #: the image of a channel, or several images whose maximum it is
 Planes = Plane | list[Plane]
@@ -51,7 +50,7 @@ def read_field(channels: Sequence[Planes], bit_depth: int, shape: tuple[int, int
             try:
                 image = next(arrays)
                 shape = shape or image.shape
-                _check(image, os.path.basename(path), expected, bit_depth, shape)
+                _check(image, reader_of(path).name(path), expected, bit_depth, shape)
             except BadField as error:
                 raise BadField(f"channel {CHANNELS[row]}: {error}") from error
             images[row] = image if row not in images else np.maximum(images[row], image)

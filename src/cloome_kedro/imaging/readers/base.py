@@ -65,11 +65,14 @@ class Reader:
         ``paths -> paths``: the true path of each file, or None if it does not exist.
     stamp
         ``path -> values``: whole numbers or texts that change if the content of the file changes.
+    name
+        ``path -> name`` of the file in messages.
     """
 
     read: Callable[[str, Sequence[int | None]], Iterable[npt.NDArray]]
     locate: Callable[[Sequence[str]], list[str | None]] = locate_files
     stamp: Callable[[str], tuple[int | str, ...]] = stamp_file
+    name: Callable[[str], str] = os.path.basename
 
 
 def read_bytes(path: str) -> bytes:
