@@ -50,6 +50,7 @@ def test_replicates_equal_a_direct_calculation():
     assert result.groups["group"].tolist() == list(expected)
     assert result.groups["value"].to_numpy() == pytest.approx(list(expected.values()), abs=1e-6)
     assert result.value == pytest.approx(np.mean(list(expected.values())), abs=1e-6)
+    assert result.by_compound.to_dict() == pytest.approx(expected, abs=1e-6)
     assert result.low < result.value < result.high
     assert (result.n, result.groups["queries"].tolist()) == (6, [3] * 6)
     corrected = false_discovery_control(result.groups["p_value"])
@@ -78,6 +79,7 @@ def test_mechanisms_equal_a_direct_calculation():
     assert result.groups["group"].tolist() == ["M0", "M1", "M2"]
     assert result.groups["value"].to_numpy() == pytest.approx(np.reshape(precisions, (3, 2)).mean(axis=1), abs=1e-6)
     assert result.value == pytest.approx(np.mean(precisions), abs=1e-6)
+    assert result.by_compound.to_dict() == pytest.approx({f"K{i}": precisions[i] for i in range(6)}, abs=1e-6)
 
 
 def test_a_compound_with_several_mechanisms_is_in_each_of_them():

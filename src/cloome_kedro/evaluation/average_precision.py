@@ -7,11 +7,12 @@ retrieval framework for evaluating profile strength and similarity, Nature Commu
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from cloome_kedro.evaluation.bootstrap import clustered_mean_interval
 from cloome_kedro.words import counted
@@ -48,6 +49,8 @@ class MeanAveragePrecision:
         Mean over compounds if ranks were random.
     n
         Number of compounds.
+    by_compound
+        Mean of each compound, by InChIKey.
     """
 
     matches: str
@@ -58,6 +61,7 @@ class MeanAveragePrecision:
     high: float = float("nan")
     chance: float = float("nan")
     n: int = 0
+    by_compound: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
 
     @property
     def significant(self) -> float:
@@ -190,7 +194,7 @@ def replicate_precision(
         return _without_queries(REPLICATES, protocol)
     scores = scores[scores["compound"] >= 0].assign(by=lambda table: table["compound"])
     settings = _Settings(null_size, confidence, resamples, seed)
-    return _summarise(REPLICATES, protocol, scores, names, settings)
+    return _summarise(REPLICATES, protocol, scores, names, names, settings)
 
 
 def mechanism_precision(
@@ -234,7 +238,7 @@ def mechanism_precision(
     sums = np.zeros((len(keys), vectors.shape[1]))
     np.add.at(sums, codes, vectors)
     compounds, means = _usable(
-        pd.DataFrame({"moa": wells["moa"].groupby(codes).first().to_numpy()}),
+        pd.DataFrame({"moa": wells["moa"].groupby(codes).first().to_numpy(), "inchikey": keys}),
         sums / np.bincount(codes)[:, None],
     )
     if len(compounds) > _MOST_COMPOUNDS:
@@ -257,7 +261,8 @@ def mechanism_precision(
     scores = _average_precision(pairs, means[has_other], rules, "by" if several else None)
     if scores is None:
         return _without_queries(MECHANISMS, protocol)
-    return _summarise(MECHANISMS, protocol, scores, names, _Settings(null_size, confidence, resamples, seed))
+    settings = _Settings(null_size, confidence, resamples, seed)
+    return _summarise(MECHANISMS, protocol, scores, names, compounds["inchikey"].to_numpy()[has_other], settings)
 
 
 @dataclass(frozen=True)
@@ -301,9 +306,9 @@ def _average_precision(
 
 
 def _summarise(
-    matches: str, protocol: str, scores: pd.DataFrame, names: pd.Index, settings: _Settings
+    matches: str, protocol: str, scores: pd.DataFrame, names: pd.Index, keys: ArrayLike, settings: _Settings
 ) -> MeanAveragePrecision:
-    """Mean of each group (column ``by``) and over compounds (column ``compound``)."""
+    """Mean of each group (column ``by``, position in ``names``) and over compounds (``compound``, in ``keys``)."""
     from copairs.map.normalization import expected_ap
 
     if not len(scores):
@@ -342,7 +347,9 @@ def _summarise(
         settings.seed,
     )
     value, chance = by_compound.mean()
-    return MeanAveragePrecision(matches, protocol, groups, float(value), low, high, float(chance), len(by_compound))
+    values = pd.Series(by_compound["average_precision"].to_numpy(), index=np.asarray(keys)[by_compound.index])
+    facts = float(value), low, high, float(chance), len(by_compound)
+    return MeanAveragePrecision(matches, protocol, groups, *facts, by_compound=values)
 
 
 def _usable(table: pd.DataFrame, vectors: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
