@@ -13,7 +13,9 @@ from cloome_kedro.imaging.config import Storage
 from cloome_kedro.imaging.images import read_field
 from cloome_kedro.imaging.index import index_screen
 from cloome_kedro.imaging.layouts import read_layout
-from cloome_kedro.imaging.plates import _planes, ingest_plates
+from cloome_kedro.imaging.layouts.ome_tiff import recognise
+from cloome_kedro.imaging.layouts.recognition import Recognised
+from cloome_kedro.imaging.plates import field_planes, ingest_plates
 from cloome_kedro.imaging.readers import read_image
 from cloome_kedro.imaging.sources import Platemap, Source
 from cloome_kedro.imaging.store import PlateStore
@@ -138,17 +140,185 @@ def test_the_maximum_over_the_pages_of_a_stack(tmp_path):
     index, _, rejected = index_screen(tmp_path, "mine", [replace(source, z="max")])
     schemas.field_index.validate(index)
     assert rejected.empty
-    (planes,) = zip(*_planes(index), strict=True)
+    (planes,) = zip(*field_planes(index), strict=True)
     order = [["Mito", "ERSyto", "ERSytoBleed", "Ph_golgi", "Hoechst"].index(name) for name in STAINS]
     field = read_field(planes, 12, None)
     np.testing.assert_array_equal(field[order], stack.max(0))
     index, _, _ = index_screen(tmp_path, "mine", [replace(source, z=1)])
     assert "more_DNA" not in index
-    (planes,) = zip(*_planes(index), strict=True)
+    (planes,) = zip(*field_planes(index), strict=True)
     np.testing.assert_array_equal(read_field(planes, 12, None)[order], stack[1])
 
 
+def ome_xml(order="XYCZT", sizes=(5, 1, 1), places="<TiffData/>", names=STAINS, before=""):
+    """OME metadata of images of 6 x 7 pixels; ``sizes`` are those of C, Z and T."""
+    channels = "".join(f'<Channel ID="Channel:0:{i}" Name="{name}"/>' for i, name in enumerate(names))
+    c, z, t = sizes
+    return (
+        f'<?xml version="1.0"?>{before}<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:1">'
+        f'<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="{order}" Type="uint16" SizeX="7" SizeY="6" '
+        f'SizeC="{c}" SizeZ="{z}" SizeT="{t}">{channels}{places}</Pixels></Image></OME>'
+    )
+
+
+def write_xml(path, xml, pages):
+    """Write a TIFF with these metadata; all pixels of a page are its number."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    images = np.broadcast_to(np.arange(pages, dtype=np.uint16)[:, None, None], (pages, 6, 7))
+    tifffile.imwrite(path, images, description=xml, photometric="minisblack", metadata=None)
+    return path
+
+
+@pytest.mark.parametrize("order", ["XYCZT", "XYCTZ", "XYZCT", "XYZTC", "XYTCZ", "XYTZC"])
+def test_the_order_of_dimensions_numbers_the_pages(tmp_path, order):
+    sizes = {"C": 5, "Z": 3, "T": 2}
+    path = write_xml(tmp_path / "P/B02_s1.ome.tiff", ome_xml(order, tuple(sizes.values())), 30)
+    images = read(tmp_path)
+    assert len(images) == 30
+    first, second, _ = order[2:]
+    for row in images.itertuples():
+        place = {"C": STAINS.index(row.channel), "Z": row.z, "T": row.time}
+        page = place[first] + sizes[first] * (place[second] + sizes[second] * place[order[-1]])
+        assert row.plane == page
+        assert (read_image(str(path), row.plane) == page).all()
+
+
+@pytest.mark.parametrize("axes", ["TZCYX", "TCZYX", "ZTCYX", "ZCTYX", "CTZYX", "CZTYX"])
+def test_pages_of_another_writer_are_told_apart(tmp_path, axes):
+    """Pages are compared with the array as tifffile reads it."""
+    sizes = {"T": 2, "Z": 3, "C": 5, "Y": 6, "X": 7}
+    stack = np.random.default_rng(2).integers(0, 4096, [sizes[axis] for axis in axes], dtype=np.uint16)
+    path = write(tmp_path / "P/B02_s1.ome.tiff", stack, axes=axes)
+    for row in read(tmp_path).itertuples():
+        place = {"T": row.time, "Z": row.z, "C": STAINS.index(row.channel)}
+        expected = stack[tuple(place[axis] for axis in axes[:3])]
+        np.testing.assert_array_equal(read_image(str(path), row.plane), expected)
+
+
+def test_the_metadata_can_place_each_page(tmp_path):
+    order = [3, 1, 4, 0, 2]
+    places = "".join(f'<TiffData IFD="{page}" FirstC="{c}"/>' for page, c in enumerate(order))
+    write_xml(tmp_path / "P/B02_s1.ome.tiff", ome_xml(places=places), 5)
+    assert read(tmp_path)["channel"].tolist() == [STAINS[c] for c in order]
+    parts = '<TiffData IFD="3" PlaneCount="2"/><TiffData IFD="0" FirstC="2" PlaneCount="3"/>'
+    write_xml(tmp_path / "P/B02_s1.ome.tiff", ome_xml(places=parts), 5)
+    assert read(tmp_path)["channel"].tolist() == [*STAINS[2:], *STAINS[:2]]
+
+
+# ---- one file per channel
+
+
+def test_the_name_of_a_file_can_end_with_the_channel(tmp_path):
+    for site in (1, 2):
+        for page, name in zip(PAGES, STAINS, strict=True):
+            write(tmp_path / f"images/24277_B02_s{site}_{name}.ome.tiff", page, None, "YX")
+    images = read(tmp_path)
+    assert images[["plate", "well"]].drop_duplicates().to_numpy().tolist() == [["24277", "B02"]]
+    assert sorted(zip(images["site"], images["channel"], strict=True)) == sorted((i, c) for i in (1, 2) for c in STAINS)
+    for row in images.itertuples():
+        np.testing.assert_array_equal(read_image(row.path, row.plane), PAGES[STAINS.index(row.channel)])
+
+
+@pytest.mark.parametrize("names", [STAINS, None])
+def test_metadata_name_a_channel_that_the_name_of_the_file_only_numbers(tmp_path, names):
+    for i, page in enumerate(PAGES):
+        write(tmp_path / f"P/B02_s1_w{i + 1}.ome.tiff", page, names and [names[i]], "YX")
+    assert sorted(read(tmp_path)["channel"]) == sorted(names or ["w1", "w2", "w3", "w4", "w5"])
+    mapped = {f"w{i + 1}": channel for i, channel in enumerate(CHANNELS)}
+    assert sorted(read(tmp_path, channels=mapped)["channel"]) == sorted(mapped), "the map of the source comes first"
+
+
+def test_metadata_name_the_channels_of_files_in_several_folders(tmp_path, caplog):
+    for page, name in zip(PAGES, STAINS, strict=True):
+        for well in ("B02", "C03"):
+            write(tmp_path / f"{name}/P_{well}_1.ome.tiff", page, [name], "YX")
+    assert sorted(read(tmp_path)["channel"]) == sorted(STAINS * 2)
+    (tmp_path / "Mito/P_C03_1.ome.tiff").write_bytes(b"II*\0")
+    images = read(tmp_path)
+    assert sorted(images.loc[images["well"] == "C03", "channel"]) == sorted(set(STAINS) - {"Mito"})
+    assert "a channel of P C03, site 1, is missing" in caplog.text
+
+
+def test_a_channel_in_the_name_of_a_file_with_all_channels_is_not_used(tmp_path):
+    write(tmp_path / "P/B02_s1_corrected.ome.tiff")
+    assert read(tmp_path)["channel"].tolist() == STAINS
+
+
+def test_files_are_recognised_by_their_names():
+    names = ["P/B02_s1.ome.tiff", "P/B02_s2.ome.tif", "P/overview.ome.tiff", "map.csv"]
+    assert recognise(names) == Recognised("ome_tiff", 2, example=names[0])
+    (note,) = recognise(["P/B02_s1_DNA.ome.tiff", "P/B02_s1_ER.ome.tiff"]).notes
+    assert "DNA, ER" in note
+    assert recognise(["P/overview.ome.tiff"]) is None
+
+
 # ---- what is refused
+
+
+@pytest.mark.parametrize(
+    ("xml", "message"),
+    [
+        (ome_xml(sizes=(4, 1, 1)), "has 5 pages, but its OME metadata describe 4 channels, 1 z and 1 time points"),
+        (ome_xml(sizes=(0, 1, 1)), "describe 0 channels"),
+        (ome_xml(sizes=("five", 1, 1)), "invalid literal"),
+        (ome_xml(order="XYC"), "have the DimensionOrder XYC"),
+        (ome_xml(order="YXCZT"), "have the DimensionOrder YXCZT"),
+        (ome_xml(places='<TiffData IFD="4" PlaneCount="2"/>'), "describe pages that it does not have"),
+        (ome_xml(places='<TiffData IFD="-1"/>'), "describe pages that it does not have"),
+        (ome_xml(places='<TiffData FirstZ="7"/>'), "describe pages that it does not have"),
+        (ome_xml(places='<TiffData IFD="0" FirstC="0" PlaneCount="3"/>'), "do not say which channel, z and time"),
+        (ome_xml(places='<TiffData IFD="0"/>' * 5), "do not say which channel, z and time"),
+        (ome_xml().replace("<Pixels", "<Pixels" + "x"), "cannot be read as an OME-TIFF"),
+        (ome_xml().replace("</Image>", ""), "cannot be read as an OME-TIFF: mismatched tag"),
+        (ome_xml().replace("<Image", "<Image/><Image").replace("Pixels", "Nothing"), "has no OME metadata"),
+        (
+            ome_xml(places='<TiffData IFD="0" PlaneCount="5"><UUID FileName="C04_s1.ome.tiff">urn:2</UUID></TiffData>'),
+            "pages are in another file, C04_s1.ome.tiff. Sets of several OME-TIFFs are not read",
+        ),
+        (ome_xml(before='<!DOCTYPE OME [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>', names=["&b;"] * 5), "entities"),
+        (ome_xml(before='<!DOCTYPE OME SYSTEM "file:///etc/passwd">'), "define a document type or entities"),
+    ],
+)
+def test_bad_metadata_are_refused_and_the_file_is_named(tmp_path, xml, message):
+    write_xml(tmp_path / "P/B02_s1.ome.tiff", xml, 5)
+    with pytest.raises(ValueError, match=message) as error:
+        read(tmp_path)
+    assert "B02_s1.ome.tiff" in str(error.value)
+
+
+def test_a_file_of_several_images_is_refused(tmp_path):
+    image = ome_xml().partition("<Image")[2].partition("</Image>")[0]
+    write_xml(tmp_path / "P/B02_s1.ome.tiff", ome_xml().replace("</OME>", f"<Image{image}</Image></OME>"), 10)
+    with pytest.raises(ValueError, match="has 2 images; each field must be in a file of its own"):
+        read(tmp_path)
+
+
+def test_metadata_that_would_fill_the_memory_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("cloome_kedro.imaging.ome_xml._LARGEST", 300)
+    write_xml(tmp_path / "P/B02_s1.ome.tiff", ome_xml(), 5)
+    with pytest.raises(ValueError, match=r"its OME metadata have [\d,]+ characters, at most 300 are read"):
+        read(tmp_path)
+
+
+def test_a_renamed_file_is_read(tmp_path):
+    for place in ('<UUID FileName="old.ome.tiff">urn:1</UUID>', '<UUID FileName="B02_s1.ome.tiff">urn:1</UUID>', ""):
+        xml = ome_xml(places=f'<TiffData IFD="0" PlaneCount="5">{place}</TiffData>')
+        write_xml(tmp_path / "P/B02_s1.ome.tiff", xml, 5)
+        assert read(tmp_path)["channel"].tolist() == STAINS
+
+
+def test_a_damaged_first_file_does_not_stop_its_plate(tmp_path, caplog):
+    (tmp_path / "map.csv").write_text("well_position,broad_sample,smiles,pert_iname\nA01,C1,CCO,a\nB02,C2,CCN,b\n")
+    first = write(tmp_path / "pages/P/A01_s1.ome.tiff")
+    first.write_bytes(first.read_bytes()[:200])
+    write(tmp_path / "pages/P/B02_s1.ome.tiff")
+    source = Source("mine", "ome_tiff", Platemap("map.csv"), folder="pages", bit_depth=12)
+    index, _, rejected = index_screen(tmp_path, "mine", [source])
+    assert "1 OME-TIFFs are passed over" in caplog.text
+    store = PlateStore(tmp_path)
+    fields, rejected = ingest_plates(store, index, rejected, Storage(), max_rejected_fraction=0.5, n_jobs=1)
+    assert fields["field_id"].tolist() == ["mine/P/B02/1"]
+    assert "A01_s1.ome.tiff, page 4, is unreadable or truncated" in rejected["reason"][0]
 
 
 def test_pages_that_the_metadata_do_not_explain_are_refused(tmp_path):
@@ -156,7 +326,7 @@ def test_pages_that_the_metadata_do_not_explain_are_refused(tmp_path):
     with tifffile.TiffFile(path, mode="r+b") as file:
         tag = file.pages[0].tags["ImageDescription"]
         tag.overwrite(tag.value.replace('SizeZ="1"', 'SizeZ="2"'))
-    with pytest.raises(ValueError, match="has 5 pages.* 5 channels, 2 ") as error:
+    with pytest.raises(ValueError, match=r"has 5 pages.* 5 channels, 2 ") as error:
         read(tmp_path)
     assert str(path) in str(error.value)
 

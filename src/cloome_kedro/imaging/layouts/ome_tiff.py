@@ -1,33 +1,45 @@
-"""OME-TIFF files: one file per field, one page per channel, such as ``<plate>/B02_s1.ome.tiff``.
+"""OME-TIFF files: one file per field, such as ``<plate>/B02_s1.ome.tiff``, or one per field and channel.
 
 The name of a file gives well and site: ``B02_s1``, ``B02_f1`` or ``B02_1``. It can begin with the name of the plate, as
-in ``24277_B02_s1.ome.tiff``. Otherwise the plate has the name of the folder. ``plate`` of the source overrides both.
-The names of the channels are read from the OME metadata of the first file of each plate. If names are missing or not
-unique, channels are numbers from 1 in the order of the pages, and the source needs a channel map.
+in ``24277_B02_s1.ome.tiff``. Otherwise the plate has the name of the folder. ``plate`` of the source overrides both. A
+name can end with the channel, as in ``B02_s1_DNA.ome.tiff`` or ``B02_s1_w1.ome.tiff``.
+
+The OME metadata of the first readable file of each plate, and of each channel in the names, say which channel, z and
+time each page is. ``z`` and ``time`` count from 0. If names of channels are missing or not unique, channels are numbers
+from 1 in the order of the metadata, and the source needs a channel map. The channel of a file with one channel is the
+one in its name, if this is a known channel. Otherwise it is the one in the metadata.
 
 Format: https://ome-model.readthedocs.io/en/stable/ome-tiff/specification.html
 """
 
+import logging
 import re
-import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
-import tifffile
 
+from cloome_kedro.imaging.channels import canonical
+from cloome_kedro.imaging.layouts.recognition import Recognised, match_names
+from cloome_kedro.imaging.ome_xml import OmePages, read_ome_pages
+from cloome_kedro.imaging.plate_choice import find_files
 from cloome_kedro.imaging.sources import Source
 from cloome_kedro.imaging.wells import canonical_wells
 
+logger = logging.getLogger(__name__)
+
 _FILES = "**/*.ome.tif*"
 _NAME = re.compile(
-    r"(?:(?P<plate>.+)[_\-])?(?P<well>[A-Z]{1,2}\d{1,3})[_\-][sf]?(?P<site>\d+)\.ome\.tiff?", re.IGNORECASE
+    r"(?:(?P<plate>.+)[_\-])?(?P<well>[A-Z]{1,2}\d{1,3})[_\-][sf]?(?P<site>\d+)(?:[_\-](?P<channel>[^.]+))?\.ome\.tiff?",
+    re.IGNORECASE,
 )
+_FIELD = ["plate", "well", "site"]
 
 
 def read(folder: Path, source: Source) -> pd.DataFrame:
     """List the pages of all files below ``folder``; see `cloome_kedro.imaging.layouts.read_layout`."""
     files = source.files or _FILES
-    named_files = [(path, match) for path in sorted(folder.glob(files)) if (match := _NAME.fullmatch(path.name))]
+    named_files = [(path, match) for path in find_files(folder, files) if (match := _NAME.fullmatch(path.name))]
     if not named_files:
         raise FileNotFoundError(
             f"there is no file {files} named like B02_s1.ome.tiff below {folder}; correct `folder` or `files` of this "
@@ -38,39 +50,69 @@ def read(folder: Path, source: Source) -> pd.DataFrame:
             "plate": [source.plate or match["plate"] or path.parent.name for path, match in named_files],
             "well": [match["well"] for _, match in named_files],
             "site": [int(match["site"]) for _, match in named_files],
+            "suffix": [match["channel"] or "" for _, match in named_files],
             "path": [str(path) for path, _ in named_files],
         }
     )
     table["well"] = canonical_wells(table["well"], folder)
-    plate_channels = {str(plate): _channels(Path(paths.iloc[0])) for plate, paths in table.groupby("plate")["path"]}
-    channels = table["plate"].map(plate_channels)
-    table = table.assign(channel=channels, plane=channels.map(lambda names: list(range(len(names)))))
-    return table.explode(["channel", "plane"], ignore_index=True)
+    rows = [row for _, group in table.groupby(["plate", "suffix"]) for row in _rows(group, source)]
+    columns = [*_FIELD, "channel", "path", "plane", "z", "time"]
+    return pd.DataFrame(rows, columns=columns).sort_values([*_FIELD, "path", "plane"], ignore_index=True)
 
 
-def _channels(path: Path) -> list[str]:
-    """Name of the channel of each page of a file, or the number of the page, from 1.
+def recognise(names: Sequence[str]) -> Recognised | None:
+    """Recognise OME-TIFFs by names such as ``B02_s1.ome.tiff``."""
+    matches = match_names(_NAME, names)
+    if not matches:
+        return None
+    channels = sorted({match["channel"] for _, match in matches if match["channel"]})
+    notes = (f"the names of the files end with {', '.join(channels[:8])}, which is taken as the channel",)
+    return Recognised("ome_tiff", len(matches), example=matches[0][0], notes=notes if channels else ())
+
+
+def _rows(files: pd.DataFrame, source: Source) -> Iterator[tuple]:
+    """Rows of the files of a plate whose names end with the same channel, or with none."""
+    pages = _first_pages(files["path"])
+    # Files without a channel in their names can be one per channel in different folders.
+    of_each = pages.sizes["C"] == 1 and not files["suffix"].iloc[0] and files.duplicated(_FIELD).any()
+    for plate, well, site, suffix, path in files.itertuples(index=False):
+        if of_each:
+            try:
+                pages = read_ome_pages(Path(path))
+            except ValueError as error:
+                logger.warning(
+                    "left out, so that a channel of %s %s, site %d, is missing: %s", plate, well, site, error
+                )
+                continue
+        names = _channels(pages, suffix, source)
+        for page, (channel, z, time) in enumerate(pages.positions):
+            yield plate, well, site, names[channel], path, page, z, time
+
+
+def _first_pages(paths: pd.Series) -> OmePages:
+    """What the pages of the first readable file are.
 
     Raises
     ------
     ValueError
-        If the file is not an OME-TIFF, or has several planes or time points.
+        If none of the files can be used. The message is that of the first.
     """
-    try:
-        with tifffile.TiffFile(path) as file:
-            metadata, pages = file.ome_metadata, len(file.pages)
-        pixels = None if metadata is None else ElementTree.fromstring(metadata).find(".//{*}Pixels")
-    except Exception as error:  # tifffile and the XML parser raise many types of exceptions for a bad file
-        raise ValueError(f"{path} cannot be read as an OME-TIFF: {error}") from error
-    if pixels is None:
-        raise ValueError(f"{path} has no OME metadata, so it is not an OME-TIFF; correct `files` of this source")
-    sizes = {axis: int(pixels.get(f"Size{axis}", 1)) for axis in "CZT"}
-    if sizes["Z"] > 1 or sizes["T"] > 1 or sizes["C"] != pages:
-        raise ValueError(
-            f"{path} has {pages} pages: {sizes['C']} channels, {sizes['Z']} planes and {sizes['T']} time points. "
-            "It must have one page per channel"
-        )
-    names = [channel.get("Name") for channel in pixels.findall("{*}Channel")]
-    if len(names) != pages or not all(names) or len(set(names)) < pages:
-        return [str(number) for number in range(1, pages + 1)]
-    return [str(name) for name in names]
+    errors = []
+    for path in paths:
+        try:
+            pages = read_ome_pages(Path(path))
+        except ValueError as error:
+            errors.append(error)
+            continue
+        if errors:
+            logger.warning("%d OME-TIFFs are passed over for the metadata of their plate: %s", len(errors), errors[0])
+        return pages
+    raise errors[0]
+
+
+def _channels(pages: OmePages, suffix: str, source: Source) -> list[str]:
+    """Name of each channel of a file."""
+    number = pages.sizes["C"]
+    if number == 1 and suffix and (canonical(suffix, source.channels) or not pages.channels):
+        return [suffix]
+    return pages.channels or [str(i) for i in range(1, number + 1)]
