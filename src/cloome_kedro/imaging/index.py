@@ -107,6 +107,7 @@ def index_source(
         )
     images = choose(read_layout(source.layout, root, source).drop_duplicates(), source)
     bad_rows = images.loc[images["reason"].notna(), [*_FIELD, "reason"]].drop_duplicates()
+    channels = images["channel"].unique().tolist()
     images = images[images["reason"].isna()].drop(columns="reason").astype({"site": int})
     if images.empty:
         first = bad_rows["reason"].iloc[0] if len(bad_rows) else "its tables list no image"
@@ -114,7 +115,7 @@ def index_source(
     fields = images[_FIELD].drop_duplicates(ignore_index=True)
     wells = fields[["plate", "well"]].drop_duplicates()
     wells, compounds = annotate(wells, screen_folder, source.platemap, missing, identify)
-    images = _known_channels(images, source)
+    images = _known_channels(images, source, channels)
     located = pd.Series(locate(images["path"].tolist()), index=images.index, dtype=object)
     images["path"], images["exists"] = located.fillna(images["path"]), located.notna()
     images["shared"] = images.duplicated(["path", "plane"], keep=False)
@@ -143,15 +144,17 @@ def index_source(
     return fields[[*_INDEX, *PATHS, *PLANES, *more]], compounds, rejected[REJECTED]
 
 
-def _known_channels(images: pd.DataFrame, source: Source) -> pd.DataFrame:
+def _known_channels(images: pd.DataFrame, source: Source, channels: Sequence[str]) -> pd.DataFrame:
     """Keep the rows of known channels, and give them canonical names.
+
+    ``channels`` are the names in all rows, also in those that cannot be used.
 
     Raises
     ------
     ValueError
         If the source has no image of one of the five channels.
     """
-    canonical_names = {name: canonical(name, source.channels) for name in images["channel"].unique()}
+    canonical_names = {name: canonical(name, source.channels) for name in channels}
     if missing := [channel for channel in CHANNELS if channel not in canonical_names.values()]:
         unknown = [name for name, channel in canonical_names.items() if channel is None]
         advice = (

@@ -3,8 +3,9 @@
 This module needs only the standard library, like `cloome_kedro.imaging.config`.
 """
 
+import re
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 _STRICT = {"extra": "forbid", "allow_inf_nan": False}
 
@@ -58,6 +59,10 @@ class Platemap:
 Place = Literal["plate", "well", "site", "row", "column"]
 
 
+#: named groups of the layout ``pattern``; ``plane`` is another name of ``z``
+Group = Literal["plate", "well", "row", "column", "site", "channel", "z", "plane", "time"]
+
+
 @dataclass(frozen=True)
 class Source:
     """One folder of images with one layout.
@@ -106,3 +111,40 @@ class Source:
     columns: dict[Place, str] = field(default_factory=dict)
     z: int | Literal["max"] | None = None
     time: int | None = None
+
+    def __post_init__(self):
+        if self.layout == "pattern":
+            self._check_pattern()
+
+    def _check_pattern(self) -> None:
+        where = f"source {self.name}: "
+        if not self.pattern:
+            raise ValueError(
+                f"{where}the layout pattern needs `pattern`, a regular expression with named groups, such as "
+                "'(?P<plate>[^/]+)/(?P<well>[A-P][0-9]+)_(?P<site>[0-9]+)_(?P<channel>[A-Za-z0-9]+)\\.tif'"
+            )
+        try:
+            groups = set(re.compile(self.pattern).groupindex)
+        except re.error as error:
+            raise ValueError(f"{where}pattern {self.pattern!r} is not a regular expression: {error}") from error
+        if unknown := sorted(groups - set(get_args(Group))):
+            raise ValueError(
+                f"{where}pattern has the named group {', '.join(unknown)}, which is not known; the groups are "
+                f"{', '.join(get_args(Group))}"
+            )
+        has_well = "well" in groups or {"row", "column"} <= groups
+        missing = [
+            name
+            for name, is_there in (
+                ("plate", "plate" in groups or self.plate),
+                ("well (or row and column)", has_well),
+                ("channel", "channel" in groups),
+            )
+            if not is_there
+        ]
+        if missing:
+            otherwise = ", or set `plate` of this source" if missing[0] == "plate" else ""
+            raise ValueError(
+                f"{where}pattern {self.pattern!r} has no named group {', '.join(missing)}; write it like "
+                f"(?P<{missing[0].split()[0]}>...){otherwise}"
+            )

@@ -55,7 +55,9 @@ def choose(images: pd.DataFrame, source: Source) -> pd.DataFrame:
             )
         if chosen is not None:
             images = images[images[axis].eq(chosen).fillna(False) | images["reason"].notna()]
-    return images.assign(z=images["z"] if source.z == "max" else pd.NA).astype({"z": "Int64"}).drop(columns="time")
+    if source.z != "max":
+        images = images.assign(z=pd.Series(pd.NA, index=images.index, dtype="Int64"))
+    return images.drop(columns="time")
 
 
 def _listed(values: list[int]) -> str:

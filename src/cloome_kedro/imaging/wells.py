@@ -19,6 +19,16 @@ def well_name(row: int, column: int) -> str:
     return (letters[high - 1] if high else "") + letters[low] + f"{column:02d}"
 
 
+def letters_of_row(row: str) -> str:
+    """Letters of a row that is written as letters or as a number from 1.
+
+    >>> letters_of_row("B"), letters_of_row("2"), letters_of_row("02.0")
+    ('B', 'B', 'B')
+    """
+    number = row.removesuffix(".0")
+    return well_name(int(number), 1)[:-2] if number.isascii() and number.isdigit() and 0 < int(number) < 100 else row
+
+
 def parse_wells(wells: pd.Series) -> pd.Series:
     """Convert names of wells to letters and two digits; null where an entry is not a well.
 

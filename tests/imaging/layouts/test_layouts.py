@@ -19,7 +19,7 @@ def registry():
 
 
 def test_an_unknown_layout_names_the_known_ones(tmp_path):
-    with pytest.raises(ValueError, match="no layout 'xyz'; the nearest are: load_data_csv, opera_phenix, ome_tiff"):
+    with pytest.raises(ValueError, match="no layout 'xyz'; the nearest are: load_data_csv, opera_phenix, imagexpress"):
         read_layout("xyz", tmp_path, SOURCE)
     with pytest.raises(ValueError, match=r"no layout 'ometiff'; the nearest are: ome_tiff$"):
         read_layout("ometiff", tmp_path, SOURCE)

@@ -41,7 +41,12 @@ def test_the_plate_is_given_or_the_measurement(tmp_path):
 
 
 def test_names_tell_plane_and_time(tmp_path):
-    touch(tmp_path, "P/r01c01f01p01-ch1sk1fk1fl1.tiff", "P/r01c01f01p12-ch1sk3fk1fl1.tiff", "Q/r01c01f01p02-ch1.tiff")
+    touch(
+        tmp_path,
+        "P/r01c01f01p01-ch1sk1fk1fl1.tiff",
+        "P/r01c01f01p12-ch1sk3fk1fl1.tiff",
+        "Q/r01c01f01p02-ch1fk1fl1.tiff",
+    )
     images = read(tmp_path).sort_values("path")
     assert images["z"].tolist() == [1, 12, 2]
     assert images["time"].tolist() == [1, 3, pd.NA]

@@ -23,6 +23,10 @@ Reader = Callable[[Path, Source], pd.DataFrame]
 LAYOUTS: Registry[Reader] = Registry("layout")
 LAYOUTS.add("load_data_csv", "cloome_kedro.imaging.layouts.load_data_csv:read")
 LAYOUTS.add("opera_phenix", "cloome_kedro.imaging.layouts.opera_phenix:read")
+LAYOUTS.add("imagexpress", "cloome_kedro.imaging.layouts.imagexpress:read")
+LAYOUTS.add("zip_per_channel", "cloome_kedro.imaging.layouts.zip_per_channel:read")
+LAYOUTS.add("pattern", "cloome_kedro.imaging.layouts.pattern:read")
+LAYOUTS.add("npz", "cloome_kedro.imaging.layouts.npz:read")
 LAYOUTS.add("ome_tiff", "cloome_kedro.imaging.layouts.ome_tiff:read")
 LAYOUTS.add("ome_zarr", "cloome_kedro.imaging.layouts.ome_zarr:read")
 

@@ -25,7 +25,7 @@ from cloome_kedro.imaging.columns import find_column
 from cloome_kedro.imaging.layouts.recognition import Recognised
 from cloome_kedro.imaging.sources import Place, Source
 from cloome_kedro.imaging.tables import place, read_table
-from cloome_kedro.imaging.wells import parse_wells, well_name
+from cloome_kedro.imaging.wells import letters_of_row, parse_wells
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ def _fields(table: pd.DataFrame, path: Path, source: Source) -> pd.DataFrame:
     elif columns["row"] is not None and columns["column"] is not None:
         rows, numbers = table[columns["row"]].str.strip(), table[columns["column"]].str.strip()
         written = rows + "-" + numbers
-        wells = parse_wells(rows.map(_letters) + numbers.str.removesuffix(".0"))
+        wells = parse_wells(rows.map(letters_of_row) + numbers.str.removesuffix(".0"))
         name = f"{columns['row']} and {columns['column']}"
         reasons.append((wells.isna(), name, written, "are not a well; count rows and columns from 1, or write B and 3"))
     else:
@@ -158,12 +158,6 @@ def _missing(table: pd.DataFrame, path: Path, kind: str, otherwise: str) -> Valu
         f"{path} has no column Metadata_{kind.capitalize()} or with another usual name; its columns are "
         f"{', '.join(table.columns)}. Name it by `columns: {{{kind}: ...}}` of this source{otherwise}"
     )
-
-
-def _letters(row: str) -> str:
-    """Letters of a row that is written as letters or as a number from 1."""
-    number = row.removesuffix(".0")
-    return well_name(int(number), 1)[:-2] if number.isascii() and number.isdigit() and 0 < int(number) < 100 else row
 
 
 def _paths(table: pd.DataFrame, columns: dict[str, str], roots: tuple[Path, Path]) -> pd.Series:

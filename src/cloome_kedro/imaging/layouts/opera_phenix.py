@@ -4,13 +4,13 @@ The name of a file gives row, column, field, plane and channel, and the time poi
 gives the plate. Channels are numbers, so a source of this layout needs a channel map.
 """
 
-import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from cloome_kedro.imaging.layouts.listing import list_files
 from cloome_kedro.imaging.layouts.recognition import Recognised, match_names, propose_axes
 from cloome_kedro.imaging.sources import Source
 from cloome_kedro.imaging.wells import well_name
@@ -27,7 +27,7 @@ def read(folder: Path, source: Source) -> pd.DataFrame:
     """List the images below ``folder``; see `cloome_kedro.imaging.layouts.read_layout`."""
     rows = []
     fast = set()
-    for path in sorted(folder.glob(source.files) if source.files else _walk(folder)):
+    for path in list_files(folder, source.files):
         if not (match := _NAME.fullmatch(path.name)):
             continue
         fast.add(match["fast"].lower())
@@ -57,11 +57,6 @@ def recognise(names: Sequence[str]) -> Recognised | None:
         z=[int(match["z"]) for _, match in matches], time=[int(match["time"] or 0) for _, match in matches]
     )
     return Recognised("opera_phenix", len(matches), settings, matches[0][0], notes)
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    for parent, _, names in os.walk(folder):
-        yield from (Path(parent, name) for name in names)
 
 
 def _plate(path: Path) -> str:

@@ -32,6 +32,8 @@ __all__ = [
 ]
 
 READERS: Registry[Reader] = Registry("reader")
+READERS.add("zip_member", "cloome_kedro.imaging.readers.zip_member:READER", pattern=r"\.zip!/")
+READERS.add("npz", "cloome_kedro.imaging.readers.npz:READER", pattern=r"\.npz$")
 READERS.add("tiff_png", "cloome_kedro.imaging.readers.tiff_png:READER", pattern=r"\.(tiff?|png)$")
 READERS.add("zarr_array", "cloome_kedro.imaging.readers.zarr_array:READER", pattern=r"\.zarr[/\\]")
 
@@ -79,8 +81,8 @@ def locate(paths: Sequence[str]) -> list[str | None]:
         by_reader.setdefault(_name(path), []).append(i)
     located: list[str | None] = [None] * len(paths)
     for name, rows in by_reader.items():
-        for i, path in zip(rows, READERS[name].locate([paths[i] for i in rows]), strict=True):
-            located[i] = path
+        for i, true_path in zip(rows, READERS[name].locate([paths[i] for i in rows]), strict=True):
+            located[i] = true_path
     return located
 
 
