@@ -41,12 +41,14 @@ def extensions(tmp_path_factory):
     from cloome_kedro.evaluation.validation_metrics import VALIDATION_METRICS
     from cloome_kedro.imaging.corruptions import CORRUPTIONS
     from cloome_kedro.imaging.layouts import LAYOUTS
+    from cloome_kedro.imaging.readers import READERS
     from cloome_kedro.learning.encoders import ENCODERS
     from cloome_kedro.learning.objectives import OBJECTIVES
     from cloome_kedro.learning.views import VIEWS
 
     with ExitStack() as stack:
-        for registry in (SPLITS, RANK_METRICS, VALIDATION_METRICS, CORRUPTIONS, LAYOUTS, ENCODERS, OBJECTIVES, VIEWS):
+        images = (CORRUPTIONS, LAYOUTS, READERS)
+        for registry in (SPLITS, RANK_METRICS, VALIDATION_METRICS, *images, ENCODERS, OBJECTIVES, VIEWS):
             stack.enter_context(restored(registry))
         load_modules([MODULE])
         yield sys.modules.pop(MODULE)
@@ -108,6 +110,19 @@ def test_the_layout_lists_images(extensions, tmp_path):
     index, _, rejected = index_screen(tmp_path, "s", ingestion.sources)
     assert index["field_id"].tolist() == ["s/P1/A01/1", "s/P1/B02/1"]
     assert rejected.empty
+
+
+def test_the_format_of_images_is_read_by_its_suffix(extensions, tmp_path):
+    from cloome_kedro.imaging.images import read_field
+    from cloome_kedro.imaging.readers import BadField
+
+    images = np.random.default_rng(0).integers(0, 2**16, (5, 1080, 1080), dtype=np.uint16)
+    (tmp_path / "a.raw").write_bytes(images.tobytes())
+    field = read_field([(str(tmp_path / "a.raw"), plane) for plane in (4, 3, 2, 1, 0)], 16, None)
+    np.testing.assert_array_equal(field, images[::-1])
+    (tmp_path / "b.raw").write_bytes(b"12")
+    with pytest.raises(BadField, match=r"channel Mito: .*b.raw is truncated"):
+        read_field([(str(tmp_path / "b.raw"), plane) for plane in range(5)], 16, None)
 
 
 def test_the_metric_of_ranks_has_its_chance(extensions):
