@@ -4,13 +4,13 @@ A `Reader` reads the images of one file, and says whether the file exists and wh
 images (H, W) of a file from 0, in the order of its leading dimensions. With several scenes, times, channels and z it is
 ``((scene * T + time) * C + channel) * Z + z``.
 
-A built-in reader is one module and one line here. ``pattern`` is a regular expression that is searched for in the path;
-the first reader whose pattern is found reads the file. Other modules add a reader by ``READERS.add(name,
+A built-in reader is one module and one line here. ``pattern`` is a regular expression that is searched for in the path
+in lower case; the first reader whose pattern is found reads the file. Other modules add a reader by ``READERS.add(name,
 Reader(read), module=__name__, pattern=...)``.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 import numpy.typing as npt
@@ -92,10 +92,13 @@ def stamp(path: str) -> tuple[int | str, ...]:
 
 
 def _name(path: str) -> str:
-    known = ((name, READERS.facts(name)["pattern"]) for name in READERS)
-    return next((name for name, pattern in known if _compiled(pattern).search(path)), "tiff_png")
+    lower = path.lower()
+    for name in READERS:
+        if _search(READERS.facts(name)["pattern"])(lower):
+            return name
+    return "tiff_png"
 
 
 @lru_cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.IGNORECASE)
+def _search(pattern: str) -> Callable[[str], re.Match[str] | None]:
+    return re.compile(pattern).search
