@@ -352,3 +352,43 @@ def test_two_sources_may_share_compounds_but_not_an_id():
     assert both["smiles"][0] == "C"
     with pytest.raises(ValueError, match="compound a has two structures: C in one and CC in two"):
         merge_compounds([("one", table("C")), ("two", table("CC"))])
+
+
+def write_ids(folder, barcodes=("24,277",)):
+    """Tables as those of cpg0012 and cpg0004: other names of ids, numbers of samples, barcodes with a separator."""
+    (folder / "map1.tsv").write_text(
+        "well_position\tbroad_sample\nA01\t\nB01\tBRD-K00000001-001-01-1\nC01\tBRD-A00000002-001-02-1\nD01\tother\n"
+    )
+    (folder / "barcodes.csv").write_text("Assay_Plate_Barcode,Plate_Map_Name\n" + f'"{barcodes[0]}",map1\n')
+    (folder / "compounds.csv").write_text(
+        "BROAD_ID,broad_sample,smiles\nBRD-K00000001-001-09-9,wrong,CCO\nBRD-K00000001-003-02-2,wrong,OCC\n"
+        "BRD-A00000002-001-05-5,wrong,\nBRD-A00000002-004-01-1,wrong,CCN\nBRD-A00000002-005-01-1,wrong,CCCN\nother,wrong,CCC\n"
+    )
+    return Platemap(
+        "{platemap}.tsv",
+        "barcodes.csv",
+        "compounds.csv",
+        id_column="BROAD_ID",
+        id_pattern="BRD-.[0-9]{8}",
+        name_column=None,
+    )
+
+
+def test_ids_without_the_number_of_the_sample(tmp_path, caplog):
+    caplog.set_level("INFO")
+    wells = pd.DataFrame({"plate": "24277", "well": ["A01", "B01", "C01", "D01"]})
+    annotation, compounds = annotate_wells(
+        wells, tmp_path, write_ids(tmp_path), identify=lambda smiles: "".join(sorted(smiles))
+    )
+    assert annotation["reason"].isna().all()
+    assert annotation["control"].tolist() == [True, False, False, False]
+    assert annotation["compound_id"].tolist()[1:] == ["BRD-K00000001", "BRD-A00000002", "other"]
+    assert compounds.set_index("compound_id")["smiles"].to_dict() == {
+        "BRD-K00000001": "CCO", "BRD-A00000002": "CCN", "other": "CCC",
+    }  # fmt: skip
+    assert "2 compounds have several spellings of their structure" in caplog.text
+
+
+def test_a_pattern_of_ids_must_be_a_regular_expression():
+    with pytest.raises(ValueError, match=r"id_pattern '\(' is not a regular expression"):
+        Platemap("a.csv", id_pattern="(")

@@ -10,8 +10,10 @@ import pandas as pd
 
 from cloome_kedro.imaging.channels import CHANNELS, canonical
 from cloome_kedro.imaging.layouts import read_layout
+from cloome_kedro.imaging.plate_choice import expand_files, keep_plates
 from cloome_kedro.imaging.platemaps import annotate_wells, merge_compounds
 from cloome_kedro.imaging.readers import locate
+from cloome_kedro.imaging.remote import join
 from cloome_kedro.imaging.sources import Source
 from cloome_kedro.imaging.stacks import MORE, choose, further_images
 from cloome_kedro.words import MISSING
@@ -100,12 +102,14 @@ def index_source(
 
     ``annotate`` joins wells to compounds, as `cloome_kedro.imaging.platemaps.annotate_wells` does.
     """
-    root = screen_folder / source.folder
+    root = join(screen_folder, source.folder)
     if not root.is_dir():
         raise FileNotFoundError(
             f"source {source.name}: there is no folder {root}; correct `folder` of this source in params:ingestion"
         )
-    images = choose(read_layout(source.layout, root, source).drop_duplicates(), source)
+    source = expand_files(source, screen_folder)
+    images = keep_plates(read_layout(source.layout, root, source).drop_duplicates(), source)
+    images = choose(images, source)
     bad_rows = images.loc[images["reason"].notna(), [*_FIELD, "reason"]].drop_duplicates()
     channels = images["channel"].unique().tolist()
     images = images[images["reason"].isna()].drop(columns="reason").astype({"site": int})

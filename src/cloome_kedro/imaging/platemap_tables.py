@@ -1,6 +1,7 @@
 """Reading of platemaps: which compound is in a well, at which concentration."""
 
 import logging
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cloome_kedro.imaging.columns import find_column
+from cloome_kedro.imaging.remote import join
 from cloome_kedro.imaging.sources import Platemap
 from cloome_kedro.imaging.tables import place, read_table
 from cloome_kedro.imaging.wells import parse_wells
@@ -15,6 +17,7 @@ from cloome_kedro.missing import is_missing, known
 
 logger = logging.getLogger(__name__)
 
+_THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+")
 _MICROMOLAR = {"nM": 1e-3, "uM": 1.0, "mM": 1e3}
 _UNIT_OF_COLUMN = {
     "mmoles_per_liter": "mM",
@@ -36,10 +39,10 @@ def platemap_files(plates: Sequence[str], folder: Path, platemap: Platemap) -> d
     """Path of the platemap of each plate."""
     platemaps, barcodes = platemap.platemaps, platemap.barcodes
     if "{platemap}" not in platemaps:
-        return dict.fromkeys(plates, folder / platemaps)
+        return dict.fromkeys(plates, join(folder, platemaps))
     if barcodes is None:
         raise ValueError(f"platemaps {platemaps!r} needs `barcodes`, a table with the platemap of each plate")
-    path, columns = folder / barcodes, [platemap.barcode_column, platemap.platemap_column]
+    path, columns = join(folder, barcodes), [platemap.barcode_column, platemap.platemap_column]
     settings = dict(zip(columns, ["platemap.barcode_column", "platemap.platemap_column"], strict=True))
     table = read_table(path, columns, settings)[columns].apply(lambda column: column.str.strip())
     table = table[(table != "").all(axis=1)].drop_duplicates().set_axis(["plate", "platemap"], axis=1)
@@ -49,12 +52,14 @@ def platemap_files(plates: Sequence[str], folder: Path, platemap: Platemap) -> d
         listed = ", ".join(f"{name} ({place(rows, i)})" for i, name in enumerate(rows["platemap"]))
         raise ValueError(f"{path} gives plate {plate} several platemaps: {listed}; correct the table")
     names = dict(table.itertuples(index=False))
+    # barcodes that a spreadsheet has written as numbers: 24,277
+    names |= {plate.replace(",", ""): name for plate, name in names.items() if _THOUSANDS.fullmatch(plate)}
     if missing := [plate for plate in plates if plate not in names]:
         raise ValueError(
             f"{path} has no platemap for {len(missing)} of {len(plates)} plates: {', '.join(missing[:5])}. Its plates "
             f"are {', '.join(list(names)[:5])}; add the others, or correct the names of plates"
         )
-    return {plate: folder / platemaps.replace("{platemap}", names[plate]) for plate in plates}
+    return {plate: join(folder, platemaps.replace("{platemap}", names[plate])) for plate in plates}
 
 
 def read_platemap(

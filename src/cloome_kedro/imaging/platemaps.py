@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from cloome_kedro.imaging.platemap_tables import column_settings, platemap_files, read_platemap
+from cloome_kedro.imaging.remote import join
 from cloome_kedro.imaging.sources import Platemap
 from cloome_kedro.imaging.tables import read_table
 from cloome_kedro.missing import is_missing, known, known_parts
@@ -58,11 +59,14 @@ def annotate_wells(
     read = {path: read_platemap(path, platemap, in_platemap, missing) for path in dict.fromkeys(files.values())}
     tables = {path: table for path, (_, table) in read.items()}
     if platemap.compounds is not None:
-        path = folder / platemap.compounds
-        tables = {path: read_table(path, [platemap.compound_column, *descriptions], column_settings(platemap))}
+        path = join(folder, platemap.compounds)
+        tables = {path: _compound_table(path, platemap, descriptions)}
+    contents = pd.concat([table.assign(file=str(path)) for path, (table, _) in read.items()], ignore_index=True)
+    if platemap.id_pattern:
+        contents["written"] = _short_ids(contents["written"], platemap.id_pattern)
+        tables = {path: _with_short_ids(table, path, platemap) for path, table in tables.items()}
     compounds = _compounds(tables, platemap.compound_column, description_columns, missing, identify)
 
-    contents = pd.concat([table.assign(file=str(path)) for path, (table, _) in read.items()], ignore_index=True)
     by = ["file", "plate", "well"] if contents["plate"].notna().any() else ["file", "well"]
     if "plate" in by:
         _check_plates(plates, contents["plate"], folder / platemap.platemaps)
@@ -85,6 +89,37 @@ def annotate_wells(
     )
     columns = [*wells.columns, "compound_id", "concentration_um", "control", "reason"]
     return annotation[columns], compounds
+
+
+def _compound_table(path: Path, platemap: Platemap, descriptions: Sequence[str]) -> pd.DataFrame:
+    """Read the table of compounds. Its ids are in the column that has the same name as in the platemaps."""
+    settings = column_settings(platemap)
+    ids = platemap.id_column or platemap.compound_column
+    if platemap.id_column:
+        settings |= {ids: "platemap.id_column"}
+    table = read_table(path, [ids, *descriptions], settings)
+    if ids == platemap.compound_column:
+        return table
+    return table.drop(columns=platemap.compound_column, errors="ignore").rename(columns={ids: platemap.compound_column})
+
+
+def _with_short_ids(table: pd.DataFrame, path: Path, platemap: Platemap) -> pd.DataFrame:
+    """Give the rows of a table of compounds their short ids, and all rows with the same id the first structure."""
+    ids = _short_ids(table[platemap.compound_column].str.strip(), str(platemap.id_pattern))
+    structures = table[platemap.smiles_column].str.strip()
+    first = structures.where(structures != "").groupby(ids).transform("first").fillna("")
+    if (is_replaced := (structures != "") & (structures != first)).any():
+        logger.info(
+            "%s: %d compounds have several spellings of their structure after id_pattern is applied; the first is used "
+            "(%s)",
+            *(path, ids[is_replaced].nunique(), ", ".join(ids[is_replaced].unique()[:5])),
+        )
+    return table.assign(**{platemap.compound_column: ids, platemap.smiles_column: first})
+
+
+def _short_ids(ids: pd.Series, pattern: str) -> pd.Series:
+    """The part of each id that the pattern finds; ids without it are as they were."""
+    return ids.str.extract(f"({pattern})")[0].fillna(ids)
 
 
 def _is_control(

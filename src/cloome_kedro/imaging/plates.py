@@ -15,6 +15,7 @@ from cloome_kedro.imaging.images import Planes, read_field, statistics, to_store
 from cloome_kedro.imaging.index import REJECTED, check_rejected
 from cloome_kedro.imaging.intensity import pooled_thresholds
 from cloome_kedro.imaging.readers import BadField, stamp
+from cloome_kedro.imaging.remote import Remote, get_remote, read_ahead, set_remote
 from cloome_kedro.imaging.stacks import parse
 from cloome_kedro.imaging.store import PlateStore
 from cloome_kedro.parallel import Bar, run_tasks
@@ -70,20 +71,27 @@ def ingest_plates(
     digests = {name: _digest(fields, storage) for name, fields in plates.items()}
     pending = [name for name in plates if not store.is_current(name, digests[name])]
     current = [name for name in plates if name not in set(pending)]
-    shapes = {name: usual_shape(_planes(plates[name], CHANNELS[:1])[0]) for name in pending}
+    shapes = {name: usual_shape(field_planes(plates[name], CHANNELS[:1])[0]) for name in pending}
     _check_stored_shapes(store, shapes, current, storage)
     logger.info("plates: %d to ingest, %d up to date", len(pending), len(current))
 
     rejected = pd.concat([rejected_index, *(_rejected(store, name, plates[name]) for name in current)])
     check_rejected(rejected, total, max_rejected_fraction)
-    tasks = [(store, name, plates[name], storage, digests[name], shapes[name]) for name in pending]
+    tasks = [(get_remote(), store, name, plates[name], storage, digests[name], shapes[name]) for name in pending]
     bar = Bar("ingesting", "field", sizes=[len(plates[name]) for name in pending])
-    for number, _ in run_tasks(ingest_plate, tasks, bar, n_jobs, ordered=False):
+    for number, _ in run_tasks(_ingest_plate, tasks, bar, n_jobs, ordered=False):
         rejected = pd.concat([rejected, _rejected(store, pending[number], plates[pending[number]])])
         check_rejected(rejected, total, max_rejected_fraction)
     tables = [_fields(store, name, fields) for name, fields in plates.items()]
     fields = pd.concat([table for table in tables if len(table)], ignore_index=True)
     return fields, rejected.sort_values(["plate", "well", "site"], ignore_index=True)
+
+
+def _ingest_plate(remote: Remote, *arguments) -> None:
+    """Call `ingest_plate` in a process that has to know how files on a server are read."""
+    if remote is not get_remote():
+        set_remote(remote)
+    ingest_plate(*arguments)
 
 
 def ingest_plate(
@@ -132,7 +140,7 @@ def ingest_plate(
         writer.commit(pd.DataFrame(record, columns=["field_id", "row", "reason", *_STATISTICS]))
 
 
-def _planes(index: pd.DataFrame, channels: Sequence[str] = CHANNELS) -> list[list[Planes]]:
+def field_planes(index: pd.DataFrame, channels: Sequence[str] = CHANNELS) -> list[list[Planes]]:
     """File and page of each field, or several of them with a stack: one list per channel."""
     return [_planes_of_channel(index, channel) for channel in channels]
 
@@ -150,12 +158,19 @@ def _planes_of_channel(index: pd.DataFrame, channel: str) -> list[Planes]:
 
 def _read(index: pd.DataFrame, shape: tuple[int, int] | None) -> Iterator[tuple[str, npt.NDArray | None, str | None]]:
     """Read the fields of a plate one by one: (field_id, images, None), or (field_id, None, reason) of a bad field."""
-    by_channel = _planes(index)
-    for field_id, bit_depth, *planes in zip(index["field_id"], index["bit_depth"], *by_channel, strict=True):
+    by_channel = field_planes(index)
+    downloads = read_ahead([_paths(planes) for planes in zip(*by_channel, strict=True)])
+    fields = zip(index["field_id"], index["bit_depth"], *by_channel, strict=True)
+    for (field_id, bit_depth, *planes), _ in zip(fields, downloads, strict=True):
         try:
             yield field_id, read_field(planes, bit_depth, shape), None
         except BadField as error:
             yield field_id, None, str(error)
+
+
+def _paths(channels: Sequence[Planes]) -> list[str]:
+    """Files of a field."""
+    return [path for planes in channels for path, _ in (planes if isinstance(planes, list) else [planes])]
 
 
 def _plate_thresholds(index: pd.DataFrame, storage: Storage, shape: tuple[int, int] | None) -> npt.NDArray[np.int64]:
@@ -177,7 +192,9 @@ def _digest(index: pd.DataFrame, storage: Storage) -> str:
     index = index.sort_values(["well", "site"])
     files = [
         (field_id, int(bit_depth), [_file(planes) for planes in channels])
-        for field_id, bit_depth, *channels in zip(index["field_id"], index["bit_depth"], *_planes(index), strict=True)
+        for field_id, bit_depth, *channels in zip(
+            index["field_id"], index["bit_depth"], *field_planes(index), strict=True
+        )
     ]
     return digest_of(_FORMAT, CHANNELS, dataclasses.asdict(storage), files)
 

@@ -23,6 +23,11 @@ class Platemap:
         Table with the platemap of each plate. It is needed if ``platemaps`` is a pattern.
     compounds
         Table of compounds. None: the platemap has the structures.
+    id_column
+        Column of ids in ``compounds``. None: it has the name ``compound_column``, as in the platemaps.
+    id_pattern
+        Regular expression of the part of an id that names the compound, such as ``BRD-.[0-9]{8}`` for ids that end with
+        the number of a sample. It is applied to platemaps and ``compounds``. None: the whole id.
     plate_column
         Column of plates in a table for all plates. None: it is recognised by the usual names, such as Metadata_Plate,
         Plate or barcode. '': there is none.
@@ -42,6 +47,8 @@ class Platemap:
     platemaps: str
     barcodes: str | None = None
     compounds: str | None = None
+    id_column: str | None = None
+    id_pattern: str | None = None
     plate_column: str | None = None
     well_column: str = "well_position"
     compound_column: str = "broad_sample"
@@ -53,6 +60,43 @@ class Platemap:
     barcode_column: str = "Assay_Plate_Barcode"
     platemap_column: str = "Plate_Map_Name"
     controls: tuple[str, ...] = ("DMSO", "")
+
+    def __post_init__(self):
+        if self.id_pattern is not None:
+            try:
+                re.compile(self.id_pattern)
+            except re.error as error:
+                raise ValueError(
+                    f"platemap: id_pattern {self.id_pattern!r} is not a regular expression: {error}"
+                ) from error
+
+
+@dataclass(frozen=True)
+class PlateTable:
+    """A table of plates, such as ``plate.csv.gz`` of JUMP, which chooses plates by their properties.
+
+    Attributes
+    ----------
+    table
+        The table, relative to the screen's folder.
+    where
+        ``{column: values}``: the rows that are used. None: all rows.
+    first
+        Number of plates that are used, the first ones in the table. None: all of them.
+    plate_column
+        Column of plates. None: it is recognised by the usual names, such as Metadata_Plate.
+    """
+
+    __pydantic_config__: ClassVar[dict] = _STRICT
+
+    table: str
+    where: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    first: int | None = None
+    plate_column: str | None = None
+
+    def __post_init__(self):
+        if self.first is not None and self.first < 1:
+            raise ValueError(f"plate_table: first must be at least 1, is {self.first}")
 
 
 #: what a column of a LoadData table gives
@@ -78,7 +122,13 @@ class Source:
     folder
         Folder of the images, relative to the screen's folder.
     files
-        Glob pattern of the files to read. None: the default pattern of the layout.
+        Glob pattern of the files to read. None: the default pattern of the layout. ``{plate}`` stands for each of
+        ``plates``, and ``{column}`` for the cell of a row of ``plate_table``. Then only the folders of these plates are
+        listed, which matters on a server.
+    plates
+        Names or glob patterns of the plates to read. Empty: all plates.
+    plate_table
+        Table that chooses plates. None: all plates.
     pattern
         Regular expression of the paths of the layout ``pattern``, see :mod:`cloome_kedro.imaging.layouts.pattern`.
     channels
@@ -104,6 +154,8 @@ class Source:
     platemap: Platemap
     folder: str = "."
     files: str | None = None
+    plates: tuple[str, ...] = ()
+    plate_table: PlateTable | None = None
     pattern: str | None = None
     channels: dict[str, str] = field(default_factory=dict)
     bit_depth: Literal[8, 12, 16] = 16

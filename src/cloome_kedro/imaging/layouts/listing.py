@@ -7,13 +7,23 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cloome_kedro.imaging.plate_choice import find_files
 from cloome_kedro.imaging.wells import parse_wells
 
 
 def list_files(folder: Path, files: str | None) -> list[Path]:
-    """Files below a folder, in the order of their names: all of them, or those that a glob pattern gives."""
+    """Files below a folder, in the order of their names: all of them, or those that the glob patterns give.
+
+    Files ``._NAME``, which macOS writes beside copies of files, are left out.
+    """
+    return [path for path in _files(folder, files) if not path.name.startswith("._")]
+
+
+def _files(folder: Path, files: str | None) -> list[Path]:
     if files:
-        return sorted(path for path in folder.glob(files) if path.is_file())
+        return [path for path in find_files(folder, files) if not isinstance(path, Path) or path.is_file()]  # type: ignore[misc]
+    if not isinstance(folder, Path):
+        return sorted(folder.rglob("*"))
     return sorted(Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
 
 

@@ -23,6 +23,8 @@ import pandas as pd
 from cloome_kedro.imaging.channels import canonical
 from cloome_kedro.imaging.columns import find_column
 from cloome_kedro.imaging.layouts.recognition import Recognised
+from cloome_kedro.imaging.plate_choice import find_files
+from cloome_kedro.imaging.remote import is_remote, join
 from cloome_kedro.imaging.sources import Place, Source
 from cloome_kedro.imaging.tables import place, read_table
 from cloome_kedro.imaging.wells import letters_of_row, parse_wells
@@ -31,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 _FILES = ("**/load_data.csv", "**/load_data.csv.gz", "**/load_data.parquet")
 _TABLE = re.compile(r"load_data.*\.(csv|csv\.gz|parquet)", re.IGNORECASE)
+_BUCKETS = ("s3://", "s3a://")
 _IMAGE = re.compile(r"(?:Image_)?(FileName|PathName|URL)_(?!Illum)(.+)", re.IGNORECASE)
 
 
@@ -40,11 +43,12 @@ def read(folder: Path, source: Source) -> pd.DataFrame:
     A row with a bad plate, well or site has the reason in the column ``reason``.
     """
     patterns = (source.files,) if source.files else _FILES
-    tables = next((paths for pattern in patterns if (paths := sorted(folder.glob(pattern)))), [])
+    tables = next((paths for pattern in patterns if (paths := list(find_files(folder, pattern)))), [])
     if not tables:
-        raise FileNotFoundError(
-            f"there is no LoadData table {' or '.join(patterns)} below {folder}; correct `files` of this source"
-        )
+        names = " or ".join(pattern.partition("\n")[0] for pattern in patterns)
+        raise FileNotFoundError(f"there is no LoadData table {names} below {folder}; correct `files` of this source")
+    if source.files and (missing := source.files.count("\n") + 1 - len(tables)) > 0:
+        logger.warning("source %s: %d of the plates that it names have no LoadData table", source.name, missing)
     return pd.concat([_read_one(table, folder, source) for table in tables], ignore_index=True)
 
 
@@ -166,19 +170,20 @@ def _paths(table: pd.DataFrame, columns: dict[str, str], roots: tuple[Path, Path
         written = names = table[columns["filename"]].str.strip()
         if "pathname" in columns:
             folders = table[columns["pathname"]].str.strip()
-            is_whole = (folders == "") | (names == "") | names.str.match(r"/|\\\\|\w:")
+            is_whole = (folders == "") | (names == "") | names.str.match(r"/|\\\\|\w+:")
             written = names.where(is_whole, folders + "/" + names)
     else:
         written = table[columns["url"]].str.strip().map(_path_of_url).astype(str)
     parts = written.str.replace("\\", "/").str.rpartition("/")
     first_names = parts.drop_duplicates(0).set_index(0)[2]
-    folders_of = {name: str(_resolve(str(name), roots, first)) for name, first in first_names.items()}
-    return (parts[0].map(folders_of) + os.sep + parts[2]).where(parts[2] != "", "")
+    resolved = {name: _resolve(str(name), roots, first) for name, first in first_names.items()}
+    folders_of = {name: f"{folder}{'/' if is_remote(folder) else os.sep}" for name, folder in resolved.items()}
+    return (parts[0].map(folders_of) + parts[2]).where(parts[2] != "", "")
 
 
 def _path_of_url(url: str) -> str:
-    """Path that a URL gives, with the name of a bucket or server as its first folder."""
-    if not re.match(r"[a-z][a-z0-9+]+:", url, re.IGNORECASE):
+    """Path that a URL gives, with the name of a server as its first folder; an address of S3 as it is."""
+    if not re.match(r"[a-z][a-z0-9+]+:", url, re.IGNORECASE) or url.lower().startswith(_BUCKETS):
         return url
     parts = urlsplit(url)
     return unquote(re.sub(r"^/+(?=\w:)", "", parts.path) if parts.scheme == "file" else parts.netloc + parts.path)
@@ -188,9 +193,16 @@ def _resolve(name: str, roots: tuple[Path, Path], file: str) -> Path:
     """Find the folder that a table calls ``name``, which may be a path on another machine.
 
     If the path does not exist, its longest end that is a folder below the source's folder is returned, or else below
-    the folder of the table. Files without a folder are beside the table if ``file`` is there.
+    the folder of the table. Files without a folder are beside the table if ``file`` is there. An address on a server is
+    used if there is no such folder.
     """
     folder, folder_of_table = roots
+    if is_remote(name):
+        address = join(folder, name)
+        if is_remote(folder) and f"{address}/".startswith(f"{folder}/"):
+            return address
+        path_in_bucket = name.partition("://")[2]
+        return next((path for root in roots for path in _candidates(path_in_bucket, root) if path.is_dir()), address)
     if not name:
         return folder_of_table if (folder_of_table / file).exists() and not (folder / file).exists() else folder
     return next((path for root in roots for path in _candidates(name, root) if path.is_dir()), folder / name)

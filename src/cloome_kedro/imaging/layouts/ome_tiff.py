@@ -23,16 +23,16 @@ from cloome_kedro.imaging.channels import canonical
 from cloome_kedro.imaging.layouts.recognition import Recognised, match_names
 from cloome_kedro.imaging.ome_xml import OmePages, read_ome_pages
 from cloome_kedro.imaging.plate_choice import find_files
+from cloome_kedro.imaging.remote import join
 from cloome_kedro.imaging.sources import Source
 from cloome_kedro.imaging.wells import canonical_wells
 
 logger = logging.getLogger(__name__)
 
 _FILES = "**/*.ome.tif*"
-_NAME = re.compile(
-    r"(?:(?P<plate>.+)[_\-])?(?P<well>[A-Z]{1,2}\d{1,3})[_\-][sf]?(?P<site>\d+)(?:[_\-](?P<channel>[^.]+))?\.ome\.tiff?",
-    re.IGNORECASE,
-)
+#: regular expression of names such as B02_s1 and 24277_B02_s1
+FIELD_NAME = r"(?:(?P<plate>.+)[_\-])?(?P<well>[A-Z]{1,2}\d{1,3})[_\-][sf]?(?P<site>\d+)"
+_NAME = re.compile(FIELD_NAME + r"(?:[_\-](?P<channel>[^.]+))?\.ome\.tiff?", re.IGNORECASE)
 _FIELD = ["plate", "well", "site"]
 
 
@@ -78,7 +78,7 @@ def _rows(files: pd.DataFrame, source: Source) -> Iterator[tuple]:
     for plate, well, site, suffix, path in files.itertuples(index=False):
         if of_each:
             try:
-                pages = read_ome_pages(Path(path))
+                pages = read_ome_pages(join(Path(), path))
             except ValueError as error:
                 logger.warning(
                     "left out, so that a channel of %s %s, site %d, is missing: %s", plate, well, site, error
@@ -100,7 +100,7 @@ def _first_pages(paths: pd.Series) -> OmePages:
     errors = []
     for path in paths:
         try:
-            pages = read_ome_pages(Path(path))
+            pages = read_ome_pages(join(Path(), path))
         except ValueError as error:
             errors.append(error)
             continue

@@ -32,10 +32,13 @@ __all__ = [
 ]
 
 READERS: Registry[Reader] = Registry("reader")
+# the reader of addresses comes before those of formats, which then read the copy of the file
+READERS.add("remote", "cloome_kedro.imaging.readers.remote:READER", pattern=r"^[a-z][a-z0-9+.\-]+://")
 READERS.add("zip_member", "cloome_kedro.imaging.readers.zip_member:READER", pattern=r"\.zip!/")
 READERS.add("npz", "cloome_kedro.imaging.readers.npz:READER", pattern=r"\.npz$")
 READERS.add("tiff_png", "cloome_kedro.imaging.readers.tiff_png:READER", pattern=r"\.(tiff?|png)$")
 READERS.add("zarr_array", "cloome_kedro.imaging.readers.zarr_array:READER", pattern=r"\.zarr[/\\]")
+READERS.add("bioio", "cloome_kedro.imaging.readers.bioio_file:READER", pattern=r"\.(czi|nd2|lif)$")
 
 
 def reader_of(path: str) -> Reader:
