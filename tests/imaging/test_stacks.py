@@ -12,7 +12,7 @@ from cloome_kedro.imaging.channels import CHANNELS
 from cloome_kedro.imaging.config import Storage
 from cloome_kedro.imaging.images import read_field
 from cloome_kedro.imaging.index import index_screen
-from cloome_kedro.imaging.plates import _planes, ingest_plates
+from cloome_kedro.imaging.plates import field_planes, ingest_plates
 from cloome_kedro.imaging.sources import Platemap, Source
 from cloome_kedro.imaging.store import PlateStore
 from small_screens import OPERA_CHANNELS
@@ -46,7 +46,7 @@ def fields_of(folder, **settings):
     index, _, rejected = index_screen(folder, "mine", [replace(SOURCE, **settings)])
     schemas.field_index.validate(index)
     schemas.rejected_fields.validate(rejected)
-    fields = [read_field(planes, 12, None) for planes in zip(*_planes(index), strict=True)]
+    fields = [read_field(planes, 12, None) for planes in zip(*field_planes(index), strict=True)]
     return dict(zip(index["well"], fields, strict=True)), index, rejected
 
 
@@ -152,3 +152,23 @@ def test_a_choice_or_a_changed_plane_makes_the_plate_again(stacks, tmp_path):
     assert changed != maximum
     assert (images[1, CHANNELS.index("DNA")] == 255).all()
     assert ingest(1)[0] == one
+
+
+def test_sources_with_and_without_stacks_are_one_index(stacks, tmp_path):
+    folder, pixels = stacks
+    (folder / "single/Q").mkdir(parents=True)
+    for number in OPERA_CHANNELS:
+        file(folder, 2, 3, number, 2).rename(folder / f"single/Q/r01c02f01p01-ch{number}sk1fk1fl1.tiff")
+    stacked, single = replace(SOURCE, z="max", time=1), replace(SOURCE, name="single", folder="single")
+    index, _, rejected = index_screen(folder, "mine", [stacked, single])
+    assert rejected.empty
+    index.to_parquet(tmp_path / "index.parquet")
+    index = schemas.field_index.validate(pd.read_parquet(tmp_path / "index.parquet"))
+    fields = dict(zip(index["field_id"], zip(*field_planes(index), strict=True), strict=True))
+    assert {name: [isinstance(planes, list) for planes in field] for name, field in fields.items()} == {
+        "mine/P/A01/1": [True] * 5,
+        "mine/P/A02/1": [True] * 5,
+        "mine/Q/A02/1": [False] * 5,
+    }
+    expected = [pixels["A02", channel, 3, 2] for channel in CHANNELS]
+    np.testing.assert_array_equal(read_field(fields["mine/Q/A02/1"], 12, None), expected)

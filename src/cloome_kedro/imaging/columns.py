@@ -20,6 +20,11 @@ _USUAL = {
         *("concentrationmm", "concentrationum", "concentrationnm", "concentration", "dose"),
     ),
     "control": ("controltype", "perttype", "control", "iscontrol", "welltype"),
+    "assay": ("assay", "assayid", "assayname", "aid", "task", "endpoint"),
+    "value": (
+        *("value", "label", "activity", "outcome", "activityoutcome", "active", "call", "hitcall"),
+        *("result", "measurement", "standardvalue", "pchemblvalue"),
+    ),
     "cells": ("countcells", "cellcount", "relcellcount", "nuclei", "nucleicount"),
 }
 
@@ -28,7 +33,7 @@ def find_column(columns: Iterable[str], kind: str) -> str | None:
     """Return the column of a table that gives one kind of information about a well; None if there is none.
 
     Kinds are plate, well, site, row and column; and compound, smiles, inchikey, name, moa, concentration, control and
-    cells (their number).
+    cells (their number). Of tables of assay labels: assay and value.
 
     >>> find_column(["ImageNumber", "Metadata_Plate", "Image_Metadata_Well"], "well")
     'Image_Metadata_Well'

@@ -17,6 +17,7 @@ from cloome_kedro.chemistry.folds import SplitError, split_hash
 from cloome_kedro.learning.views.morgan import Fingerprints
 from cloome_kedro.parameters import (
     FingerprintParameters,
+    LabelParameters,
     SplitParameters,
     StructureFeatureParameters,
     StructureParameters,
@@ -34,6 +35,7 @@ from cloome_kedro.pipelines.featurization.nodes import (
 )
 from planted_examples import run_pipeline
 
+LABELS = LabelParameters(table={})
 SETS = {"counts": {"kind": "morgan", "counts": True, "size": 64}, "keys": {"kind": "maccs"}, "removed": None}
 SMILES = ["C" * n + tail for n in range(1, 11) for tail in ("O", "N", "c1ccccc1")]
 
@@ -75,6 +77,7 @@ def features(compound_table, fields, assay_labels):
         "params:fingerprints": FingerprintParameters(bits=256),
         "params:structure_features": StructureFeatureParameters(sets=SETS, n_jobs=1),
         "params:splits": SplitParameters(),
+        "params:labels": LABELS,
     }
     found = run_pipeline(create_pipeline(), {**inputs, **parameters})
     tables = ("compounds", "compound_keys", "rejected_compounds", "merged_compounds", "pairs", "labels")
@@ -205,7 +208,9 @@ def labelled(assay_labels, features):
     arguments = {
         "assay_labels": assay_labels,
         "compound_keys": features["compound_keys"],
+        "compounds": features["compounds"],
         "pairs": features["pairs"],
+        "labels": LABELS,
     }
     return arguments, features["compound_keys"].set_index("compound_id")["inchikey"]
 
@@ -213,41 +218,52 @@ def labelled(assay_labels, features):
 def test_labels_are_those_of_compounds_with_a_field(labelled, caplog):
     caplog.set_level(logging.INFO, "cloome_kedro")
     arguments, keys = labelled
-    labels = schemas.labels.validate(join_labels(**arguments)).set_index("inchikey")
+    joined, joins = join_labels(**arguments)
+    labels = schemas.labels.validate(joined).set_index("inchikey")
     expected = pd.DataFrame({"one": [1.0, 0.0], "two": [np.nan, 1.0]}, index=[keys["c0"], keys["c1"]])
     pd.testing.assert_frame_equal(labels, expected.sort_index().rename_axis("inchikey"))
-    told = "2 of 4 rows of assay labels match the screen: 2 compounds with 3 labels (2 active) in 2 assays"
-    assert told in caplog.text
+    assert schemas.label_joins.validate(joins).set_index("key").loc["id"].tolist() == [2, 3, 0]
+    assert "2 compounds with 3 labels (2 active) in 2 assays" in caplog.text
+    assert "2 compounds of the table with 4 labels are not in the screen" in caplog.text
 
 
 def test_labels_by_inchikey_are_those_by_compound_id(labelled):
     arguments, keys = labelled
     keyed = arguments["assay_labels"].assign(inchikey=lambda table: table["compound_id"].map(keys))
     keyed = schemas.assay_labels.validate(keyed.dropna(subset="inchikey").drop(columns="compound_id"))
-    pd.testing.assert_frame_equal(join_labels(**{**arguments, "assay_labels": keyed}), join_labels(**arguments))
+    found, expected = join_labels(**{**arguments, "assay_labels": keyed})[0], join_labels(**arguments)[0]
+    pd.testing.assert_frame_equal(found, expected)
+
+
+def test_labels_by_name(labelled):
+    """Names of the compounds are their ids here; an id that is not in the screen may be the name of a compound."""
+    arguments, _ = labelled
+    named = {**arguments, "compound_keys": arguments["compound_keys"].assign(compound_id="other")}
+    named["assay_labels"] = arguments["assay_labels"].rename(columns={"compound_id": "Compound Name"})
+    pd.testing.assert_frame_equal(join_labels(**named)[0], join_labels(**arguments)[0])
 
 
 def test_ids_that_disagree_are_told_and_count_as_not_measured(labelled, caplog):
     arguments, keys = labelled
     twin = pd.DataFrame({"compound_id": ["twin"], "one": [0.0], "two": [0.0]})
     of_twin = pd.DataFrame({"compound_id": ["twin"], "inchikey": [keys["c0"]]})
-    labels = join_labels(
-        pd.concat([arguments["assay_labels"], twin]),
-        pd.concat([arguments["compound_keys"], of_twin]),
-        arguments["pairs"],
-    )
+    arguments["assay_labels"] = pd.concat([arguments["assay_labels"], twin])
+    arguments["compound_keys"] = pd.concat([arguments["compound_keys"], of_twin])
+    labels, joins = join_labels(**arguments)
     row = labels.set_index("inchikey").loc[keys["c0"]]
     assert np.isnan(row["one"])
     assert row["two"] == 0, "one id measured it"
-    assert "1 labels are treated as not measured, since several ids of their compound disagree" in caplog.text
+    assert joins["contradictions"].tolist() == [0, 0, 1, 0]
+    assert "1 label of compounds with several measurements contradict each other" in caplog.text
 
 
-def test_a_screen_without_labels_has_an_empty_table(labelled, caplog):
+@pytest.mark.parametrize("foreign", [False, True], ids=["no labels", "labels of other compounds"])
+def test_a_screen_without_labels_has_an_empty_table(labelled, caplog, foreign):
     arguments, _ = labelled
-    for labels in (schemas.empty(schemas.assay_labels), arguments["assay_labels"].query("compound_id == 'foreign'")):
-        found = schemas.labels.validate(join_labels(**{**arguments, "assay_labels": labels}))
-        assert found.empty
-    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+    labels = arguments["assay_labels"].query("compound_id == 'foreign'")
+    arguments["assay_labels"] = labels if foreign else schemas.empty(schemas.assay_labels)
+    assert schemas.labels.validate(join_labels(**arguments)[0]).empty
+    assert bool([record for record in caplog.records if record.levelno >= logging.WARNING]) == foreign
 
 
 # ---- splits
@@ -363,5 +379,6 @@ def test_parameters_are_typed_for_kedro():
         "structures": StructureParameters,
         "fingerprints": FingerprintParameters,
         "structure_features": StructureFeatureParameters,
+        "labels": LabelParameters,
         "splits": SplitParameters,
     }

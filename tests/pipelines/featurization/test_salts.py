@@ -104,6 +104,7 @@ def test_the_report_says_what_was_stripped_and_rejected(screen):
         rejected_fields=fields.iloc[:0],
         rejected_compounds=tables.rejected_summary(rejected, "compound_id"),
         stripped=stripped,
+        label_joins=fields.iloc[:0],
         replicates=fields.iloc[:0],
         has_images=True,
         panels_caption="",

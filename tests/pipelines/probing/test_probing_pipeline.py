@@ -8,10 +8,13 @@ import pytest
 from kedro.validation.type_extractor import TypeExtractor
 
 from cloome_kedro import schemas
+from cloome_kedro.chemistry.label_config import LabelColumns
+from cloome_kedro.chemistry.label_tables import read_labels
 from cloome_kedro.chemistry.labels import labels_of_screen
 from cloome_kedro.datasets.label_matrix import LabelMatrix
 from cloome_kedro.evaluation.methods import Embeddings
-from cloome_kedro.parameters import ProbingParameters, StudyParameters
+from cloome_kedro.imaging.columns import find_column
+from cloome_kedro.parameters import CorrectionParameters, ProbingParameters, StudyParameters
 from cloome_kedro.pipelines.evaluation import create_methods_pipeline
 from cloome_kedro.pipelines.probing import create_pipeline
 from cloome_kedro.pipelines.probing.nodes import probe_assays
@@ -63,7 +66,9 @@ def screen(one_thread):
         "truth": schemas.empty(schemas.truth),
         "labels": schemas.labels.validate(labels),
         "scaffold.examples": examples,
+        "fields": examples.assign(control=False),
         "params:study": STUDY,
+        "params:corrections": CorrectionParameters(),
         "params:probing": PARAMETERS,
         "params:seed": 0,
     }
@@ -205,10 +210,12 @@ def test_the_published_label_matrix_is_probed_as_it_is(screen, cloome_data):
         LabelMatrix(filepath=str(cloome_data / "labels" / "label-matrix.mtx"), rows=files[0], columns=files[1]).load()
     )
     generator = np.random.default_rng(0)
-    joined = labels_of_screen(published, pd.DataFrame({"compound_id": [], "inchikey": []}), published["inchikey"])
+    given = read_labels(published, LabelColumns(), find_column)
+    joined = labels_of_screen(given, published["inchikey"], pd.DataFrame({"compound_id": [], "inchikey": []}))
     labels, n = schemas.labels.validate(joined.labels), len(joined.labels)
     values = labels.drop(columns="inchikey").to_numpy()
-    assert (joined.rows, n, joined.conflicts, values.shape[1]) == (10_574, 10_574, 0, 209)
+    assert joined.joins.iloc[0].tolist() == ["inchikey", 10_574, 55_542, 0]
+    assert (n, values.shape[1]) == (10_574, 209)
     assert ((values >= 0).sum(), (values == 1).sum()) == (55_542, 19_274)
     fields = pd.DataFrame({"plate": [f"P{i // 384}" for i in range(n)], "well": [WELLS[i % 384] for i in range(n)]})
     examples = make_examples(fields.assign(number=range(n)), generator.choice(FOLDS, n, p=(0.6, 0.2, 0.2)))

@@ -5,6 +5,7 @@ from collections import Counter
 
 from cloome_kedro.parameters import (
     FingerprintParameters,
+    LabelParameters,
     SplitParameters,
     StructureFeatureParameters,
     StructureParameters,
@@ -109,19 +110,24 @@ def pair_fields(fields, compound_keys, splits: SplitParameters):
     return pairs[columns].assign(treatment=pairs["inchikey"] + "@" + micromolar)
 
 
-def join_labels(assay_labels, compound_keys, pairs):
-    """Join the assay labels to the compounds of the screen: ``labels``."""
-    from cloome_kedro.chemistry.labels import labels_of_screen
+def join_labels(assay_labels, compound_keys, compounds, pairs, labels: LabelParameters):
+    """Join the assay labels to the compounds of the screen.
 
-    labels, rows, conflicts = labels_of_screen(assay_labels, compound_keys, pairs["inchikey"].unique())
-    values = labels.drop(columns="inchikey").to_numpy(float)
-    logger.info(
-        "%d of %d rows of assay labels match the screen: %d compounds with %d labels (%d active) in %d assays",
-        *(rows, len(assay_labels), len(labels), (values >= 0).sum(), (values == 1).sum(), values.shape[1]),
-    )
-    if conflicts:
-        logger.warning("%d labels are treated as not measured, since several ids of their compound disagree", conflicts)
-    return labels
+    Returns
+    -------
+    labels, label_joins
+    """
+    from cloome_kedro.chemistry.label_tables import read_labels
+    from cloome_kedro.chemistry.labels import describe_joins, labels_of_screen
+    from cloome_kedro.chemistry.standardise import identify
+    from cloome_kedro.imaging.columns import find_column
+
+    given = read_labels(assay_labels, labels.table, find_column, identify)
+    names = compounds.set_index("inchikey")["name"]
+    joined, joins = labels_of_screen(given, pairs["inchikey"].unique(), compound_keys, names, labels.repeats)
+    for text, is_problem in describe_joins(given, joined, joins):
+        logger.log(logging.WARNING if is_problem else logging.INFO, text)
+    return joined, joins
 
 
 def make_examples(compounds, pairs, splits: SplitParameters, *, split: str, **tables):

@@ -26,7 +26,12 @@ def create_pipeline() -> Pipeline:
                 namespace,
             ),
             task(nodes.pair_fields, named("fields", "compound_keys", "params:splits"), "pairs", namespace),
-            task(nodes.join_labels, named("assay_labels", "compound_keys", "pairs"), "labels", namespace),
+            task(
+                nodes.join_labels,
+                named("assay_labels", "compound_keys", "compounds", "pairs", "params:labels"),
+                ["labels", "label_joins"],
+                namespace,
+            ),
         ]
     )
 
