@@ -344,7 +344,7 @@ DAMAGES = {
                 content["plate"].update(rows=[], columns=[]) or content["plate"]["wells"][1].update(path="x")
             ),
         ),
-        "'x' is not a well",
+        "'x' of .* is not a well",
     ),
     "objects": (_array(dtype="|O", filters=[{"id": "pickle"}]), "has the type 'O'; only arrays of numbers are read"),
     "pickle": (_array(filters=[{"id": "pickle", "protocol": 4}]), "has the codec pickle, which is not read"),

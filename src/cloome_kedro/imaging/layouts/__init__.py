@@ -29,6 +29,7 @@ LAYOUTS.add("pattern", "cloome_kedro.imaging.layouts.pattern:read")
 LAYOUTS.add("npz", "cloome_kedro.imaging.layouts.npz:read")
 LAYOUTS.add("ome_tiff", "cloome_kedro.imaging.layouts.ome_tiff:read")
 LAYOUTS.add("ome_zarr", "cloome_kedro.imaging.layouts.ome_zarr:read")
+LAYOUTS.add("bioio", "cloome_kedro.imaging.layouts.bioio_files:read")
 
 _COLUMNS = ["plate", "well", "site", "channel", "path"]
 _OPTIONAL = ["plane", "z", "time", "reason"]

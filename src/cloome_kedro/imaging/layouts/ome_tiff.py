@@ -20,10 +20,9 @@ from pathlib import Path
 import pandas as pd
 
 from cloome_kedro.imaging.channels import canonical
+from cloome_kedro.imaging.layouts.listing import list_files
 from cloome_kedro.imaging.layouts.recognition import Recognised, match_names
 from cloome_kedro.imaging.ome_xml import OmePages, read_ome_pages
-from cloome_kedro.imaging.plate_choice import find_files
-from cloome_kedro.imaging.remote import join
 from cloome_kedro.imaging.sources import Source
 from cloome_kedro.imaging.wells import canonical_wells
 
@@ -39,7 +38,7 @@ _FIELD = ["plate", "well", "site"]
 def read(folder: Path, source: Source) -> pd.DataFrame:
     """List the pages of all files below ``folder``; see `cloome_kedro.imaging.layouts.read_layout`."""
     files = source.files or _FILES
-    named_files = [(path, match) for path in find_files(folder, files) if (match := _NAME.fullmatch(path.name))]
+    named_files = [(path, match) for path in list_files(folder, files) if (match := _NAME.fullmatch(path.name))]
     if not named_files:
         raise FileNotFoundError(
             f"there is no file {files} named like B02_s1.ome.tiff below {folder}; correct `folder` or `files` of this "
@@ -51,7 +50,7 @@ def read(folder: Path, source: Source) -> pd.DataFrame:
             "well": [match["well"] for _, match in named_files],
             "site": [int(match["site"]) for _, match in named_files],
             "suffix": [match["channel"] or "" for _, match in named_files],
-            "path": [str(path) for path, _ in named_files],
+            "path": [path for path, _ in named_files],
         }
     )
     table["well"] = canonical_wells(table["well"], folder)
@@ -78,7 +77,7 @@ def _rows(files: pd.DataFrame, source: Source) -> Iterator[tuple]:
     for plate, well, site, suffix, path in files.itertuples(index=False):
         if of_each:
             try:
-                pages = read_ome_pages(join(Path(), path))
+                pages = read_ome_pages(path)
             except ValueError as error:
                 logger.warning(
                     "left out, so that a channel of %s %s, site %d, is missing: %s", plate, well, site, error
@@ -86,7 +85,7 @@ def _rows(files: pd.DataFrame, source: Source) -> Iterator[tuple]:
                 continue
         names = _channels(pages, suffix, source)
         for page, (channel, z, time) in enumerate(pages.positions):
-            yield plate, well, site, names[channel], path, page, z, time
+            yield plate, well, site, names[channel], str(path), page, z, time
 
 
 def _first_pages(paths: pd.Series) -> OmePages:
@@ -100,7 +99,7 @@ def _first_pages(paths: pd.Series) -> OmePages:
     errors = []
     for path in paths:
         try:
-            pages = read_ome_pages(join(Path(), path))
+            pages = read_ome_pages(path)
         except ValueError as error:
             errors.append(error)
             continue

@@ -26,7 +26,7 @@ from cloome_kedro.imaging.layouts.recognition import Recognised
 from cloome_kedro.imaging.ngff import child, leading_planes, read_array_facts, read_attributes
 from cloome_kedro.imaging.readers.zarr_array import check_zarr
 from cloome_kedro.imaging.sources import Source
-from cloome_kedro.imaging.wells import parse_wells, well_name
+from cloome_kedro.imaging.wells import letters_of_row, parse_wells
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,12 @@ def recognise(names: Sequence[str]) -> Recognised | None:
 
 def _plates(folder: Path, source: Source) -> dict[Path, tuple[str, dict[str, Any]]]:
     """Name and metadata of each plate."""
-    groups = sorted(folder.glob(source.files)) if source.files else list(_groups(folder))
+    if not isinstance(folder, Path):
+        raise ValueError(f"{folder}: OME-Zarr plates on a server are not read; copy them to a disk")
+    if source.files:
+        groups = [group for pattern in source.files.split("\n") for group in sorted(folder.glob(pattern))]
+    else:
+        groups = list(_groups(folder))
     attributes = {group: read_attributes(group) for group in groups if group.is_dir()}
     metadata = {group: _object(found, "plate") for group, found in attributes.items() if found and "plate" in found}
     images = [group for group, found in attributes.items() if found and "multiscales" in found]
@@ -117,19 +122,20 @@ def _plate_rows(plate: Path, name: str, metadata: dict[str, Any]) -> Iterator[tu
     wells = _list(metadata, "wells")
     if not wells:
         raise ValueError(f"the metadata of the plate {plate} list no well; copy the plate again")
-    acquisitions: set = set()
-    for entry in wells:
-        well = ""
+    acquisitions: set[str] = set()
+    texts = [_well_text(entry, metadata) for entry in wells]
+    for entry, text, well in zip(wells, texts, parse_wells(pd.Series(texts)), strict=True):
         try:
             well_folder = child(plate, entry.get("path"))
-            well = _well(entry, metadata)
+            if pd.isna(well):
+                raise ValueError(f"the well {entry['path']!r} of {plate} is not a well; it should be named like B/02")
             found = read_attributes(well_folder)
             if found is None or not (images := _list(_object(found, "well"), "images")):
                 raise ValueError(f"the well {well_folder} has no metadata that list its fields; copy it again")
         except ValueError as error:
-            yield (name, well or str(entry.get("path")), "", "", str(plate), None, None, None, str(error))
+            yield (name, text if pd.isna(well) else well, "", "", str(plate), None, None, None, str(error))
             continue
-        acquisitions |= {image.get("acquisition") for image in images}
+        acquisitions |= {str(image.get("acquisition")) for image in images}
         for site, image in zip(_sites(images), images, strict=True):
             try:
                 yield from _field_rows(well_folder, (name, well, site), image)
@@ -141,25 +147,20 @@ def _plate_rows(plate: Path, name: str, metadata: dict[str, Any]) -> Iterator[tu
         )
 
 
-def _well(entry: dict[str, Any], metadata: dict[str, Any]) -> str:
-    """Name of a well: its row and column by their index in the plate's metadata, or by the path."""
-    names = str(entry["path"]).strip("/").split("/")
+def _well_text(entry: dict[str, Any], metadata: dict[str, Any]) -> str:
+    """Row and column of a well: by their index in the plate's metadata, or by the path."""
+    names = str(entry.get("path")).strip("/").split("/")
     for i, (index, key) in enumerate((("rowIndex", "rows"), ("columnIndex", "columns"))):
         listed, number = _list(metadata, key), entry.get(index)
         if isinstance(number, int) and 0 <= number < len(listed) and listed[number].get("name"):
             names[i : i + 1] = [str(listed[number]["name"])]
-    if len(names) >= 2 and names[0].isdigit() and 0 < int(names[0]) < 100:
-        names[0] = well_name(int(names[0]), 1)[:-2]
-    well = parse_wells(pd.Series(["".join(names[:2])])).iloc[0]
-    if pd.isna(well):
-        raise ValueError(f"the well {entry['path']!r} is not a well; it should be named like B/02")
-    return well
+    return "".join([letters_of_row(names[0]), *names[1:2]])
 
 
 def _sites(images: list[dict[str, Any]]) -> list[int]:
     """Number of each field of a well."""
     names = [str(image.get("path")) for image in images]
-    numbers = [int(name) for name in names if name.isascii() and name.isdigit()]
+    numbers = [int(name) for name in names if name.isascii() and name.isdigit() and len(name) < 10]
     return numbers if len(set(numbers)) == len(names) else list(range(len(names)))
 
 
