@@ -58,6 +58,7 @@ def test_there_is_a_pipeline_for_each_capability_and_split():
         *(
             "import_checkpoint",
             "profile_moa",
+            "data_report",
             "seeds",
             "index",
             "compare",

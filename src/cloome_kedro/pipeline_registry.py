@@ -12,6 +12,7 @@ These pipelines are part of neither ``__default__`` nor ``study``:
 
 - ``import_checkpoint``: replaces ``training``. It imports a published checkpoint as the first model, and trains the
   other models.
+- ``data_report``: one page about the data of the screen. It needs ``ingestion``, ``profiles`` and ``featurization``.
 - ``profile_moa``: zero-shot mechanisms from tables of profiles, without images
 - ``tuning``: hyperparameter search for every split of the environment
 - ``tune_and_train``: the search, then training with the best settings and evaluation of this model. The results of
@@ -34,6 +35,7 @@ from cloome_kedro.pipelines import (
     compare,
     corruption,
     embedding,
+    data_report,
     evaluation,
     featurization,
     import_checkpoint,
@@ -182,6 +184,7 @@ def register_pipelines(configuration: Mapping[str, Any] | None = None) -> dict[s
         "import_checkpoint": sum(imports, Pipeline([])),
         "profile_moa": profile_moa.create_pipeline(),
         "seeds": seeds.create_pipeline(),
+        "data_report": data_report.create_pipeline(splits[0], first.name, images),
         "tuning": sum(searches, Pipeline([])),
         "tune_and_train": sum((tuned_pipeline(split, tuned) for split in tuned_splits), sum(searches, Pipeline([]))),
         **{split: sum(pipelines.values(), Pipeline([])) for split, pipelines in by_split.items()},

@@ -158,7 +158,8 @@ def test_wells_are_means_of_their_fields():
 def test_without_copairs_one_message_names_the_extra():
     code = """
 import numpy, pandas
-from cloome_kedro.evaluation.average_precision import is_available, replicate_precision
+from cloome_kedro.evaluation.average_precision import replicate_precision
+from cloome_kedro.evaluation.precision_summary import is_available
 wells = pandas.DataFrame({"plate": ["P", "Q", "P"], "well": "A01", "inchikey": ["K", "K", None]})
 assert not is_available()
 replicate_precision(wells.assign(control=wells["inchikey"].isna()), numpy.ones((3, 2)))

@@ -85,6 +85,18 @@ def test_controls_are_measured_alone():
     assert effect(wells, "row")["value"] < 0.2
 
 
+def test_the_pattern_of_controls_is_common_to_plates():
+    statsmodels = pytest.importorskip("statsmodels.formula.api", reason="statsmodels comes with copairs")
+    from statsmodels.stats.anova import anova_lm
+
+    wells = plates(3, by_row=0.7)
+    wells["control"] = np.random.default_rng(2).random(len(wells)) < 0.2
+    fitted = statsmodels.ols("cells ~ C(plate) + C(row) + C(column)", wells[wells["control"]]).fit()
+    table = anova_lm(fitted, typ=2)
+    found = effect(wells, "column", CONTROL_WELLS)
+    assert found["p_value"] == pytest.approx(table.loc["C(column)", "PR(>F)"], abs=1e-9)
+
+
 def test_what_cannot_be_estimated_is_left_out():
     one_row = plates(rows=1, columns=24)
     assert set(position_effects(one_row, ["cells"])["factor"]) <= {"column", "edge"}

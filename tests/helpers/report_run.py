@@ -124,7 +124,7 @@ def run_report(studies, *, sees_images=True, encoded=(), later_parts=None, **par
     """
     given = PARAMETERS | {f"params:{name}": value for name, value in parameters.items()}
     models = given["params:study"].models
-    given["later_parts"] = later_parts or {}
+    given |= {"later_parts": later_parts or {}, "data_reports": {}}
     for split, study in studies.items():
         given |= datasets_of(split, study, models)
     pipeline = sum(

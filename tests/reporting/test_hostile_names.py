@@ -16,15 +16,18 @@ from matplotlib.text import Text
 
 import cloome_kedro.reporting
 from cloome_kedro.evaluation.modality_gap import modality_gap
+from cloome_kedro.evaluation.plate_quality import plate_deviations, position_means
 from cloome_kedro.parameters import StudyParameters
 from cloome_kedro.reporting import (
     comparison,
     corruption_figures,
+    data_figures,
     embedding_figures,
     figures,
     gallery,
     hits,
     montage,
+    plate_figures,
     probing_figures,
     profile_moa,
     tuning_figures,
@@ -59,8 +62,23 @@ def drawn(name):
     compared = pd.DataFrame({"split": name, "method": list(models.values()), "direction": "both", "metric": "top-1"})
     compared = compared.assign(**numbers, chance=0.01, candidates=100.0, seeds=2)
     referred = Look(name, name, models, reference=models["bilinear"])
+    wells = hostile_wells(name)
+    groups = pd.DataFrame({"method": [name, f"{name} 2"] * 2, "matches": ["replicates"] * 2 + ["mechanisms"] * 2})
+    groups = groups.assign(group=name, value=0.5, chance=0.1, queries=2, p_value=0.01, corrected_p_value=0.01)
+    labels_of_assays = pd.DataFrame({"inchikey": ["A", "B"], name: [1.0, None]})
+    fields_of_plates = {name: read(study["fields"]["field_id"].iloc[:2])}
+    numbers_of = pd.Series({name: 3, f"{name} 2": 2})
     return {
         "message": look.message(name),
+        "plate_maps": plate_figures.plate_maps(wells, {name: name}, look),
+        "plate_summary": plate_figures.plate_summary(plate_deviations(wells, ["cells"]), look),
+        "position_figure": plate_figures.position_figure(position_means(wells, ["cells"]), look),
+        "controls_over_plates": plate_figures.controls_over_plates(wells, NO_STATISTICS, look),
+        "compound_figure": data_figures.compound_figure(numbers_of, numbers_of, numbers_of, look),
+        "label_figure": data_figures.label_figure(labels_of_assays, look),
+        "precision_figure": data_figures.precision_figure(groups, look),
+        "example_fields": data_figures.example_fields(fields_of_plates, {name: [name, name]}, look),
+        "rejected_figure": data_figures.rejected_figure(list(fields_of_plates[name]), [name, name], look),
         "add_title": look.add_title(Figure()),
         "training_curves": figures.training_curves(study["histories"]["cloome"], look),
         "rank_distribution": figures.rank_distribution(study["retrieval_ranks"], look),
@@ -93,6 +111,17 @@ def drawn(name):
         "answer_certainty": uncertainty_figures.answer_certainty(study["candidate_sets"], study["answered"], look),
         "importance_figure": tuning_figures.importance_figure(search["importances"], look),
     }
+
+
+NO_STATISTICS = pd.DataFrame(columns=["plate", "channel", "mean", "basis"])
+
+
+def hostile_wells(name):
+    """Wells of two plates that are called so."""
+    grid = pd.MultiIndex.from_product([[name, f"{name} 2"], range(1, 9), range(1, 13)])
+    wells = pd.DataFrame(list(grid), columns=["plate", "row", "column"])
+    edge = wells["row"].isin([1, 8]) | wells["column"].isin([1, 12])
+    return wells.assign(edge=edge, control=wells["column"] == 1, cells=np.arange(len(wells)) % 7.0)
 
 
 def _hits(name):

@@ -41,6 +41,16 @@ class EmbeddingsDataset(Described, AbstractDataset[Embeddings, Embeddings]):
         return {"filepath": str(self._filepath)}
 
 
+class OptionalEmbeddings(EmbeddingsDataset):
+    """Embeddings that a study may not have made yet: loading returns None if there are none. They are read only."""
+
+    def load(self) -> Embeddings | None:  # type: ignore[override]
+        return super().load() if self._exists() else None
+
+    def save(self, data: Embeddings) -> None:
+        raise DatasetError(f"{self._filepath} is read only here: the pipeline embedding writes it")
+
+
 class MethodsDataset(Described, AbstractDataset[Methods, Methods]):
     """A folder with ``methods.json``, which lists the methods, and one folder per method with its embeddings.
 

@@ -19,9 +19,11 @@ _FEWEST = 10  # residual degrees of freedom, below which no effect is estimated
 def position_effects(wells: pd.DataFrame, statistics: Sequence[str], confidence: float = 0.95) -> pd.DataFrame:
     """Measure the effects of row, column and edge within plates, on all wells and on control wells.
 
-    Rows and columns: in each plate, a linear model with one constant per row and one per column is fitted to the wells.
-    The effect of the rows is their partial omega squared: the share of the variance not explained by columns that the
-    rows explain, corrected for the number of rows, with sums of squares over all plates. Its interval is by the
+    Rows and columns: a linear model with one constant per row and one per column is fitted to the wells of each plate.
+    Control wells are few. Therefore one such model, with a constant per plate, is fitted to those of all plates
+    together: it measures only the pattern that plates have in common. The effect of the rows is their partial omega
+    squared: the share of the variance not explained by columns that the rows explain, corrected for the number of rows,
+    with sums of squares within plates. Its interval is by the
     noncentral F distribution (Steiger, Psychological Methods 9, 164, 2004). Edge: the mean difference between the
     outermost wells and all others within plates, in standard deviations within plates and groups (Cohen's d), with an
     interval by the noncentral t distribution.
@@ -51,25 +53,30 @@ def position_effects(wells: pd.DataFrame, statistics: Sequence[str], confidence:
                 "wells": len(measured),
                 "plates": measured["plate"].nunique(),
             }
-            effects = [*_row_and_column(measured, statistic, confidence), *_edge(measured, statistic, confidence)]
+            common = basis == CONTROL_WELLS
+            effects = [
+                *_row_and_column(measured, statistic, confidence, common),
+                *_edge(measured, statistic, confidence),
+            ]
             rows += [facts | effect for effect in effects]
     return pd.DataFrame(rows, columns=EFFECT_COLUMNS)
 
 
-def _row_and_column(wells: pd.DataFrame, statistic: str, confidence: float) -> Iterator[dict]:
+def _row_and_column(wells: pd.DataFrame, statistic: str, confidence: float, common: bool) -> Iterator[dict]:
     squares, degrees = dict.fromkeys(("row", "column"), 0.0), dict.fromkeys(("row", "column"), 0)
     residual, free, used = 0.0, 0, 0
-    for _, plate in wells.groupby("plate", sort=False):
-        values = plate[statistic].to_numpy(float)
-        values = values - values.mean()
-        dummies = {name: _dummies(plate[name].to_numpy()) for name in squares}
-        constant = np.ones((len(plate), 1))
-        whole, rank = _residual(np.hstack([constant, *dummies.values()]), values)
+    parts = [wells] if common else [plate for _, plate in wells.groupby("plate", sort=False)]
+    for part in parts:
+        plates = pd.factorize(part["plate"])[0]
+        values = _within(part[statistic].to_numpy(float)[:, None], plates)[:, 0]
+        dummies = {name: _within(_dummies(part[name].to_numpy()), plates) for name in squares}
+        whole, rank = _residual(np.hstack([*dummies.values()]), values)
         for name, other in (("row", "column"), ("column", "row")):
-            without, rank_without = _residual(np.hstack([constant, dummies[other]]), values)
+            without, rank_without = _residual(dummies[other], values)
             squares[name] += without - whole
             degrees[name] += rank - rank_without
-        residual, free, used = residual + whole, free + len(plate) - rank, used + len(plate)
+        residual, used = residual + whole, used + len(part)
+        free += len(part) - rank - int(plates.max(initial=-1)) - 1
     if free < _FEWEST or residual <= 0:
         return
     error = residual / free
@@ -217,8 +224,17 @@ def _dummies(codes: np.ndarray) -> np.ndarray:
     return (codes[:, None] == np.unique(codes)[None, 1:]).astype(float)
 
 
+def _within(columns: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Subtract from each column (N, k) its mean within each group."""
+    sums = np.zeros((int(groups.max(initial=-1)) + 1, columns.shape[1]))
+    np.add.at(sums, groups, columns)
+    return columns - (sums / np.bincount(groups)[:, None])[groups]
+
+
 def _residual(design: np.ndarray, values: np.ndarray) -> tuple[float, int]:
     """Sum of squares that a linear model leaves, and the rank of its design."""
+    if not design.size:
+        return float(values @ values), 0
     solution, _, rank, _ = np.linalg.lstsq(design, values, rcond=None)
     return float(np.square(values - design @ solution).sum()), int(rank)
 

@@ -8,6 +8,7 @@ The parameter groups contain these dataclasses, and pydantic validates them, too
 
 from cloome_kedro.parameters.cards import CardParameters
 from cloome_kedro.parameters.comparison import CompareParameters
+from cloome_kedro.parameters.data_report import DataReportParameters
 from cloome_kedro.parameters.evaluation import (
     CorruptionParameters,
     ProbingParameters,
@@ -46,6 +47,7 @@ __all__ = [
     "FingerprintParameters",
     "FusionParameters",
     "ImportParameters",
+    "DataReportParameters",
     "IndexParameters",
     "IngestionParameters",
     "ModelParameters",

@@ -6,6 +6,14 @@ checked when they are saved and when they are loaded.
 
 from cloome_kedro.schemas.base import empty
 from cloome_kedro.schemas.comparison import comparison, comparison_hits
+from cloome_kedro.schemas.data_report import (
+    average_precision,
+    average_precision_groups,
+    position_effects,
+    well_quality,
+)
+from cloome_kedro.schemas.inspection import screen_check, screen_check_plates
+from cloome_kedro.schemas.labels import assay_labels, label_joins, labels
 from cloome_kedro.schemas.results import (
     corrupted_fields,
     differences,
@@ -51,6 +59,8 @@ from cloome_kedro.schemas.uncertainty import answered, calibration, candidate_se
 
 __all__ = [
     "answered",
+    "average_precision",
+    "average_precision_groups",
     "assay_labels",
     "calibration",
     "candidate_sets",
@@ -78,6 +88,7 @@ __all__ = [
     "pairs",
     "plate_statistics",
     "pretraining_history",
+    "position_effects",
     "probing_scores",
     "profile_columns",
     "profile_index",
@@ -95,3 +106,4 @@ __all__ = [
     "trials",
     "truth",
 ]
+    "well_quality",

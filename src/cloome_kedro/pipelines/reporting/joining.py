@@ -8,6 +8,7 @@ def write_report(
     data_text,
     supplement_text,
     later_parts,
+    data_reports,
     study: StudyParameters,
     reporting: ReportingParameters,
     retrieval: RetrievalParameters,
@@ -28,6 +29,8 @@ def write_report(
         Empty if the screen has no images.
     later_parts : dict of str to str
         Parts of other pipelines as HTML, by their paths. Those of comparisons of models are taken.
+    data_reports : dict of str to str
+        The data report by its path. It is empty before the data report has been made.
     parts
         ``<split>_section``, ``<split>_metrics`` and ``<split>_differences`` of every split.
 
@@ -64,6 +67,7 @@ def write_report(
             for path, part in later_parts.items()
             if "/comparison_" in path
         },
+        has_data_report=bool(data_reports),
         title=reporting.title,
         fold=retrieval.fold,
         confidence=retrieval.confidence,

@@ -161,7 +161,7 @@ def create_pipeline(splits: Sequence[str], images: bool = True, model: str = "")
             task(
                 joining.write_report,
                 named(
-                    *("data_text", "supplement_text", "later_parts", *pictures),
+                    *("data_text", "supplement_text", "later_parts", "data_reports", *pictures),
                     *("params:study", "params:reporting", "params:retrieval", "params:seed"),
                     **sections,
                     **metrics,
