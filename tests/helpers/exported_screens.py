@@ -58,6 +58,7 @@ def as_zips(folder: Path, images: Images) -> dict[str, Any]:
                     stem = f"cdp2bioactives_{well.lower()}_s{site}_{WAVELENGTHS[channel]}"
                     archive.write(path, f"{name}/{stem}{unique(path).lower()}{path.suffix[:4]}")
                     archive.writestr(f"{name}/{stem}_thumb{unique(path).lower()}.tif", b"thumbnail")
+                    archive.writestr(f"__MACOSX/{name}/._{stem}.tif", b"of a Mac")
     return {"layout": "zip_per_channel", "folder": "zips"}
 
 

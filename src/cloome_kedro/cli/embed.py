@@ -15,7 +15,7 @@ from cloome_kedro.words import counted
 @click.option(
     "--plates", multiple=True, type=click.Path(path_type=Path), metavar="FOLDER...", help="Folders of plates."
 )
-@click.option("--layout", help="Layout of the folders, such as load_data_csv. The default is the first that fits.")
+@click.option("--layout", help="Layout of the folders, such as load_data_csv. The default explains most of the files.")
 @click.option("--bit-depth", type=click.Choice(["8", "12", "16"]), default="16", show_default=True)
 @click.option("--controls", default="", metavar="WELLS", help="Control wells of the plates, such as A01,A02.")
 @click.option("--minimum-control-wells", type=click.IntRange(min=1), default=4, show_default=True)

@@ -1,5 +1,6 @@
 """Folders of new plates: prepare their images as in training, and embed them plate by plate."""
 
+import logging
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from cloome_kedro.cli.chunks import Chunks, Part, with_vectors
 if TYPE_CHECKING:
     from cloome_kedro.asking import Asker
 
-LAYOUTS = ("load_data_csv", "opera_phenix", "ome_tiff")
+logger = logging.getLogger(__name__)
 
 
 def index_folders(
@@ -28,7 +29,7 @@ def index_folders(
     screen
         First part of the keys of the fields.
     layout
-        Name of the layout. None: the first that fits.
+        Name of the layout. None: the one that explains most files.
     bit_depth
         8, 12 or 16.
     controls
@@ -62,19 +63,20 @@ def index_folders(
 
 
 def _source(folder: Path, layout: str | None, bit_depth: int) -> Any:
-    from cloome_kedro.imaging.layouts import read_layout
+    """Source with the settings that the names of the files propose."""
+    from cloome_kedro.imaging.layouts.recognition import recognise_layouts
     from cloome_kedro.imaging.sources import Platemap, Source
 
-    tried = []
-    for name in (layout,) if layout else LAYOUTS:
-        source = Source(name=folder.name, layout=name, platemap=Platemap(platemaps=""), bit_depth=bit_depth)  # type: ignore
-        try:
-            read_layout(name, folder, source)
-        except (FileNotFoundError, ValueError) as error:
-            tried.append(f"{name}: {error}")
-            continue
-        return source
-    raise ValueError(f"{folder} has no images of a known layout ({'; '.join(tried)}): name the layout by --layout")
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    recognised = [found for found in recognise_layouts(names) if layout in (None, found.layout)]
+    if not layout and not recognised:
+        raise ValueError(f"{folder} has no images of a known layout: name the layout by --layout")
+    settings: dict[str, Any] = {"layout": layout, "bit_depth": bit_depth}
+    if recognised:
+        settings |= {"layout": recognised[0].layout} | recognised[0].settings
+        for note in recognised[0].notes:
+            logger.warning("%s: %s", folder, note)
+    return Source(name=folder.name, platemap=Platemap(platemaps=""), **settings)
 
 
 def _wells(wells: pd.DataFrame, *_: Any, controls: set[str]) -> tuple[pd.DataFrame, pd.DataFrame]:

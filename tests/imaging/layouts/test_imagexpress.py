@@ -40,7 +40,8 @@ def test_names(name, expected):
 
 
 @pytest.mark.parametrize(
-    "name", ["24277.HTD", "24277_B02_s1.tif", "B02_s1_w1.tif.txt", "24277_B02_s1_w1-1234.tif", "w1.tif"]
+    "name",
+    ["24277.HTD", "24277_B02_s1.tif", "B02_s1_w1.tif.txt", "24277_B02_s1_w1-1234.tif", "w1.tif", "._P_B02_s1_w1.tif"],
 )
 def test_names_of_other_files(name):
     assert parse(name) is None
@@ -48,6 +49,7 @@ def test_names_of_other_files(name):
 
 def test_thumbnails_and_other_files_are_left_out(tmp_path, caplog):
     touch(tmp_path, f"P/TimePoint_1/P_B02_s1_w1{UUID}.tif", f"P/TimePoint_1/P_B02_s1_w1_thumb{UUID}.tif", "P/P.HTD")
+    touch(tmp_path, f"P/TimePoint_1/._P_B02_s1_w1{UUID}.tif")
     with caplog.at_level(logging.INFO):
         images = read(tmp_path)
     assert images[["plate", "well", "site", "channel", "time"]].to_numpy().tolist() == [["P", "B02", 1, "w1", 1]]

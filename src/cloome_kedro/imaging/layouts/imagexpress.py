@@ -49,7 +49,7 @@ def parse(name: str) -> Named | None:
     Named(plate='P1', well='b02', site=3, channel='w4', z=2, time=1, thumbnail=False)
     """
     *folders, file = name.split("/")
-    if not (match := _NAME.fullmatch(file)):
+    if file.startswith("._") or not (match := _NAME.fullmatch(file)):  # macOS writes ._NAME beside copies
         return None
     axes: dict[str, int] = {}
     others = [""]

@@ -62,7 +62,8 @@ def recognise_layouts(names: Iterable[str]) -> list[Recognised]:
 
 def match_names(pattern: re.Pattern[str], names: Iterable[str]) -> list[tuple[str, re.Match[str]]]:
     """Names whose last part, without folders, fits the pattern, each with its match."""
-    matches = ((name, pattern.fullmatch(name.rpartition("/")[2])) for name in names)
+    files = ((name, name.rpartition("/")[2]) for name in names)
+    matches = ((name, pattern.fullmatch(file)) for name, file in files if not file.startswith("._"))
     return [(name, match) for name, match in matches if match]
 
 

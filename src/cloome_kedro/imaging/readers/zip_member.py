@@ -18,14 +18,21 @@ _ENCRYPTED = 0x1
 
 
 def members(archive: str) -> list[zipfile.ZipInfo]:
-    """List the files in an archive.
+    """List the files in an archive, without the files ``._NAME`` that macOS adds. The archive can be on a server.
 
     Raises
     ------
     BadField
         If the archive is missing or damaged.
     """
-    return [info for info in open_archive(archive).infolist() if not info.is_dir()]
+    from cloome_kedro.imaging.remote import local_file
+
+    try:
+        copy = local_file(archive)
+    except FileNotFoundError as error:
+        raise BadField(f"{os.path.basename(archive)} does not exist") from error
+    files = [info for info in open_archive(copy).infolist() if not info.is_dir()]
+    return [info for info in files if not info.filename.rpartition("/")[2].startswith("._")]
 
 
 def is_encrypted(info: zipfile.ZipInfo) -> bool:
