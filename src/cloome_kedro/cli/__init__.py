@@ -14,7 +14,9 @@ import click
 #: command -> its module and object, and its line in the help
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("cloome_kedro.cli.kedro_run:command", "Run pipelines of the project (kedro run)."),
-    "query": ("cloome_kedro.cli.query:command", "Ask a trained model with a structure, images, a field or a compound."),
+    "new-screen": ("cloome_kedro.cli.new_screen:command", "Look at a folder of plates, and write conf/NAME for it."),
+    "check-screen": ("cloome_kedro.cli.check_screen:command", "Check a screen in seconds, before it is ingested."),
+    "query": ("cloome_kedro.cli.query:command", "Ask a model with a structure, images, a field or a compound."),
     "embed": ("cloome_kedro.cli.embed:command", "Embed a file of structures, or folders of new plates."),
     "score": ("cloome_kedro.cli.score:command", "Rank a file of structures by their similarity to some wells."),
     "export": ("cloome_kedro.cli.export:command", "Write the embeddings of an index as parquet or AnnData."),

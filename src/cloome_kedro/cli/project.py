@@ -10,7 +10,7 @@ from typing import Any
 
 
 @contextmanager
-def _quiet_kedro() -> Iterator[None]:
+def quiet_kedro() -> Iterator[None]:
     """Keep Kedro's log out of the results of a command. Later messages of all loggers go to the error output."""
     logging.disable(logging.WARNING)
     try:
@@ -45,7 +45,7 @@ class Project:
         ValueError
             If there is no project, or no such environment.
         """
-        with _quiet_kedro():
+        with quiet_kedro():
             return cls._find(env)
 
     @classmethod

@@ -69,7 +69,7 @@ def read_table(
         raise FileNotFoundError(f"there is no table {path}; put it there, or correct its name in the configuration")
     try:
         if suffix == ".parquet":
-            table, how = _read_parquet(path), "parquet"
+            table, how = _as_text(pd.read_parquet(path)), "parquet"
         else:
             table, how = _read_text(path, _SEPARATORS[suffix], columns, unique)
     except (ValueError, csv.Error, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
@@ -86,6 +86,43 @@ def read_table(
     return table
 
 
+def read_head(path: Path, size: int = 1 << 20) -> pd.DataFrame:
+    """Read the first rows of a table, as `read_table` does, so that a large table is looked at in no time.
+
+    Parameters
+    ----------
+    path
+        As for `read_table`.
+    size
+        Bytes of text that are read, after decompression. Of a parquet file, the first 1,000 rows are read.
+
+    Raises
+    ------
+    ValueError, OSError
+        If the file is no table, or cannot be read. A table can have no rows.
+    """
+    suffix = Path(re.sub(r"\.(gz|bz2|xz)$", "", path.name.lower())).suffix
+    if suffix not in _SUFFIXES:
+        raise ValueError(f"{path} is not a table; its suffix must be one of {', '.join(_SUFFIXES)}")
+    if suffix == ".parquet":
+        from pyarrow.parquet import ParquetFile
+
+        with ParquetFile(path) as table:
+            return _as_text(next(table.iter_batches(1000), table.schema_arrow.empty_table()).to_pandas())
+    opened = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+    with open(path, "rb") as file:
+        mark = file.read(6)
+    reader = next((function for start, function in opened.items() if mark.startswith(start)), open)
+    try:
+        with reader(path, "rb") as file:
+            data = file.read(size)
+            if len(data) == size and b"\n" in data:
+                data = data[: data.rindex(b"\n") + 1]  # the last row is cut
+        return _read_data(path, data, _SEPARATORS[suffix], [], False)[0]
+    except (ValueError, csv.Error, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+        raise ValueError(f"{path} cannot be read as a table: {error}") from error
+
+
 def place(table: pd.DataFrame | pd.Series, position: int) -> str:
     """Say where a row of a table stands in its file: ``line 3``.
 
@@ -96,8 +133,8 @@ def place(table: pd.DataFrame | pd.Series, position: int) -> str:
     return f"line {position + 2}"
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
-    table = pd.read_parquet(path)
+def _as_text(table: pd.DataFrame) -> pd.DataFrame:
+    """Table of text from a table of parquet, with the numbers of its rows."""
     texts = {}
     for name, values in table.items():
         if pd.api.types.is_float_dtype(values) and values.dropna().mod(1).eq(0).all():
@@ -113,6 +150,12 @@ def _read_text(path: Path, usual_separator: str, columns: list[str], unique: boo
     for mark, decompress in _DECOMPRESS.items():
         if data.startswith(mark):
             data = decompress(data)
+    return _read_data(path, data, usual_separator, columns, unique)
+
+
+def _read_data(
+    path: Path, data: bytes, usual_separator: str, columns: list[str], unique: bool
+) -> tuple[pd.DataFrame, str]:
     text, encoding = _decode(data)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     skipped, separator = 0, None

@@ -1,0 +1,128 @@
+"""Tables of a screen for ``cloome new-screen``: choose platemaps, tables of compounds and labels, and show them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cloome_kedro.imaging.discovery.joined import Join, evaluate
+from cloome_kedro.imaging.discovery.joins import propose_joins
+from cloome_kedro.imaging.discovery.screen import Labels
+from cloome_kedro.imaging.discovery.sources import FoundSource
+from cloome_kedro.imaging.discovery.tables import FoundTable, find_matrix, find_tables, look_at
+
+if TYPE_CHECKING:
+    from cloome_kedro.cli.new_screen import Asker
+
+
+def ask_join(
+    wells: Any, tables: Sequence[FoundTable], source: FoundSource, asker: "Asker", given: Mapping[str, Any]
+) -> Join:
+    """Choose the tables that say what is in the wells."""
+    chosen = list(tables)
+    for key, roles in (("platemap", ("platemap", "plates", "barcodes")), ("compounds", ("compounds",))):
+        if given.get(key):
+            path = Path(given[key]).absolute()
+            maps = ("platemap",) if key == "platemap" and look_at(path).role == "barcodes" else ()
+            chosen = [table for table in chosen if table.role not in roles or table.role in maps]
+            chosen.append(look_at(path))
+    joins = propose_joins(wells, chosen, source.folder)
+    if len(joins) > 1:  # folders that are no plates may have the names of compounds
+        joins = propose_joins(source.wells, chosen, source.folder) or joins
+    while not joins:
+        text = f"no table has the compounds of the wells of {source.folder} (plates {_some(wells['plate'])})"
+        if asker.yes:
+            raise ValueError(f"{text}: name the platemap, or its folder, by --tables")
+        click.secho(f"! {text}", fg="yellow")
+        path = asker.ask("Table, or folder of tables, with the compounds of the wells", "", _existing)
+        chosen += find_tables([path])
+        joins = propose_joins(wells, chosen, source.folder)
+    if len(joins) > 1:
+        listed = [" + ".join(path.name for path in join.tables) for join in joins]
+        for number, text in enumerate(listed, 1):
+            click.echo(f"  {number}: {text}")
+        if asker.yes:
+            click.secho("! several tables have these wells; the first is taken (--platemap chooses)", fg="yellow")
+        joins = [
+            joins[
+                asker.ask("Several tables have these wells. Number of the right one", "1", number_up_to(len(joins))) - 1
+            ]
+        ]
+    join = evaluate(wells, joins[0].settings, joins[0].settings["controls"])
+    while join.settings.get("smiles_column") is None:
+        text = f"no table has the structures (a column smiles or InChI) of the compounds in {join.tables[0].name}"
+        if asker.yes:
+            raise ValueError(f"{text}: name the table of compounds by --tables")
+        click.secho(f"! {text}", fg="yellow")
+        chosen += find_tables([asker.ask("Table with the structures of the compounds", "", _existing)])
+        join = (propose_joins(wells, chosen, source.folder) or [join])[0]
+    if join.question == "unit":
+        column = join.settings["concentration_column"]
+        unit = given.get("unit") or asker.ask(
+            f"Unit of the concentrations in {column} (nM, uM, mM; '-': do not read them)", "-", _unit
+        )
+        settings = {**join.settings, "concentration_unit": unit}
+        if unit is None:
+            settings = {key: value for key, value in settings.items() if not key.startswith("concentration")}
+        join = evaluate(wells, settings, join.settings["controls"])
+    return join
+
+
+def _existing(text: str) -> Path:
+    path = Path(text).expanduser().absolute()
+    if not text or not path.exists():
+        raise ValueError(f"there is no {text or 'such file'}")
+    return path
+
+
+def _unit(text: str) -> str | None:
+    if text not in ("nM", "uM", "mM", "-"):
+        raise ValueError("write nM, uM, mM or -")
+    return None if text == "-" else text
+
+
+def number_up_to(largest: int) -> Callable[[str], int]:
+    """Check of an answer that is a number from 1."""
+
+    def check(text: str) -> int:
+        if not text.isdecimal() or not 1 <= int(text) <= largest:
+            raise ValueError(f"write a number from 1 to {largest}")
+        return int(text)
+
+    return check
+
+
+def show_tables(join: Join) -> None:
+    click.echo(f"  tables: {', '.join(path.name for path in join.tables)}")
+    kinds = ("well", "compound", "concentration", "smiles", "name", "moa")
+    columns = [f"{kind} {column}" for kind in kinds if (column := join.settings.get(f"{kind}_column"))]
+    click.echo(f"  columns: {', '.join(columns)}")
+    controls = ", ".join(repr(mark) if mark else "empty cells" for mark in join.settings["controls"])
+    click.echo(f"  controls: {controls}")
+
+
+def find_labels(tables: Sequence[FoundTable], asker: "Asker", given: Mapping[str, Any]) -> Labels | None:
+    """Labels of assays among the tables; None if there are none."""
+    if path := given.get("labels"):
+        labels = [look_at(Path(path).absolute())]
+    else:
+        labels = [table for table in tables if table.role in ("labels", "label list")]
+    if not labels and (matrix := find_matrix(tables)):
+        click.echo(f"Labels of assays: {matrix['filepath']}")
+        return Labels(None, matrix)
+    if not labels:
+        return None
+    if len(labels) > 1:
+        click.echo("Tables of labels: " + ", ".join(table.path.name for table in labels))
+    table = labels[0]
+    click.echo(f"Labels of assays: {table.path}")
+    settings: dict[str, Any] = {}
+    if given.get("threshold") is not None:
+        settings["threshold"] = given["threshold"]
+    return Labels(table.path, None, settings)
+
+
+def _some(values: Any) -> str:
+    names = list(dict.fromkeys(values))
+    return ", ".join(map(str, names[:3])) + (", ..." if len(names) > 3 else "")

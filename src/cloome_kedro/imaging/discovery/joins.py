@@ -1,0 +1,170 @@
+"""Which tables say what is in the wells of a source, and which of their columns."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cloome_kedro.imaging.discovery.joined import Join, evaluate
+from cloome_kedro.imaging.discovery.tables import FoundTable
+from cloome_kedro.imaging.platemap_tables import unit_of
+from cloome_kedro.imaging.tables import read_table
+from cloome_kedro.imaging.wells import parse_wells
+from cloome_kedro.missing import known
+
+#: fewer wells of a source in a table do not make it its platemap
+_LEAST_SHARE = 0.5
+
+
+def propose_joins(wells: pd.DataFrame, tables: Sequence[FoundTable], near: Path) -> list[Join]:
+    """Propose the tables that say what is in the wells, the best first.
+
+    Parameters
+    ----------
+    wells
+        Columns plate and well (D08), one row per well of the images.
+    tables
+        All tables that may belong to the screen.
+    near
+        Folder of the images. A table in it has precedence over one elsewhere.
+
+    Returns
+    -------
+    Proposals that are equally good by the wells that they have. If there are several, only the user can choose. Empty:
+    no table has these wells.
+    """
+    ranked: list[tuple[tuple, Join]] = []
+    for table, settings, written, share in _candidates(wells, tables):
+        if share < _LEAST_SHARE:
+            continue
+        structures = _structures(table, written, tables, near)
+        try:
+            join = evaluate(wells, {**settings, **structures})
+        except (ValueError, OSError):
+            continue
+        used = (join.treated + join.controls) / max(join.wells, 1)
+        is_near = table.path.is_relative_to(near)
+        size = -abs(len(written) - len(wells))
+        by_barcode = "barcodes" in settings  # the table also gives platemaps of other plates
+        ranked.append(((round(used, 2), bool(join.with_structure), join.fits, by_barcode, is_near, size), join))
+    if not ranked:
+        return []
+    best = max(rank for rank, _ in ranked)
+    return [join for rank, join in sorted(ranked, key=lambda pair: pair[0], reverse=True) if rank == best]
+
+
+def _candidates(
+    wells: pd.DataFrame, tables: Sequence[FoundTable]
+) -> Iterable[tuple[FoundTable, dict[str, Any], pd.Series, float]]:
+    """Tables that may be the platemap: table, settings, cells of compounds, and share of the wells."""
+    plates = set(wells["plate"])
+    for table in tables:
+        if table.role == "barcodes":
+            found = _by_barcode(table, tables, plates)
+            if found:
+                first, settings, written = found
+                names = read_table(table.path, [table.columns["plate"]])[table.columns["plate"]].str.strip()
+                yield first, settings, written, len(plates & set(names)) / max(len(plates), 1)
+        elif table.role in ("platemap", "plates"):
+            columns = _columns(table)
+            read = read_table(table.path, [table.columns["well"]])
+            keys = pd.DataFrame({"well": parse_wells(read[table.columns["well"]])})
+            on = ["well"]
+            if "plate" in table.columns:
+                keys["plate"] = read[table.columns["plate"]].str.strip()
+                if not plates & set(keys["plate"]):  # the column means something else, or other plates
+                    if keys["plate"].nunique() > 1:
+                        continue
+                    columns["plate_column"] = ""
+                else:
+                    columns["plate_column"] = table.columns["plate"]
+                    on = ["plate", "well"]
+            share = wells.merge(keys[on].dropna().drop_duplicates(), on=on).shape[0] / max(len(wells), 1)
+            written = read[columns["compound_column"]].str.strip()
+            yield table, {"platemaps": str(table.path), **columns}, written, share
+
+
+def _by_barcode(
+    barcodes: FoundTable, tables: Sequence[FoundTable], plates: set[str]
+) -> tuple[FoundTable, dict[str, Any], pd.Series] | None:
+    """Platemaps that a table of barcodes names; None if none of them is there."""
+    plate, platemap = barcodes.columns["plate"], barcodes.columns["platemap"]
+    rows = read_table(barcodes.path, [plate, platemap]).apply(lambda column: column.str.strip())
+    names = set(rows.loc[rows[plate].isin(plates), platemap])
+    maps = {name: table for table in tables if table.role == "platemap" for name in names if _is_called(table, name)}
+    if not names or set(maps) != names:
+        return None
+    first = next(iter(maps.values()))
+    suffix = {table.path.name.removeprefix(name) for name, table in maps.items()}
+    if len(suffix) > 1 or len({table.path.parent for table in maps.values()}) > 1:
+        return None
+    settings = {
+        "platemaps": str(first.path.parent / ("{platemap}" + suffix.pop())),
+        "barcodes": str(barcodes.path),
+        "barcode_column": plate,
+        "platemap_column": platemap,
+        **_columns(first),
+    }
+    written = pd.concat(
+        [table.head[table.columns["compound"]] for table in maps.values() if "compound" in table.columns]
+    )
+    return first, settings, written.str.strip()
+
+
+def _is_called(table: FoundTable, name: str) -> bool:
+    return bool(name) and table.path.name.startswith(name) and table.path.name[len(name) : len(name) + 1] == "."
+
+
+def _columns(table: FoundTable) -> dict[str, Any]:
+    """Settings of the columns of a platemap."""
+    columns = table.columns
+    compound = columns.get("compound") or columns.get("name") or columns.get("inchikey") or columns["smiles"]
+    settings: dict[str, Any] = {"well_column": columns["well"], "compound_column": compound}
+    if "concentration" in columns:
+        settings["concentration_column"] = columns["concentration"]
+        if unit_of(columns["concentration"]) is None:
+            settings["concentration_unit"] = _unit_in(columns["concentration"])
+    return settings
+
+
+def _unit_in(name: str) -> str | None:
+    """Unit in the name of a column, such as ``Dose (uM)``."""
+    plain = name.lower().replace("µ", "u").replace("μ", "u")
+    units = [unit for unit in ("nM", "uM", "mM") if plain.rstrip(" )]").endswith(unit.lower())]
+    return units[0] if units else None
+
+
+def _structures(table: FoundTable, written: pd.Series, tables: Sequence[FoundTable], near: Path) -> dict[str, Any]:
+    """Settings of structures, names and mechanisms, in the platemap itself or in the table with most of its ids."""
+    if smiles := table.columns.get("smiles"):
+        return _descriptions(table, smiles)
+    ids = set(known(written).dropna())
+    best, best_rank = None, (0.0, False, 0)
+    for other in tables:
+        if other.role not in ("compounds", "labels") or other.path == table.path:
+            continue
+        for kind in ("compound", "name", "inchikey"):
+            if kind not in other.columns or not ("smiles" in other.columns or _has_inchi(other)):
+                continue
+            entries = read_table(other.path, [other.columns[kind]])[other.columns[kind]].str.strip()
+            share = len(ids & set(entries)) / max(len(ids), 1)
+            rank = (round(share, 3), other.path.is_relative_to(near), "moa" in other.columns)
+            if rank[0] > 0 and rank > best_rank:
+                best_rank, best = rank, (other, other.columns[kind])
+    if best is None:
+        return {"name_column": table.columns.get("name"), "smiles_column": None}
+    other, column = best
+    settings = {"compounds": str(other.path), **_descriptions(other, other.columns.get("smiles") or _has_inchi(other))}
+    if column != _columns(table)["compound_column"]:
+        settings["id_column"] = column
+    return settings
+
+
+def _has_inchi(table: FoundTable) -> str | None:
+    return next((name for name in table.names if name.lower().removeprefix("metadata_") == "inchi"), None)
+
+
+def _descriptions(table: FoundTable, smiles: str | None) -> dict[str, Any]:
+    settings = {"smiles_column": smiles, "name_column": table.columns.get("name")}
+    return settings | ({"moa_column": table.columns["moa"]} if "moa" in table.columns else {})

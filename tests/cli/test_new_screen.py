@@ -1,0 +1,233 @@
+"""`cloome new-screen`: from a folder to conf/NAME."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from cloome_kedro import cli
+from cloome_kedro.imaging.discovery.content import ORDERS
+from drawn_cells import write_drawn_screen
+from project import ROOT, Project
+from small_screens import write_load_data_screen
+
+JUMP, BRAY = ORDERS.values()
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch) -> Path:
+    """A project with nothing but its settings, which is the current folder."""
+    folder = tmp_path / "project"
+    shutil.copytree(ROOT / "conf/base", folder / "conf/base")
+    (folder / "src").symlink_to(ROOT / "src")
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory) -> Path:
+    """Two plates with three compounds and DMSO."""
+    folder = tmp_path_factory.mktemp("raw") / "screen"
+    write_drawn_screen(folder, JUMP)
+    return folder
+
+
+def new_screen(*arguments, answers: str | None = None):
+    done = CliRunner().invoke(
+        cli.cloome, ["new-screen", *map(str, arguments)], input=answers, prog_name="cloome", catch_exceptions=False
+    )
+    return done
+
+
+def read(project: Path, name: str, file: str) -> dict:
+    return yaml.safe_load((project / "conf" / name / f"{file}.yml").read_text())
+
+
+def test_a_folder_is_described_without_questions(project, raw):
+    done = new_screen("mine", raw, "--yes")
+    assert done.exit_code == 0, done.output
+    assert read(project, "mine", "catalog")["raw_screen"]["filepath"] == str(raw)
+    assert read(project, "mine", "globals") == {
+        "screen": "mine",
+        "simulate": False,
+        "splits": ["random"],
+        "models": {"cloome": "CLOOME", "bilinear": "Bilinear"},
+    }
+    parameters = read(project, "mine", "parameters")
+    (source,) = parameters["ingestion"]["sources"]
+    assert source == {
+        "name": "screen",
+        "layout": "opera_phenix",
+        "channels": {str(i): channel for i, channel in enumerate(JUMP, 1)},
+        "bit_depth": 12,
+        "platemap": {
+            "platemaps": "platemap.csv",
+            "well_column": "Well Position",
+            "compound_column": "Treatment",
+            "concentration_column": "Dose (uM)",
+            "concentration_unit": "uM",
+            "smiles_column": "SMILES",
+            "name_column": None,
+            "moa_column": "Mechanism",
+        },
+    }
+    assert parameters["ingestion"]["storage"]["size"] == [64, 64]
+    assert 6 < parameters["profiles"]["measure"]["nucleus_diameter"] < 10
+    assert parameters["splits"] == {"train": 0.34, "validation": 0.33, "test": 0.33}
+    assert "no claim about accuracy" in parameters["reporting"]["title"]
+    assert "2 plates (P1, P2), 8 wells, 8 fields (usually 1 per well) of 128 x 128 pixels" in done.output
+    assert "6 wells with a compound, 2 control wells, 0 wells that cannot be used; 3 structures" in done.output
+    assert "0 questions asked" in done.output
+    assert "kedro run --env mine\n" in done.output
+
+
+def test_comments_say_what_is_a_guess(project, raw):
+    new_screen("mine", raw, "--yes")
+    text = (project / "conf/mine/parameters.yml").read_text()
+    assert "# Channels: the order of JUMP" in text
+    assert "are reduced 2-fold, so they are" in text
+    assert "# Thirds: 3 compounds are too few for the default shares." in text
+    assert all(len(line) <= 120 for line in text.splitlines() if line.lstrip().startswith("#"))
+
+
+def test_questions_have_proposals_and_repeat_bad_answers(project, raw):
+    done = new_screen("mine", raw, answers="1=DNA\n1=Mito,2=AGP,3=ER,4=RNA,5=DNA\n")
+    assert done.exit_code == 0, done.output
+    assert "give each of Mito, ER, RNA, AGP, DNA one of the names 1, 2, 3, 4, 5" in done.output
+    assert "1 question asked" in done.output
+    (source,) = read(project, "mine", "parameters")["ingestion"]["sources"]
+    assert source["channels"]["3"] == "ER"
+
+
+def test_answers_as_options(project, raw):
+    channels = "1=Mito,2=AGP,3=RNA,4=ER,5=DNA"
+    options = ("--channels", channels, "--bit-depth", "16", "--size", "32", "32", "--nucleus-diameter", "4")
+    done = new_screen("mine", raw, *options, "--controls", "DMSO,blank", "--title", "My cells")
+    assert done.exit_code == 0, done.output
+    assert "0 questions asked" in done.output
+    parameters = read(project, "mine", "parameters")
+    (source,) = parameters["ingestion"]["sources"]
+    assert source["bit_depth"] == 16
+    assert source["platemap"]["controls"] == ["DMSO", "blank"]
+    assert parameters["ingestion"]["storage"]["size"] == [32, 32]
+    assert parameters["profiles"]["measure"]["nucleus_diameter"] == 4
+    assert parameters["reporting"]["title"].startswith("My cells")
+
+
+def test_two_compounds_and_the_solvent(project, tmp_path):
+    write_drawn_screen(tmp_path / "few", BRAY, wells=("A01", "B02", "C03"))
+    done = new_screen("few", tmp_path / "few", "--yes")
+    assert "The solvent DMSO counts as the third compound" in done.output
+    (source,) = read(project, "few", "parameters")["ingestion"]["sources"]
+    assert source["platemap"]["compounds"] == "${project:conf/few/compounds.csv}"
+    assert source["platemap"]["controls"] == [""]
+    lines = (project / "conf/few/compounds.csv").read_text().splitlines()
+    assert lines == [
+        "compound_id,smiles,name,moa",
+        "X1,CCO,,some inhibitor",
+        "X2,CCN,,some inhibitor",
+        "DMSO,CS(C)=O,DMSO,",
+    ]
+
+
+def test_several_folders_are_sources(project, tmp_path):
+    write_drawn_screen(tmp_path / "phenix", JUMP, plates=("Q1",))
+    write_load_data_screen(tmp_path / "tables", plates=1)
+    done = new_screen("both", tmp_path / "phenix", tmp_path / "tables", "--yes")
+    assert done.exit_code == 0, done.output
+    sources = read(project, "both", "parameters")["ingestion"]["sources"]
+    assert [(source["name"], source["folder"]) for source in sources] == [("phenix", "phenix"), ("tables", "tables")]
+    assert sources[0]["platemap"]["platemaps"] == "phenix/platemap.csv"
+    assert sources[1]["platemap"]["barcodes"] == "tables/barcode_platemap.csv"
+
+
+def test_tables_elsewhere(project, raw, tmp_path):
+    shutil.copytree(raw, tmp_path / "images")
+    shutil.move(tmp_path / "images/platemap.csv", tmp_path / "map.csv")
+    missing = new_screen("mine", tmp_path / "images", "--yes")
+    assert missing.exit_code == 2
+    assert "no table has the compounds of the wells" in missing.output
+    assert "name the platemap, or its folder, by --tables" in missing.output
+    assert not (project / "conf/mine").exists()
+    assert new_screen("mine", tmp_path / "images", "--tables", tmp_path / "map.csv", "--yes").exit_code == 0
+    (source,) = read(project, "mine", "parameters")["ingestion"]["sources"]
+    assert source["platemap"]["platemaps"] == str(tmp_path / "map.csv")
+
+
+def test_a_description_is_replaced_only_on_request(project, raw):
+    assert new_screen("mine", raw, "--yes").exit_code == 0
+    again = new_screen("mine", raw, "--yes")
+    assert again.exit_code == 2
+    assert "conf/mine is already there" in again.output
+    assert new_screen("mine", raw, "--yes", "--replace").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [("base", "conf/base belongs to the project"), ("a b", "'a b' is no name"), ("..", "is no name")],
+)
+def test_names_that_cannot_be(project, raw, name, what):
+    done = new_screen(name, raw, "--yes")
+    assert done.exit_code == 2
+    assert what in done.output
+
+
+def test_folders_that_cannot_be_described(project, tmp_path):
+    empty, photos = tmp_path / "empty", tmp_path / "photos"
+    empty.mkdir(), photos.mkdir()
+    (photos / "photo.tif").write_bytes(b"")
+    for folder, text in (
+        (tmp_path / "nowhere", "there is no folder"),
+        (empty, "there are neither images of a known layout nor tables of profiles"),
+        (photos, "their names are those of no known layout, such as photo.tif"),
+    ):
+        done = new_screen("mine", folder, "--yes")
+        assert done.exit_code == 2
+        assert text in done.output
+    assert not (project / "conf/mine").exists()
+
+
+def test_real_fields(project, cloome_data):
+    """Seven fields in folders of compounds, with the tables of two platemaps."""
+    done = new_screen("jump", cloome_data / "jump_fields", "--tables", cloome_data / "metadata", "--yes")
+    assert done.exit_code == 0, done.output
+    (source,) = read(project, "jump", "parameters")["ingestion"]["sources"]
+    assert source["plate"] == "jump_fields"
+    assert Path(source["platemap"]["platemaps"]).name == "JUMP-Target-1_compound_platemap.tsv"
+    assert "6 wells with a compound, 1 control well, 0 wells that cannot be used; 6 structures" in done.output
+
+
+def test_tables_of_profiles(project, cloome_data, tmp_path):
+    (tmp_path / "dcm/profiles").mkdir(parents=True)
+    os.symlink(cloome_data / "profiles/dcm_pub.tsv", tmp_path / "dcm/profiles/dcm_pub.tsv")
+    done = new_screen("dcm2", tmp_path / "dcm", "--column", "plate=Run", "--yes")
+    assert done.exit_code == 0, done.output
+    assert read(project, "dcm2", "globals")["images"] is False
+    assert read(project, "dcm2", "parameters")["profile_tables"] == {
+        "source": {"files": "profiles/dcm_pub.tsv"},
+        "columns": {"plate": "Run", "well": "", "features": ["^Median_"]},
+    }
+    assert "2 plates, 0 control rows, 579 features, 549 structures" in done.output
+
+
+@pytest.mark.slow
+def test_from_a_folder_to_the_report(tmp_path, tmp_path_factory):
+    """What a user types, on drawn cells of four compounds."""
+    import subprocess
+
+    write_drawn_screen(tmp_path / "cells", BRAY, wells=("A01", "B02", "C03", "D04", "E05"), sites=2)
+    project = Project(tmp_path_factory.mktemp("new_screen"))
+    environment = {**os.environ, "DO_NOT_TRACK": "1", "PYTHONPATH": str(project.folder / "src")}
+    command = [sys.executable, "-m", "cloome_kedro", "new-screen", "cells", str(tmp_path / "cells"), "--yes"]
+    done = subprocess.run(command, cwd=project.folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    project.kedro("run", "--env", "cells")
+    report = project.load("report", env="cells")
+    assert "too few compounds: no claim about accuracy" in report
+    assert project.load("rejected_fields", env="cells").empty
+    assert project.load("fields", env="cells")["control"].sum() == 4
