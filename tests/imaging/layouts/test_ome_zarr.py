@@ -20,6 +20,7 @@ from cloome_kedro.imaging.layouts import read_layout
 from cloome_kedro.imaging.layouts.ome_zarr import recognise
 from cloome_kedro.imaging.plates import ingest_plates
 from cloome_kedro.imaging.readers import BadField, locate, read_image, read_planes, stamp
+from cloome_kedro.imaging.remote import RemotePath
 from cloome_kedro.imaging.sources import Platemap, Source
 from cloome_kedro.imaging.store import PlateStore
 from ome_zarr_plates import (
@@ -249,6 +250,8 @@ def test_arrays_exist_by_their_metadata_and_change_with_their_chunks(tmp_path):
     first, second, missing = (str(plate / f"A/01/{site}/0") for site in (0, 1, 2))
     assert locate([first, missing, second]) == [first, None, second]
     before = stamp(first)
+    assert before[0] == sum(path.stat().st_size for path in Path(first).rglob("*") if path.is_file())
+    assert stamp(missing) == (-1, -1)
     assert stamp(first) == before
     chunk = next(path for path in Path(first).rglob("*") if path.is_file() and not path.name.startswith("."))
     os.utime(chunk, ns=(1, 1))
@@ -277,6 +280,18 @@ def test_a_folder_without_plates_is_refused(tmp_path):
     (tmp_path / "P.zarr").rename(tmp_path / "P")
     with pytest.raises(ValueError, match=r"P must have a name that ends with .zarr"):
         read(tmp_path)
+
+
+def test_plates_on_a_server_are_refused():
+    with pytest.raises(ValueError, match=r"s3://bucket/screen: OME-Zarr plates on a server are not read"):
+        read(RemotePath("s3://bucket/screen"))
+
+
+def test_a_pattern_of_files_without_a_plate_is_named(tmp_path):
+    write_ome_zarr(tmp_path / "P.zarr", {("A01", 0): FIELD})
+    with pytest.raises(FileNotFoundError, match=r"there is no OME-Zarr plate Q\*.zarr below"):
+        read(tmp_path, files="Q*.zarr")
+    assert len(read(tmp_path, files="P.zarr\nQ*.zarr")) == 5
 
 
 @by_version

@@ -65,14 +65,16 @@ def locate(paths: Sequence[str]) -> list[str | None]:
 
 
 def stamp(path: str) -> tuple[int | str, ...]:
-    """Digest of names, sizes and times of modification of all files of an array."""
+    """Bytes of all files of an array, and a digest of their names, sizes and times of modification."""
     files = []
     for folder, _, names in os.walk(path):
         for name in names:
             status = os.stat(os.path.join(folder, name))
             relative = os.path.relpath(os.path.join(folder, name), path).replace(os.sep, "/")
             files.append((relative, status.st_size, status.st_mtime_ns))
-    return len(files), hashlib.sha256(repr(sorted(files)).encode()).hexdigest()
+    if not files:
+        return (-1, -1)
+    return sum(size for _, size, _ in files), hashlib.sha256(repr(sorted(files)).encode()).hexdigest()
 
 
 def short_name(path: str) -> str:
