@@ -20,7 +20,11 @@ from cloome_kedro.settings import CONFIG_LOADER_ARGS
 ROOT = Path(__file__).parents[2]
 #: all but those of real data, whose catalogs need the environment variable CLOOME_DATA
 WITHOUT_DATA = ("base", "test", "profile_model", "paper")
-ENVIRONMENTS = (*WITHOUT_DATA, "jump_example", "jump_moa", "dcm", "wawer_profiles")
+ENVIRONMENTS = (
+    *WITHOUT_DATA,
+    *("jump_example", "jump_moa", "broad6k", "dcm", "wawer_profiles"),
+    *("cpg0004", "cpg0012", "cpg0016"),  # screens on S3
+)
 
 
 def configured(kind: str, env: str = "base", **runtime_params: Any) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Files and folders on a server."""
 
+import os
+
 import pytest
 
 pytest.importorskip("moto", reason="moto is not installed (extra dev)")
@@ -114,6 +116,11 @@ def test_a_missing_file_is_named(screen, server):
     with pytest.raises(FileNotFoundError, match=r"there is no file s3://bucket/screen/images/P1/C01.tif"):
         local_file("s3://bucket/screen/images/P1/C01.tif")
     assert "GET" not in server.requests
+
+
+def test_a_folder_is_not_brought_to_the_disk(screen):
+    with pytest.raises(IsADirectoryError, match=r"s3://bucket/screen/images is a folder on a server, .* copy it"):
+        os.fspath(screen / "images")
 
 
 def test_a_busy_server_is_asked_again(screen, server):

@@ -72,7 +72,14 @@ class RemotePath:
     def __fspath__(self) -> str:
         from cloome_kedro.imaging.remote import local_file
 
-        return local_file(self.address)
+        try:
+            return local_file(self.address)
+        except FileNotFoundError:
+            if not self.has_files():
+                raise
+        raise IsADirectoryError(
+            f"{self.address} is a folder on a server, but a folder of the disk is needed here: copy it to the disk"
+        )
 
     @property
     def _key(self) -> PurePosixPath:
