@@ -130,7 +130,8 @@ class Source:
     plate_table
         Table that chooses plates. None: all plates.
     pattern
-        Regular expression of the paths of the layout ``pattern``, see :mod:`cloome_kedro.imaging.layouts.pattern`.
+        Regular expression of the paths of the layout ``pattern``, see :mod:`cloome_kedro.imaging.layouts.pattern`; also
+        of the files and scenes of the layout ``bioio``.
     channels
         ``{name in the files: canonical name or alias}``. It takes precedence over the built-in aliases.
     bit_depth
