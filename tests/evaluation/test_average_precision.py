@@ -100,6 +100,13 @@ def test_planted_effects_are_significant_and_noise_is_not():
     assert noise.groups["p_value"].between(1 / 501, 1).all()
 
 
+def test_a_perfect_ranking_among_few_controls_is_not_significant():
+    """With one replicate and one control, every second random ranking is perfect."""
+    result = replicate_precision(*screen(signal=20.0, plates=2, controls=1), **SETTINGS)
+    assert result.groups["value"].tolist() == [1.0] * 6
+    assert result.groups["p_value"].between(0.35, 0.65).all()
+
+
 def test_replicates_on_one_plate_match_if_there_is_only_one():
     wells, vectors = screen()
     one_plate = wells.assign(plate="P", well=wells["plate"] + wells["well"])

@@ -20,6 +20,7 @@ GROUP_COLUMNS = ["group", "value", "chance", "queries", "p_value", "corrected_p_
 ROW_COLUMNS = ["matches", "value", "low", "high", "chance", "n", "groups", "significant", "protocol"]
 
 _SIGNIFICANT = 0.05  # corrected p value
+_EQUAL = 1e-5  # average precisions that differ by less are equal; copairs computes in float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,10 +133,13 @@ def summarise(
         n_total_pairs=sizes["n_total_pairs"].to_numpy(),
         chance=[expected[size] for size in sizes.itertuples(index=False, name=None)],
     )
+    # copairs 0.5 counts only random rankings that are better, so that a perfect ranking would be significant with any
+    # number of controls. With slightly lower values, rankings that are equally good count, too.
+    tried = scores.assign(average_precision=scores["average_precision"] - _EQUAL)
     # By default, copairs keeps random rankings in the home folder, and results would depend on earlier runs.
     with TemporaryDirectory() as folder:
         tested = _copairs().mean_average_precision(
-            scores,
+            tried,
             sameby=["by"],
             null_size=settings.null_size,
             threshold=_SIGNIFICANT,
@@ -143,8 +147,10 @@ def summarise(
             progress_bar=False,
             cache_dir=folder,
         )
-    by_group = scores.groupby("by").agg(chance=("chance", "mean"), queries=("compound", "size")).reset_index()
-    groups = tested.merge(by_group, on="by").rename(columns={"mean_average_precision": "value"})
+    by_group = scores.groupby("by").agg(
+        value=("average_precision", "mean"), chance=("chance", "mean"), queries=("compound", "size")
+    )
+    groups = tested.merge(by_group.reset_index(), on="by")
     groups["group"] = names[groups["by"].astype(int)]
     groups = groups.sort_values("group", ignore_index=True)[GROUP_COLUMNS]
     by_compound = scores.groupby("compound")[["average_precision", "chance"]].mean()
