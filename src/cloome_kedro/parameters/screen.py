@@ -6,9 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from cloome_kedro.chemistry.label_config import LabelColumns
 from cloome_kedro.chemistry.structure_config import StructureSet
 from cloome_kedro.imaging.config import Measurement, Normalisation, Selection, Storage
 from cloome_kedro.imaging.profile_table import ProfileFiles, WellColumns
+from cloome_kedro.imaging.remote.settings import RemoteSettings
 from cloome_kedro.imaging.sources import Source
 from cloome_kedro.parameters.base import Fraction, Jobs, Name, Parameters, Positive, Seed, Share
 from cloome_kedro.simulation.config import ScreenConfig
@@ -45,6 +47,9 @@ class IngestionParameters(Parameters):
         default=4,
         description="control wells that a plate needs for statistics of its controls, which the normalisation "
         "`controls` of the view `images` uses; a plate with fewer gets the statistics of all its wells",
+    )
+    remote: RemoteSettings = Field(
+        default=RemoteSettings(), description="how files on a server, such as s3://bucket/screen, are read"
     )
     n_jobs: Jobs = Field(default=-1, description="number of processes; -1 is one per core")
 
@@ -93,6 +98,33 @@ class StructureParameters(Parameters):
             except ValueError as error:
                 raise ValueError(f"structures.counter_ions, {name}: {error}") from error
         return self
+
+
+class LabelParameters(Parameters):
+    """Labels of assays (pipeline ``featurization``): how their table is read, and how it is joined to the screen."""
+
+    table: LabelColumns
+    repeats: Literal["drop", "majority"] = Field(
+        default="drop",
+        description="what counts if a compound has several labels of an assay that contradict each other: none of "
+        "them, or the more frequent one",
+    )
+
+
+class InspectParameters(Parameters):
+    """Check of a screen before it is ingested (pipeline ``inspect``, ``cloome check-screen``)."""
+
+    fields: Positive = Field(default=2, description="fields of each plate that are read")
+    files: Positive = Field(default=2000, description="files that are compared in the search for doubled ones")
+    structures: Positive = Field(
+        default=1000, description="compounds whose structures are read; of more, so many are drawn at random"
+    )
+    seconds: float = Field(
+        default=20, gt=0, description="time after which no further field is read, and no further file compared"
+    )
+    training_seconds: float = Field(
+        default=2, gt=0, description="how long the speed of training is measured, if the model was not trained yet"
+    )
 
 
 class FingerprintParameters(Parameters):

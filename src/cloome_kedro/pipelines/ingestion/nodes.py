@@ -14,7 +14,9 @@ def index_fields(raw_screen: Path, ingestion: IngestionParameters):
     """
     from cloome_kedro.chemistry.standardise import identify
     from cloome_kedro.imaging.index import check_rejected, index_screen
+    from cloome_kedro.imaging.remote import use_remote
 
+    use_remote(ingestion.remote)
     index, compounds, rejected = index_screen(
         raw_screen, ingestion.screen, ingestion.sources, ingestion.missing, identify
     )
@@ -22,15 +24,19 @@ def index_fields(raw_screen: Path, ingestion: IngestionParameters):
     return index, compounds, rejected
 
 
-def ingest_plates(plate_store, field_index, rejected_index, ingestion: IngestionParameters):
+def ingest_plates(plate_store, raw_screen: Path, field_index, rejected_index, ingestion: IngestionParameters):
     """Write the plate files that are missing or outdated.
+
+    The images are in ``raw_screen``, or at the addresses to which it has access.
 
     Returns
     -------
     fields, rejected_fields
     """
     from cloome_kedro.imaging import plates
+    from cloome_kedro.imaging.remote import use_remote
 
+    use_remote(ingestion.remote)
     return plates.ingest_plates(
         plate_store,
         field_index,

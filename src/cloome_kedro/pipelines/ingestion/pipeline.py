@@ -18,7 +18,7 @@ def create_pipeline() -> Pipeline:
             ),
             task(
                 nodes.ingest_plates,
-                named("plate_store", "field_index", "rejected_index", "params:ingestion"),
+                named("plate_store", "raw_screen", "field_index", "rejected_index", "params:ingestion"),
                 ["fields", "rejected_fields"],
                 "ingestion",
             ),
