@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloome_kedro.imaging.tables import place, read_table
+from cloome_kedro.imaging.tables import place, read_head, read_table
 
 TABLE = {"well": ["A01", "B02"], "name": ["5 µM", "a, b; c"]}
 CSV = 'well,name\nA01,5 µM\nB02,"a, b; c"\n'
@@ -205,3 +205,28 @@ def test_another_kind_of_file_is_named(tmp_path, name):
         ValueError, match=rf"{name} is not a table; its suffix must be one of .csv, .tsv, .txt, .parquet"
     ):
         read_table(write(tmp_path, name, b"x"))
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "csv.gz", "csv.bz2", "csv.xz", "parquet"])
+def test_the_first_rows_are_those_of_the_whole_table(tmp_path, suffix):
+    table = pd.DataFrame({"well": [f"A{i:02d}" for i in range(500)], "value": range(500), "empty": [None, "x"] * 250})
+    path = tmp_path / f"table.{suffix}"
+    if suffix == "parquet":
+        table.to_parquet(path)
+    else:
+        table.to_csv(path, index=False, sep="\t" if suffix == "tsv" else ",")
+    whole = read_table(path)
+    head = read_head(path, 1000)
+    assert 50 < len(head) < 500 or (suffix == "parquet" and len(head) == 500)
+    pd.testing.assert_frame_equal(head, whole[: len(head)])
+
+
+def test_the_head_of_a_file_that_is_no_table(tmp_path):
+    (tmp_path / "a.csv.gz").write_bytes(b"\x1f\x8b cut")
+    (tmp_path / "b.txt").write_bytes(b"\0\1\2\3")
+    (tmp_path / "c.png").write_bytes(b"")
+    for name, text in (("a.csv.gz", "cannot be read as a table"), ("b.txt", "not text"), ("c.png", "is not a table")):
+        with pytest.raises(ValueError, match=text):
+            read_head(tmp_path / name)
+    (tmp_path / "d.csv").write_text("a,b\n")
+    assert list(read_head(tmp_path / "d.csv")) == ["a", "b"]

@@ -12,6 +12,7 @@ import re
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -109,13 +110,13 @@ def read_head(path: Path, size: int = 1 << 20) -> pd.DataFrame:
 
         with ParquetFile(path) as table:
             return _as_text(next(table.iter_batches(1000), table.schema_arrow.empty_table()).to_pandas())
-    opened = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+    opened: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
     with open(path, "rb") as file:
         mark = file.read(6)
     reader = next((function for start, function in opened.items() if mark.startswith(start)), open)
     try:
-        with reader(path, "rb") as file:
-            data = file.read(size)
+        with reader(path, "rb") as stream:
+            data = stream.read(size)
             if len(data) == size and b"\n" in data:
                 data = data[: data.rindex(b"\n") + 1]  # the last row is cut
         return _read_data(path, data, _SEPARATORS[suffix], [], False)[0]
