@@ -79,9 +79,15 @@ def test_names_that_fit_but_say_no_place_are_set_aside(tmp_path):
         "B00_1_DNA.tif: the well 'B00' in its name is not a well; it should be like D08",
         None,
         "B02_3_.tif: its name gives no channel",
-        "B02_x_DNA.tif: the site 'x' in its name is not a whole number",
+        "B02_x_DNA.tif: the site 'x' in its name is not a whole number below 10⁹",
     ]
     assert images["site"].tolist() == [1, 2, 3, "x"]
+
+
+def test_a_number_that_no_integer_holds_is_set_aside(tmp_path):
+    touch(tmp_path, f"B02_{'9' * 30}_DNA.tif", "B03_1_DNA.tif")
+    images = read(tmp_path, r"(?P<well>[A-Z]\d+)_(?P<site>\d+)_(?P<channel>\w*)\.tif", plate="P")
+    assert images["reason"].isna().tolist() == [False, True]
 
 
 @pytest.mark.parametrize(

@@ -21,11 +21,11 @@ from cloome_kedro.imaging.sources import Source
 logger = logging.getLogger(__name__)
 
 _NAME = re.compile(
-    r"(?:(?P<plate>.+?)_)??(?P<well>[A-Z]{1,2}\d{1,2})(?:_s(?P<site>\d+))?_w(?P<channel>\d+)(?P<thumb>_thumb)?"
+    r"(?:(?P<plate>.+?)_)??(?P<well>[A-Z]{1,2}\d{1,2})(?:_s(?P<site>\d{1,6}))?_w(?P<channel>\d{1,3})(?P<thumb>_thumb)?"
     r"(?:[0-9A-F]{8}-(?:[0-9A-F]{4}-){3}[0-9A-F]{12})?\.(?:tiff?|png)",
     re.IGNORECASE,
 )
-_FOLDER = re.compile(r"(?P<axis>TimePoint|ZStep)_(?P<number>\d+)", re.IGNORECASE)
+_FOLDER = re.compile(r"(?P<axis>TimePoint|ZStep)_(?P<number>\d{1,6})", re.IGNORECASE)
 #: the channels of the publication
 PUBLISHED = {"w1": "DNA", "w2": "ER", "w3": "RNA", "w4": "AGP", "w5": "Mito"}
 

@@ -1,6 +1,7 @@
 """List the files of a source, and check what their names say."""
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pandas as pd
 
 from cloome_kedro.imaging.plate_choice import find_files
 from cloome_kedro.imaging.wells import parse_wells
+
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 def list_files(folder: Path, files: str | None) -> list[Path]:
@@ -47,8 +50,8 @@ def check_names(table: pd.DataFrame, numbers: Sequence[str] = ()) -> pd.DataFram
     columns: dict[str, pd.Series] = {"well": wells.fillna(table["well"])}
     for name in numbers:
         text = table[name].astype(object)
-        is_number = text.map(lambda entry: isinstance(entry, str) and entry.isascii() and entry.isdigit()).astype(bool)
-        checks.append((name, ~is_number & (text.notna() | (name == "site")), "is not a whole number"))
+        is_number = text.map(lambda entry: isinstance(entry, str) and bool(_NUMBER.fullmatch(entry))).astype(bool)
+        checks.append((name, ~is_number & (text.notna() | (name == "site")), "is not a whole number below 10⁹"))
         columns[name] = text.where(is_number, None).map(int, na_action="ignore").astype("Int64")
         if name == "site" and not is_number.all():
             columns[name] = columns[name].astype(object).where(is_number, text)

@@ -18,7 +18,7 @@ from cloome_kedro.imaging.layouts.recognition import Recognised, match_names
 from cloome_kedro.imaging.sources import Source
 
 _FILES = "**/*.npz"
-_NAME = re.compile(r"(?P<plate>.+)-(?P<well>[A-Z]{1,2}\d{1,3})-(?P<site>\d+)\.npz", re.IGNORECASE)
+_NAME = re.compile(r"(?P<plate>.+)-(?P<well>[A-Z]{1,2}\d{1,3})-(?P<site>\d{1,6})\.npz", re.IGNORECASE)
 
 
 def read(folder: Path, source: Source) -> pd.DataFrame:
