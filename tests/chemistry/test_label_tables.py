@@ -113,6 +113,11 @@ def test_named_columns_and_chosen_assays():
     assert labels_of(given) == {("a", "assay_1"): [1], ("a", "assay_2"): [0]}
 
 
+def test_a_column_of_keys_that_is_not_used_is_no_assay():
+    given = read({"smiles": ["C"], "inchikey": ["x"], "x": ["1"]}, inchikey="", smiles="", compound="smiles")
+    assert (given.assays, given.entries["compound"].tolist()) == (["x"], ["C"])
+
+
 def test_structures_give_keys_if_there_are_none():
     table = {"SMILES": ["C", "?C", "CC"], "x": ["1", "1", "0"]}
     given = read(table, identify=lambda smiles: {"C": KEYS[0], "CC": KEYS[1]}.get(smiles, smiles))

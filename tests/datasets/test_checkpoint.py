@@ -4,7 +4,7 @@ import pytest
 import torch
 from kedro.io import DatasetError
 
-from cloome_kedro.datasets.checkpoint import CheckpointDataset, CheckpointsDataset
+from cloome_kedro.datasets.checkpoint import CheckpointDataset, CheckpointsDataset, NamedCheckpoints
 from cloome_kedro.learning.checkpoint import FORMAT, Checkpoint
 
 
@@ -67,3 +67,14 @@ def test_a_failed_save_keeps_all_old_ones(tmp_path):
         dataset.save({"top1": made(2), "top5": "no checkpoint"})
     assert dataset.load()["top1"].tensors["weight"][0] == 1
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoints"]
+
+
+def test_named_checkpoints_that_are_not_there_are_left_out(tmp_path, monkeypatch, caplog):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "config.json").write_text("{}")
+    monkeypatch.setattr("cloome_kedro.learning.checkpoint.load", lambda folder: folder.name)
+    dataset = NamedCheckpoints(filepath=str(tmp_path), checkpoints={"A": "there", "B": "elsewhere"})
+    assert dataset.load() == {"A": "there"}
+    assert "B is left out: there is no checkpoint" in caplog.text
+    with pytest.raises(DatasetError, match="read only"):
+        dataset.save({})

@@ -25,7 +25,7 @@ _INACTIVE = ("inactive", "false", "no", "negative")
 _UNCLEAR = ("inconclusive", "ambiguous", "not tested", "unclear")
 _NUMBER = re.compile(r"([<>]?=?|~)\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)", re.IGNORECASE)
 #: columns that are not assays in a table with one column per assay
-_OTHER = ("compound", "name", "smiles", "moa")
+_OTHER = ("inchikey", "compound", "name", "smiles", "moa")
 
 #: function ``(columns, kind) -> name of the column``, or None if there is none
 Find = Callable[[Iterable[str], str], str | None]

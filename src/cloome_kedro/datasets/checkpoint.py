@@ -1,6 +1,7 @@
 """Save checkpoints as folders of safetensors and JSON."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ from kedro.io import AbstractDataset, DatasetError
 
 from cloome_kedro.atomic import replace_folder
 from cloome_kedro.datasets.described import Described
+
+logger = logging.getLogger(__name__)
 
 
 class CheckpointDataset(Described, AbstractDataset):
@@ -69,6 +72,43 @@ class CheckpointsDataset(Described, AbstractDataset):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}
+
+
+class NamedCheckpoints(Described, AbstractDataset):
+    """Checkpoints by name, which is read only. Those that are not there are left out, and the log names them.
+
+    Parameters
+    ----------
+    filepath
+        Folder to which the folders of the checkpoints are relative.
+    checkpoints
+        Name -> folder of a checkpoint.
+    """
+
+    def __init__(self, *, filepath: str, checkpoints: dict[str, str], metadata: dict[str, Any] | None = None):
+        self._filepath = Path(filepath)
+        self._folders = checkpoints
+        self.metadata = metadata
+
+    def load(self) -> dict[str, Any]:
+        from cloome_kedro.learning.checkpoint import load
+
+        found = {}
+        for name, folder in self._folders.items():
+            if (self._filepath / folder / "config.json").is_file():
+                found[name] = load(self._filepath / folder)
+            else:
+                logger.warning("%s is left out: there is no checkpoint %s", name, self._filepath / folder)
+        return found
+
+    def save(self, data: dict[str, Any]) -> None:
+        raise DatasetError("named checkpoints are read only: trainings write them")
+
+    def _exists(self) -> bool:
+        return self._filepath.is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "checkpoints": self._folders}
 
 
 def _published(config: dict[str, Any]) -> bool:
