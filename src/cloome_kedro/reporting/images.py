@@ -49,9 +49,10 @@ def _fix_layout(figure: Figure) -> None:
     The solver of constrained layouts gives other last digits from process to process. The identifiers in an SVG depend
     on all digits.
     """
-    if figure.get_layout_engine() is None:
+    if (engine := figure.get_layout_engine()) is None:
         return
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    engine.execute(figure)
+    with matplotlib.rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
+        figure.set_layout_engine(None)  # with the engine "none", each file would be drawn twice
     for axes in figure.axes:
         axes.set_position(tuple(np.round(axes.get_position(original=True).bounds, 9)))
