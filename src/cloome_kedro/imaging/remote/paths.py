@@ -1,7 +1,8 @@
 """Paths of files on a server, with the methods of `pathlib.Path` that reading a screen needs.
 
-universal_pathlib has similar paths. They ask the server for each file that a pattern, ``exists`` or ``is_file`` needs,
-and an absolute path does not replace what it is joined to. Here, folders are listed instead, and each only once.
+universal_pathlib has similar paths. With them, ``is_file`` is one request per file, a pattern with the name of a plate
+lists the folders of all plates, and an absolute path or an address does not replace what it is joined to. Here, only
+folders that are needed are listed, and each only once.
 """
 
 from __future__ import annotations

@@ -47,8 +47,10 @@ def check_images(
     from cloome_kedro.chemistry.standardise import identify
     from cloome_kedro.imaging.inspection import doubled, fields, images
     from cloome_kedro.imaging.inspection.findings import findings_table
+    from cloome_kedro.imaging.remote import use_remote
     from cloome_kedro.pipelines.inspect.estimates import describe_ingestion, describe_training
 
+    use_remote(ingestion.remote)
     index = fields.index_sources(raw_screen, ingestion.screen, ingestion.sources, ingestion.missing, identify)
     plates = fields.plate_table(index)
     sample = images.sample_fields(index.fields, ingestion.storage, inspect.fields, inspect.seconds)
