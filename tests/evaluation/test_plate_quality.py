@@ -115,6 +115,11 @@ def test_means_of_rows_are_in_standard_deviations():
     assert means["wells"].eq(360).all()
 
 
+def test_few_plates_have_no_robust_deviations():
+    wells = pd.DataFrame({"plate": ["A", "B", "C"], "cells": [10.0, 10.01, 500.0]})
+    assert plate_deviations(wells, ["cells"])["cells"].abs().max() < 3
+
+
 def test_an_unusual_plate_is_shown():
     wells = plates(12)
     wells["cells"] -= wells.groupby("plate")["cells"].transform("median")

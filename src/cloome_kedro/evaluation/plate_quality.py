@@ -13,6 +13,7 @@ EFFECT_COLUMNS = ["statistic", "basis", "factor", "effect", "value", "low", "hig
 #: kinds of effects: share of the variance, and difference in standard deviations
 SHARE, DIFFERENCE = "share of variance", "standard deviations"
 
+_FEWEST_PLATES = 5  # for robust standard deviations of plates
 _FEWEST = 10  # residual degrees of freedom, below which no effect is estimated
 
 
@@ -165,8 +166,8 @@ def plate_deviations(wells: pd.DataFrame, statistics: Sequence[str]) -> pd.DataF
     -------
     pandas.DataFrame
         Index: plate, sorted. One column per statistic: the deviation from the median plate in robust standard
-        deviations (1.4826 times the median absolute deviation) of plates; 0 if plates do not differ. Missing if a plate
-        was not measured.
+        deviations (1.4826 times the median absolute deviation) of plates; 0 if plates do not differ. With fewer than
+        five plates, which have no robust deviation, in standard deviations. Missing if a plate was not measured.
 
     Examples
     --------
@@ -177,7 +178,8 @@ def plate_deviations(wells: pd.DataFrame, statistics: Sequence[str]) -> pd.DataF
     medians = wells.groupby("plate", sort=True)[list(statistics)].median()
     deviations = medians - medians.median()
     scale = 1.4826 * deviations.abs().median()
-    scale = scale.where(scale > 0, deviations.std(ddof=0)).replace(0, 1)
+    is_robust = (scale > 0) & (deviations.notna().sum() >= _FEWEST_PLATES)
+    scale = scale.where(is_robust, deviations.std(ddof=0)).replace(0, 1)
     return deviations / scale
 
 

@@ -43,7 +43,8 @@ def compound_figure(wells_per_compound: pd.Series, scaffolds: pd.Series, mechani
     if len(scaffolds):
         sizes = scaffolds.value_counts().sort_index()
         of_scaffolds.plot(sizes.index, sizes, "o", color=colour, markersize=5)
-        of_scaffolds.set(xscale="log", yscale="log", xlabel="compounds of a scaffold", ylabel="scaffolds")
+        limits = {"xlim": (0.8, 1.3 * sizes.index.max()), "ylim": (0.8, 1.4 * sizes.max())}
+        of_scaffolds.set(xscale="log", yscale="log", **limits, xlabel="compounds of a scaffold", ylabel="scaffolds")
         log_ticks(of_scaffolds.xaxis, 1, max(2, int(sizes.index.max())))
         log_ticks(of_scaffolds.yaxis, 1, max(2, int(sizes.max())))
     if len(mechanisms):
@@ -55,7 +56,7 @@ def compound_figure(wells_per_compound: pd.Series, scaffolds: pd.Series, mechani
         of_mechanisms.grid(False, axis="y")
     else:
         of_mechanisms.set_axis_off()
-        of_mechanisms.text(0, 0.5, "No mechanism is named.", color="0.35")
+        of_mechanisms.text(0, 0.5, "No mechanism is named.", color="0.35", transform=of_mechanisms.transAxes)
     return look.add_title(figure)
 
 
@@ -151,7 +152,8 @@ def precision_figure(groups: pd.DataFrame, look: Look) -> Figure:
     mechanisms.set(xlabel="mean average precision of mechanisms", xlim=(0, 1.01))
     if not order:
         mechanisms.set_axis_off()
-        mechanisms.text(0, 0.5, "No mechanism has two compounds with measurements.", color="0.35")
+        reason = "No mechanism has two compounds with measurements."
+        mechanisms.text(0, 0.5, reason, color="0.35", transform=mechanisms.transAxes)
     return look.add_title(figure)
 
 

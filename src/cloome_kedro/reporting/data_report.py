@@ -43,8 +43,12 @@ def plates_to_show(wells: pd.DataFrame, number: int, named: Sequence[str] = ()) 
     for plate in choose_plates(deviations, number, named):
         row = deviations.loc[plate].dropna()
         name, value = max(row.items(), key=lambda item: abs(item[1]), default=("", 0.0))
-        shown[plate] = f"unusual: {STATISTICS[str(name)]} {value:+.1f}" if abs(value) >= _UNUSUAL else ""
+        shown[plate] = f"unusual: {STATISTICS[str(name)]} {_short(value)}" if abs(value) >= _UNUSUAL else ""
     return shown
+
+
+def _short(value: float) -> str:
+    return f"{value:+.1f}" if abs(value) < 20 else f"{'over +' if value > 0 else 'below -'}20"
 
 
 def choose_examples(fields: pd.DataFrame, names: pd.Series, number: int, seed: int) -> pd.Series:
@@ -239,6 +243,6 @@ def _replicate_text(replicates: pd.Series) -> str:
         return "No compound has a well."
     several = int((replicates > 1).sum())
     return (
-        f"A compound has {replicates.median():g} wells in the median (from {replicates.min():,} to "
+        f"A compound has {counted(replicates.median(), 'well')} in the median (from {replicates.min():,} to "
         f"{replicates.max():,}). {several:,} of {counted(len(replicates), 'compound')} are in several wells."
     )

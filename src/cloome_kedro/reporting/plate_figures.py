@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from cloome_kedro.imaging.well_quality import plate_shape
 from cloome_kedro.reporting.style import Look, one_line, styled
 
 #: what is shown of wells: column of the table ``well_quality`` -> label
@@ -64,7 +65,7 @@ def plate_maps(wells: pd.DataFrame, plates: Mapping[str, str], look: Look) -> Fi
     names = shown_statistics(wells)
     if not names:
         return look.message("Nothing was measured in the wells, so no plate can be drawn.")
-    shape = wells["row"].max(), wells["column"].max()
+    shape = plate_shape(wells["row"].max(), wells["column"].max())
     several = wells["plate"].nunique() > 1
     columns: list[tuple[str, pd.DataFrame]] = []
     if several:
@@ -223,7 +224,7 @@ def controls_over_plates(wells: pd.DataFrame, plate_statistics: pd.DataFrame, lo
         x = [place[plate] for plate in parts.index]
         axis.vlines(x, parts[0.05], parts[0.95], color=colour, linewidth=thin / 4)
         axis.vlines(x, parts[0.25], parts[0.75], color=colour, linewidth=thin)
-        axis.plot(x, parts[0.5], "_", color="white" if thin > 3 else "0.1", markersize=max(2, thin))
+        axis.plot(x, parts[0.5], "o", color="white", markeredgecolor=colour, markersize=max(1.5, thin * 0.7))
         _robust_means(axis, plate_statistics, name.removeprefix("mean_"), place)
         axis.set_title(STATISTICS[name], fontsize=9, loc="left")
         axis.tick_params(labelsize=8)
@@ -243,5 +244,5 @@ def _robust_means(axis: Axes, statistics: pd.DataFrame, channel: str, place: Map
     rows = statistics[statistics["channel"] == channel]
     for basis, face in (("controls", "0.15"), ("all wells", "none")):
         part = rows[rows["basis"] == basis]
-        x = [place[plate] + 0.28 for plate in part["plate"]]
+        x = [place[plate] + (0.28 if len(place) > 8 else 0.06) for plate in part["plate"]]
         axis.plot(x, part["mean"], "D", markersize=3.2, markerfacecolor=face, markeredgecolor="0.15", zorder=4)
