@@ -61,6 +61,8 @@ def test_there_is_a_pipeline_for_each_capability_and_split():
             "data_report",
             "seeds",
             "index",
+            "inspect",
+            "structure_probing",
             "compare",
             "tuning",
             "tune_and_train",
@@ -143,7 +145,9 @@ def test_every_model_is_trained_and_embedded_and_all_are_evaluated_together():
     (gathering,) = [node for node in random.nodes if node.short_name == "gather_methods"]
     assert gathering._inputs == {
         "study": "params:study",
+        "corrections": "params:corrections",
         "examples": "random.examples",
+        "fields": "fields",
         **{name: name for name in ("field_profiles", "cell_counts", "truth")},
         **{
             f"{model}_{side}s": f"random.{model}.{side}_embeddings"

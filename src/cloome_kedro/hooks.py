@@ -214,7 +214,10 @@ class ResultsLast:
     """Prints the tables for the terminal after a run that wrote them, so that log lines do not hide them."""
 
     #: patterns of names of datasets, without the split
-    SUMMARIES = ("summary", "tuning_summary", "profile_moa_summary", "seeds_summary", "comparison_*_summary")
+    SUMMARIES = (
+        *("summary", "tuning_summary", "profile_moa_*summary", "seeds_summary", "comparison_*_summary"),
+        *("screen_check_summary", "structure_probing_summary"),
+    )
 
     @hook_impl
     def after_pipeline_run(self, pipeline, catalog) -> None:

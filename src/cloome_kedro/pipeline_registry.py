@@ -18,6 +18,8 @@ These pipelines are part of neither ``__default__`` nor ``study``:
 - ``tune_and_train``: the search, then training with the best settings and evaluation of this model. The results of
   the default settings stay.
 - ``seeds``: mean and spread of every metric over the seeds that were run
+- ``structure_probing``: linear probes of assays on structures alone, without any field
+- ``inspect``: what is complete in a screen and what it will cost (``cloome check-screen``)
 - ``index``: vector indexes of the embeddings of all models, which ``cloome query`` asks
 - ``compare``: trains a list of models with several seeds on every split, and compares them with a reference
 """
@@ -34,13 +36,14 @@ from cloome_kedro.chemistry.splits import find_split
 from cloome_kedro.pipelines import (
     compare,
     corruption,
-    embedding,
     data_report,
+    embedding,
     evaluation,
     featurization,
     import_checkpoint,
     index,
     ingestion,
+    inspect,
     probing,
     profile_moa,
     profiles,
@@ -48,6 +51,7 @@ from cloome_kedro.pipelines import (
     retrieval,
     seeds,
     simulation,
+    structure_probing,
     training,
     tuning,
     uncertainty,
@@ -182,15 +186,22 @@ def register_pipelines(configuration: Mapping[str, Any] | None = None) -> dict[s
         "simulation": simulated,
         **steps,
         "import_checkpoint": sum(imports, Pipeline([])),
+        "data_report": data_report.create_pipeline(splits[0], first.name, images),
         "profile_moa": profile_moa.create_pipeline(),
         "seeds": seeds.create_pipeline(),
-        "data_report": data_report.create_pipeline(splits[0], first.name, images),
         "tuning": sum(searches, Pipeline([])),
         "tune_and_train": sum((tuned_pipeline(split, tuned) for split in tuned_splits), sum(searches, Pipeline([]))),
         **{split: sum(pipelines.values(), Pipeline([])) for split, pipelines in by_split.items()},
         "index": sum((index.create_pipeline(split, models, images) for split in splits), Pipeline([])),
+        "structure_probing": structure_probing.create_pipeline(_structure_split(splits)),
+        "inspect": inspect.create_pipeline(images, first.name if first.sees_images else "", splits[0]),
         "compare": _comparison(parameters, splits),
     }
+
+
+def _structure_split(splits: Sequence[str]) -> str:
+    """Split on which structures are probed: by scaffold if the environment has it, otherwise its first split."""
+    return "scaffold" if "scaffold" in splits else splits[0]
 
 
 def _comparison(parameters: Mapping[str, Any], splits: Sequence[str]) -> Pipeline:

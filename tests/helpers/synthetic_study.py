@@ -8,6 +8,7 @@ import pandas as pd
 
 from cloome_kedro import schemas
 from cloome_kedro.chemistry.folds import split_hash
+from cloome_kedro.chemistry.labels import KEYS
 from cloome_kedro.evaluation.methods import Embeddings
 from cloome_kedro.evaluation.summary import Summary, compare_ranks, summarise_ranks
 from cloome_kedro.imaging.channels import CHANNELS
@@ -23,7 +24,7 @@ LOOK = Look("random split", STUDY.note, MODELS)
 #: tables of the screen, which all splits share
 SHARED = (
     *("fields", "rejected_fields", "pairs", "compounds", "rejected_compounds", "merged_compounds"),
-    "plate_store",
+    *("label_joins", "plate_store"),
 )
 
 STEMS = ["CC(=O)Nc1ccc({})cc1", "O=C(O)c1ccc({})nc1", "c1ccc2c(c1)cc({})[nH]2", "O=C1CCC(c2ccc({})cc2)N1"]
@@ -97,6 +98,9 @@ def _made(split, noise, seed, models, sees_images):
             {"compound_id": ["BRD-x"], "smiles": ["C(C"], "reason": ["RDKit cannot parse"]}
         ),
         "merged_compounds": schemas.empty(schemas.merged_compounds),
+        "label_joins": pd.DataFrame(
+            {"key": KEYS, "compounds": [30, 0, 2, 5], "labels": [900, 0, 8, 40], "contradictions": [0, 0, 1, 0]}
+        ),
         "examples": examples,
         "checkpoints": {name: _checkpoint(place, sees_images and place == 0) for place, (name, _) in enumerate(models)},
         "histories": {name: _history(30 - 10 * place, generator) for place, (name, _) in enumerate(models)},

@@ -10,11 +10,13 @@ from cloome_kedro.parameters.cards import CardParameters
 from cloome_kedro.parameters.comparison import CompareParameters
 from cloome_kedro.parameters.data_report import DataReportParameters
 from cloome_kedro.parameters.evaluation import (
+    CorrectionParameters,
     CorruptionParameters,
     ProbingParameters,
     ProfileMoaParameters,
     ReportingParameters,
     RetrievalParameters,
+    StructureProbingParameters,
     StudyParameters,
     ZeroShotParameters,
 )
@@ -29,6 +31,8 @@ from cloome_kedro.parameters.model import (
 from cloome_kedro.parameters.screen import (
     FingerprintParameters,
     IngestionParameters,
+    InspectParameters,
+    LabelParameters,
     ProfileParameters,
     ProfileTableParameters,
     SimulationParameters,
@@ -42,14 +46,17 @@ from cloome_kedro.parameters.uncertainty import UncertaintyParameters
 __all__ = [
     "CardParameters",
     "CompareParameters",
+    "CorrectionParameters",
     "CorruptionParameters",
+    "DataReportParameters",
     "EmbeddingParameters",
     "FingerprintParameters",
     "FusionParameters",
     "ImportParameters",
-    "DataReportParameters",
     "IndexParameters",
     "IngestionParameters",
+    "InspectParameters",
+    "LabelParameters",
     "ModelParameters",
     "ProbingParameters",
     "ProfileMoaParameters",
@@ -63,6 +70,7 @@ __all__ = [
     "SplitParameters",
     "StructureFeatureParameters",
     "StructureParameters",
+    "StructureProbingParameters",
     "StudyParameters",
     "TuningParameters",
     "UncertaintyParameters",

@@ -12,39 +12,15 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from cloome_kedro.parameters import cards, comparison, evaluation, index, model, screen, tuning, uncertainty
+from cloome_kedro.parameters import evaluation, model, screen, tuning
 from cloome_kedro.parameters.base import EntryName, Parameters, Seed, settings_of
 from cloome_kedro.parameters.environment import Globals, RunNames
 from cloome_kedro.parameters.files import Origin
+from cloome_kedro.parameters.groups import GROUPS
 from cloome_kedro.study_models import Model, wrong_part
 
 P = TypeVar("P", bound=Parameters)
 
-#: groups of parameters, besides `models` and `seed`
-GROUPS: dict[str, type[Parameters]] = {
-    "study": evaluation.StudyParameters,
-    "simulation": screen.SimulationParameters,
-    "ingestion": screen.IngestionParameters,
-    "profile_tables": screen.ProfileTableParameters,
-    "structures": screen.StructureParameters,
-    "fingerprints": screen.FingerprintParameters,
-    "structure_features": screen.StructureFeatureParameters,
-    "profiles": screen.ProfileParameters,
-    "splits": screen.SplitParameters,
-    "import_checkpoint": model.ImportParameters,
-    "embedding": model.EmbeddingParameters,
-    "retrieval": evaluation.RetrievalParameters,
-    "probing": evaluation.ProbingParameters,
-    "zero_shot": evaluation.ZeroShotParameters,
-    "corruption": evaluation.CorruptionParameters,
-    "uncertainty": uncertainty.UncertaintyParameters,
-    "compare": comparison.CompareParameters,
-    "profile_moa": evaluation.ProfileMoaParameters,
-    "index": index.IndexParameters,
-    "reporting": evaluation.ReportingParameters,
-    "cards": cards.CardParameters,
-    "tuning": tuning.TuningParameters,
-}
 _TOP = ("seed", "models", *GROUPS)
 _EXTRA = ("extra_forbidden", "unexpected_keyword_argument")
 
@@ -187,6 +163,7 @@ def _contradictions(values: Mapping[str, Any], environment: Globals, names: RunN
             near = (difflib.get_close_matches(name, models, 1, 0.6) or [f"none; there are {', '.join(models)}"])[0]
             yield f"models.{name}", f"globals.yml, models: there is no model {name}; the nearest is {near}"
     yield from _wrong_kinds(values, models, environment)
+    yield from evaluation.uncorrectable(values, list(environment.models.values()))
     seed = values.get("seed", names.seed)
     problems = list(_problems(Seed, seed, "seed"))
     yield from problems

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from cloome_kedro.imaging.config import Normalisation
 from cloome_kedro.imaging.profile_table import ProfileColumns
-from cloome_kedro.parameters.base import EntryName, Name, Parameters, Positive, TopK
+from cloome_kedro.parameters.base import EntryName, Name, Parameters, Positive, TopK, named
+from cloome_kedro.registry import Registry
+from cloome_kedro.words import PROFILES
 
 Excluded = Literal["well", "plate", "compound"]
 Confidence = Annotated[float, Field(gt=0, lt=1)]
+
+
+def _corrections() -> Registry:
+    from cloome_kedro.evaluation.corrections import CORRECTIONS
+
+    return CORRECTIONS
+
+
+Correction: TypeAlias = Annotated[Any, *named(_corrections)]
 
 
 class StudyParameters(Parameters):
@@ -101,6 +113,19 @@ class ProbingParameters(Parameters):
     )
 
 
+class StructureProbingParameters(Parameters):
+    """Linear probes of assays on structures alone (pipeline ``structure_probing``); ``probing`` has the protocol."""
+
+    methods: dict[str, Annotated[list[str], Field(min_length=1)]] = Field(
+        min_length=1,
+        description="name in tables -> names of sets of structural features (structure_features.sets). Counts enter "
+        "as their logarithm. The first method is compared with the others",
+    )
+    published: dict[str, str] = Field(
+        default={}, description="name in tables -> descriptor in the table published_aucs, to compare with"
+    )
+
+
 def _without_repetitions(protocols: list[list[Excluded]]) -> list[list[Excluded]]:
     """Remove repeated protocols. The order of the keys of a protocol does not matter."""
     in_order = (tuple(key for key in get_args(Excluded) if key in keys) for keys in protocols)
@@ -158,6 +183,47 @@ class CorruptionParameters(Parameters):
 
         find_corruptions(self.names)  # an unknown name stops the run before it begins
         return self
+
+
+class CorrectionParameters(Parameters):
+    """Corrections of batch effects, fitted on the control wells. A corrected method stands beside the method itself."""
+
+    use: list[Correction] = Field(
+        default=[], description="corrections by name, or with their settings: `{name: sphering, method: PCA}`"
+    )
+    methods: list[str] | None = Field(
+        default=None,
+        description="names in tables of the methods that are corrected; null: the models and the profiles",
+    )
+    minimum_controls: Positive = Field(
+        default=8,
+        description="control fields (or wells) of a plate; one with fewer is corrected by the controls of all plates",
+    )
+
+    @field_validator("use")
+    @classmethod
+    def _labels_differ(cls, corrections: list[Any]) -> list[Any]:
+        labels = [correction.label for correction in corrections]
+        if repeated := sorted({label for label in labels if labels.count(label) > 1}):
+            raise ValueError(f"two corrections have the name {repeated[0]} in tables: list each correction once")
+        return corrections
+
+    @property
+    def labels(self) -> list[str]:
+        """Names of the corrections in tables."""
+        return [correction.label for correction in self.use]
+
+
+#: no method is corrected
+NO_CORRECTIONS = CorrectionParameters()
+
+
+def uncorrectable(values: Mapping[str, Any], models: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the key of corrections, and what is wrong, for each chosen method that is no model and not the profiles."""
+    known, key = [*models, PROFILES], "corrections.methods"
+    for name in (values.get("corrections") or {}).get("methods") or ():
+        if name not in known:
+            yield key, f"{key}: {name} is not among the methods that can be corrected: {', '.join(known)}"
 
 
 class ProfileMoaParameters(Parameters):

@@ -126,8 +126,8 @@ def draw_assays(scores: pd.DataFrame, published: pd.DataFrame) -> Figure:
         )
     for marker, (name, part) in zip("dsv^", published.groupby("method", sort=False), strict=False):
         known = part.set_index("assay")["auc"].reindex(table.index)
-        style = {"markerfacecolor": "none", "color": "0.3", "markersize": 5}
-        axis.plot(known, places, marker, label=f"{name} (published): {known.mean():.3f}", **style)
+        label = f"{name} (published): {known.mean():.3f}"
+        axis.plot(known, places, marker, label=label, markerfacecolor="none", color="0.3", markersize=5)
     actives = scored.drop_duplicates("assay").set_index("assay")["test_actives"]
     axis.set_yticks(places, [f"{assay} ({actives[assay]})" for assay in table.index], fontsize=8)
     axis.axvline(0.5, color="0.1", linewidth=0.9)

@@ -15,6 +15,7 @@ from cloome_kedro.schemas.data_report import (
 from cloome_kedro.schemas.inspection import screen_check, screen_check_plates
 from cloome_kedro.schemas.labels import assay_labels, label_joins, labels
 from cloome_kedro.schemas.results import (
+    corrections,
     corrupted_fields,
     differences,
     history,
@@ -31,7 +32,6 @@ from cloome_kedro.schemas.results import (
     trials,
 )
 from cloome_kedro.schemas.screen import (
-    assay_labels,
     cell_counts,
     compound_keys,
     compound_table,
@@ -41,7 +41,6 @@ from cloome_kedro.schemas.screen import (
     field_profiles,
     fields,
     folds,
-    labels,
     leaks,
     merged_compounds,
     pairs,
@@ -59,9 +58,9 @@ from cloome_kedro.schemas.uncertainty import answered, calibration, candidate_se
 
 __all__ = [
     "answered",
+    "assay_labels",
     "average_precision",
     "average_precision_groups",
-    "assay_labels",
     "calibration",
     "candidate_sets",
     "cell_counts",
@@ -70,6 +69,7 @@ __all__ = [
     "compound_keys",
     "compound_table",
     "compounds",
+    "corrections",
     "corrupted_fields",
     "differences",
     "empty",
@@ -81,14 +81,15 @@ __all__ = [
     "folds",
     "history",
     "importances",
+    "label_joins",
     "labels",
     "leaks",
     "merged_compounds",
     "metrics",
     "pairs",
     "plate_statistics",
-    "pretraining_history",
     "position_effects",
+    "pretraining_history",
     "probing_scores",
     "profile_columns",
     "profile_index",
@@ -100,10 +101,12 @@ __all__ = [
     "rejected_profiles",
     "replicate_metrics",
     "runs",
+    "screen_check",
+    "screen_check_plates",
     "seeds_metrics",
     "selection",
     "trial_epochs",
     "trials",
     "truth",
-]
     "well_quality",
+]

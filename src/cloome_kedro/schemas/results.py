@@ -162,6 +162,25 @@ differences = table(
     }
 )
 
+#: one row per measure and method: what corrections of batch effects change
+corrections = table(
+    {
+        "measure": column(str),  # top-1, or mean average precision of replicates or of mechanisms
+        "shown_by": column(str, nullable=True),  # protocol of top-1
+        "excluded": column(str, nullable=True),
+        "method": column(str),
+        "value": column(float, nullable=True),
+        "low": column(float, nullable=True),
+        "high": column(float, nullable=True),
+        "chance": column(float, nullable=True),
+        "compounds": column(int, pa.Check.ge(0)),
+        "against": column(str, nullable=True),  # the method as it is
+        "difference": column(float, nullable=True),
+        "difference_low": column(float, nullable=True),  # bootstrap over compounds
+        "difference_high": column(float, nullable=True),
+    }
+)
+
 #: one row per assay and method: the scores of the probe on the test fold, or the reason why there are none
 probing_scores = table(
     {

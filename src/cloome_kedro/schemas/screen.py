@@ -3,7 +3,7 @@
 import pandera.pandas as pa
 
 from cloome_kedro.imaging.channels import CHANNELS
-from cloome_kedro.schemas.base import INCHIKEY, INCHIKEY_PART, STRIPPED, WELL, column, table
+from cloome_kedro.schemas.base import INCHIKEY, INCHIKEY_PART, WELL, column, table
 from cloome_kedro.schemas.cleaning import cleaned_folds
 from cloome_kedro.words import FOLDS
 
@@ -189,29 +189,6 @@ examples = table(
     unique=["field_id"],
 )
 
-#: one row per compound with an assay label. The columns are assays of any name: 1 active, 0 inactive, empty if not
-#: measured
-labels = pa.DataFrameSchema(
-    {
-        "inchikey": column(str, INCHIKEY, unique=True),
-        r"^(?!inchikey$)": column(float, pa.Check.isin([0.0, 1.0]), nullable=True, regex=True, required=False),
-    },
-    strict=True,
-    coerce=True,
-)
-
-#: one row per key: how many compounds and labels of assays it joined to the screen. The key ``none`` counts compounds of
-#: the table of labels that the screen does not have
-label_joins = table(
-    {
-        "key": column(str, pa.Check.isin(["inchikey", "first block", "id", "none"])),
-        "compounds": column(int, pa.Check.ge(0)),
-        "labels": column(int, pa.Check.ge(0)),
-        "contradictions": column(int, pa.Check.ge(0)),  # repeated labels of a compound that contradict each other
-    },
-    unique=["key"],
-)
-
 #: folds by InChIKey, well or field, from a table of the user. Columns that are not needed may be missing
 provided_folds = table(
     {
@@ -278,23 +255,4 @@ truth = pa.DataFrameSchema(
     strict=True,
     coerce=True,
     unique=["plate", "well"],
-)
-
-#: one row per compound, with assay labels from the screen. The key is the InChIKey, its first 14 characters (all
-#: stereoisomers) or its first 25, or the screen's compound id. The other columns are assays of any name: 1 active, 0
-#: inactive, empty if not measured
-assay_labels = pa.DataFrameSchema(
-    {
-        "compound_id": pa.Column(str, unique=True, required=False),
-        "inchikey": pa.Column(str, INCHIKEY_PART, unique=True, required=False, parsers=STRIPPED),
-        r"^(?!(compound_id|inchikey)$)": column(
-            float, pa.Check.isin([0.0, 1.0]), nullable=True, regex=True, required=False
-        ),
-    },
-    checks=pa.Check(
-        lambda table: ("compound_id" in table) != ("inchikey" in table),
-        error="assay_labels needs either the column compound_id or the column inchikey, not both",
-    ),
-    strict=True,
-    coerce=True,
 )

@@ -202,9 +202,10 @@ def test_the_screen_is_described(catalog):
     part = catalog.load("data_text")
     Balanced(part)
     assert re.findall(r'src="([^"]*)"', part) == ["figure:fields"]
+    assert re.search(r"id or name\b.*?\b2\b.*?\b8\b.*?\b1\b.*?not in the screen", part, re.DOTALL)
     given = {
         name: catalog.load(name)
-        for name in ("fields", "merged_compounds", "pairs", "plate_store", "params:study", "params:seed")
+        for name in ("fields", "merged_compounds", "pairs", "label_joins", "plate_store", "params:study", "params:seed")
     }
     given["compounds"] = catalog.load("compounds").assign(stripped=None)
     rejected = {name: catalog.load(name).iloc[:0] for name in ("rejected_fields", "rejected_compounds")}

@@ -158,7 +158,7 @@ def check_fields(plates: pd.DataFrame, rejected: pd.DataFrame, max_rejected_frac
         findings.append(Finding("wells", "warning", text))
     if len(bare := plates[plates["controls"] == 0]):
         text = f"{counted(len(bare), 'plate')} without control wells, e.g. {', '.join(bare['plate'][:EXAMPLES])}"
-        findings.append(Finding("wells", "warning", f"{text}: they are normalised by all their wells"))
+        findings.append(Finding("wells", "warning", f"{text}: a plate without controls is normalised by all its wells"))
     elif not lacking:
         findings.append(Finding("wells", "ok", f"each has a compound or is a control ({plates['controls'].sum():,})"))
     twice = rejected[rejected["reason"].str.contains(_TWICE, regex=False)]

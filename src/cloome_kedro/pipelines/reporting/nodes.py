@@ -15,6 +15,7 @@ def describe_data(
     rejected_compounds,
     merged_compounds,
     pairs,
+    label_joins,
     study: StudyParameters,
     seed: int,
     plate_store=None,
@@ -34,6 +35,7 @@ def describe_data(
     data_text, fields_figure; or only data_text, if the screen has no images
     """
     from cloome_kedro.reporting import tables
+    from cloome_kedro.reporting.labels import label_join_table
     from cloome_kedro.reporting.montage import field_reader, sample_panels
     from cloome_kedro.reporting.report import render
     from cloome_kedro.reporting.style import Look
@@ -45,6 +47,7 @@ def describe_data(
         rejected_fields=tables.rejected_summary(rejected_fields, "field_id"),
         rejected_compounds=tables.rejected_summary(rejected_compounds, "compound_id"),
         stripped=tables.stripped_summary(compounds),
+        label_joins=label_join_table(label_joins),
         has_images=plate_store is not None,
         replicates=tables.replicate_table(replicate_metrics),
         panels_caption=(

@@ -198,7 +198,7 @@ def _pictured_data(namespace: str) -> list[Node]:
     return [
         task(
             nodes.describe_data,
-            named(*_DATA, "plate_store", "params:study", "params:seed"),
+            named(*_DATA, "label_joins", "plate_store", "params:study", "params:seed"),
             ["data_text", "fields_figure"],
             namespace,
         ),
@@ -222,7 +222,7 @@ def _tabulated_data(namespace: str) -> list[Node]:
         ),
         task(
             nodes.describe_data,
-            named(*_DATA, "replicate_metrics", "params:study", "params:seed"),
+            named(*_DATA, "label_joins", "replicate_metrics", "params:study", "params:seed"),
             "data_text",
             namespace,
         ),
