@@ -119,6 +119,8 @@ def type_text(hint: Any) -> str:
     'list of whole number, or null'
     """
     origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated and (registry := _registry(hint)) is not None:
+        return f"{registry.kind} ({', '.join(f'`{entry}`' for entry in registry)})"
     if origin is Annotated:
         return " ".join([type_text(arguments[0]), *_limits(arguments[1:])])
     if origin is Literal:
@@ -220,11 +222,12 @@ def _registry(hint: Any) -> Any:
 
 
 def _registries() -> list[Any]:
+    from cloome_kedro.evaluation.corrections import CORRECTIONS
     from cloome_kedro.learning.encoders import ENCODERS
     from cloome_kedro.learning.objectives import OBJECTIVES
     from cloome_kedro.learning.views import VIEWS
 
-    return [VIEWS, ENCODERS, OBJECTIVES]
+    return [VIEWS, ENCODERS, OBJECTIVES, CORRECTIONS]
 
 
 def _base() -> dict[str, Any]:

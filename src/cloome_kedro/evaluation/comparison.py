@@ -55,8 +55,13 @@ def verdict(low: float, high: float) -> str:
     return "above" if low > 0 else "below" if high < 0 else "no different"
 
 
-def pairs_to_compare(methods: Sequence[str], models: Sequence[str], reference: str) -> list[tuple[str, str]]:
-    """Pairs of methods whose difference is of interest: the first with each other one, each model with the reference.
+def pairs_to_compare(
+    methods: Sequence[str], models: Sequence[str], reference: str, corrected: Sequence[tuple[str, str]] = ()
+) -> list[tuple[str, str]]:
+    """Pairs of methods whose difference is of interest.
+
+    They are the first method with each other one, each model with the reference, and each corrected method with the
+    method that it corrects.
 
     Parameters
     ----------
@@ -66,6 +71,8 @@ def pairs_to_compare(methods: Sequence[str], models: Sequence[str], reference: s
         Names of the models of the study.
     reference
         Method with which the models are compared. It may be missing.
+    corrected
+        Pairs of a corrected method and the method that it corrects.
 
     Examples
     --------
@@ -74,11 +81,12 @@ def pairs_to_compare(methods: Sequence[str], models: Sequence[str], reference: s
     """
     if not methods:
         return []
-    first, *others = methods
+    of_corrections = {name for name, _ in corrected}
+    first, *others = [name for name in methods if name not in of_corrections]
     pairs = [(first, other) for other in others]
     if reference in others:
         pairs += [(model, reference) for model in others if model in models and model != reference]
-    return pairs
+    return [*pairs, *corrected]
 
 
 def hits_by_compound(ranks: pd.DataFrame, top_k: Sequence[int]) -> pd.DataFrame:

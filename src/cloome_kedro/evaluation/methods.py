@@ -5,7 +5,7 @@ once per split (:func:`gather_methods`), and every evaluation uses the same ones
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,12 +95,15 @@ class OtherSources:
         Fields embedded by the first model with random weights; None if it has no untrained counterpart.
     field_profiles, cell_counts, truth
         Tables of these names. Each may be empty.
+    controls
+        Keys of control fields whose profiles are kept, too, because corrections are fitted to them.
     """
 
     untrained: Embeddings | None
     field_profiles: pd.DataFrame
     cell_counts: pd.DataFrame
     truth: pd.DataFrame
+    controls: Sequence[str] | np.ndarray = ()
 
 
 def gather_methods(
@@ -145,7 +148,7 @@ def gather_methods(
     if others is None:
         return methods
     field_ids, meta = examples["field_id"].to_numpy(), {"split_hash": folds_hash}
-    if (profiles := _profiles(examples, others.field_profiles, split)) is not None:
+    if (profiles := _profiles(examples, others, split)) is not None:
         methods[PROFILES] = Method(Embeddings(*profiles, meta), normalised=False)
     if others.untrained is not None:
         check_split(others.untrained, "fields of the untrained encoder", folds_hash, split)
@@ -176,10 +179,13 @@ def _check_complete(embeddings: Embeddings, keys: ArrayLike, what: str, split: s
     logger.warning("%s: the model's view has no input for them, so they are left out", message)
 
 
-def _profiles(examples: pd.DataFrame, field_profiles: pd.DataFrame, split: str) -> tuple[np.ndarray, np.ndarray] | None:
-    """Fields that have a profile, and their standardised profiles. None if no field has one."""
-    training = (examples["fold"] == "train").to_numpy()
-    profiles, missing = standardised_profiles(field_profiles, examples["field_id"], training)
+def _profiles(examples: pd.DataFrame, others: OtherSources, split: str) -> tuple[np.ndarray, np.ndarray] | None:
+    """Fields that have a profile, and their standardised profiles. None if no example has one."""
+    n_examples, n_controls = len(examples), len(others.controls)
+    keys = np.concatenate([examples["field_id"].to_numpy(object), np.asarray(others.controls, object)])
+    training = np.concatenate([examples["fold"] == "train", np.zeros(n_controls, bool)])
+    profiles, without = standardised_profiles(others.field_profiles, keys, training)
+    missing = without[:n_examples]
     if missing.all():
         logger.warning("%s split: no field has a profile: the method %s is left out", split, PROFILES)
         return None
@@ -188,7 +194,7 @@ def _profiles(examples: pd.DataFrame, field_profiles: pd.DataFrame, split: str) 
             "%s split: %d of %d fields have no profile: the method %s is not evaluated on them",
             *(split, missing.sum(), len(missing), PROFILES),
         )
-    return examples["field_id"].to_numpy()[~missing], profiles[~missing]
+    return keys[~without], profiles[~without]
 
 
 def check_split(embeddings: Embeddings, what: str, folds_hash: str, split: str) -> None:

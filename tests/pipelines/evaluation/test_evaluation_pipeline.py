@@ -11,6 +11,7 @@ from cloome_kedro import schemas
 from cloome_kedro.evaluation.methods import Embeddings, check_methods
 from cloome_kedro.evaluation.summary import Summary, compare_ranks, summarise_ranks
 from cloome_kedro.parameters import (
+    CorrectionParameters,
     CorruptionParameters,
     ProbingParameters,
     RetrievalParameters,
@@ -21,7 +22,7 @@ from cloome_kedro.pipelines.corruption.evaluation import probe_corrupted, rank_c
 from cloome_kedro.pipelines.evaluation import create_join_pipeline, create_methods_pipeline
 from cloome_kedro.pipelines.evaluation.nodes import gather_methods, join_results
 from cloome_kedro.pipelines.probing.nodes import probe_assays
-from cloome_kedro.pipelines.retrieval.nodes import rank_matches
+from cloome_kedro.pipelines.retrieval.nodes import rank_matches, summarise_retrieval
 from cloome_kedro.pipelines.zero_shot.nodes import classify_fields
 from cloome_kedro.words import PROBING, RETRIEVAL, ZERO_SHOT
 from planted_examples import inchikey, make_examples, run_pipeline, unit
@@ -48,8 +49,13 @@ def screen():
         return Embeddings(keys, unit(generator.normal(size=(len(keys), 4))), meta)
 
     truth = fields[["plate", "well"]].assign(compound_id=None, mechanism="m", potency=1.0)
+    controls = fields.assign(
+        field_id=[f"s/{plate}/P{i + 1:02d}/1" for i, plate in enumerate(fields["plate"])], control=True
+    )
     return {
         "study": STUDY,
+        "corrections": CorrectionParameters(),
+        "fields": pd.concat([examples.assign(control=False), controls], ignore_index=True),
         "examples": examples,
         "field_profiles": pd.DataFrame({"field_id": ids, "size": generator.normal(size=len(ids))}),
         "cell_counts": pd.DataFrame({"field_id": ids, "nuclei": generator.poisson(9, len(ids)).astype(float)}),
@@ -85,6 +91,7 @@ def test_the_pipeline_gives_each_argument_its_dataset(screen):
     """The order in which Kedro hands over embeddings is that of the wiring."""
     datasets = {
         **{"params:study": "study", "scaffold.examples": "examples", "scaffold.one.untrained_embeddings": "untrained"},
+        **{"params:corrections": "corrections", "fields": "fields"},
         **{f"scaffold.{model}.{kind}_embeddings": f"{model}_{kind}s" for model in STUDY.models for kind in KINDS},
         **{name: name for name in ("field_profiles", "cell_counts", "truth")},
     }
@@ -102,8 +109,10 @@ def test_the_pipeline_gives_each_argument_its_dataset(screen):
 def test_a_tuned_model_is_evaluated_alone(screen):
     pipeline = create_methods_pipeline("scaffold", ["two"], "scaffold_tuned")
     embeddings = {f"scaffold_tuned.two.{kind}_embeddings": screen[f"two_{kind}s"] for kind in KINDS}
-    assert pipeline.inputs() == {"params:study", "scaffold.examples", *embeddings}
-    found = run_pipeline(pipeline, {"params:study": STUDY, "scaffold.examples": screen["examples"], **embeddings})
+    shared = {"params:study": "study", "params:corrections": "corrections", "scaffold.examples": "examples"}
+    inputs = {name: screen[argument] for name, argument in {**shared, "fields": "fields"}.items()} | embeddings
+    assert pipeline.inputs() == set(inputs)
+    found = run_pipeline(pipeline, inputs)
     assert list(found["scaffold_tuned.methods"]) == ["Second"]
 
 
@@ -114,6 +123,52 @@ def test_what_a_screen_lacks_makes_no_method(screen, caplog):
     assert list(methods) == ["First", "Second", "Plate only", "Well position only"]
     assert "no field has a profile: the method Profiles is left out" in caplog.text
     assert "have no cell count" in caplog.text
+
+
+def test_corrected_methods_follow_the_others(screen):
+    """Controls have embeddings by the models, and profiles; the second model compares its inputs in retrieval only."""
+    fields = screen["fields"]
+    generator = np.random.default_rng(1)
+    ids = fields["field_id"].to_numpy(str)
+    more = {
+        name: dataclasses.replace(screen[name], keys=ids, vectors=unit(generator.normal(size=(len(ids), 4))))
+        for name in ("one_fields", "two_fields")
+    }
+    profiles = pd.DataFrame({"field_id": ids, "size": generator.normal(size=len(ids))})
+    corrections = CorrectionParameters.model_validate(
+        {"use": ["robust_z", {"name": "sphering", "regularisation": 0.1}]}
+    )
+    methods = gather_methods(**{**screen, **more, "field_profiles": profiles, "corrections": corrections})
+    corrected = ["First, robust z", "First, sphered", "Second, sphered", "Profiles, robust z", "Profiles, sphered"]
+    usual = ["First", "Second", "Profiles", "Untrained", *CONFOUNDERS, *ORACLES]
+    assert list(methods) == [*usual, *corrected]
+    assert methods["First, sphered"].tasks == (RETRIEVAL, *ZERO_SHOT)
+    check_methods(methods, screen["examples"])
+    without = gather_methods(**{**screen, **more, "field_profiles": profiles})
+    for name in usual:
+        np.testing.assert_array_equal(
+            methods[name].unit_fields(screen["examples"]["field_id"]),
+            without[name].unit_fields(screen["examples"]["field_id"]),
+        )
+    results = {
+        "ranks": rank_matches(methods, screen["examples"], RetrievalParameters(draws=1), 0),
+        "examples": screen["examples"],
+        "study": STUDY,
+        "seed": 0,
+        "corrections": corrections,
+    }
+    ranks = results.pop("ranks")
+    _, differences = summarise_retrieval(ranks, retrieval=RetrievalParameters(draws=1), **results)
+    compared = set(differences[["method", "against"]].itertuples(index=False, name=None))
+    assert compared == {
+        ("First", "method Second"),
+        *(("First", f"method {name}") for name in ORACLES),
+        *((f"{name}, sphered", f"method {name}") for name in ("First", "Second")),
+    }
+    _, _, differences = classify_fields(methods, zero_shot=ZeroShotParameters(draws=1), **results)
+    compared = set(differences[["method", "against"]].itertuples(index=False, name=None))
+    assert {(name, f"method {name.partition(',')[0]}") for name in corrected if "Second" not in name} <= compared
+    assert ("First", "method First, sphered") not in compared
 
 
 def test_a_model_that_the_study_does_not_list_is_refused(screen):

@@ -9,7 +9,7 @@ from kedro.validation.type_extractor import TypeExtractor
 
 from cloome_kedro import schemas
 from cloome_kedro.evaluation.methods import Embeddings
-from cloome_kedro.parameters import RetrievalParameters, StudyParameters
+from cloome_kedro.parameters import CorrectionParameters, RetrievalParameters, StudyParameters
 from cloome_kedro.pipelines.evaluation import create_methods_pipeline
 from cloome_kedro.pipelines.retrieval import create_pipeline
 from cloome_kedro.pipelines.retrieval.nodes import rank_matches, summarise_retrieval
@@ -57,7 +57,9 @@ def screen():
         "field_profiles": schemas.empty(schemas.field_profiles),
         "cell_counts": schemas.empty(schemas.cell_counts),
         "truth": schemas.truth.validate(truth),
+        "fields": examples.assign(control=False),
         "params:study": STUDY,
+        "params:corrections": CorrectionParameters(),
         "params:retrieval": RetrievalParameters(draws=DRAWS),
         "params:seed": 0,
     }
@@ -263,7 +265,11 @@ def test_parameters_are_typed_for_kedro():
     """Kedro validates a parameter only where it finds the annotation."""
     pipeline = create_pipeline("random", "random")
     found = TypeExtractor({"retrieval": pipeline}).extract_types_from_pipelines()
-    assert found == {"study": StudyParameters, "retrieval": RetrievalParameters}
+    assert found == {
+        "study": StudyParameters,
+        "retrieval": RetrievalParameters,
+        "corrections": CorrectionParameters,
+    }
     assert [node.name for node in pipeline.nodes] == [
         "random.evaluation.retrieval.rank_matches", "random.evaluation.retrieval.summarise_retrieval"
     ]  # fmt: skip

@@ -9,6 +9,7 @@ from cloome_kedro import schemas
 from cloome_kedro.learning.encoders.identity import Identity
 from cloome_kedro.learning.views.morgan import Fingerprints
 from cloome_kedro.parameters import (
+    CorrectionParameters,
     EmbeddingParameters,
     ModelParameters,
     ProbingParameters,
@@ -112,6 +113,7 @@ def outputs(screen, tmp_path_factory):
         "truth": schemas.empty(schemas.truth),
         "params:models.bilinear": settings(),
         "params:study": STUDY,
+        "params:corrections": CorrectionParameters(),
         "params:probing": ProbingParameters(c_grid=[1]),
         "params:embedding": EMBEDDING,
         "params:retrieval": EVALUATION,

@@ -9,7 +9,7 @@ from cloome_kedro import schemas
 from cloome_kedro.evaluation.confounders import confounder_vectors
 from cloome_kedro.evaluation.methods import Embeddings
 from cloome_kedro.evaluation.zero_shot import zero_shot_ranks
-from cloome_kedro.parameters import StudyParameters, ZeroShotParameters
+from cloome_kedro.parameters import CorrectionParameters, StudyParameters, ZeroShotParameters
 from cloome_kedro.pipelines.evaluation import create_methods_pipeline
 from cloome_kedro.pipelines.zero_shot import create_pipeline
 from cloome_kedro.pipelines.zero_shot.nodes import classify_fields
@@ -52,7 +52,9 @@ def screen():
         "cell_counts": pd.DataFrame({"field_id": ids, "nuclei": generator.poisson(30.0 + 9 * (fields["number"] % 6))}),
         "truth": schemas.empty(schemas.truth),
         "scaffold.examples": examples,
+        "fields": examples.assign(control=False),
         "params:study": STUDY,
+        "params:corrections": CorrectionParameters(),
         "params:zero_shot": ZeroShotParameters(draws=2),
         "params:seed": 0,
     }
@@ -208,12 +210,17 @@ def test_an_empty_fold_is_named(screen, outputs):
 def test_parameters_are_typed_for_kedro():
     pipeline = create_pipeline("random", "random_tuned")
     types = TypeExtractor({"zero_shot": pipeline}).extract_types_from_pipelines()
-    assert types == {"study": StudyParameters, "zero_shot": ZeroShotParameters}
+    assert types == {
+        "study": StudyParameters,
+        "zero_shot": ZeroShotParameters,
+        "corrections": CorrectionParameters,
+    }
     assert pipeline.inputs() == {
         "random_tuned.methods",
         "random.examples",
         "params:study",
         "params:zero_shot",
+        "params:corrections",
         "params:seed",
     }
     assert pipeline.outputs() == {f"random_tuned.zero_shot_{name}" for name in TABLES}

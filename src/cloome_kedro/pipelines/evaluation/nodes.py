@@ -2,16 +2,28 @@
 
 import logging
 
-from cloome_kedro.parameters import RetrievalParameters, StudyParameters
+from cloome_kedro.parameters import CorrectionParameters, RetrievalParameters, StudyParameters
+from cloome_kedro.parameters.evaluation import NO_CORRECTIONS
 
 logger = logging.getLogger(__name__)
 
 
-def gather_methods(study: StudyParameters, examples, field_profiles=None, cell_counts=None, truth=None, **embeddings):
-    """Gather the ``methods`` of a split, the first model of the study first.
+def gather_methods(
+    study: StudyParameters,
+    examples,
+    fields=None,
+    corrections: CorrectionParameters = NO_CORRECTIONS,
+    field_profiles=None,
+    cell_counts=None,
+    truth=None,
+    **embeddings,
+):
+    """Gather the ``methods`` of a split, the first model of the study first, corrected methods last.
 
     Parameters
     ----------
+    fields : pandas.DataFrame
+        Table of this name. Corrections read the plates and the controls.
     field_profiles, cell_counts, truth : pandas.DataFrame
         Tables of these names. Each may be empty. None: there are only models.
     embeddings
@@ -19,13 +31,18 @@ def gather_methods(study: StudyParameters, examples, field_profiles=None, cell_c
         untrained counterpart.
     """
     from cloome_kedro.evaluation import methods
+    from cloome_kedro.evaluation.corrected_methods import Plates, correct_methods
 
     names = [name.removesuffix("_fields") for name in embeddings if name.endswith("_fields")]
     models = {study.models[name]: (embeddings[f"{name}_fields"], embeddings[f"{name}_compounds"]) for name in names}
-    others = None
+    others, plates = None, Plates(fields, corrections.minimum_controls) if corrections.use else None
     if field_profiles is not None:
-        others = methods.OtherSources(embeddings.get("untrained"), field_profiles, cell_counts, truth)
-    return methods.gather_methods(examples, models, others)
+        controls = () if plates is None else plates.controls
+        others = methods.OtherSources(embeddings.get("untrained"), field_profiles, cell_counts, truth, controls)
+    gathered = methods.gather_methods(examples, models, others)
+    if plates is None:
+        return gathered
+    return gathered | correct_methods(gathered, corrections.use, plates, corrections.methods)
 
 
 def measure_replicates(pairs, field_profiles, retrieval: RetrievalParameters):

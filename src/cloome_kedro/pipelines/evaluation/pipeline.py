@@ -35,7 +35,7 @@ def create_methods_pipeline(split: str, models: Sequence[str], results: str, unt
         [
             task(
                 nodes.gather_methods,
-                named("params:study", f"{split}.examples", *tables, **embeddings),
+                named("params:study", "params:corrections", f"{split}.examples", "fields", *tables, **embeddings),
                 f"{results}.methods",
                 f"{results}.evaluation",
                 GPU,  # it reads embeddings only: the machine that made them gathers them, too

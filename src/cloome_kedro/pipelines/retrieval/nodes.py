@@ -1,6 +1,7 @@
 """Nodes of ``retrieval``. :mod:`cloome_kedro.schemas` describes the tables of the same names."""
 
-from cloome_kedro.parameters import RetrievalParameters, StudyParameters
+from cloome_kedro.parameters import CorrectionParameters, RetrievalParameters, StudyParameters
+from cloome_kedro.parameters.evaluation import NO_CORRECTIONS
 
 
 def rank_matches(methods, examples, retrieval: RetrievalParameters, seed: int):
@@ -35,10 +36,18 @@ def rank_matches(methods, examples, retrieval: RetrievalParameters, seed: int):
     return pd.concat(ranks, ignore_index=True).assign(split=examples["split"].iloc[0], images=CLEAN)
 
 
-def summarise_retrieval(retrieval_ranks, examples, study: StudyParameters, retrieval: RetrievalParameters, seed: int):
+def summarise_retrieval(
+    retrieval_ranks,
+    examples,
+    study: StudyParameters,
+    retrieval: RetrievalParameters,
+    seed: int,
+    corrections: CorrectionParameters = NO_CORRECTIONS,
+):
     """Summarise ranks as metrics with intervals and chance, and compare methods.
 
-    Differences are the first method minus each other one, and each model minus the reference of the study.
+    Differences are the first method minus each other one, each model minus the reference of the study, and each
+    corrected method minus the method as it is.
 
     Returns
     -------
@@ -47,13 +56,15 @@ def summarise_retrieval(retrieval_ranks, examples, study: StudyParameters, retri
     import pandas as pd
 
     from cloome_kedro.evaluation.comparison import pairs_to_compare
+    from cloome_kedro.evaluation.corrected_methods import corrected_pairs
     from cloome_kedro.evaluation.summary import Summary, compare_ranks, summarise_ranks
 
     summary = Summary(retrieval.top_k, retrieval.confidence, seed)
     by_method = dict(iter(retrieval_ranks.groupby("method", sort=False)))
+    corrected = corrected_pairs(by_method, corrections.labels)
     differences = [
         compare_ranks(by_method[a], by_method[b], f"method {b}", summary)
-        for a, b in pairs_to_compare(list(by_method), study.labels, study.reference_label)
+        for a, b in pairs_to_compare(list(by_method), study.labels, study.reference_label, corrected)
     ]
     if not differences:  # comparing a single method with an empty table gives the empty table of differences
         differences = [compare_ranks(retrieval_ranks, retrieval_ranks.iloc[:0], "none", summary)]

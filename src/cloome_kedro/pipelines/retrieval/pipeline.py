@@ -23,7 +23,7 @@ def create_pipeline(split: str, results: str) -> Pipeline:
             task(nodes.rank_matches, named(f"{results}.methods", *common), f"{results}.retrieval_ranks", namespace),
             task(
                 nodes.summarise_retrieval,
-                named(f"{results}.retrieval_ranks", "params:study", *common),
+                named(f"{results}.retrieval_ranks", "params:study", "params:corrections", *common),
                 [f"{results}.retrieval_metrics", f"{results}.retrieval_differences"],
                 namespace,
             ),

@@ -2,12 +2,20 @@
 
 import logging
 
-from cloome_kedro.parameters import StudyParameters, ZeroShotParameters
+from cloome_kedro.parameters import CorrectionParameters, StudyParameters, ZeroShotParameters
+from cloome_kedro.parameters.evaluation import NO_CORRECTIONS
 
 logger = logging.getLogger(__name__)
 
 
-def classify_fields(methods, examples, study: StudyParameters, zero_shot: ZeroShotParameters, seed: int):
+def classify_fields(
+    methods,
+    examples,
+    study: StudyParameters,
+    zero_shot: ZeroShotParameters,
+    seed: int,
+    corrections: CorrectionParameters = NO_CORRECTIONS,
+):
     """Rank the compound and the mechanism of every field of the fold, by every protocol, method and draw.
 
     Fields of compounds without a mechanism are left out of the task that classifies mechanisms. If no field can be a
@@ -17,7 +25,8 @@ def classify_fields(methods, examples, study: StudyParameters, zero_shot: ZeroSh
     -------
     zero_shot_ranks, zero_shot_metrics, zero_shot_differences
         Ranks of the first draw only, metrics and differences of all draws. Differences are each exclusion minus none,
-        the same plate minus all plates, the first method minus each other one, and each model minus the profiles.
+        the same plate minus all plates, the first method minus each other one, each model minus the profiles,
+        and each corrected method minus the method as it is.
 
     Raises
     ------
@@ -29,6 +38,7 @@ def classify_fields(methods, examples, study: StudyParameters, zero_shot: ZeroSh
 
     from cloome_kedro import schemas
     from cloome_kedro.evaluation.comparison import pairs_to_compare
+    from cloome_kedro.evaluation.corrected_methods import corrected_pairs
     from cloome_kedro.evaluation.methods import check_methods, methods_of_task
     from cloome_kedro.evaluation.retrieval import fold_fields
     from cloome_kedro.evaluation.summary import SETTING, Summary
@@ -68,7 +78,8 @@ def classify_fields(methods, examples, study: StudyParameters, zero_shot: ZeroSh
             }
             by_method[name] = evaluate_ranks(ranks, summary)
         results += by_method.values()
-        for a, b in pairs_to_compare(list(by_method), study.labels, PROFILES):
+        corrected = corrected_pairs(by_method, corrections.labels)
+        for a, b in pairs_to_compare(list(by_method), study.labels, PROFILES, corrected):
             differences += compare_results(by_method[a], by_method[b], b, summary)
 
     def join(tables, schema):
