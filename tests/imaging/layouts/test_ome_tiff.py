@@ -66,7 +66,13 @@ def test_the_plate_of_the_source_comes_first(tmp_path):
 
 def test_other_files_are_passed_over(tmp_path):
     write(tmp_path / "P7/B02_s1.ome.tiff")
-    for name in ("P7/overview.ome.tiff", "P7/B02_s2.tiff", "P7/B02_s1.ome.tiff.txt", "P7/B2x_s1.ome.tiff"):
+    for name in (
+        "P7/overview.ome.tiff",
+        "P7/B02_s2.tiff",
+        "P7/B02_s1.ome.tiff.txt",
+        "P7/B2x_s1.ome.tiff",
+        f"P7/B02_s{10**30}.ome.tiff",
+    ):
         (tmp_path / name).touch()
     assert len(read(tmp_path)) == 5
     with pytest.raises(

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 _FILES = "**/*.ome.tif*"
 #: regular expression of names such as B02_s1 and 24277_B02_s1
-FIELD_NAME = r"(?:(?P<plate>.+)[_\-])?(?P<well>[A-Z]{1,2}\d{1,3})[_\-][sf]?(?P<site>\d+)"
+FIELD_NAME = r"(?:(?P<plate>.+)[_\-])?(?P<well>[A-Z]{1,2}\d{1,3})[_\-][sf]?(?P<site>\d{1,9})"
 _NAME = re.compile(FIELD_NAME + r"(?:[_\-](?P<channel>[^.]+))?\.ome\.tiff?", re.IGNORECASE)
 _FIELD = ["plate", "well", "site"]
 
