@@ -64,6 +64,12 @@ def test_mistakes_are_named(table):
         PlateTable("plate.csv.gz", first=0)
 
 
+def test_a_plate_that_is_not_there_is_told(caplog):
+    images = pd.DataFrame({"plate": ["P1", "P2"]})
+    assert keep_plates(images, source(plates=("P1", "Q1", "Q2*")))["plate"].tolist() == ["P1"]
+    assert "source mine: its files have no plate Q1, Q2*; correct `plates`" in caplog.text
+
+
 def test_several_patterns_in_one_text(tmp_path):
     for name in ("a.csv", "b.csv", "c.txt"):
         (tmp_path / name).touch()

@@ -109,6 +109,11 @@ def keep_plates(images: pd.DataFrame, source: Source) -> pd.DataFrame:
             f"{', '.join(map(str, plates[:5]))}"
         )
     logger.info("source %s: %d of %d plates are read", source.name, len(kept), len(plates))
+    if unmatched := [name for name in source.plates if not any(_matches(plate, (name,)) for plate in kept)]:
+        logger.warning(
+            "source %s: its files have no plate %s; correct `plates` or `plate_table`",
+            *(source.name, ", ".join(unmatched[:5]) + (", ..." if len(unmatched) > 5 else "")),
+        )
     return images[images["plate"].isin(kept)]
 
 
