@@ -7,15 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycytominer.operations.transform import RobustMAD, Spherize
 
-from cloome_kedro.evaluation.corrections import (
-    CORRECTIONS,
-    TVN,
-    Controls,
-    RobustZ,
-    Sphering,
-    shrinkage,
-    whitening,
-)
+from cloome_kedro.evaluation.corrections import CORRECTIONS, TVN, Controls, RobustZ, Sphering
+from cloome_kedro.evaluation.whitening import shrinkage, whitening
 
 
 def plates_of_controls(seed, n=40, d=5, plates=3):

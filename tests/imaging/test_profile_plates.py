@@ -37,8 +37,10 @@ def tables():
 
 
 def test_plates_are_joined_on_common_features(tables):
-    wells, rejected, _ = join_plates(tables, COLUMNS, NORMALISED)
+    wells, rejected, _, controls = join_plates(tables, COLUMNS, NORMALISED)
     assert rejected.empty
+    assert list(controls) == ["field_id", "Metadata_Plate", "Metadata_Well", "a", "c"]
+    np.testing.assert_allclose(controls["c"], np.concatenate([table["c"][8:] for table in tables.values()]), rtol=1e-6)
     described = ["field_id", *(f"Metadata_{name}" for name in ("Plate", "Well", "InChIKey", "moa", "Count"))]
     assert list(wells) == [*described, "a", "c"]
     assert len(wells) == 16  # controls are left out
@@ -92,7 +94,7 @@ def test_wells_that_cannot_be_asked_about_are_set_aside_with_the_reason(tables):
     tables["p.csv"].loc[0, "Metadata_InChIKey"] = np.nan
     tables["p.csv"].loc[1, "Metadata_InChIKey"] = "unknown"
     tables["q.csv"].loc[2, "Metadata_moa"] = None
-    wells, rejected, _ = join_plates(tables, COLUMNS, NORMALISED)
+    wells, rejected, *_ = join_plates(tables, COLUMNS, NORMALISED)
     assert len(wells) == 13
     assert rejected.to_numpy().tolist() == [
         ["P_20X/A01", "no InChIKey in Metadata_InChIKey"],
@@ -156,7 +158,7 @@ def test_a_plate_that_is_called_na_can_be_had(tables):
 @pytest.mark.parametrize("word", ["", "  ", None, "NA", "NaN", "unknown", "N/A", "-666", "|", "NA|unknown"])
 def test_words_for_missing_are_no_mechanism(tables, word):
     tables["p.csv"].loc[2, "Metadata_moa"] = word
-    wells, rejected, _ = join_plates(tables, COLUMNS, NORMALISED)
+    wells, rejected, *_ = join_plates(tables, COLUMNS, NORMALISED)
     assert rejected.to_numpy().tolist() == [["P_20X/C01", "no mechanism in Metadata_moa"]]
     assert set(wells["Metadata_moa"]) == {"one", "two", "three"}
 
@@ -182,7 +184,7 @@ def test_controls_are_told_by_the_value_of_their_column(tables, control, treated
 
 def test_no_control_is_said(tables, caplog):
     named = {name: table.assign(Metadata_control_type="trt") for name, table in tables.items()}
-    wells, rejected, _ = join_plates(named, COLUMNS, NORMALISED)
+    wells, rejected, *_ = join_plates(named, COLUMNS, NORMALISED)
     assert (len(wells), len(rejected)) == (16, 16)  # the former controls have no mechanism
     assert "no well is a control: no value of Metadata_control_type is in" in caplog.text
 
@@ -191,7 +193,7 @@ def test_every_column_is_in_the_table_of_columns(tables, caplog):
     beside = {"Row": 1, "Unnamed: 0": 2, "Cells_Location_Center_X": 0.5, "ImageNumber": 3, "y": "text"}
     wide = {name: table.assign(**beside) for name, table in tables.items()}
     with caplog.at_level("INFO"):
-        wells, _, columns = join_plates(wide, replace(COLUMNS, features=(r"^[abcxy]$", "^Cells_")), NORMALISED)
+        wells, _, columns, _ = join_plates(wide, replace(COLUMNS, features=(r"^[abcxy]$", "^Cells_")), NORMALISED)
     assert set(columns["column"]) == set(wide["p.csv"]) | set(wide["q.csv"])
     reasons = columns.set_index("column")["reason"]
     assert reasons.to_dict() == {

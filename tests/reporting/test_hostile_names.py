@@ -20,6 +20,7 @@ from cloome_kedro.evaluation.plate_quality import plate_deviations, position_mea
 from cloome_kedro.parameters import StudyParameters
 from cloome_kedro.reporting import (
     comparison,
+    corrections,
     corruption_figures,
     data_figures,
     embedding_figures,
@@ -30,6 +31,7 @@ from cloome_kedro.reporting import (
     plate_figures,
     probing_figures,
     profile_moa,
+    structure_probing,
     tuning_figures,
     uncertainty_figures,
     zero_shot_figures,
@@ -61,6 +63,8 @@ def drawn(name):
     numbers = {"value": 0.4, "low": 0.3, "high": 0.5, "difference": 0.1, "difference_low": 0.0, "difference_high": 0.2}
     compared = pd.DataFrame({"split": name, "method": list(models.values()), "direction": "both", "metric": "top-1"})
     compared = compared.assign(**numbers, chance=0.01, candidates=100.0, seeds=2)
+    effects = pd.DataFrame({"measure": [name, name], "method": [name, f"{name} 2"], "shown_by": None, "excluded": None})
+    effects = effects.assign(**numbers, chance=0.1, compounds=9, against=name)
     referred = Look(name, name, models, reference=models["bilinear"])
     wells = hostile_wells(name)
     groups = pd.DataFrame({"method": [name, f"{name} 2"] * 2, "matches": ["replicates"] * 2 + ["mechanisms"] * 2})
@@ -85,6 +89,10 @@ def drawn(name):
         "top_k_bars": figures.top_k_bars(clean.query("task == 'retrieval'"), look),
         "zero_shot_accuracy": zero_shot_figures.zero_shot_accuracy(clean, look),
         "zero_shot_ranks": zero_shot_figures.zero_shot_ranks(study["zero_shot_ranks"], look),
+        "draw_assays": structure_probing.draw_assays(
+            study["probing_scores"].query("images == 'clean'"),
+            pd.DataFrame({"method": [name], "assay": study["probing_scores"]["assay"].iloc[:1], "auc": [0.6]}),
+        ),
         "assay_auc": probing_figures.assay_auc(study["probing_scores"], study["corrupted_probing_scores"], look),
         "corruption_effects": corruption_figures.corruption_effects(metrics, study["differences"], look),
         "corruption_ranks": corruption_figures.corruption_ranks(
@@ -104,6 +112,7 @@ def drawn(name):
         "panels": montage.panels(read(study["fields"]["field_id"].iloc[:1]), [name], name),
         "sample_panels": montage.sample_panels(study["fields"], read, names, 0, name),
         "draw_mechanisms": profile_moa.draw_mechanisms(mechanisms),
+        "draw_corrections": corrections.draw_corrections(effects),
         "hits_figure": hits.hits_figure(hits.Hits(name, [name], _hits(name), [np.zeros((4, 4, 3))] * 2)),
         "search_history": tuning_figures.search_history(trials, search["trial_epochs"], look),
         "parameter_slices": tuning_figures.parameter_slices(trials, look),
@@ -178,6 +187,13 @@ def test_names_are_in_the_figures(name):
         "figure_1",
         "comparison_figure",
         "hits_figure",
+        "plate_maps",
+        "plate_summary",
+        "controls_over_plates",
+        "compound_figure",
+        "precision_figure",
+        "example_fields",
+        "rejected_figure",
     ):
         assert any(one_line(name) in one_line(text.get_text()) for text in texts_of(figure[function])), function
 

@@ -5,7 +5,6 @@ reads vectors of control wells only, never of treated ones. :data:`CORRECTIONS` 
 one, register it by ``CORRECTIONS.register`` in your own module.
 """
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
@@ -13,9 +12,8 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
+from cloome_kedro.evaluation.whitening import shrinkage, spectrum, whitening
 from cloome_kedro.registry import Registry
-
-logger = logging.getLogger(__name__)
 
 _STRICT = {"extra": "forbid", "allow_inf_nan": False}
 #: factor that makes the median absolute deviation of normal values their standard deviation, as in pycytominer
@@ -143,69 +141,6 @@ class Controls:
         return centred
 
 
-def shrinkage(centred: np.ndarray) -> float:
-    """Shrinkage of a covariance by the formula of Ledoit and Wolf (2004), from centred vectors (N, d): 0 to 1."""
-    from sklearn.covariance import ledoit_wolf_shrinkage
-
-    return float(ledoit_wolf_shrinkage(centred, assume_centered=True))
-
-
-def whitening(centred: np.ndarray, method: Literal["ZCA", "PCA"] = "ZCA", regularisation: float = 0.0) -> np.ndarray:
-    """Matrix that whitens centred vectors: their covariance becomes the identity.
-
-    Let E be the eigenvectors and λ the eigenvalues of the covariance, X'X / (N - 1). Then the matrix is
-    ``E diag(λ)^(-1/2)`` (PCA), or ``E diag(λ)^(-1/2) E'`` (ZCA), which keeps the features (Kessy, Lewin and Strimmer,
-    Optimal whitening and decorrelation, 2018). The class ``Spherize`` of pycytominer does the same.
-
-    Parameters
-    ----------
-    centred
-        (N, d) vectors with mean 0.
-    method
-        ZCA: the result has the axes of the input. PCA: its axes are the principal components.
-    regularisation
-        Share r from 0 to 1. Eigenvalues become ``(1 - r) λ + r mean(λ)``, so that directions in which the controls
-        hardly vary are not blown up. With r = 1, all directions have the same scale. With r = 0, directions in which
-        the controls do not vary at all have the scale of the smallest other one, as in pycytominer.
-
-    Returns
-    -------
-    numpy.ndarray
-        (d, d) float64.
-
-    Raises
-    ------
-    ValueError
-        If the controls do not vary at all.
-
-    Examples
-    --------
-    >>> vectors = np.array([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
-    >>> np.cov(vectors @ whitening(vectors), rowvar=False).round(6)
-    array([[1., 0.],
-           [0., 1.]])
-    """
-    values, axes = _spectrum(centred)
-    if regularisation == 0:
-        values = np.maximum(values, values[values > 0].min())
-    shrunk = (1 - regularisation) * values + regularisation * values.mean()
-    matrix = axes / np.sqrt(shrunk)
-    return matrix @ axes.T if method == "ZCA" else matrix
-
-
-def _spectrum(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Eigenvalues (d,), descending, and eigenvectors (d, d) of the covariance. Values that are only noise are 0."""
-    # Left singular vectors are not needed: with many controls, the full set of them would be large.
-    _, singular, axes = np.linalg.svd(centred, full_matrices=len(centred) < centred.shape[1])
-    # The tolerance of numpy.linalg.matrix_rank
-    singular[singular <= singular.max(initial=0) * max(centred.shape) * np.finfo(float).eps] = 0
-    if not singular.any():
-        raise ValueError("the vectors of the control wells are all the same: nothing can be corrected on them")
-    values = np.zeros(centred.shape[1])
-    values[: len(singular)] = singular**2 / (len(centred) - 1)
-    return values, axes.T
-
-
 @dataclass(frozen=True)
 class RobustZ:
     """Robust z-score of each feature, per plate.
@@ -236,8 +171,9 @@ def _robust_map(vectors: np.ndarray) -> Map:
 class Sphering:
     """Sphering: one whitening of all plates, after each plate is centred on its controls.
 
-    The controls of all plates together then have mean 0 and covariance 1, see :func:`whitening`. Vectors of compounds
-    go through the same whitening. They are centred on the controls of all plates.
+    The controls of all plates together then have mean 0 and covariance 1, see
+    :func:`~cloome_kedro.evaluation.whitening.whitening`. Vectors of compounds go through the same whitening. They are
+    centred on the controls of all plates.
 
     Attributes
     ----------
@@ -297,7 +233,7 @@ class TVN:
     def fit(self, controls: Controls) -> Fitted:
         """Fit one map per plate. Compounds have no counterpart."""
         mean = controls.vectors.mean(axis=0)
-        values, axes = _spectrum(controls.vectors - mean)
+        values, axes = spectrum(controls.vectors - mean)
         matrix = axes[:, values > 0] / np.sqrt(values[values > 0])
         by_plate = {}
         for plate, rows in controls.by_plate.items():

@@ -1,12 +1,14 @@
 """Zero-shot mechanisms of action from profiles of wells, across plates."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from cloome_kedro.evaluation.confounders import confounder_vectors
-from cloome_kedro.evaluation.methods import Embeddings, Method
+from cloome_kedro.evaluation.corrected_methods import Plates, correct_methods
+from cloome_kedro.evaluation.corrections import Correction
+from cloome_kedro.evaluation.methods import Embeddings, Method, Methods
 from cloome_kedro.evaluation.zero_shot_plan import ShownBy
 from cloome_kedro.evaluation.zero_shot_protocols import Protocol, draw_plans, rank_method, warn_of_combinations
 from cloome_kedro.words import CLEAN, PROFILES, ZERO_SHOT_MOA, counted
@@ -31,9 +33,45 @@ def protocols_of_profiles(shown_by: Sequence[ShownBy]) -> list[Protocol]:
     ]
 
 
-def rank_mechanisms(
+def correct_profiles(
     wells: pd.DataFrame,
     profiles: np.ndarray,
+    corrections: Sequence[Correction],
+    minimum_controls: int = 8,
+    fitted_to: np.ndarray | None = None,
+) -> Methods:
+    """Correct profiles of wells on the control wells of each imaged plate.
+
+    A plate that was imaged twice has two tables, whose values can differ. Each is corrected by its own controls.
+
+    Parameters
+    ----------
+    wells
+        Columns ``field_id`` (``<imaged plate>/<well>``) and ``control``: treated wells and controls.
+    profiles
+        (N, d) features in the order of ``wells``.
+    corrections
+        Corrections.
+    minimum_controls
+        As in :class:`~cloome_kedro.evaluation.corrected_methods.Plates`.
+    fitted_to
+        (N,) bool: controls to which corrections are fitted. None: all.
+
+    Returns
+    -------
+    dict
+        The profiles as they are, and then the corrected ones.
+    """
+    methods = {PROFILES: Method(Embeddings(wells["field_id"].to_numpy(), profiles), normalised=False)}
+    control = wells["control"].to_numpy(bool) if fitted_to is None else fitted_to
+    plates = pd.DataFrame({"field_id": wells["field_id"], "control": control})
+    plates["plate"] = wells["field_id"].str.rpartition("/")[0]
+    return methods | correct_methods(methods, corrections, Plates(plates, minimum_controls))
+
+
+def rank_mechanisms(
+    wells: pd.DataFrame,
+    profiles: Methods | np.ndarray,
     cell_counts: pd.DataFrame,
     shown_by: Sequence[ShownBy] = ("field", "mean"),
     draws: int = 10,
@@ -48,7 +86,7 @@ def rank_mechanisms(
     wells
         Columns ``field_id``, ``plate``, ``well``, ``inchikey``, and ``label``, which holds the mechanism.
     profiles
-        (N, d) features in the order of ``wells``. Their cosines are the scores.
+        Result of :func:`correct_profiles`; or (N, d) features in the order of ``wells``. Their cosines are the scores.
     cell_counts
         As in :func:`~cloome_kedro.evaluation.confounders.confounder_vectors`.
     shown_by
@@ -77,7 +115,9 @@ def rank_mechanisms(
         )
     warn_of_combinations(wells)
     keys = wells["field_id"].to_numpy()
-    methods = {PROFILES: Method(Embeddings(keys, profiles), normalised=False)} | {
+    if not isinstance(profiles, Mapping):
+        profiles = {PROFILES: Method(Embeddings(keys, profiles), normalised=False)}
+    methods = profiles | {
         name: Method(Embeddings(keys, vectors), ties="random")
         for name, vectors in confounder_vectors(wells, cell_counts).items()
     }

@@ -23,7 +23,7 @@ _INCHIKEY = r"[A-Z]{14}-[A-Z]{10}-[A-Z]"
 
 def join_plates(
     tables: Mapping[str, pd.DataFrame], columns: ProfileColumns, normalisation: Normalisation
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Join the tables of plates, with the features that all tables have.
 
     Parameters
@@ -46,6 +46,8 @@ def join_plates(
         field_id and reason of treated wells without a structure or a mechanism.
     profile_columns
         One row per column of the tables: column, feature (whether it is used as one), and reason (why not).
+    controls
+        One row per control well, with the columns of ``wells`` except those of compounds and counts.
 
     Raises
     ------
@@ -107,8 +109,12 @@ def join_plates(
         *(len(tables), len(usable), usable["Metadata_InChIKey"].nunique(), usable["Metadata_moa"].nunique(), len(kept)),
         *(wells["control"].sum(), len(rejected)),
     )
-    usable = usable.fillna(dict.fromkeys(kept, 0)).astype(dict.fromkeys(kept, np.float32))
-    return usable, rejected, chosen.assign(feature=chosen["reason"] == "")[["column", "feature", "reason"]]
+    controls = wells.loc[wells["control"], ["field_id", "Metadata_Plate", "Metadata_Well", *kept]]
+    usable, controls = (
+        table.fillna(dict.fromkeys(kept, 0)).astype(dict.fromkeys(kept, np.float32)) for table in (usable, controls)
+    )
+    chosen = chosen.assign(feature=chosen["reason"] == "")[["column", "feature", "reason"]]
+    return usable, rejected, chosen, controls.reset_index(drop=True)
 
 
 def _numbers(file: str, table: pd.DataFrame, features: list[str]) -> pd.DataFrame:

@@ -13,8 +13,9 @@ from pydantic import ValidationError
 
 from cloome_kedro import schemas
 from cloome_kedro.datasets.files import TableFiles
-from cloome_kedro.parameters import ProfileMoaParameters
+from cloome_kedro.parameters import CorrectionParameters, ProfileMoaParameters
 from cloome_kedro.pipelines.profile_moa import create_pipeline
+from cloome_kedro.pipelines.profile_moa.nodes import compare_corrections
 from cloome_kedro.settings import CONFIG_LOADER_ARGS
 from planted_examples import run_pipeline
 
@@ -26,17 +27,22 @@ TABLES = {
     "profile_moa_ranks": schemas.ranks,
     "profile_moa_metrics": schemas.metrics,
     "profile_moa_differences": schemas.differences,
+    "profile_controls": schemas.field_profiles,
+    "profile_moa_corrections": schemas.corrections,
 }
+CORRECTED = {f"Profiles, {label}" for label in ("robust z", "sphered", "TVN")}
 
 
 def run(folder, pattern="*.csv", **changes):
     """Run the pipeline with the settings of the environment, changed group by group."""
-    values = OmegaConfigLoader(str(ROOT / "conf"), env="jump_moa", **CONFIG_LOADER_ARGS)["parameters"]["profile_moa"]
-    parameters = ProfileMoaParameters.model_validate({**values, **changes})
+    values = OmegaConfigLoader(str(ROOT / "conf"), env="jump_moa", **CONFIG_LOADER_ARGS)["parameters"]
+    corrections = CorrectionParameters.model_validate(values["corrections"])
+    parameters = ProfileMoaParameters.model_validate({**values["profile_moa"], **changes})
     plates = TableFiles(filepath=str(folder), pattern=pattern, missing="put some there")
-    inputs = {"params:profile_moa": parameters, "params:seed": 0}
+    inputs = {"params:profile_moa": parameters, "params:corrections": corrections, "params:seed": 0}
     found = run_pipeline(create_pipeline(), inputs, profile_plates=plates)
-    assert set(found) == {*TABLES, "profile_moa_summary", "profile_moa_figure"}
+    shown = {f"profile_moa{of}_{kind}" for of in ("", "_corrections") for kind in ("summary", "figure")}
+    assert set(found) == {*TABLES, *shown}
     return found | {name: schema.validate(found[name]) for name, schema in TABLES.items()}
 
 
@@ -75,6 +81,8 @@ def test_mechanisms_are_found_above_chance_on_another_plate_in_another_compound(
     plates = top[top["method"] == "Plate only"]
     assert ((plates["low"] < plates["chance"]) & (plates["chance"] < plates["high"])).all()
     differences = jump["profile_moa_differences"].query("metric == 'top-1' and excluded == 'plate+compound'")
+    assert set(differences.loc[differences["method"] != "Profiles", "method"]) == CORRECTED
+    differences = differences[differences["method"] == "Profiles"]
     assert set(differences["against"]) == {"method Plate only", "method Well position only", "method Cell count only"}
     assert (differences["low"] > 0).all()
 
@@ -131,11 +139,51 @@ def test_a_planted_mechanism_is_found_on_small_plates(tmp_path):
     assert len(found["profile_wells"]) == 64
     top = found["profile_moa_metrics"].query("metric == 'top-1' and draws == 3 and excluded == 'plate+compound'")
     value = top.set_index("method")["value"]
-    assert value["Profiles"] > 0.6
-    assert value.drop("Profiles").between(0.1, 0.45).all()
+    assert value.filter(like="Profiles").min() > 0.5, "controls hide nothing"
+    assert value.drop(["Profiles", *CORRECTED]).between(0.1, 0.45).all()
     assert "Cell count only" not in value
     assert len(found["profile_moa_figure"].axes) == 1
     assert "other plates, other compounds; a mechanism is shown by one well" in found["profile_moa_summary"]
+
+
+def test_controls_are_kept_apart(jump):
+    controls = jump["profile_controls"]
+    assert controls["field_id"].str.rpartition("/")[0].value_counts().to_dict() == dict.fromkeys(
+        ["BRO0117033_20xb", "BRO0117059_20X", "BRO0117059_40x"], 24
+    )
+    features = [name for name in jump["profile_wells"] if not name.startswith("Metadata_")]
+    assert list(controls) == [features[0], "Metadata_Plate", "Metadata_Well", *features[1:]]
+
+
+def test_every_correction_has_every_measure(jump):
+    pytest.importorskip("copairs", reason="copairs is not installed (extra copairs)")
+    table = jump["profile_moa_corrections"]
+    assert set(table["method"]) == {"Profiles", *CORRECTED}
+    precision = {f"mean average precision of {kind}": 4 for kind in ("replicates", "mechanisms")}
+    # two ways to show a mechanism, and two protocols across plates
+    assert table.groupby("measure").size().to_dict() == {**precision, "top-1": 2 * 2 * 4}
+    plain = table["method"] == "Profiles"
+    assert table.loc[plain, "difference"].isna().all()
+    corrected = table[~plain]
+    assert (corrected["against"] == "Profiles").all()
+    assert (corrected["difference_low"] <= corrected["difference"]).all()
+    keys = ["measure", "shown_by", "excluded"]
+    paired = corrected.merge(table[plain], on=keys, suffixes=("", "_of_profiles"))
+    np.testing.assert_allclose(paired["value"] - paired["value_of_profiles"], paired["difference"], atol=1e-6)
+    text = jump["profile_moa_corrections_summary"]
+    assert all(name in text for name in ("mean average precision of replicates", *CORRECTED))
+    assert len(jump["profile_moa_corrections_figure"].axes) == 6
+
+
+def test_without_copairs_mean_average_precision_is_left_out(jump, monkeypatch, caplog):
+    monkeypatch.setattr("cloome_kedro.evaluation.precision_summary.is_available", lambda: False)
+    tables = [jump[f"profile_{name}"] for name in ("wells", "controls", "moa_metrics", "moa_differences")]
+    parameters = ProfileMoaParameters.model_validate({"columns": {}, "normalise": {}})
+    corrections = CorrectionParameters.model_validate({"use": ["robust_z"]})
+    effects, text, _ = compare_corrections(*tables, parameters, corrections, 0)
+    assert set(effects["measure"]) == {"top-1"}
+    assert "pip install 'cloome-kedro[copairs]'" in caplog.text
+    assert "mean average precision" not in text
 
 
 def test_a_folder_without_tables_is_named(tmp_path):
@@ -156,7 +204,7 @@ def test_misspelt_columns_are_named():
 def test_parameters_are_typed_for_kedro():
     pipeline = create_pipeline()
     found = TypeExtractor({"profile_moa": pipeline}).extract_types_from_pipelines()
-    assert found == {"profile_moa": ProfileMoaParameters}
+    assert found == {"profile_moa": ProfileMoaParameters, "corrections": CorrectionParameters}
     assert [node.short_name for node in pipeline.nodes] == [
-        "join_profile_plates", "rank_mechanisms", "summarise_mechanisms"
+        "join_profile_plates", "rank_mechanisms", "summarise_mechanisms", "compare_corrections"
     ]  # fmt: skip
