@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import zarr
+import tensorstore
 
 from cloome_kedro.imaging.channels import CHANNELS
 from cloome_kedro.imaging.readers import read_image
@@ -95,15 +95,26 @@ def write_field(folder, images, version, axes="tczyx", labels=CHANNELS, chunks=N
         metadata["omero"] = {"channels": [{"label": label, "color": "FFFFFF"} for label in labels]}
     write_group(folder, metadata, version)
     for level, array in enumerate((images, images[..., ::2, ::2])):
-        options = {"chunk_key_encoding": {"name": "v2", "separator": "/"}} if version == "0.4" else {}
-        zarr.create_array(
-            str(folder / str(level)),
-            data=np.ascontiguousarray(array),
-            chunks=chunks or (1,) * (array.ndim - 2) + array.shape[-2:],
-            shards=shards,
-            zarr_format=2 if version == "0.4" else 3,
-            **options,
-        )
+        _write_array(folder / str(level), array, version, chunks, shards)
+
+
+def _write_array(path: Path, array: np.ndarray, version: str, chunks=None, shards=None) -> None:
+    chunks = list(chunks or (1,) * (array.ndim - 2) + array.shape[-2:])
+    driver = "zarr"
+    metadata = {"chunks": chunks, "dimension_separator": "/", "fill_value": 0, "dtype": array.dtype.str}
+    if version != "0.4":
+        driver, codecs = "zarr3", [{"name": "bytes"}, {"name": "zstd", "configuration": {"level": 1}}]
+        grid = {"name": "regular", "configuration": {"chunk_shape": list(shards or chunks)}}
+        if shards:
+            codecs = [{"name": "sharding_indexed", "configuration": {"chunk_shape": chunks, "codecs": codecs}}]
+        metadata = {"chunk_grid": grid, "codecs": codecs}
+    store = {"driver": "file", "path": f"{path}/"}
+    tensorstore.open(
+        {"driver": driver, "kvstore": store, "metadata": metadata, "store_data_equal_to_fill_value": True},
+        create=True,
+        dtype=array.dtype,
+        shape=array.shape,
+    ).result()[...] = array
 
 
 def write_group(folder: Path, metadata: dict, version: str) -> None:

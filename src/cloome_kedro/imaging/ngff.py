@@ -1,7 +1,7 @@
 """Metadata of OME-Zarr (NGFF): JSON files of plates, wells, images and arrays.
 
 NGFF 0.4 is stored in Zarr 2 (``.zattrs``, ``.zarray``), NGFF 0.5 in Zarr 3 (``zarr.json``). This module reads no chunks
-and does not need the package zarr.
+and does not need tensorstore.
 
 Formats: https://ngff.openmicroscopy.org/0.4/, https://ngff.openmicroscopy.org/0.5/,
 https://zarr-specs.readthedocs.io/en/latest/specs.html

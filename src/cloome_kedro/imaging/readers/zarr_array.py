@@ -1,4 +1,8 @@
-"""Arrays of OME-Zarr, one array per field, such as ``P1.ome.zarr/B/02/0/0``. Chunks are read by the package zarr."""
+"""Arrays of OME-Zarr, one array per field, such as ``P1.ome.zarr/B/02/0/0``. Chunks are read by tensorstore.
+
+Tensorstore reads Zarr 2 and Zarr 3. The package zarr does so from version 3 on, beside which anndata cannot be imported
+on Python 3.11.
+"""
 
 import hashlib
 import math
@@ -16,9 +20,9 @@ from cloome_kedro.imaging.readers.base import LARGEST_IMAGE, BadField, Reader
 
 
 def check_zarr(path: str | Path) -> None:
-    """Raise ImportError if the package zarr is not installed."""
-    if find_spec("zarr") is None:
-        raise ImportError(f"{path} needs Zarr, which is not installed: pip install 'cloome-kedro[zarr]'")
+    """Raise ImportError if tensorstore is not installed."""
+    if find_spec("tensorstore") is None:
+        raise ImportError(f"{path} needs tensorstore, which is not installed: pip install 'cloome-kedro[zarr]'")
 
 
 def read(path: str, planes: Sequence[int | None]) -> Iterator[npt.NDArray]:
@@ -28,8 +32,6 @@ def read(path: str, planes: Sequence[int | None]) -> Iterator[npt.NDArray]:
     its chunks were not copied, or the image is empty.
     """
     check_zarr(path)
-    import zarr
-
     name = short_name(path)
     try:
         facts = read_array_facts(Path(path))
@@ -44,8 +46,7 @@ def read(path: str, planes: Sequence[int | None]) -> Iterator[npt.NDArray]:
             block = blocks[plane]
             of_block = sorted(other for other in set(wanted[i:]) if blocks[other] == block)
             try:
-                array = zarr.open_array(path, mode="r")
-                images = array[(*(slice(start, stop) for start, stop in block), slice(None), slice(None))]
+                images = _open(path)[tuple(slice(start, stop) for start, stop in block)].read().result()
             except Exception as error:  # codecs raise many types of exceptions for a bad chunk
                 raise BadField(f"{name}, plane {plane}, is unreadable or truncated: {error}") from error
             starts = [start for start, _ in block]
@@ -85,6 +86,15 @@ def short_name(path: str) -> str:
     """
     found = re.search(r"[^/\\]+\.zarr[/\\].*", path, re.IGNORECASE)
     return found[0].replace("\\", "/") if found else os.path.basename(path)
+
+
+def _open(path: str):
+    """Open an array for reading."""
+    import tensorstore
+
+    driver = "zarr3" if os.path.isfile(os.path.join(path, "zarr.json")) else "zarr"
+    store = {"driver": "file", "path": os.path.join(os.path.abspath(path), "")}
+    return tensorstore.open({"driver": driver, "kvstore": store}, read=True).result()
 
 
 READER = Reader(read, locate, stamp, short_name)
