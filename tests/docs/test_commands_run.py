@@ -32,7 +32,6 @@ CANNOT = {
     "cloome serve": "it is a server; tests/page tests it in a browser",
     "cloome check-screen": "it needs the environment of a screen; tests/cli/test_check_screen.py checks one",
     "cloome new-screen": "it needs a folder of plates; tests/cli/test_new_screen.py has some",
-    "cloome check-screen": "its argument is an environment; tests/cli/test_check_screen.py has some",
     "cloome runs 2": "it needs the names of two runs; tests/cli/test_runs.py compares runs",
     "cloome embed --plates": "it needs folders of new plates; tests/cli/test_many.py has some",
     "python benchmarks/train_gpu.py": "it needs a GPU; tests/benchmarks/test_train_gpu.py runs it at a small size",
