@@ -159,6 +159,25 @@ def test_tables_elsewhere(project, raw, tmp_path):
     assert source["platemap"]["platemaps"] == str(tmp_path / "map.csv")
 
 
+@pytest.mark.parametrize(
+    ("values", "options", "threshold"),
+    [(("1", "0"), (), None), (("3.5", "80"), (), "left out"), (("3.5", "80"), ("--threshold", "10"), 10)],
+    ids=["labels", "numbers", "threshold"],
+)
+def test_a_long_table_of_labels(project, raw, tmp_path, values, options, threshold):
+    rows = "".join(f"{smiles},hERG,{value}\n" for smiles, value in zip(("CCO", "CCN"), values, strict=True))
+    (tmp_path / "assays.csv").write_text("smiles,assay,value\n" + rows)
+    done = new_screen("mine", raw, "--tables", tmp_path / "assays.csv", "--yes", *options)
+    assert done.exit_code == 0, done.output
+    catalog, parameters = (read(project, "mine", file) for file in ("catalog", "parameters"))
+    assert ("assay_labels" in catalog) == (threshold != "left out")
+    if threshold == "left out":
+        assert "the values of value are numbers, so the labels are left out" in done.output
+    else:
+        assert catalog["assay_labels"]["filepath"] == str(tmp_path / "assays.csv")
+        assert parameters.get("labels", {}).get("table", {}).get("threshold") == threshold
+
+
 def test_a_description_is_replaced_only_on_request(project, raw):
     assert new_screen("mine", raw, "--yes").exit_code == 0
     again = new_screen("mine", raw, "--yes")

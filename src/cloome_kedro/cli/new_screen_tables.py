@@ -10,7 +10,7 @@ from cloome_kedro.imaging.discovery.joined import Join, evaluate
 from cloome_kedro.imaging.discovery.joins import propose_joins
 from cloome_kedro.imaging.discovery.screen import Labels
 from cloome_kedro.imaging.discovery.sources import FoundSource
-from cloome_kedro.imaging.discovery.tables import FoundTable, find_matrix, find_tables, look_at
+from cloome_kedro.imaging.discovery.tables import FoundTable, find_matrix, find_tables, look_at, numbers_of_labels
 
 if TYPE_CHECKING:
     from cloome_kedro.cli.new_screen import Asker
@@ -69,6 +69,13 @@ def ask_join(
     return join
 
 
+def _threshold(text: str) -> float | None:
+    try:
+        return None if text == "-" else float(text)
+    except ValueError as error:
+        raise ValueError("write a number or -") from error
+
+
 def _existing(text: str) -> Path:
     path = Path(text).expanduser().absolute()
     if not text or not path.exists():
@@ -117,9 +124,13 @@ def find_labels(tables: Sequence[FoundTable], asker: "Asker", given: Mapping[str
         click.echo("Tables of labels: " + ", ".join(table.path.name for table in labels))
     table = labels[0]
     click.echo(f"Labels of assays: {table.path}")
-    settings: dict[str, Any] = {}
-    if given.get("threshold") is not None:
-        settings["threshold"] = given["threshold"]
+    threshold = given.get("threshold")
+    if threshold is None and table.role == "label list" and (column := numbers_of_labels(table)):
+        text = f"From which value of {column} is a compound active? ('-': leave the labels out)"
+        if (threshold := asker.ask(text, "-", _threshold)) is None:
+            click.secho(f"! the values of {column} are numbers, so the labels are left out (--threshold)", fg="yellow")
+            return None
+    settings = {} if threshold is None else {"threshold": threshold}
     return Labels(table.path, None, settings)
 
 

@@ -158,6 +158,14 @@ def _role(head: pd.DataFrame, columns: dict[str, str]) -> Role:
     return ""
 
 
+def numbers_of_labels(table: FoundTable) -> str | None:
+    """Column of values of a long table of labels, if they are numbers that need a threshold; otherwise None."""
+    column = find_column(table.names, "value")
+    if column is None or table.head[column].str.strip().str.lower().isin(_LABELS).all():
+        return None
+    return column if numeric_columns(table.head, [column]) else None
+
+
 def numeric_columns(table: pd.DataFrame, names: Sequence[str]) -> list[str]:
     """Columns whose first rows are numbers or empty, at least one of them with a fraction."""
     numbers = []
