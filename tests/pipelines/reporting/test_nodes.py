@@ -282,7 +282,8 @@ def test_tables_without_ours_are_listed_and_left_out(catalog):
     found |= run_node(pipeline, "write_supplement", found)
     found |= run_node(pipeline, "describe_supplement", found)
     found |= {"data_text": "", "figure_1_text": "", "fields_figure": "data:,", "figure_1": "data:,", "later_parts": {}}
-    written = run_node(pipeline, "write_report", found | {"provided.report_section": ""})
+    found |= {"data_reports": {"data_report.html": "made"}, "provided.report_section": ""}
+    written = run_node(pipeline, "write_report", found)
     html = written["report"]
     Balanced(html)
     folded = r'<details class="(?:table|sheet)">\n<summary><h3>(.*?)</h3>'
@@ -293,7 +294,9 @@ def test_tables_without_ours_are_listed_and_left_out(catalog):
     assert re.findall(folded, html)[-1].startswith("Audits: ")
     assert missing == "; ".join(left)
     assert "Zero-shot" not in written["summary"]
+    assert 'href="../../data_report.html"' in html
     whole = catalog.load("report")
+    assert "kedro run --pipelines data_report" in whole
     assert len(re.findall(folded, whole)) == 12
     assert "<h2>Supplementary tables</h2>" in whole
     assert "made_up (SIMULATED)" in whole
