@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 
 from cloome_kedro.evaluation.plate_quality import choose_plates, plate_deviations
 from cloome_kedro.reporting import about
@@ -191,7 +192,8 @@ def render_data_report(
     documentation
         As in :func:`~cloome_kedro.reporting.report.link_documentation`.
     illumination
-        HTML about the correction of illumination. Empty: the screen is not corrected.
+        HTML about the correction of illumination, which is not escaped and may name further figures. Empty: the screen
+        is not corrected.
 
     Returns
     -------
@@ -232,7 +234,7 @@ def render_data_report(
         has_rejected=len(tables["rejected_fields"]) > 0,
         confidence=settings.confidence,
         seed=seed,
-        illumination=illumination,
+        illumination=Markup(illumination),
         version=version("cloome-kedro"),
     )
     return link_documentation(embed(page, figures), documentation)
