@@ -92,6 +92,7 @@ def drawn(name):
         "draw_assays": structure_probing.draw_assays(
             study["probing_scores"].query("images == 'clean'"),
             pd.DataFrame({"method": [name], "assay": study["probing_scores"]["assay"].iloc[:1], "auc": [0.6]}),
+            look,
         ),
         "assay_auc": probing_figures.assay_auc(study["probing_scores"], study["corrupted_probing_scores"], look),
         "corruption_effects": corruption_figures.corruption_effects(metrics, study["differences"], look),

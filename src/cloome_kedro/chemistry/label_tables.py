@@ -100,7 +100,7 @@ def read_labels(
         assays = _assay_columns(columns, key_columns, settings, find, file)
         values = table[assays].to_numpy(object).ravel()
         rows, columns_of_labels = np.divmod(np.arange(len(values)), len(assays))
-    active, unclear = _meanings(table, rows, columns_of_labels, values, assays, settings, file)
+    active, unclear = _meanings(table, rows, columns_of_labels, values, assays, settings=settings, file=file)
     entry, entries = _entries(keys)
     measured = ~np.isnan(active)
     labels = pd.DataFrame(
@@ -191,8 +191,6 @@ def _assay_columns(
                 f"{file}: no column matches labels.table.assays ({', '.join(settings.assays)}); its columns are "
                 f"{_few(columns)}"
             )
-    if not assays:
-        return []
     return assays
 
 
@@ -209,6 +207,7 @@ def _meanings(
     columns: np.ndarray,
     values: np.ndarray,
     assays: list[str],
+    *,
     settings: LabelColumns,
     file: str,
 ) -> tuple[np.ndarray, int]:

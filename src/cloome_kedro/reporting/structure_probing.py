@@ -11,8 +11,6 @@ from cloome_kedro.reporting.labels import label_join_table
 from cloome_kedro.reporting.style import Look, styled
 from cloome_kedro.words import RANDOM, counted
 
-_LOOK = Look("Linear probes of structures")
-
 
 def published_scores(table: pd.DataFrame, names: Mapping[str, str], scores: pd.DataFrame) -> pd.DataFrame:
     """Select published AUCs of the assays that are scored here.
@@ -57,13 +55,16 @@ def format_probes(
     differences: pd.DataFrame,
     joins: pd.DataFrame,
     published: pd.DataFrame,
+    *,
     confidence: float,
+    look: Look,
 ) -> str:
     """Format mean AUCs with their intervals, differences, published values and how labels were joined."""
     percent = f"{100 * confidence:g} %"
     split = scores["split"].iloc[0]
     lines = [
         f"Linear probes of structures, {split} split: mean AUC over assays, with {percent} intervals over compounds"
+        + look.warning
     ]
     rows = metrics[(metrics["metric"] == "mean AUC") & (metrics["method"] != RANDOM)]
     if rows.empty:
@@ -107,17 +108,27 @@ def format_probes(
 
 
 @styled
-def draw_assays(scores: pd.DataFrame, published: pd.DataFrame) -> Figure:
-    """Draw the AUC of each assay by every method and as published, in the order of the first method."""
+def draw_assays(scores: pd.DataFrame, published: pd.DataFrame, look: Look) -> Figure:
+    """Draw the AUC of each assay by every method and as published, in the order of the first method.
+
+    Parameters
+    ----------
+    scores
+        Table ``probing_scores``.
+    published
+        Result of :func:`published_scores`.
+    look
+        Title; the methods count as its models.
+    """
     scored = scores[scores["scored"].astype(bool)]
     if scored.empty:
-        return _LOOK.message("No assay could be scored.")
+        return look.message("No assay could be scored.")
     methods = list(scored["method"].unique())
     table = scored.pivot(index="assay", columns="method", values="auc").sort_values(methods[0])
     figure = Figure(figsize=(8, 0.6 + 0.24 * len(table)), layout="constrained")
     axis = figure.subplots()
     places = np.arange(len(table))
-    colours = _LOOK.colours(methods)
+    colours = look.colours(methods)
     for method in reversed(methods):
         label = f"{method}: {table[method].mean():.3f}"
         size, alpha, order = (6, 1.0, 3) if method == methods[0] else (4.5, 0.7, 2)
@@ -133,4 +144,4 @@ def draw_assays(scores: pd.DataFrame, published: pd.DataFrame) -> Figure:
     axis.axvline(0.5, color="0.1", linewidth=0.9)
     axis.set(xlabel="AUC on test compounds", ylabel="assay (number of test actives)", ylim=(-0.8, len(table) - 0.2))
     axis.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=8.5, title="mean AUC")
-    return _LOOK.add_title(figure)
+    return look.add_title(figure)

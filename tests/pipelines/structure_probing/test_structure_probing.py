@@ -15,6 +15,7 @@ from cloome_kedro.parameters import (
     StructureFeatureParameters,
     StructureParameters,
     StructureProbingParameters,
+    StudyParameters,
 )
 from cloome_kedro.pipelines.structure_probing import create_pipeline
 from planted_examples import run_pipeline
@@ -49,6 +50,7 @@ def given(structures, **changes):
         ),
         "params:probing": ProbingParameters(c_grid=[0.01, 1, 100], resamples=100),
         "params:seed": 0,
+        "params:study": StudyParameters(screen="s", simulated=True, models={"cloome": "CLOOME"}),
     }
     return inputs | changes
 
@@ -74,6 +76,7 @@ def test_structures_predict_what_they_say_and_nothing_else(structures):
     assert first["test_actives"] + first["test_inactives"] == 29
     text = found["structure_probing_summary"]
     assert "2 assays, 29 test compounds" in text
+    assert "SIMULATED" in text
     assert "Counts minus" in text
     assert "id or name" in text
     mean = aucs["Counts"].dropna().mean()
@@ -140,5 +143,5 @@ def test_what_cannot_be_probed(structures, changes, message):
 def test_parameters_are_typed_for_kedro():
     types = TypeExtractor({"probing": create_pipeline("scaffold")}).extract_types_from_pipelines()
     assert set(types) == {
-        *("structures", "labels", "splits", "structure_features", "structure_probing", "probing")
+        *("structures", "labels", "splits", "structure_features", "structure_probing", "probing", "study")
     }

@@ -9,6 +9,7 @@ from cloome_kedro.parameters import (
     StructureFeatureParameters,
     StructureParameters,
     StructureProbingParameters,
+    StudyParameters,
 )
 from cloome_kedro.words import counted
 
@@ -152,14 +153,17 @@ def describe_probes(
     differences,
     joins,
     published_aucs,
+    study: StudyParameters,
     structure_probing: StructureProbingParameters,
     probing: ProbingParameters,
 ):
     """Write the mean AUCs as text and draw the AUC of each assay: ``structure_probing_summary`` and ``..._figure``."""
     from cloome_kedro.reporting.structure_probing import draw_assays, format_probes, published_scores
+    from cloome_kedro.reporting.style import Look
 
     published = published_scores(published_aucs, structure_probing.published, scores)
+    look = Look("Linear probes of structures", study.note, {name: name for name in scores["method"].unique()})
     return (
-        format_probes(scores, metrics, differences, joins, published, probing.confidence),
-        draw_assays(scores, published),
+        format_probes(scores, metrics, differences, joins, published, confidence=probing.confidence, look=look),
+        draw_assays(scores, published, look),
     )

@@ -49,7 +49,7 @@ def create_pipeline(split: str) -> Pipeline:
             task(
                 nodes.describe_probes,
                 named(
-                    *("published_aucs", f"params:{name}", "params:probing"),
+                    *("published_aucs", "params:study", f"params:{name}", "params:probing"),
                     **dict(zip(("scores", "metrics", "differences"), probed, strict=True)),
                     joins=f"{name}_label_joins",
                 ),
