@@ -115,7 +115,7 @@ def lincs(cloome_data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("lincs")
     images = {}
     for well, place in (("A13", "r01c13f01"), ("P13", "r16c13f05")):
-        for number, channel in enumerate(["DNA", "RNA", "ER", "AGP", "Mito"], 1):
+        for number, channel in enumerate(["DNA", "ER", "RNA", "AGP", "Mito"], 1):
             name = f"lincs_fields/SQ00015198/{place}p01-ch{number}sk1fk1fl1.png"
             images["SQ00015198", well, int(place[-1]), channel] = cloome_data / name
     (folder / "map.csv").write_text(

@@ -209,7 +209,7 @@ def test_real_fields_are_equal_to_those_of_the_original_files(tmp_path):
             "pert_iname": "a",
         }
     ).to_csv(folder / "map.csv", index=False)
-    channels = dict(zip("12345", ["DNA", "RNA", "ER", "AGP", "Mito"], strict=True))
+    channels = dict(zip("12345", ["DNA", "ER", "RNA", "AGP", "Mito"], strict=True))
     source = Source("lincs", "opera_phenix", Platemap("map.csv"), "opera", channels=channels, bit_depth=8)
     index, _, rejected = index_screen(folder, "lincs", [source])
     assert len(index) == 4

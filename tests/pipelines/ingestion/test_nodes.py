@@ -185,7 +185,7 @@ LINCS = {
     "name": "lincs",
     "layout": "opera_phenix",
     "folder": "lincs_fields",
-    "channels": {"1": "DNA", "2": "RNA", "3": "ER", "4": "AGP", "5": "Mito"},
+    "channels": {"1": "DNA", "2": "ER", "3": "RNA", "4": "AGP", "5": "Mito"},
     "bit_depth": 8,
 }
 LINCS_PLATEMAP = """well_position,broad_sample,smiles,pert_iname
