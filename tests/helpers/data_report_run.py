@@ -9,6 +9,7 @@ from cloome_kedro import schemas
 from cloome_kedro.imaging.channels import CHANNELS
 from cloome_kedro.imaging.plate_statistics import plate_statistics
 from cloome_kedro.parameters import DataReportParameters
+from cloome_kedro.parameters.evaluation import NO_CORRECTIONS
 from cloome_kedro.pipelines.data_report import create_pipeline
 from report_run import PARAMETERS, Drawn, Kept
 
@@ -42,7 +43,9 @@ def data_of(study):
 
 def run_data_report(datasets, *, images=True, encoded=(), **parameters):
     """The catalog after a run. ``encoded``: figures that are encoded; ``parameters``: groups that replace others."""
-    groups = {"params:data_report": SETTINGS} | {f"params:{name}": value for name, value in parameters.items()}
+    groups = {"params:data_report": SETTINGS, "params:corrections": NO_CORRECTIONS} | {
+        f"params:{name}": value for name, value in parameters.items()
+    }
     given = PARAMETERS | datasets | groups
     pipeline = create_pipeline("random", "cloome", images)
     catalog = DataCatalog({name: Kept(given[name]) for name in pipeline.inputs()})

@@ -14,6 +14,8 @@ from cloome_kedro.evaluation.average_precision import (
 from cloome_kedro.evaluation.bootstrap import clustered_mean_interval, paired_difference
 from cloome_kedro.evaluation.methods import Methods
 
+#: parts of the controls: corrections are fitted to all but one part, and replicates are ranked among this part
+PARTS = 4
 #: columns of the comparison
 COLUMNS = [
     *("matches", "method", "value", "low", "high", "chance", "n"),
@@ -33,7 +35,7 @@ def compare_precision(
     correct: Callable[[np.ndarray], Methods],
     pairs: Sequence[tuple[str, str]] = (),
     *,
-    parts: int = 4,
+    parts: int = PARTS,
     confidence: float = 0.95,
     resamples: int = 1000,
     seed: int = 0,

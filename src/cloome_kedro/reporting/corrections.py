@@ -72,6 +72,28 @@ def draw_corrections(effects: pd.DataFrame) -> Figure:
     return _LOOK.add_title(figure, "dashed: chance")
 
 
+def precision_of_corrections_table(precision: pd.DataFrame) -> pd.DataFrame:
+    """Tabulate mean average precisions with and without corrections, one row per kind of match and method.
+
+    Parameters
+    ----------
+    precision
+        Table ``average_precision_corrections``. Rows without a value are left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        All cells are text.
+    """
+    rows = []
+    for row in precision[precision["value"].notna()].to_dict("records"):
+        row["measure"] = "mean average precision"
+        cells = {"matches": row["matches"], "method": row["method"], row["measure"]: _value(row)}
+        cells |= {"chance": _value(row, "chance"), "minus uncorrected": _difference(row), "effect": _effect(row)}
+        rows.append(cells | {"compounds": f"{row['n']:,}"})
+    return pd.DataFrame(rows)
+
+
 def _panels(effects: pd.DataFrame) -> list[tuple[str, list[dict]]]:
     """Name of each measure, and its rows with a value."""
     panels: dict[str, list[dict]] = {}

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from cloome_kedro.evaluation.plate_quality import choose_plates, plate_deviations
 from cloome_kedro.reporting import about
 from cloome_kedro.reporting.cells import ABSENT
+from cloome_kedro.reporting.corrections import precision_of_corrections_table
 from cloome_kedro.reporting.plate_figures import STATISTICS, shown_statistics
 from cloome_kedro.reporting.report import embed, link_documentation, render
 from cloome_kedro.reporting.style import Look, one_line
@@ -180,7 +181,8 @@ def render_data_report(
     Parameters
     ----------
     tables
-        Tables of the screen by their names, with ``well_quality``, ``position_effects`` and ``average_precision``.
+        Tables of the screen by their names, with ``well_quality``, ``position_effects``, ``average_precision`` and
+        ``average_precision_corrections``.
     figures
         ``data_report_<name>`` -> data URI.
     study, settings
@@ -227,6 +229,7 @@ def render_data_report(
         effects=effect_table(tables["position_effects"]),
         replicate_text=_replicate_text(replicates),
         precision=precision_table(precision),
+        corrected=precision_of_corrections_table(tables["average_precision_corrections"]),
         protocols=dict(zip(precision["matches"], precision["protocol"], strict=True)),
         label_text=f"{counted(assays.shape[1], 'assay')}, {counted(len(assays), 'compound')}"
         f"{f', {100 * assays.notna().to_numpy().mean():.1f} % of the cells have a label' if assays.size else ''}",

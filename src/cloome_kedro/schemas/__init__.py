@@ -8,6 +8,7 @@ from cloome_kedro.schemas.base import empty
 from cloome_kedro.schemas.comparison import comparison, comparison_hits
 from cloome_kedro.schemas.data_report import (
     average_precision,
+    average_precision_corrections,
     average_precision_groups,
     position_effects,
     well_quality,
@@ -60,6 +61,7 @@ __all__ = [
     "answered",
     "assay_labels",
     "average_precision",
+    "average_precision_corrections",
     "average_precision_groups",
     "calibration",
     "candidate_sets",

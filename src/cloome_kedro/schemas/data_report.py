@@ -75,3 +75,21 @@ average_precision_groups = table(
     },
     unique=["method", "matches", "group"],
 )
+
+#: one row per method, as it is or corrected for batch effects, and kind of match; controls are divided into parts
+average_precision_corrections = table(
+    {
+        "matches": column(str, _MATCHES),
+        "method": column(str),
+        "value": column(float, _SHARE, nullable=True),  # null without a query
+        "low": column(float, _SHARE, nullable=True),
+        "high": column(float, _SHARE, nullable=True),
+        "chance": column(float, _SHARE, nullable=True),
+        "n": column(int, pa.Check.ge(0)),  # number of compounds
+        "against": column(str, nullable=True),  # the method as it is
+        "difference": column(float, nullable=True),  # mean over compounds
+        "difference_low": column(float, nullable=True),  # bootstrap over compounds
+        "difference_high": column(float, nullable=True),
+    },
+    unique=["matches", "method"],
+)

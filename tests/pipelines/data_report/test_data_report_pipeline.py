@@ -9,7 +9,7 @@ import tifffile
 from cloome_kedro import schemas
 from cloome_kedro.evaluation.methods import Embeddings
 from cloome_kedro.imaging.channels import CHANNELS
-from cloome_kedro.parameters import DataReportParameters, StudyParameters
+from cloome_kedro.parameters import CorrectionParameters, DataReportParameters, StudyParameters
 from data_report_run import data_of, run_data_report
 from hostile import ALL, hostile_study
 from project import Project
@@ -55,6 +55,39 @@ def test_profiles_and_embeddings_are_measured(catalog):
     assert noise["low"] < noise["chance"] + 0.1, "the profiles are noise"
     rows = cells(catalog["data_report"].load())
     assert [row[:2] for row in rows if row[:1] == ["CLOOME"]] == [["CLOOME", "replicates"], ["CLOOME", "mechanisms"]]
+
+
+def test_corrections_are_measured_beside_the_methods_as_they_are():
+    pytest.importorskip("copairs", reason="copairs is not installed (extra copairs)")
+    corrections = CorrectionParameters(use=["sphering", "robust_z"], minimum_controls=3)
+    catalog = run_data_report(data_of(make_study()), corrections=corrections)
+    table = schemas.average_precision_corrections.validate(catalog["average_precision_corrections"].load())
+    methods = ["Profiles", "Profiles, sphered", "Profiles, robust z"]
+    assert table[["matches", "method"]].to_numpy().tolist() == [
+        [matches, method] for matches in ("replicates", "mechanisms") for method in methods
+    ]
+    assert table["difference_low"].notna().tolist() == 2 * [False, True, True]
+    page = catalog["data_report"].load()
+    Balanced(page)
+    rows = [row for row in cells(page) if row[1:2] == ["Profiles, sphered"]]
+    assert [row[0] for row in rows] == ["replicates", "mechanisms"]
+    first = table.set_index(["matches", "method"]).loc[("replicates", "Profiles, sphered")]
+    assert rows[0][4].startswith(f"{first['difference']:+z.3f} (")
+
+
+def test_without_corrections_or_copairs_none_is_measured(catalog, monkeypatch, caplog):
+    def refuse(*_, **__):
+        raise AssertionError("corrections were measured")
+
+    monkeypatch.setattr("cloome_kedro.evaluation.corrected_precision.precision_of_corrections", refuse)
+    assert len(catalog["average_precision_corrections"].load()) == 0
+    assert "corrections of batch effects" not in catalog["data_report"].load()
+    monkeypatch.setattr("cloome_kedro.evaluation.precision_summary.is_available", lambda: False)
+    data = data_of(make_study())
+    without = run_data_report(data, corrections=CorrectionParameters(use=["sphering"]))
+    assert len(without["average_precision_corrections"].load()) == 0
+    (message,) = [text for text in caplog.messages if "with corrections" in text]
+    assert "pip install 'cloome-kedro[copairs]'" in message
 
 
 def test_the_numbers_of_wells_are_those_of_the_tables(catalog):

@@ -2,7 +2,7 @@
 
 import logging
 
-from cloome_kedro.parameters import DataReportParameters, StudyParameters
+from cloome_kedro.parameters import CorrectionParameters, DataReportParameters, StudyParameters
 
 logger = logging.getLogger(__name__)
 
@@ -46,48 +46,102 @@ def measure_precision(
     """
     from itertools import product
 
-    import numpy as np
     import pandas as pd
     from tqdm.auto import tqdm
 
     from cloome_kedro.evaluation.average_precision import mechanism_precision, replicate_precision, well_means
-    from cloome_kedro.evaluation.features import standardised_profiles
-    from cloome_kedro.evaluation.precision_summary import GROUP_COLUMNS, ROW_COLUMNS, is_available
-    from cloome_kedro.words import PROFILES
+    from cloome_kedro.evaluation.precision_summary import GROUP_COLUMNS, ROW_COLUMNS
 
-    facts = pairs[["field_id", "inchikey"]].merge(compounds[["inchikey", "moa"]], on="inchikey", how="left")
-    table = fields[["field_id", "plate", "well", "control"]].merge(facts, on="field_id", how="left")
-    vectors = {}
-    if len(field_profiles):
-        known = table["field_id"].isin(field_profiles["field_id"]).to_numpy()
-        features, missing = standardised_profiles(field_profiles, table["field_id"], known)
-        vectors[PROFILES] = table[~missing], features[~missing]
-    if embedded_fields is not None:
-        known = embedded_fields.knows(table["field_id"])
-        vectors[study.labels[0]] = table[known], embedded_fields.of(table.loc[known, "field_id"])
+    table, methods = _methods(fields, pairs, compounds, field_profiles, embedded_fields, study)
+    if methods and not _copairs("mean average precision"):
+        methods = {}
     rows: list[dict] = []
     groups: list[pd.DataFrame] = []
-    if vectors and not is_available():
-        logger.warning(
-            "copairs is not installed, so the data report has no mean average precision: "
-            "pip install 'cloome-kedro[copairs]'"
-        )
-        vectors = {}
-    settings = {
-        "null_size": data_report.rankings,
-        "confidence": data_report.confidence,
-        "resamples": data_report.resamples,
-        "seed": seed,
-    }
-    wells = {name: well_means(part, np.asarray(values, float)) for name, (part, values) in vectors.items()}
+    settings = {"null_size": data_report.rankings} | _settings(data_report, seed)
+    wells = {}
+    for name, method in methods.items():
+        known = table[method.fields.knows(table["field_id"])]
+        wells[name] = well_means(known, method.fields.of(known["field_id"]))
     tasks = list(product(wells, (replicate_precision, mechanism_precision)))
-    for method, function in tqdm(tasks, desc="mean average precision", unit="result", delay=1):
-        result = function(*wells[method], **settings)
-        rows.append({"method": method, **result.row()})
-        groups.append(result.groups.assign(method=method, matches=result.matches))
+    for name, function in tqdm(tasks, desc="mean average precision", unit="result", delay=1):
+        result = function(*wells[name], **settings)
+        rows.append({"method": name, **result.row()})
+        groups.append(result.groups.assign(method=name, matches=result.matches))
     columns = ["method", "matches", *GROUP_COLUMNS]
     found = [group for group in groups if len(group)]
     return (
         pd.DataFrame(rows, columns=["method", *ROW_COLUMNS]),
         pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns),
     )
+
+
+def compare_corrections(
+    *,
+    fields,
+    pairs,
+    compounds,
+    field_profiles,
+    study: StudyParameters,
+    corrections: CorrectionParameters,
+    data_report: DataReportParameters,
+    seed: int,
+    embedded_fields=None,
+):
+    """Measure how corrections of batch effects change mean average precision: ``average_precision_corrections``.
+
+    Corrections are fitted to some controls, and replicates are ranked among others. Without corrections, the table is
+    empty.
+    """
+    import pandas as pd
+
+    from cloome_kedro.evaluation.corrected_precision import precision_of_corrections
+    from cloome_kedro.evaluation.precision_comparison import COLUMNS
+
+    if not corrections.use or not _copairs("mean average precision with corrections of batch effects"):
+        return pd.DataFrame(columns=COLUMNS)
+    table, methods = _methods(fields, pairs, compounds, field_profiles, embedded_fields, study)
+    return precision_of_corrections(
+        table,
+        methods,
+        corrections.use,
+        corrections.minimum_controls,
+        corrections.methods,
+        **_settings(data_report, seed),
+    )
+
+
+def _methods(fields, pairs, compounds, field_profiles, embedded_fields, study: StudyParameters):
+    """Table of fields with their compounds, and what represents fields: profiles, and embeddings if there are any."""
+    from cloome_kedro.evaluation.features import standardised_profiles
+    from cloome_kedro.evaluation.methods import Embeddings, Method
+    from cloome_kedro.words import PROFILES
+
+    facts = pairs[["field_id", "inchikey"]].merge(compounds[["inchikey", "moa"]], on="inchikey", how="left")
+    table = fields[["field_id", "plate", "well", "control"]].merge(facts, on="field_id", how="left")
+    methods = {}
+    if len(field_profiles):
+        known = table["field_id"].isin(field_profiles["field_id"]).to_numpy()
+        features, missing = standardised_profiles(field_profiles, table["field_id"], known)
+        of_profiles = Embeddings(table.loc[~missing, "field_id"].to_numpy(object), features[~missing])
+        methods[PROFILES] = Method(of_profiles, normalised=False)
+    if embedded_fields is not None:
+        normalised = bool(embedded_fields.meta.get("normalised", True))
+        methods[study.labels[0]] = Method(embedded_fields, normalised=normalised)
+    return table, methods
+
+
+def _settings(data_report: DataReportParameters, seed: int):
+    """Settings of intervals."""
+    return {"confidence": data_report.confidence, "resamples": data_report.resamples, "seed": seed}
+
+
+def _copairs(what: str) -> bool:
+    """Whether copairs is installed. If not, warn."""
+    from cloome_kedro.evaluation.precision_summary import is_available
+
+    if not is_available():
+        logger.warning(
+            "copairs is not installed, so the data report has no %s: pip install 'cloome-kedro[copairs]'", what
+        )
+        return False
+    return True

@@ -21,6 +21,7 @@ def create_pipeline(split: str, model: str, images: bool = True) -> Pipeline:
         Whether the screen has images. Otherwise the report has no pictures and no statistics of images.
     """
     namespace, settings = "data_report", "params:data_report"
+    measured = ("fields", "pairs", "compounds", "field_profiles", f"{split}.{model}.embedded_fields")
     figures = {name: f"data_report_{name}_figure" for name in (*_FIGURES, *(_PICTURES if images else ()))}
     pictures = [
         task(
@@ -43,11 +44,14 @@ def create_pipeline(split: str, model: str, images: bool = True) -> Pipeline:
             ),
             task(
                 measuring.measure_precision,
-                named(
-                    *("fields", "pairs", "compounds", "field_profiles", f"{split}.{model}.embedded_fields"),
-                    *("params:study", settings, "params:seed"),
-                ),
+                named(*measured, "params:study", settings, "params:seed"),
                 ["average_precision", "average_precision_groups"],
+                namespace,
+            ),
+            task(
+                measuring.compare_corrections,
+                named(*measured, "params:study", "params:corrections", settings, "params:seed"),
+                "average_precision_corrections",
                 namespace,
             ),
             task(
@@ -68,6 +72,7 @@ def create_pipeline(split: str, model: str, images: bool = True) -> Pipeline:
                 named(
                     *("fields", "rejected_fields", "compounds", "rejected_compounds", "merged_compounds", "pairs"),
                     *("labels", "well_quality", "position_effects", "average_precision"),
+                    "average_precision_corrections",
                     *("params:study", "params:reporting", settings, "params:seed"),
                     **{f"{name}_figure": dataset for name, dataset in figures.items()},
                 ),
