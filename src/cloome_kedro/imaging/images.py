@@ -123,15 +123,22 @@ def centre_crop(images: npt.NDArray, side: int) -> npt.NDArray:
 def area_average(images: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     """Shrink (..., H, W) to ``size`` by area averaging, with halves rounded to even numbers.
 
+    See :func:`area_means`. The sums are exact, so all machines give the same result.
+    """
+    return np.rint(area_means(images, size)).astype(np.uint8)
+
+
+def area_means(images: npt.NDArray, size: tuple[int, int]) -> npt.NDArray[np.float64]:
+    """Shrink (..., H, W) to ``size`` by area averaging.
+
     An output pixel is the mean over its rectangle of the image. A source pixel on the edge of the rectangle counts in
-    proportion to the part of it that is inside. The weights are whole numbers. So the sums are exact, and all machines
-    give the same result.
+    proportion to the part of it that is inside. The weights are whole numbers.
     """
     (height, width), (new_height, new_width) = images.shape[-2:], size
-    # float32 is exact here: a sum is at most 255 x width, and float32 represents whole numbers up to 2**24
+    # for uint8, float32 is exact here: a sum is at most 255 x width, and it represents whole numbers up to 2**24
     rows = images.astype(np.float32) @ _overlaps(width, new_width).T
     sums = _overlaps(height, new_height).astype(np.float64) @ rows
-    return np.rint(sums / (height * width)).astype(np.uint8)
+    return sums / (height * width)
 
 
 @lru_cache(maxsize=8)

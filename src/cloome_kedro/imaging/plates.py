@@ -1,6 +1,5 @@
 """Ingestion of plates: from raw images to plate files, in parallel. A stopped run can be resumed."""
 
-import dataclasses
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -11,6 +10,9 @@ import pandas as pd
 
 from cloome_kedro.imaging.channels import CHANNELS
 from cloome_kedro.imaging.config import Storage
+from cloome_kedro.imaging.illumination.functions import check_shapes
+from cloome_kedro.imaging.illumination.plate import Corrector, functions_of_plate, is_kept, keep, warn_uncorrected
+from cloome_kedro.imaging.illumination.provided import Functions
 from cloome_kedro.imaging.images import Planes, read_field, statistics, to_stored, usual_shape
 from cloome_kedro.imaging.index import REJECTED, check_rejected
 from cloome_kedro.imaging.intensity import pooled_thresholds
@@ -36,6 +38,7 @@ def ingest_plates(
     rejected_index: pd.DataFrame,
     storage: Storage,
     *,
+    functions: Functions | None = None,
     max_rejected_fraction: float = 0.05,
     n_jobs: int = -1,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -51,6 +54,8 @@ def ingest_plates(
         Fields that were rejected before. They count towards ``max_rejected_fraction``.
     storage
         How raw images become stored fields.
+    functions
+        Illumination functions of each plate, if ``storage.illumination`` says that they are provided.
     max_rejected_fraction
         Largest share of rejected fields. With more, the run stops.
     n_jobs
@@ -68,20 +73,26 @@ def ingest_plates(
     """
     total = len(index) + len(rejected_index)
     plates = {store.name(str(plate)): fields for plate, fields in index.groupby("plate", sort=True)}
-    digests = {name: _digest(fields, storage) for name, fields in plates.items()}
-    pending = [name for name in plates if not store.is_current(name, digests[name])]
+    files = {name: [] if functions is None else functions[_plate(fields)] for name, fields in plates.items()}
+    digests = {name: _digest(fields, storage, files[name]) for name, fields in plates.items()}
+    pending = [name for name in plates if not _is_current(store, name, digests[name], storage)]
     current = [name for name in plates if name not in set(pending)]
     shapes = {name: usual_shape(field_planes(plates[name], CHANNELS[:1])[0]) for name in pending}
     _check_stored_shapes(store, shapes, current, storage)
+    check_shapes(files, shapes)
     logger.info("plates: %d to ingest, %d up to date", len(pending), len(current))
 
     rejected = pd.concat([rejected_index, *(_rejected(store, name, plates[name]) for name in current)])
     check_rejected(rejected, total, max_rejected_fraction)
-    tasks = [(get_remote(), store, name, plates[name], storage, digests[name], shapes[name]) for name in pending]
+    tasks = [
+        (get_remote(), store, name, plates[name], storage, digests[name], shapes[name], files[name]) for name in pending
+    ]
     bar = Bar("ingesting", "field", sizes=[len(plates[name]) for name in pending])
     for number, _ in run_tasks(_ingest_plate, tasks, bar, n_jobs, ordered=False):
         rejected = pd.concat([rejected, _rejected(store, pending[number], plates[pending[number]])])
         check_rejected(rejected, total, max_rejected_fraction)
+    kept = {_plate(fields): store.illumination(name) for name, fields in plates.items()}
+    warn_uncorrected(kept, storage.illumination)
     tables = [_fields(store, name, fields) for name, fields in plates.items()]
     fields = pd.concat([table for table in tables if len(table)], ignore_index=True)
     return fields, rejected.sort_values(["plate", "well", "site"], ignore_index=True)
@@ -101,6 +112,7 @@ def ingest_plate(
     storage: Storage,
     digest: str,
     shape: tuple[int, int] | None = None,
+    files: Sequence[str] = (),
 ) -> None:
     """Write one plate, field by field. Rejected fields are in its record, with the reason.
 
@@ -118,26 +130,57 @@ def ingest_plate(
         Digest of inputs and settings. It is written into the record.
     shape
         (H, W) that all images of the plate must have. None: no image of the plate can be read.
+    files
+        Illumination functions of the plate, if they are provided.
     """
     index = index.sort_values(["well", "site"])
     bit_depth = int(index["bit_depth"].iloc[0])
-    thresholds = _plate_thresholds(index, storage, shape) if storage.scope == "plate" and bit_depth > 8 else None
+    corrector = _corrector(index, storage, shape, files)
+    thresholds = None
+    if storage.scope == "plate" and bit_depth > 8:
+        thresholds = _plate_thresholds(index, storage, shape, corrector)
     record = []
-    storage_notes = {"channels": list(CHANNELS), **dataclasses.asdict(storage)}
+    storage_notes = {"channels": list(CHANNELS), **storage.notes()}
     with store.writer(plate_file, digest, storage_notes) as writer:
         for field_id, raw, reason in _read(index, shape):
             values = np.full(len(_STATISTICS), np.nan)
             row = -1
             if raw is not None:
-                image, used_thresholds = to_stored(raw, storage, thresholds)
+                saturated = _saturated(raw, bit_depth)
+                corrected = corrector(field_id, raw, measure=True) if corrector else raw
+                image, used_thresholds = to_stored(corrected, storage, thresholds)
                 row = writer.append(image)
                 image_statistics = statistics(image)
-                saturated = _saturated(raw, bit_depth)
                 values = np.concatenate(
                     [used_thresholds, saturated, *(image_statistics[name] for name in ("mean", "std", "focus"))]
                 )
             record.append((field_id, row, reason, *values))
+        if corrector:
+            keep(store.illumination(plate_file), corrector, digest)
+        else:
+            store.illumination(plate_file).unlink(missing_ok=True)
         writer.commit(pd.DataFrame(record, columns=["field_id", "row", "reason", *_STATISTICS]))
+
+
+def _corrector(
+    index: pd.DataFrame, storage: Storage, shape: tuple[int, int] | None, files: Sequence[str]
+) -> Corrector | None:
+    """What corrects the illumination of the plate; None if it is not corrected or no image can be read."""
+    if storage.illumination is None or shape is None:
+        return None
+    functions = functions_of_plate(index, storage.illumination, shape, lambda fields: _read(fields, shape), files)
+    return Corrector(functions, index, shape)
+
+
+def _plate(fields: pd.DataFrame) -> str:
+    return str(fields["plate"].iloc[0])
+
+
+def _is_current(store: PlateStore, name: str, digest: str, storage: Storage) -> bool:
+    """Whether the plate is current, and its illumination functions are kept if it was corrected."""
+    if not store.is_current(name, digest):
+        return False
+    return storage.illumination is None or store.shape(name) is None or is_kept(store.illumination(name), digest)
 
 
 def field_planes(index: pd.DataFrame, channels: Sequence[str] = CHANNELS) -> list[list[Planes]]:
@@ -173,9 +216,12 @@ def _paths(channels: Sequence[Planes]) -> list[str]:
     return [path for planes in channels for path, _ in (planes if isinstance(planes, list) else [planes])]
 
 
-def _plate_thresholds(index: pd.DataFrame, storage: Storage, shape: tuple[int, int] | None) -> npt.NDArray[np.int64]:
+def _plate_thresholds(
+    index: pd.DataFrame, storage: Storage, shape: tuple[int, int] | None, corrector: Corrector | None
+) -> npt.NDArray[np.int64]:
     """Threshold of each channel over all good fields of the plate. For this the plate is read once more."""
-    fields = (raw for _, raw, _ in _read(index, shape) if raw is not None)
+    raw_fields = ((field_id, raw) for field_id, raw, _ in _read(index, shape) if raw is not None)
+    fields = (corrector(field_id, raw) if corrector else raw for field_id, raw in raw_fields)
     return pooled_thresholds(fields, len(CHANNELS), storage.intensity_values.outlier_percent)
 
 
@@ -184,10 +230,10 @@ def _saturated(raw: npt.NDArray, bit_depth: int) -> npt.NDArray[np.float64]:
     return (raw >= 2**bit_depth - 1).mean(axis=(1, 2))
 
 
-def _digest(index: pd.DataFrame, storage: Storage) -> str:
+def _digest(index: pd.DataFrame, storage: Storage, functions: Sequence[str] = ()) -> str:
     """Digest of everything that a plate file depends on.
 
-    Images count by name, size and time of modification, but not by folder, so that a moved screen stays valid.
+    Files count by name, size and time of modification, but not by folder, so that a moved screen stays valid.
     """
     index = index.sort_values(["well", "site"])
     files = [
@@ -196,7 +242,8 @@ def _digest(index: pd.DataFrame, storage: Storage) -> str:
             index["field_id"], index["bit_depth"], *field_planes(index), strict=True
         )
     ]
-    return digest_of(_FORMAT, CHANNELS, dataclasses.asdict(storage), files)
+    functions_of_plate = [[_file((path, None)) for path in functions]] if functions else []
+    return digest_of(_FORMAT, CHANNELS, storage.notes(), files, *functions_of_plate)
 
 
 def _file(planes: Planes) -> tuple | list:

@@ -68,6 +68,10 @@ class PlateStore:
         """Path of the fields of a plate."""
         return self.folder / f"{plate_file}.npy"
 
+    def illumination(self, plate_file: str) -> Path:
+        """Path of the illumination functions by which the images of a plate were divided, if they were."""
+        return self.folder / "illumination" / f"{plate_file}.npz"
+
     def _record(self, plate_file: str) -> Path:
         return self.folder / f"{plate_file}.parquet"
 

@@ -11,6 +11,8 @@ from cloome_kedro.datasets.folder import FolderDataset
 from cloome_kedro.imaging import remote
 from cloome_kedro.imaging.channels import CHANNELS
 from cloome_kedro.imaging.config import Storage
+from cloome_kedro.imaging.illumination.provided import find_functions
+from cloome_kedro.imaging.illumination.settings import ProvidedIllumination
 from cloome_kedro.imaging.index import PATHS, index_screen
 from cloome_kedro.imaging.plates import ingest_plates
 from cloome_kedro.imaging.remote import Remote, RemoteError, RemoteSettings, set_remote, use_remote
@@ -166,3 +168,29 @@ def test_folders_as_datasets(raw_screen, server):
     with pytest.raises(Exception, match=r"is on a server, where nothing is written"):
         FolderDataset(filepath="s3://screens/screen").save(pd.DataFrame())
     assert remote.get_remote().options == options
+
+
+@pytest.mark.parametrize("files", ["illum/{plate}/{plate}_Illum{channel}.npy", None])
+def test_illumination_functions_on_the_server(raw_screen, server, screen, tmp_path, files):
+    local = tmp_path / "functions"
+    for plate in ("P1", "P2"):
+        (local / "illum" / plate).mkdir(parents=True)
+        for number, channel in enumerate(CHANNELS):
+            function = np.linspace(1, 1.3 + 0.1 * number, 24 * 32).reshape(24, 32)
+            np.save(local / f"illum/{plate}/{plate}_Illum{channel}.npy", function)
+        columns = {f"FileName_Illum{c}": f"{plate}_Illum{c}.npy" for c in CHANNELS}
+        columns |= {f"PathName_Illum{c}": f"s3://screens/screen/illum/{plate}" for c in CHANNELS}
+        table = pd.read_csv(screen[0] / f"load_data_csv/{plate}/load_data.csv")
+        (local / "load_data_csv" / plate).mkdir(parents=True)
+        table.assign(**columns).to_csv(local / f"load_data_csv/{plate}/load_data.csv", index=False)
+    server.upload(local, "screens/screen")
+    settings = ProvidedIllumination("provided", files)
+    functions = find_functions(raw_screen, [screen[1]], {"virtual": ["P1", "P2"]}, settings)
+    assert functions["P2"][4] == "s3://screens/screen/illum/P2/P2_IllumDNA.npy"
+    storage = Storage(illumination=settings)
+    images = ingest(raw_screen, screen[1], tmp_path, "server", storage, functions=functions)[-1]
+    on_disk = {
+        plate: [path.replace("s3://screens/screen", str(local)) for path in functions[plate]] for plate in functions
+    }
+    np.testing.assert_array_equal(images, ingest(*screen, tmp_path, "disk", storage, functions=on_disk)[-1])
+    assert (images != ingest(*screen, tmp_path, "as they are")[-1]).any()

@@ -6,7 +6,7 @@ can also be given by a column of rows and one of columns.
 
 The images of a channel are given by ``FileName_<Channel>`` and ``PathName_<Channel>``, or by ``URL_<Channel>``. Beside
 ``FileName_Orig<Channel>``, as in tables of the Broad Institute, other images of the same channel are ignored unless
-``channels`` of the source names them. Images of illumination functions are ignored.
+``channels`` of the source names them. Illumination functions are no images; :func:`list_functions` lists them.
 """
 
 import logging
@@ -35,6 +35,7 @@ _FILES = ("**/load_data.csv", "**/load_data.csv.gz", "**/load_data.parquet")
 _TABLE = re.compile(r"load_data.*\.(csv|csv\.gz|parquet)", re.IGNORECASE)
 _BUCKETS = ("s3://", "s3a://")
 _IMAGE = re.compile(r"(?:Image_)?(FileName|PathName|URL)_(?!Illum)(.+)", re.IGNORECASE)
+_FUNCTION = re.compile(r"(?:Image_)?(FileName|PathName|URL)_Illum(.+)", re.IGNORECASE)
 
 
 def read(folder: Path, source: Source) -> pd.DataFrame:
@@ -42,14 +43,53 @@ def read(folder: Path, source: Source) -> pd.DataFrame:
 
     A row with a bad plate, well or site has the reason in the column ``reason``.
     """
+    tables = _tables(folder, source)
+    if source.files and (missing := source.files.count("\n") + 1 - len(tables)) > 0:
+        logger.warning("source %s: %d of the plates that it names have no LoadData table", source.name, missing)
+    return pd.concat([_read_one(table, folder, source) for table in tables], ignore_index=True)
+
+
+def list_functions(folder: Path, source: Source) -> pd.DataFrame:
+    """List the illumination functions of a source.
+
+    They are in the columns ``FileName_Illum<Channel>`` and ``PathName_Illum<Channel>``, or ``URL_Illum<Channel>``.
+
+    Returns
+    -------
+    Table with the columns plate, channel (one of the five) and path, without duplicates.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        If there is no table, or a table has no such columns or no column of plates.
+    """
+    parts = []
+    for path in _tables(folder, source):
+        table = read_table(path, unique=True)
+        functions = _by_channel(table, _FUNCTION)
+        functions = {name: columns for name, columns in functions.items() if canonical(name, source.channels)}
+        if not functions:
+            raise ValueError(
+                f"{path} has no column FileName_Illum<Channel>, which gives the illumination functions; its columns "
+                f"are {', '.join(table.columns)}. Correct `files` of the source {source.name} if it should read "
+                "another table, such as load_data_with_illum.csv, or set `files` of storage.illumination"
+            )
+        plate_column = _column(table, path, source, "plate")
+        plates = table[plate_column].str.strip() if plate_column else pd.Series(source.plate, index=table.index)
+        for name, columns in functions.items():
+            paths = _paths(table, columns, (folder, path.parent))
+            rows = pd.DataFrame({"plate": plates, "channel": canonical(name, source.channels), "path": paths})
+            parts.append(rows[paths != ""].drop_duplicates())
+    return pd.concat(parts, ignore_index=True).drop_duplicates(ignore_index=True)
+
+
+def _tables(folder: Path, source: Source) -> list[Path]:
     patterns = (source.files,) if source.files else _FILES
     tables = next((paths for pattern in patterns if (paths := list(find_files(folder, pattern)))), [])
     if not tables:
         names = " or ".join(pattern.partition("\n")[0] for pattern in patterns)
         raise FileNotFoundError(f"there is no LoadData table {names} below {folder}; correct `files` of this source")
-    if source.files and (missing := source.files.count("\n") + 1 - len(tables)) > 0:
-        logger.warning("source %s: %d of the plates that it names have no LoadData table", source.name, missing)
-    return pd.concat([_read_one(table, folder, source) for table in tables], ignore_index=True)
+    return tables
 
 
 def recognise(names: Sequence[str]) -> Recognised | None:
@@ -77,12 +117,7 @@ def _read_one(path: Path, folder: Path, source: Source) -> pd.DataFrame:
 
 
 def _channels(table: pd.DataFrame, path: Path, source: Source) -> dict[str, dict[str, str]]:
-    """``{channel: {filename, pathname or url: column}}``."""
-    channels: dict[str, dict[str, str]] = {}
-    for column in table.columns:
-        if match := _IMAGE.fullmatch(column):
-            channels.setdefault(match[2], {})[match[1].lower()] = column
-    channels = {name: columns for name, columns in channels.items() if {"filename", "url"} & set(columns)}
+    channels = _by_channel(table, _IMAGE)
     if not channels:
         raise ValueError(
             f"{path} has no column FileName_<Channel> or URL_<Channel>, which give the images; its columns are "
@@ -92,6 +127,15 @@ def _channels(table: pd.DataFrame, path: Path, source: Source) -> dict[str, dict
     covered = {canonical(name, source.channels) for name in original}
     used = original | {name for name in channels if canonical(name, source.channels) not in covered}
     return {name: columns for name, columns in channels.items() if name in used | set(source.channels)}
+
+
+def _by_channel(table: pd.DataFrame, pattern: re.Pattern[str]) -> dict[str, dict[str, str]]:
+    """``{channel: {filename, pathname or url: column}}``."""
+    channels: dict[str, dict[str, str]] = {}
+    for column in table.columns:
+        if match := pattern.fullmatch(column):
+            channels.setdefault(match[2], {})[match[1].lower()] = column
+    return {name: columns for name, columns in channels.items() if {"filename", "url"} & set(columns)}
 
 
 def _fields(table: pd.DataFrame, path: Path, source: Source) -> pd.DataFrame:

@@ -27,21 +27,29 @@ def index_fields(raw_screen: Path, ingestion: IngestionParameters):
 def ingest_plates(plate_store, raw_screen: Path, field_index, rejected_index, ingestion: IngestionParameters):
     """Write the plate files that are missing or outdated.
 
-    The images are in ``raw_screen``, or at the addresses to which it has access.
+    The images are in ``raw_screen``, or at the addresses to which it has access. So are illumination functions, if the
+    screen provides them.
 
     Returns
     -------
     fields, rejected_fields
     """
     from cloome_kedro.imaging import plates
+    from cloome_kedro.imaging.illumination.provided import find_functions
+    from cloome_kedro.imaging.illumination.settings import ProvidedIllumination
     from cloome_kedro.imaging.remote import use_remote
 
     use_remote(ingestion.remote)
+    illumination, functions = ingestion.storage.illumination, None
+    if isinstance(illumination, ProvidedIllumination):
+        plates_of_source = field_index.groupby("source")["plate"].unique().to_dict()
+        functions = find_functions(raw_screen, ingestion.sources, plates_of_source, illumination)
     return plates.ingest_plates(
         plate_store,
         field_index,
         rejected_index,
         ingestion.storage,
+        functions=functions,
         max_rejected_fraction=ingestion.max_rejected_fraction,
         n_jobs=ingestion.n_jobs,
     )
