@@ -20,6 +20,7 @@ from cloome_kedro.imaging.given_fields import (
     plate_thresholds,
     stored_reader,
 )
+from cloome_kedro.imaging.illumination.given import Illuminations, corrected
 from cloome_kedro.imaging.plate_statistics import check_arguments, given_statistics
 from cloome_kedro.inference_encoders import encoder_of
 from cloome_kedro.inference_questions import Questions
@@ -148,6 +149,7 @@ class Cloome(Questions):
         plate_fields: Fields | None = None,
         controls: Fields | None = None,
         statistics: Mapping[str, Any] | None = None,
+        illumination: Illuminations | None = None,
         progress: bool = True,
     ) -> np.ndarray:
         """Embed fields.
@@ -174,6 +176,10 @@ class Cloome(Questions):
             plate. ``controls`` are the fields of its control wells, in the same form as ``fields``. ``statistics`` are
             ``{"mean": values, "std": values}``: the rows of the plate in the table ``plate_statistics``, as five
             numbers each or as ``{"DNA": number, ...}``.
+        illumination
+            Illumination functions of the plate, if those of the training fields were corrected: the file that ingestion
+            keeps of a plate, ``{"DNA": file, ...}`` with files ``.npy``, or an array (5, H, W). Raw images of all
+            arguments are divided by them.
         progress
             Whether several batches show a progress bar.
 
@@ -192,14 +198,15 @@ class Cloome(Questions):
         Warns
         -----
         UserWarning
-            If images have no contrast, or do not seem to be scaled to 8 bits.
+            If images have no contrast, do not seem to be scaled to 8 bits, or are not corrected like those in training.
         """
         inputs.check_positive(batch_size=batch_size, crop=1 if crop is None else crop)
         images = self._view("field", Images, use="embed_features")
         by_controls = images.normalisation == "controls"
         check_arguments(by_controls, controls, statistics)
-        given = open_fields(fields)
-        plate = None if plate_fields is None else open_fields(plate_fields)
+        correct = partial(corrected, storage=self.storage, illumination=illumination)
+        given = correct(open_fields(fields))
+        plate = None if plate_fields is None else correct(open_fields(plate_fields))
         if plate is not None and controls is not None and given.bits > 8:  # the plate is then read only once
             thresholds, plate = plate_thresholds(self.storage, thresholds, plate), None
         read = ContrastCheck(stored_reader(given, self.storage, thresholds, plate))
@@ -207,7 +214,7 @@ class Cloome(Questions):
         context = None
         if by_controls:
             reader = partial(stored_reader, storage=self.storage, thresholds=thresholds, plate=plate)
-            numbers = given_statistics(statistics, controls, reader)
+            numbers = given_statistics(statistics, controls, lambda fields: reader(correct(fields)))
             context = np.broadcast_to(numbers, (given.number, *numbers.shape))
         vectors = self._embed("field", read, given.number, view, batch_size, progress=progress, context=context)
         read.warn()

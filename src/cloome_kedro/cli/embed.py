@@ -19,6 +19,12 @@ from cloome_kedro.words import counted
 @click.option("--bit-depth", type=click.Choice(["8", "12", "16"]), default="16", show_default=True)
 @click.option("--controls", default="", metavar="WELLS", help="Control wells of the plates, such as A01,A02.")
 @click.option("--minimum-control-wells", type=click.IntRange(min=1), default=4, show_default=True)
+@click.option(
+    "--illumination",
+    metavar="PATTERN",
+    help="Illumination functions in the folders, such as 'illum/{plate}/{plate}_Illum{channel}.npy', if those of the "
+    "training fields were provided.",
+)
 @click.option("--screen", default="new", show_default=True, help="First part of the keys of the fields.")
 @click.option("--jobs", type=int, default=-1, show_default=True, help="Processes that read images.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Parquet file of the embeddings.")
@@ -50,7 +56,11 @@ def command(*, folder: Path, smiles_file: Path | None, out: Path, device: str, *
         index, rejected = index_folders(
             given["plates"], given["screen"], given["layout"], int(given["bit_depth"]), wells
         )
-        chunks, parts = embed_plates(asker, index, rejected, out, given["minimum_control_wells"], given["jobs"])
+        chunks, parts = embed_plates(
+            *(asker, index, rejected, out, given["minimum_control_wells"], given["jobs"]),
+            folders=given["plates"],
+            illumination=given["illumination"],
+        )
         what = "field"
     rows = write_joined(out, chunks.tables(parts))
     rejected = chunks.rejected(parts)

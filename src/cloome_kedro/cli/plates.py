@@ -1,7 +1,9 @@
 """Folders of new plates: prepare their images as in training, and embed them plate by plate."""
 
 import logging
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,7 @@ from cloome_kedro.cli.chunks import Chunks, Part, with_vectors
 
 if TYPE_CHECKING:
     from cloome_kedro.asking import Asker
+    from cloome_kedro.imaging.config import Storage
 
 logger = logging.getLogger(__name__)
 
@@ -84,10 +87,70 @@ def _wells(wells: pd.DataFrame, *_: Any, controls: set[str]) -> tuple[pd.DataFra
     return known, pd.DataFrame()
 
 
+def find_illumination(
+    storage: "Storage", folders: Sequence[Path], index: pd.DataFrame, pattern: str | None
+) -> tuple["Storage", dict[str, list[str]] | None]:
+    """Find the illumination functions of new plates, if those of the training fields were provided.
+
+    Parameters
+    ----------
+    storage
+        How the training fields were stored.
+    folders, index
+        Folders of the plates, and their fields.
+    pattern
+        Files of the functions in each folder. None: the pattern of the training fields.
+
+    Returns
+    -------
+    storage, functions
+        How the new fields are stored, and their functions. If there is no pattern, they are not corrected, and a
+        warning says so.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        If a pattern is given although no functions are needed, or functions are missing.
+    """
+    from cloome_kedro.imaging.channels import CHANNELS
+    from cloome_kedro.imaging.illumination.provided import find_functions
+    from cloome_kedro.imaging.illumination.settings import ProvidedIllumination
+    from cloome_kedro.imaging.sources import Platemap, Source
+
+    if not isinstance(storage.illumination, ProvidedIllumination):
+        if pattern is not None:
+            how = "not corrected" if storage.illumination is None else "estimated from the images, as it is here"
+            raise ValueError(f"leave out --illumination: the illumination of the training fields was {how}")
+        return storage, None
+    if (files := pattern or storage.illumination.files) is None:
+        logger.warning(
+            "the illumination of the training fields was corrected by functions of the screen, but that of these "
+            "plates is not: give their functions by --illumination, such as 'illum/{plate}/{plate}_Illum{channel}.npy'"
+        )
+        return replace(storage, illumination=None), None
+    functions: dict[str, list[str]] = {}
+    paths = index[f"path_{CHANNELS[0]}"].astype(str)
+    for folder in folders:
+        plates = index.loc[paths.str.startswith(f"{folder}{os.sep}"), "plate"].unique().tolist()
+        source = Source(name=folder.name, layout="", platemap=Platemap(platemaps=""))
+        functions |= find_functions(folder, [source], {folder.name: plates}, ProvidedIllumination("provided", files))
+    return storage, functions
+
+
 def embed_plates(
-    asker: "Asker", index: pd.DataFrame, rejected: pd.DataFrame, out: Path, minimum_control_wells: int, n_jobs: int
+    asker: "Asker",
+    index: pd.DataFrame,
+    rejected: pd.DataFrame,
+    out: Path,
+    minimum_control_wells: int,
+    n_jobs: int,
+    *,
+    folders: Sequence[Path] = (),
+    illumination: str | None = None,
 ) -> tuple[Chunks, int]:
     """Convert the images of plates as in training, and embed them.
+
+    ``folders`` and ``illumination`` are for :func:`find_illumination`.
 
     Returns
     -------
@@ -106,7 +169,10 @@ def embed_plates(
     )
     store = PlateStore(chunks.folder / "plates")
     store.folder.mkdir(parents=True, exist_ok=True)
-    fields, bad = ingest_plates(store, index, rejected, asker.model.storage, max_rejected_fraction=1.0, n_jobs=n_jobs)
+    storage, functions = find_illumination(asker.model.storage, folders, index, illumination)
+    fields, bad = ingest_plates(
+        store, index, rejected, storage, functions=functions, max_rejected_fraction=1.0, n_jobs=n_jobs
+    )
     statistics = plate_statistics(fields, minimum_control_wells) if by_controls else None
     plates = [plate for _, plate in fields.groupby("plate_file", sort=True)]
 

@@ -181,7 +181,7 @@ def test_bad_files_are_named(tmp_path, content, problem):
         path.write_bytes(content)
     elif content is not None:
         np.save(path, content, allow_pickle=True)
-    with pytest.raises(ValueError, match=rf"P1_IllumDNA\.npy.*{problem}.*Correct the file"):
+    with pytest.raises(ValueError, match=rf"P1_IllumDNA\.npy.*{problem}.*Correct it"):
         read_function(str(path), str(path))
 
 

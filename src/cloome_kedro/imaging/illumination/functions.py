@@ -13,7 +13,7 @@ from cloome_kedro.imaging.remote import is_remote
 _ROBUST = 0.02  # rank of the robust minimum among the values, as in CellProfiler
 _LEAST = 0.1  # of the median; an estimate is not smaller, so that images are not divided by almost 0
 
-_ADVICE = "Correct the file, or change storage.illumination in params:ingestion"
+_ADVICE = "Correct it, or change storage.illumination in params:ingestion"
 
 
 def read_function(path: str, name: str) -> npt.NDArray[np.float32]:
@@ -45,6 +45,11 @@ def read_function(path: str, name: str) -> npt.NDArray[np.float32]:
             f"the illumination function {name} cannot be read ({error}); a file .npy with one array of numbers is "
             f"needed. {_ADVICE}"
         ) from error
+    return scaled(checked(function, name))
+
+
+def checked(function: npt.NDArray, name: str) -> npt.NDArray:
+    """Return a function; ValueError if it has no two dimensions, or a value that is not finite or not above 0."""
     problem = ""
     if function.ndim != 2 or min(function.shape) < 1:
         problem = f"has the shape {function.shape}, but (height, width) is needed"
@@ -58,7 +63,7 @@ def read_function(path: str, name: str) -> npt.NDArray[np.float32]:
         )
     if problem:
         raise ValueError(f"the illumination function {name} {problem}. {_ADVICE}")
-    return scaled(function)
+    return function
 
 
 def check_shape(function_shape: tuple[int, ...], shape: tuple[int, int], name: str) -> None:
