@@ -126,6 +126,29 @@ def test_bars_have_values_intervals_and_chance(study):
     assert [t.get_text() for t in figure.legends[0].texts] == ["CLOOME", "Bilinear", "Oracle (phenotype)", "chance"]
 
 
+def test_corrected_methods_differ_from_their_method_by_hatch_and_line(study):
+    def with_corrected(table):
+        rows = table[table["method"] == "CLOOME"]
+        return pd.concat([table, rows.assign(method="CLOOME, sphered")], ignore_index=True)
+
+    metrics = with_corrected(study["metrics"].query("task == 'retrieval' and images == 'clean'"))
+    figure = figures.top_k_bars(metrics, LOOK)
+    entries = {text.get_text(): handle for text, handle in zip(
+        figure.legends[0].texts, figure.legends[0].legend_handles, strict=True)}  # fmt: skip
+    assert list(entries)[:3] == ["CLOOME", "CLOOME, sphered", "Bilinear"]
+    plain, corrected = figure.axes[0].containers[:2]
+    assert plain[0].get_facecolor() == corrected[0].get_facecolor()
+    for method, bar in (("CLOOME", plain[0]), ("CLOOME, sphered", corrected[0])):
+        assert bar.get_hatch() == entries[method].get_hatch()
+    assert [bool(bar.get_hatch()) for bar in (plain[0], corrected[0])] == [False, True]
+    axis = figures.rank_distribution(with_corrected(study["retrieval_ranks"]), LOOK).axes[0]
+    curves = {line.get_label(): line for line in axis.lines}
+    plain, corrected = curves["CLOOME"], curves["CLOOME, sphered"]
+    assert plain.get_color() == corrected.get_color()
+    assert plain.get_linestyle() == "-"
+    assert corrected.is_dashed()
+
+
 def test_styles_leave_the_global_settings_alone(study):
     import matplotlib
 

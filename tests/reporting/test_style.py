@@ -71,6 +71,34 @@ def test_methods_of_ones_own_take_what_is_left():
     assert len(look.colours([f"method {i}" for i in range(30)])) == 30
 
 
+CORRECTED = ["sphered", "robust z", "TVN"]
+
+
+def test_corrected_methods_follow_the_method_that_they_correct_in_its_colour():
+    look = Look(models={"cloome": "CLOOME", "other": "CLOOME, sphered by me"})
+    plain = ["CLOOME", "CLOOME, sphered by me", *BASELINES, *ORACLES]
+    corrected = [f"{method}, {label}" for method in ("Profiles", "CLOOME") for label in CORRECTED]
+    assert look.in_order([*corrected, *plain, "CLOOME, mine"])[:9] == [
+        *("CLOOME", "CLOOME, robust z", "CLOOME, sphered", "CLOOME, TVN", "CLOOME, sphered by me"),
+        *("Profiles", "Profiles, robust z", "Profiles, sphered", "Profiles, TVN"),
+    ]
+    colours = look.colours([*plain, *corrected])
+    assert {name: colours[name] for name in plain} == look.colours(plain), "corrections change no other colour"
+    for name in corrected:
+        assert colours[name] == colours[name.rpartition(", ")[0]]
+    drawn = [(look.marker(name), look.variant(name).line, look.variant(name).hatch) for name in corrected[:3]]
+    for kind in zip(*drawn, ("o", "-", ""), strict=True):
+        assert len(set(kind)) == 4
+    assert not {look.marker(name) for name in corrected} & {look.marker(name) for name in plain}
+    assert look.variant("Profiles").line == "-"
+
+
+def test_a_model_that_is_named_like_a_corrected_method_is_a_model():
+    look = Look(models={"cloome": "CLOOME", "trained": "CLOOME, sphered"})
+    assert len(set(look.colours(["CLOOME", "CLOOME, sphered"]).values())) == 2
+    assert look.variant("CLOOME, sphered").uncorrected == ""
+
+
 def test_the_first_model_is_what_the_study_is_about():
     assert Look(models={"profile": "Profile model", "cloome": "CLOOME"}).model == "Profile model"
     assert Look("title").model == ""

@@ -78,14 +78,16 @@ def rank_distribution(ranks: pd.DataFrame, look: Look) -> Figure:
     for row, (direction, label) in zip(axes, DIRECTIONS.items(), strict=True):
         for axis, pool in zip(row, pools, strict=True):
             panel_ranks = ranks[(ranks["direction"] == direction) & (ranks["pool"] == pool)]
-            draw_within_k(axis, panel_ranks, colours)
+            draw_within_k(axis, panel_ranks, colours, look=look)
             size = counted(panel_ranks["candidates"].max(), "candidate")
             axis.set_title(f"{label}, {size} ({pool} pool)", fontsize=10)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right center", frameon=False)
     return look.add_title(figure)
 
 
-def draw_within_k(axis: Axes, ranks: pd.DataFrame, colours: dict[str, Any], by: str = "method") -> None:
+def draw_within_k(
+    axis: Axes, ranks: pd.DataFrame, colours: dict[str, Any], by: str = "method", look: Look | None = None
+) -> None:
     """Draw the share of queries with a rank of at most k, one curve per method; dashed: chance in the same pools.
 
     Parameters
@@ -98,6 +100,8 @@ def draw_within_k(axis: Axes, ranks: pd.DataFrame, colours: dict[str, Any], by: 
         Method -> colour of its curve, in the order of the legend. The first curve lies on top.
     by
         Column of ``ranks`` that holds the keys of ``colours``.
+    look
+        Styles of the curves of methods. None: all curves are solid.
     """
     for position, (label, colour) in enumerate(colours.items()):
         values, counts = np.unique(ranks.loc[ranks[by] == label, "rank"], return_counts=True)
@@ -105,7 +109,9 @@ def draw_within_k(axis: Axes, ranks: pd.DataFrame, colours: dict[str, Any], by: 
             # The curve rises from zero at the first rank, and continues to the size of the pool.
             steps = [values[0], *values, ranks["candidates"].max()]
             share = np.cumsum([0, *counts, 0]) / counts.sum()
-            axis.step(steps, share, where="post", color=colour, linewidth=2, label=label, zorder=3 - position / 10)
+            line = look.variant(label).line if look else "-"
+            curve = {"color": colour, "linewidth": 2, "linestyle": line, "zorder": 3 - position / 10}
+            axis.step(steps, share, where="post", label=label, **curve)
     sizes, counts = np.unique(ranks["candidates"], return_counts=True)
     largest = max(sizes, default=1)
     k = np.unique(np.geomspace(1, largest, 200).round())
@@ -140,6 +146,11 @@ def top_k_bars(metrics: pd.DataFrame, look: Look) -> Figure:
         sns.barplot(
             bars, x="metric", y="value", order=top_ks, hue="method", hue_order=methods, palette=colours, ax=axis
         )
+        # The bars of each method, and then their entries in the legend
+        entries = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
+        for method, container in zip(methods, axis.containers, strict=False):
+            for bar in [*container, *([entries[method]] if method in entries else [])]:
+                bar.set(hatch=look.variant(method).hatch, edgecolor="white")
         width = 0.8 / max(len(methods), 1)
         for row in bars.dropna(subset="low").to_dict("records"):
             x = top_ks.index(row["metric"]) - 0.4 + width * (methods.index(row["method"]) + 0.5)

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from cloome_kedro.reporting.corrected_style import Variant, variants
 from cloome_kedro.words import (
     CELL_COUNT_ONLY,
     CLEAN,
@@ -106,24 +107,38 @@ class Look:
         return f" — {self.note.upper()}" if self.note else ""
 
     def in_order(self, methods: Iterable[str]) -> list[str]:
-        """Sort methods: models, profiles, untrained, confounders, chance, then others by name."""
-        return _sorted_by(methods, [*self.models.values(), *_METHOD_STYLES])
+        """Sort methods: models, profiles, untrained, confounders, chance, then others by name.
+
+        A corrected method comes right after the method that it corrects.
+        """
+        known, made = [*self.models.values(), *_METHOD_STYLES], self._variants()
+        places = {name: (known.index(variant.uncorrected), variant.place) for name, variant in made.items()}
+        places |= {name: (place, 0) for place, name in enumerate(known)}
+        return sorted(set(methods), key=lambda name: (*places.get(name, (len(known), 0)), name))
 
     def colours(self, methods: Iterable[str]) -> dict[str, Any]:
-        """Get a colour for each method. A method has the same colour in all figures."""
-        palette, shown = sns.color_palette("colorblind", 10), self.in_order(methods)
+        """Get a colour for each method. A method has the same colour in all figures, also where it is corrected."""
+        palette, shown, made = sns.color_palette("colorblind", 10), self.in_order(methods), self._variants()
         colours = {
             name: (0.1, 0.1, 0.1) if index is None else palette[index] for name, (index, _) in self._styles().items()
         }
+        colours |= {name: colours[made[name].uncorrected] for name in shown if name in made}
         # Oracles come first, so that their colours do not depend on the other methods in the figure.
         others = dict.fromkeys([ORACLE_MECHANISM, ORACLE_PHENOTYPE, *(name for name in shown if name not in colours)])
         spare = [palette[index] for index in _SPARE_COLOURS[max(0, len(self.models) - 2) :]]
         colours |= zip(others, chain(spare, _GREYS, repeat(_GREYS[-1])), strict=False)
         return {name: colours[name] for name in shown}
 
-    def marker(self, method: str) -> str:
+    def marker(self, method: str) -> Any:
         """Get the marker of a method. Markers make figures readable without colours."""
-        return self._styles().get(method, (None, "*"))[1]
+        return self.variant(method).marker or self._styles().get(method, (None, "*"))[1]
+
+    def variant(self, method: str) -> Variant:
+        """Get the line and the hatch of a method, and which method it corrects."""
+        return self._variants().get(method, Variant())
+
+    def _variants(self) -> dict[str, Variant]:
+        return variants(self._styles())
 
     def _styles(self) -> dict[str, tuple[int | None, str]]:
         return {**_METHOD_STYLES, **dict(zip(self.models.values(), _MODEL_STYLES, strict=False))}
@@ -166,6 +181,8 @@ class Look:
         if pd.notna(ends).all():
             axis.plot([x, x], ends, color=colour, linewidth=2, zorder=2)
         style: dict[str, Any] = {"markersize": 6, "markeredgecolor": "white", "zorder": 3}
+        if self.variant(row["method"]).uncorrected:  # stars have less area
+            style |= {"markersize": 9, "markeredgewidth": 0.5}
         axis.plot(x, row["value"], marker=self.marker(row["method"]), color=colour, **style)
 
 

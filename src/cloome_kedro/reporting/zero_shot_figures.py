@@ -130,7 +130,7 @@ def zero_shot_ranks(ranks: pd.DataFrame, look: Look) -> Figure:
     axes = figure.subplots(1, len(tasks), squeeze=False, sharey=True)[0]
     for axis, task in zip(axes, tasks, strict=True):
         task_ranks = ranks[ranks["task"] == task]
-        draw_within_k(axis, task_ranks, look.colours(ranks["method"]))
+        draw_within_k(axis, task_ranks, look.colours(ranks["method"]), look=look)
         axis.set_title(f"{task}, {counted(task_ranks['candidates'].max(), 'class', 'classes')}", fontsize=10)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
     return look.add_title(figure)
