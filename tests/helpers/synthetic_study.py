@@ -2,6 +2,7 @@
 
 import copy
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -48,6 +49,9 @@ class Store:
             return np.stack([self.image(plate_files[i], int(rows[i])) for i in indices])
 
         return read
+
+    def illumination(self, plate_file):
+        return Path("illumination", f"{plate_file}.npz")  # does not exist: the plates are not corrected
 
     def image(self, plate_file, row):
         generator = np.random.default_rng([int(plate_file[-1]), row])

@@ -27,6 +27,7 @@ from cloome_kedro.reporting import (
     figures,
     gallery,
     hits,
+    illumination,
     montage,
     plate_figures,
     probing_figures,
@@ -81,6 +82,9 @@ def drawn(name):
         "compound_figure": data_figures.compound_figure(numbers_of, numbers_of, numbers_of, look),
         "label_figure": data_figures.label_figure(labels_of_assays, look),
         "precision_figure": data_figures.precision_figure(groups, look),
+        "illumination_figure": illumination.illumination_figure(
+            EVENNESS.assign(plate=name), np.ones((2, 5, 4, 4)), look
+        ),
         "example_fields": data_figures.example_fields(fields_of_plates, {name: [name, name]}, look),
         "rejected_figure": data_figures.rejected_figure(list(fields_of_plates[name]), [name, name], look),
         "add_title": look.add_title(Figure()),
@@ -123,6 +127,7 @@ def drawn(name):
     }
 
 
+EVENNESS = pd.DataFrame({"channel": ["DNA"] * 2, "corners_before": [0.7, 0.8], "corners_after": [1.0, None]})
 NO_STATISTICS = pd.DataFrame(columns=["plate", "channel", "mean", "basis"])
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
 
 from cloome_kedro.evaluation.plate_quality import choose_plates, plate_deviations
 from cloome_kedro.reporting import about
 from cloome_kedro.reporting.cells import ABSENT
 from cloome_kedro.reporting.corrections import precision_of_corrections_table
+from cloome_kedro.reporting.illumination import evenness_summary, evenness_text
 from cloome_kedro.reporting.plate_figures import STATISTICS, shown_statistics
 from cloome_kedro.reporting.report import embed, link_documentation, render
 from cloome_kedro.reporting.style import Look, one_line
@@ -174,7 +174,6 @@ def render_data_report(
     images: bool,
     seed: int,
     documentation: str = "",
-    illumination: str = "",
 ) -> str:
     """Render the page.
 
@@ -206,6 +205,7 @@ def render_data_report(
     replicates = count_wells(pairs)
     precision = tables["average_precision"]
     assays = labels.drop(columns="inchikey")
+    evenness = tables["illumination_evenness"] if images else pd.DataFrame()
     writing = about.facts_of_writing()
     page = render(
         "data_report.html.j2",
@@ -237,7 +237,8 @@ def render_data_report(
         has_rejected=len(tables["rejected_fields"]) > 0,
         confidence=settings.confidence,
         seed=seed,
-        illumination=Markup(illumination),
+        evenness=evenness_summary(evenness) if len(evenness) else None,
+        evenness_text=evenness_text(evenness) if len(evenness) else "",
         version=version("cloome-kedro"),
     )
     return link_documentation(embed(page, figures), documentation)

@@ -10,6 +10,7 @@ from cloome_kedro.schemas.data_report import (
     average_precision,
     average_precision_corrections,
     average_precision_groups,
+    illumination_evenness,
     position_effects,
     well_quality,
 )
@@ -82,6 +83,7 @@ __all__ = [
     "fields",
     "folds",
     "history",
+    "illumination_evenness",
     "importances",
     "label_joins",
     "labels",

@@ -42,6 +42,26 @@ position_effects = table(
     unique=["statistic", "basis", "factor"],
 )
 
+#: one row per plate and channel: brightness of corners in relation to the centre, before and after the correction
+illumination_evenness = table(
+    {
+        "plate": column(str),
+        "channel": column(str),
+        "basis": column(str, pa.Check.isin(["provided", "estimated", "too few fields"])),
+        "estimated_from": column(int, pa.Check.ge(0)),  # number of fields
+        "held_out": column(bool),  # measured on other fields
+        "fields": column(int, pa.Check.ge(0)),  # measured ones
+        "largest_gain": column(float, pa.Check.ge(1)),
+        "corners_before": column(float, pa.Check.ge(0), nullable=True),
+        "low_before": column(float, nullable=True),
+        "high_before": column(float, nullable=True),
+        "corners_after": column(float, pa.Check.ge(0), nullable=True),
+        "low_after": column(float, nullable=True),
+        "high_after": column(float, nullable=True),
+    },
+    unique=["plate", "channel"],
+)
+
 _MATCHES = pa.Check.isin(["replicates", "mechanisms"])
 
 #: one row per method and kind of match: mean average precision over compounds

@@ -81,7 +81,7 @@ def test_functions_without_need_are_refused(flat):
         (np.ones((4, 2, 2)), r"shape \(4, 2, 2\); it needs \(5, height, width\)"),
         (np.zeros((5, 2, 2)), "function of Mito has 4 values that are 0 or negative"),
         ({"DNA": "a.npy"}, "has the channels DNA; it needs one file each"),
-        ({c: "a.npy" for c in CHANNELS}, r"a\.npy cannot be read"),
+        (dict.fromkeys(CHANNELS, "a.npy"), r"a\.npy cannot be read"),
     ],
 )
 def test_bad_functions_are_refused(given, problem):

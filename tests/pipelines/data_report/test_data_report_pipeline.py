@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
 import tifffile
@@ -9,12 +10,13 @@ import tifffile
 from cloome_kedro import schemas
 from cloome_kedro.evaluation.methods import Embeddings
 from cloome_kedro.imaging.channels import CHANNELS
+from cloome_kedro.imaging.illumination.plate import ESTIMATED, TOO_FEW, Corrector, PlateIllumination, keep
 from cloome_kedro.parameters import CorrectionParameters, DataReportParameters, StudyParameters
 from data_report_run import data_of, run_data_report
 from hostile import ALL, hostile_study
 from project import Project
 from report_run import Balanced, cells
-from synthetic_study import MODELS, STUDY, make_study
+from synthetic_study import MODELS, STUDY, Store, make_study
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +57,60 @@ def test_profiles_and_embeddings_are_measured(catalog):
     assert noise["low"] < noise["chance"] + 0.1, "the profiles are noise"
     rows = cells(catalog["data_report"].load())
     assert [row[:2] for row in rows if row[:1] == ["CLOOME"]] == [["CLOOME", "replicates"], ["CLOOME", "mechanisms"]]
+
+
+class CorrectedStore(Store):
+    """Plates whose illumination functions are kept in a folder."""
+
+    def __init__(self, folder, bases):
+        super().__init__()
+        self.folder = folder
+        for plate_file, basis in bases.items():
+            write_kept(self.illumination(plate_file), basis)
+
+    def illumination(self, plate_file):
+        return self.folder / f"{plate_file}.npz"
+
+
+def write_kept(path, basis, fields=25):
+    """Write what ingestion keeps of a plate whose corners have half of the light."""
+    light = 1 - 0.5 * np.hypot(*np.mgrid[-1:1:32j, -1:1:32j]).clip(0, 1)
+    functions = np.repeat((light / light.min())[None], 5, axis=0).astype(np.float32)
+    used = tuple(f"f{i}" for i in range(fields)) if basis == ESTIMATED else ()
+    index = pd.DataFrame({"field_id": [f"f{i}" for i in range(fields)], "plate": "P", "bit_depth": 16})
+    made = PlateIllumination(np.ones_like(functions) if basis == TOO_FEW else functions, basis, used)
+    corrector = Corrector(made, index, (32, 32))
+    for number, name in enumerate(index["field_id"]):
+        corrector(name, np.rint(functions * (500 + 20 * number)).astype(np.uint16), measure=True)
+    keep(path, corrector, "digest")
+
+
+def test_an_uncorrected_screen_has_no_part_about_illumination(catalog):
+    assert "Correction of illumination" not in catalog["data_report"].load()
+    assert catalog["illumination_evenness"].load().empty
+    assert schemas.illumination_evenness.validate(catalog["illumination_evenness"].load()).empty
+
+
+def test_the_effect_of_the_correction_is_shown(tmp_path):
+    study = make_study()
+    names = sorted(study["fields"]["plate_file"].unique())
+    store = CorrectedStore(tmp_path, dict(zip(names, (ESTIMATED, TOO_FEW), strict=True)))
+    found = run_data_report(data_of(study) | {"plate_store": store}, encoded=("data_report_illumination_figure",))
+    table = schemas.illumination_evenness.validate(found["illumination_evenness"].load())
+    assert len(table) == 10
+    first = table[table["basis"] == ESTIMATED]
+    assert first["corners_before"].between(0.5, 0.7).all()
+    assert first["corners_after"].to_numpy() == pytest.approx(1, abs=0.01)
+    assert not first["held_out"].any()
+    second = table[table["basis"] == TOO_FEW]
+    assert second["corners_before"].to_numpy() == pytest.approx(second["corners_after"].to_numpy())
+    page = found["data_report"].load()
+    Balanced(page)
+    assert "1 plate with too few fields for an estimate stayed as they were." in page
+    assert "functions that were estimated from 25 fields per plate" in page
+    assert "On 1 plate the effect is measured on the fields of the estimate" in page
+    assert [row for row in cells(page) if row[:2] == ["Mito", "2"]], "both plates"
+    assert page.count("<img") == 10
 
 
 def test_corrections_are_measured_beside_the_methods_as_they_are():

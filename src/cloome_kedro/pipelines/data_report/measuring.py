@@ -22,6 +22,25 @@ def measure_wells(fields, cell_counts, data_report: DataReportParameters):
     return wells, position_effects(wells, shown_statistics(wells), data_report.confidence)
 
 
+def measure_illumination(fields, plate_store, study: StudyParameters, data_report: DataReportParameters):
+    """Compare the corners of images with their centre, before and after the correction of illumination.
+
+    Returns
+    -------
+    illumination_evenness, figure
+    """
+    from cloome_kedro.imaging.illumination.evenness import evenness_table, mean_images, read_plates
+    from cloome_kedro.reporting.illumination import illumination_figure
+    from cloome_kedro.reporting.style import Look
+
+    plates = fields[["plate", "plate_file"]].drop_duplicates().sort_values("plate")
+    paths = {row.plate: plate_store.illumination(row.plate_file) for row in plates.itertuples()}
+    kept = read_plates(paths)
+    table = evenness_table(kept, data_report.confidence)
+    images = mean_images(kept) if kept else None
+    return table, illumination_figure(table, images, Look(study.screen, study.note))
+
+
 def measure_precision(
     *,
     fields,

@@ -111,7 +111,6 @@ def write_data_report(
     data_report: DataReportParameters,
     seed: int,
     images: bool = True,
-    illumination_text: str = "",
     **parts,
 ):
     """Write the data report: one HTML page that contains its figures.
@@ -120,8 +119,6 @@ def write_data_report(
     ----------
     images
         Whether the screen has images.
-    illumination_text
-        HTML about the correction of illumination. Empty: the screen is not corrected.
     parts
         Tables by their names, and ``<name>_figure`` as data URIs.
 
@@ -139,7 +136,6 @@ def write_data_report(
         settings=data_report,
         images=images,
         seed=seed,
-        illumination=illumination_text,
         # The address is relative to the report of the study, which is two folders further down.
         documentation=reporting.documentation.removeprefix("../../"),
     )

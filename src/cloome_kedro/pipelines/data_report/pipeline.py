@@ -6,7 +6,7 @@ from cloome_kedro.pipelines.data_report import measuring, nodes
 from cloome_kedro.pipelines.wiring import named, task
 
 _FIGURES = ("maps", "plates", "positions", "controls", "compounds", "labels", "precision")
-_PICTURES = ("examples", "rejected")
+_PICTURES = ("examples", "rejected", "illumination")
 
 
 def create_pipeline(split: str, model: str, images: bool = True) -> Pipeline:
@@ -30,9 +30,15 @@ def create_pipeline(split: str, model: str, images: bool = True) -> Pipeline:
                 *("fields", "field_index", "rejected_fields", "pairs", "compounds", "well_quality", "plate_store"),
                 *("params:study", settings, "params:seed"),
             ),
-            [f"data_report_{name}_figure" for name in _PICTURES],
+            [f"data_report_{name}_figure" for name in ("examples", "rejected")],
             namespace,
-        )
+        ),
+        task(
+            measuring.measure_illumination,
+            named("fields", "plate_store", "params:study", settings),
+            ["illumination_evenness", "data_report_illumination_figure"],
+            namespace,
+        ),
     ]
     return Pipeline(
         [
@@ -73,6 +79,7 @@ def create_pipeline(split: str, model: str, images: bool = True) -> Pipeline:
                     *("fields", "rejected_fields", "compounds", "rejected_compounds", "merged_compounds", "pairs"),
                     *("labels", "well_quality", "position_effects", "average_precision"),
                     "average_precision_corrections",
+                    *(["illumination_evenness"] if images else []),
                     *("params:study", "params:reporting", settings, "params:seed"),
                     **{f"{name}_figure": dataset for name, dataset in figures.items()},
                 ),
