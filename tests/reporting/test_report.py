@@ -25,6 +25,7 @@ def data_part(look):
         rejected_fields=TABLE,
         rejected_compounds=TABLE.iloc[:0],
         stripped=TABLE.iloc[:0],
+        label_joins=TABLE.iloc[:0],
         replicates=TABLE.iloc[:0],
         has_images=True,
         panels_caption="<b>",
@@ -51,7 +52,8 @@ def report(look, **replaced):
 def test_missing_values_are_errors():
     with pytest.raises(UndefinedError, match="title"):
         render_report({}, "", "", REAL)
-    tables = dict.fromkeys(("counts", "rejected_fields", "rejected_compounds", "stripped", "replicates"), TABLE)
+    names = ("counts", "rejected_fields", "rejected_compounds", "stripped", "label_joins", "replicates")
+    tables = dict.fromkeys(names, TABLE)
     with pytest.raises(UndefinedError, match="panels_caption"):
         render("data.html.j2", REAL, has_images=True, **tables)
 
