@@ -39,6 +39,7 @@ def report(look, **replaced):
         "confidence": 0.95,
         "joint": {},
         "comparisons": {},
+        "has_data_report": True,
         "facts": {"screen": "<made up>"},
         "run": {"Study": {"seed": "7"}},
         "cards": [Card("A & B", "random", 0.5, 0.25, 0.75, 0.1, "top-1, n = 7", others={"Other": 0.2})],
@@ -105,7 +106,8 @@ def test_comparisons_are_shown_if_there_are_any():
 
 def test_rows_of_the_first_model_stand_out():
     table = pd.DataFrame({"method": ["Profile model", "CLOOME"], "top-1": ["1 %", "2 %"]})
-    values = dict.fromkeys(("rejected_fields", "rejected_compounds", "stripped", "replicates"), table.iloc[:0]) | {
+    names = ("rejected_fields", "rejected_compounds", "stripped", "label_joins", "replicates")
+    values = dict.fromkeys(names, table.iloc[:0]) | {
         "panels_caption": "",
         "has_images": True,
     }
