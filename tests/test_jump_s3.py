@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("moto", reason="moto is not installed (extra dev)")
 pytest.importorskip("s3fs", reason="s3fs is not installed (extra s3)")
 
+from cloome_kedro.imaging.illumination.plate import PROVIDED, read_kept
 from cloome_kedro.imaging.index import PATHS
 from jump_screen import BUCKET, PLATES, write_jump_screen
 from project import Project
@@ -99,8 +100,18 @@ def test_the_plates_of_compounds_of_two_sources_are_read(on_server):
     assert index["path_DNA"].str.startswith("s3://cellpainting-gallery/cpg0016-jump/source_").all()
 
 
+def test_images_are_divided_by_the_functions_of_the_gallery(copy, on_disk):
+    plates = [plate for _, _, plate, kind, _ in PLATES if kind == "COMPOUND"]
+    for plate in plates:
+        kept = read_kept(copy.folder / f"data/02_intermediate/cpg0016/plates/illumination/{plate}.npz")
+        assert kept.basis == PROVIDED
+        assert kept.functions[:, 0, -1] == pytest.approx(np.array([1.2, 1.3, 1.4, 1.5, 1.6]) / 1.02)
+
+
 def test_few_requests(on_server):
     requests = on_server[3]
-    assert requests["GET"] == 2 * 32 * 5 + 2, "images and LoadData tables; those of the other plate are not touched"
+    assert requests["GET"] == 2 * 32 * 5 + 2 * 5 + 2, (
+        "images, illumination functions and LoadData tables; those of the other plate are not touched"
+    )
     assert requests["list"] < 40
     assert requests.get("HEAD", 0) == 0

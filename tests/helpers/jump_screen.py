@@ -86,6 +86,11 @@ def _write_plate(gallery: Path, names: tuple[str, str, str, str], wells: pd.Data
                 f"PathName_Illum{channel}": illum,
             }
         rows.append(row)
+    functions = gallery / f"cpg0016-jump/{source}/images/{batch}/illum/{plate}"
+    functions.mkdir(parents=True)
+    for number, channel in enumerate(CHANNELS):  # brighter to the right, as CellProfiler scales them
+        rise = np.maximum(np.linspace(1, 1.2 + 0.1 * number, config.field_size), 1.02) / 1.02
+        np.save(functions / f"{plate}_Illum{channel}.npy", np.tile(rise, (config.field_size, 1)))
     table = gallery / f"cpg0016-jump/{source}/workspace/load_data_csv/{batch}/{plate}/load_data_with_illum.parquet"
     table.parent.mkdir(parents=True)
     pd.DataFrame(rows).to_parquet(table, index=False)

@@ -97,6 +97,12 @@ def test_numbers_of_views_encoders_and_objectives_are_checked(registry, value):
     ("name", "value"),
     [
         *((f"{group}.n_jobs", 0) for group in ("simulation", "ingestion", "profiles")),
+        *(("ingestion.storage.illumination", {"source": "estimate", name: 0}) for name in ("width", "fields")),
+        ("ingestion.storage.illumination", {"source": "estimate", "seed": -1}),
+        ("ingestion.storage.illumination", {"source": "estimate", "width": math.nan}),
+        ("ingestion.storage.illumination", {"source": "estimate", "files": "{channel}.npy"}),
+        ("ingestion.storage.illumination", {"source": "provided", "width": 0.2}),
+        ("ingestion.storage.illumination", {"source": "guessed"}),
         *((name, 2**32) for name in ("splits.seed", "simulation.screen.seed", "tuning.search.seed")),
         *((name, 1.5) for name in ("splits.seed", "profiles.select.seed", "retrieval.draws", "fingerprints.bits")),
         ("splits.seed", True),

@@ -9,6 +9,7 @@ import pytest
 import tifffile
 
 from cloome_kedro.imaging.config import Storage
+from cloome_kedro.imaging.illumination.settings import EstimatedIllumination
 from cloome_kedro.imaging.inspection import doubled, images
 from cloome_kedro.imaging.inspection.fields import index_sources
 from cloome_kedro.imaging.sources import Source
@@ -122,3 +123,15 @@ def test_files_that_differ_only_in_the_middle_are_different(tmp_path):
     pairs, looked_at = doubled.doubled_files([*paths, paths[0], str(tmp_path / "absent")], 10, 60)
     assert (pairs, looked_at) == ([(paths[0], paths[3])], 4)
     assert doubled.doubled_files(paths, 2, 60) == ([(paths[0], paths[3])], 2), "the chosen ones are spread"
+
+
+def test_an_estimate_of_illumination_reads_fields_once_more(tmp_path):
+    index = indexed(tmp_path)
+    sample = images.sample_fields(index, STORAGE, 2, 60).assign(read_seconds=3.0, store_seconds=1.0)
+    seconds = []
+    for fields in (None, 2, 1000):
+        illumination = None if fields is None else EstimatedIllumination("estimate", fields=fields, minimum_fields=2)
+        storage = Storage(size=(12, 16), illumination=illumination)
+        seconds.append(images.ingestion_cost(sample, index, storage, 1).seconds / len(index))
+    per_plate = len(index) / index["plate"].nunique()
+    assert seconds == pytest.approx([4, 4 + 3 * min(1, 2 / per_plate), 7])

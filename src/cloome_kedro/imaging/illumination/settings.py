@@ -69,7 +69,7 @@ class EstimatedIllumination:
     smoothing: Literal["gaussian", "median"] = "gaussian"
     width: float = 0.2
     fields: int = 256
-    minimum_fields: int = 50
+    minimum_fields: int = 100
     seed: int = 0
 
     def __post_init__(self):

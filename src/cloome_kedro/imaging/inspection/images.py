@@ -9,6 +9,7 @@ import pandas as pd
 
 from cloome_kedro.imaging.channels import CHANNELS
 from cloome_kedro.imaging.config import Storage
+from cloome_kedro.imaging.illumination.settings import EstimatedIllumination
 from cloome_kedro.imaging.images import BadField, read_field, statistics, to_stored
 from cloome_kedro.imaging.inspection.findings import Finding, Verdict
 from cloome_kedro.imaging.plates import field_planes
@@ -143,16 +144,18 @@ class Cost:
 def ingestion_cost(sample: pd.DataFrame, index: pd.DataFrame, storage: Storage, n_jobs: int) -> Cost:
     """Estimate disk and time of the ingestion from the fields that were read.
 
-    Time is the mean time per field, read twice if plates share one threshold per channel, divided by the number of
-    processes that work on different plates at the same time. A disk or a network that several processes share can make
-    it longer.
+    Time is the mean time per field, read twice if plates share one threshold per channel, and once more if it is one of
+    those from which the illumination is estimated. It is divided by the number of processes that work on different
+    plates at the same time. A disk or a network that several processes share can make it longer.
     """
     good = sample[sample["reason"].isna()]
     if good.empty:
         return Cost(np.nan, np.nan, np.nan)
     means = good[["bytes", "read_seconds", "store_seconds"]].astype(float).mean()
     height, width = storage.stored_shape((int(good["height"].iloc[0]), int(good["width"].iloc[0])))
-    reads = 2 if storage.scope == "plate" and (index["bit_depth"].astype(int) > 8).any() else 1
+    reads = 2.0 if storage.scope == "plate" and (index["bit_depth"].astype(int) > 8).any() else 1.0
+    if isinstance(storage.illumination, EstimatedIllumination):
+        reads += min(1.0, storage.illumination.fields * index["plate"].nunique() / len(index))
     cores = os.cpu_count() or 1
     processes = min(index["plate"].nunique(), n_jobs if n_jobs > 0 else max(1, cores + 1 + n_jobs))
     seconds = len(index) * (reads * means["read_seconds"] + means["store_seconds"]) / processes
