@@ -4,6 +4,7 @@ import json
 import logging
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -235,10 +236,16 @@ def read_kept(path: Path) -> KeptIllumination:
     DamagedFile
         If the file is damaged.
     """
+    with _opened(path) as (file, facts):
+        return KeptIllumination(**{name: file[name] for name in _ARRAYS}, **facts)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Mapping[str, npt.NDArray], dict[str, Any]]]:
+    """Open the file of a plate. Its arrays are read when they are used."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            facts: dict[str, Any] = json.loads(str(file["facts"]))
-            return KeptIllumination(**{name: file[name] for name in _ARRAYS}, **facts)
+            yield file, json.loads(str(file["facts"]))
     except (FileNotFoundError, PermissionError):
         raise
     except Exception as error:  # NumPy and zipfile raise several types for a damaged file
@@ -248,7 +255,8 @@ def read_kept(path: Path) -> KeptIllumination:
 def is_kept(path: Path, digest: str) -> bool:
     """Whether the file of a plate is there and was written with the plate of this digest."""
     try:
-        return read_kept(path).digest == digest
+        with _opened(path) as (_, facts):
+            return facts["digest"] == digest
     except (FileNotFoundError, DamagedFile):
         return False
 
@@ -260,7 +268,11 @@ def warn_uncorrected(paths: Mapping[str, Path], settings: Illumination | None) -
     """
     if not isinstance(settings, EstimatedIllumination):
         return
-    kept = {name: read_kept(path).basis for name, path in paths.items() if path.exists()}
+    kept = {}
+    for name, path in paths.items():
+        if path.exists():
+            with _opened(path) as (_, facts):
+                kept[name] = facts["basis"]
     if left := [name for name, basis in kept.items() if basis == TOO_FEW]:
         logger.warning(
             "the illumination of %d of %d plates is not corrected, because fewer than minimum_fields (%d) of their "
