@@ -1,3 +1,4 @@
+import io
 import os
 import socket
 import struct
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from cloome_kedro.imaging.config import Intensity, Storage
 from cloome_kedro.imaging.images import (
     area_average,
+    area_means,
     centre_crop,
     read_field,
     statistics,
@@ -23,11 +25,20 @@ from cloome_kedro.imaging.images import (
     usual_shape,
 )
 from cloome_kedro.imaging.intensity import to_uint8
-from cloome_kedro.imaging.readers import LARGEST_IMAGE, BadField, read_image
+from cloome_kedro.imaging.readers import LARGEST_IMAGE, BadField, read_image, tiff_png
 
 
 def image(seed=0, size=(40, 50), top=4095, dtype=np.uint16):
     return np.random.default_rng(seed).integers(0, top, size, dtype=dtype)
+
+
+def _header():
+    file = io.BytesIO()
+    tifffile.imwrite(file, image(), metadata=None)
+    return file.getvalue()[:400]
+
+
+HEADER = _header()
 
 
 @pytest.fixture
@@ -203,6 +214,50 @@ def test_images_that_claim_to_be_huge_are_not_decoded(tmp_path, monkeypatch, kin
         read_image(str(path))
 
 
+@pytest.mark.parametrize(
+    ("options", "is_usual"),
+    [
+        ({}, True),
+        ({"byteorder": ">"}, True),
+        ({"compression": "zlib", "predictor": True}, True),
+        ({"rowsperstrip": 7}, True),
+        ({"bigtiff": True}, False),
+        ({"tile": (64, 64)}, False),
+        ({"volumetric": True, "tile": (16, 16, 16)}, False),
+        ({"photometric": "rgb"}, False),
+        ({"photometric": "rgb", "planarconfig": "separate"}, False),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_sizes_in_headers_are_those_of_tifffile(tmp_path, monkeypatch, options, is_usual, dtype):
+    """Usual headers are read by a quick function. It must say what tifffile says, or leave the file to it."""
+    shape = (3, 40, 50) if options.get("planarconfig") else (40, 50, 3) if "photometric" in options else (3, 40, 50)
+    options = {"photometric": "minisblack", **options}
+    if options["photometric"] == "minisblack" and np.dtype(dtype).kind == "f":
+        options.pop("predictor", None)
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros(shape, dtype), metadata=None, **options)
+    data = (tmp_path / "a.tif").read_bytes()
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        pages = len(file.pages)
+    cases = [*range(pages), None]
+    found = [tiff_png._tiff_bytes(data, case) for case in cases]
+    quick = [tiff_png._grey_page_bytes(data, case or 0, case is None) for case in cases]
+    monkeypatch.setattr(tiff_png, "_grey_page_bytes", lambda *arguments, **named: None)
+    assert found == [tiff_png._tiff_bytes(data, case) for case in cases]
+    assert quick == [40 * 50 * np.dtype(dtype).itemsize if is_usual and case is not None else None for case in cases]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 10**6), st.binary(min_size=1, max_size=4), st.booleans())
+def test_quick_headers_survive_damage(place, garbage, is_only):
+    """A damaged header gives a number or None, and no other error."""
+    data = bytearray(HEADER)
+    place %= len(data)
+    data[place : place + len(garbage)] = garbage
+    found = tiff_png._grey_page_bytes(bytes(data), 0, is_only)
+    assert found is None or found >= 0
+
+
 def test_a_page_of_a_large_file_is_read(tmp_path):
     """Of a file with many pages only the size of the page counts."""
     tifffile.imwrite(tmp_path / "a.tiff", np.stack([image()] * 3), photometric="minisblack")
@@ -362,6 +417,24 @@ def test_area_average_agrees_with_torch_where_boxes_are_whole():
     area = torch.nn.functional.interpolate(torch.tensor(planes)[None].double(), (40, 24), mode="area")[0]
     np.testing.assert_array_equal(area_average(planes, (40, 24)), np.rint(area.numpy()))
     np.testing.assert_array_equal(area_average(planes, (120, 96)), planes)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("size", [(52, 70), (26, 35), (13, 14), (25, 33), (51, 69), (1, 1), (52, 23)])
+def test_area_means_are_the_product_with_the_overlaps(size, dtype):
+    """Bit by bit, with the largest values as well. The overlaps are whole numbers of 1/new source pixel."""
+    planes = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (3, 52, 70), dtype=dtype, endpoint=True)
+    planes[2] = np.iinfo(dtype).max
+
+    def overlaps(old, new):
+        starts, sources = np.arange(new)[:, None] * old, np.arange(old)[None] * new
+        return np.clip(np.minimum(starts + old, sources + new) - np.maximum(starts, sources), 0, None)
+
+    expected = overlaps(52, size[0]) @ planes.astype(np.int64) @ overlaps(70, size[1]).T / (52 * 70)
+    np.testing.assert_array_equal(area_means(planes, size), expected)
+    np.testing.assert_allclose(area_means(planes.astype(np.float32), size), expected, rtol=1e-6)
+    if dtype == np.uint8:
+        np.testing.assert_array_equal(area_average(planes, size), np.rint(expected))
 
 
 def test_statistics_against_scipy():

@@ -1,7 +1,9 @@
 """Images of one field: read and check them, convert them to the stored form, compute their statistics."""
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -125,20 +127,63 @@ def area_average(images: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.ND
 
     See :func:`area_means`. The sums are exact, so all machines give the same result.
     """
-    return np.rint(area_means(images, size)).astype(np.uint8)
+    sums, weight = _area_sums(images, size)
+    if sums.dtype.itemsize > 2:
+        return np.rint(sums / weight).astype(np.uint8)
+    means = np.rint(np.arange(255 * weight + 1) / weight).astype(np.uint8)  # of each possible sum
+    return np.take(means, sums, mode="clip")  # no sum is larger; without this mode, NumPy checks each of them first
 
 
 def area_means(images: npt.NDArray, size: tuple[int, int]) -> npt.NDArray[np.float64]:
     """Shrink (..., H, W) to ``size`` by area averaging.
 
     An output pixel is the mean over its rectangle of the image. A source pixel on the edge of the rectangle counts in
-    proportion to the part of it that is inside. The weights are whole numbers.
+    proportion to the part of it that is inside. The weights are whole numbers. The sums of uint8 and uint16 are exact.
     """
+    if images.dtype in (np.uint8, np.uint16):
+        sums, weight = _area_sums(images, size)
+        return sums / weight
     (height, width), (new_height, new_width) = images.shape[-2:], size
-    # for uint8, float32 is exact here: a sum is at most 255 x width, and it represents whole numbers up to 2**24
     rows = images.astype(np.float32) @ _overlaps(width, new_width).T
     sums = _overlaps(height, new_height).astype(np.float64) @ rows
     return sums / (height * width)
+
+
+def _area_sums(images: npt.NDArray[np.unsignedinteger], size: tuple[int, int]) -> tuple[npt.NDArray, int]:
+    """Weighted sum of the pixels of each output pixel as a whole number, (..., H, W) -> (..., h, w); sum of weights."""
+    largest, weight = int(np.iinfo(images.dtype).max), 1
+    for axis, new_length in zip((-2, -1), size, strict=True):
+        length = images.shape[axis]
+        divisor = math.gcd(length, new_length)
+        weight *= length // divisor
+        # the smallest type that holds all sums is the fastest
+        images = _axis_sums(
+            images, axis, length // divisor, new_length // divisor, np.min_scalar_type(largest * weight)
+        )
+    return images, weight
+
+
+def _axis_sums(values: npt.NDArray, axis: int, old: int, new: int, dtype: np.dtype) -> npt.NDArray:
+    """Shrink an axis, -1 or -2, from multiples of ``old`` to as many multiples of ``new``; both have no common divisor.
+
+    Weights are in units of 1/new source pixel.
+    """
+    rest: Any = () if axis == -1 else (slice(None),)
+    if new == 1:  # each output pixel has whole source pixels
+        sums = values[(..., slice(0, None, old), *rest)].astype(dtype)
+        for offset in range(1, old):
+            sums += values[(..., slice(offset, None, old), *rest)]
+        return sums
+    length = values.shape[axis]
+    targets = np.arange(length // old * new)
+    # the first, second, ... source pixel that each output pixel touches
+    for number in range(-(-old // new) + 1):
+        sources = targets * old // new + number
+        overlaps = np.minimum((targets + 1) * old, (sources + 1) * new) - np.maximum(targets * old, sources * new)
+        weights = np.maximum(overlaps, 0).astype(dtype).reshape(-1, *[1] * len(rest))
+        part = np.multiply(np.take(values, np.minimum(sources, length - 1), axis=axis), weights, dtype=dtype)
+        sums = part if number == 0 else np.add(sums, part, out=sums)
+    return sums
 
 
 @lru_cache(maxsize=8)
@@ -160,20 +205,26 @@ def statistics(image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[np.float64
         Variance of the Laplacian (Pech-Pacheco et al. 2000, ICPR) divided by the variance of the image. It is low in
         blurred images, and 0 in a constant image. The division makes it independent of brightness.
     """
-    values = image.astype(np.int16)  # int16 is enough for the Laplacian, which is from -1020 to 1020
-    laplacian = -4 * values[:, 1:-1, 1:-1]
-    for rows, columns in ((slice(-2), slice(1, -1)), (slice(2, None), slice(1, -1))):
-        laplacian += values[:, rows, columns]
-        laplacian += values[:, columns, rows]
-    mean, variance = _moments(values)
-    _, sharpness = _moments(laplacian)
+    # channel by channel, which fits into the cache of a processor
+    moments = [(*_moments(channel), _moments(_laplacian(channel))[1]) for channel in image]
+    mean, variance, sharpness = np.array(moments).T
     focus = np.divide(sharpness, variance, out=np.zeros_like(variance), where=variance > 0)
     return {"mean": mean, "std": np.sqrt(variance), "focus": focus}
 
 
-def _moments(values: npt.NDArray[np.int16]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Mean and variance over (H, W), from exact sums."""
-    pixels = values[0].size or 1
-    mean = values.sum(axis=(1, 2), dtype=np.int64) / pixels
-    square = np.einsum("chw,chw->c", values, values, dtype=np.int64) / pixels
-    return mean, np.maximum(square - mean**2, 0)
+def _laplacian(channel: npt.NDArray[np.uint8]) -> npt.NDArray[np.int16]:
+    """Laplacian of the inner pixels. It is from -1020 to 1020."""
+    values = channel.astype(np.int16)
+    laplacian = -4 * values[1:-1, 1:-1]
+    for rows, columns in ((slice(-2), slice(1, -1)), (slice(2, None), slice(1, -1))):
+        laplacian += values[rows, columns]
+        laplacian += values[columns, rows]
+    return laplacian
+
+
+def _moments(values: npt.NDArray[np.integer]) -> tuple[float, float]:
+    """Mean and variance of a channel. The sums are whole numbers below 2**53, so they are exact in float64."""
+    pixels = values.size or 1
+    flat = values.ravel().astype(np.float64)
+    mean = flat.sum() / pixels
+    return mean, max(flat @ flat / pixels - mean**2, 0.0)

@@ -201,14 +201,16 @@ def _planes_of_channel(index: pd.DataFrame, channel: str) -> list[Planes]:
 
 def _read(index: pd.DataFrame, shape: tuple[int, int] | None) -> Iterator[tuple[str, npt.NDArray | None, str | None]]:
     """Read the fields of a plate one by one: (field_id, images, None), or (field_id, None, reason) of a bad field."""
-    by_channel = field_planes(index)
-    downloads = read_ahead([_paths(planes) for planes in zip(*by_channel, strict=True)])
-    fields = zip(index["field_id"], index["bit_depth"], *by_channel, strict=True)
-    for (field_id, bit_depth, *planes), _ in zip(fields, downloads, strict=True):
+    channels = list(zip(*field_planes(index), strict=True))
+    field_ids, bit_depths = index["field_id"].to_list(), index["bit_depth"].to_list()
+
+    def read(number: int) -> tuple[str, npt.NDArray | None, str | None]:
         try:
-            yield field_id, read_field(planes, bit_depth, shape), None
+            return field_ids[number], read_field(channels[number], bit_depths[number], shape), None
         except BadField as error:
-            yield field_id, None, str(error)
+            return field_ids[number], None, str(error)
+
+    return read_ahead([_paths(planes) for planes in channels], read)
 
 
 def _paths(channels: Sequence[Planes]) -> list[str]:
@@ -227,7 +229,7 @@ def _plate_thresholds(
 
 def _saturated(raw: npt.NDArray, bit_depth: int) -> npt.NDArray[np.float64]:
     """Share of pixels with the largest value of the bit depth, by channel."""
-    return (raw >= 2**bit_depth - 1).mean(axis=(1, 2))
+    return np.count_nonzero(raw >= 2**bit_depth - 1, axis=(1, 2)) / raw[0].size
 
 
 def _digest(index: pd.DataFrame, storage: Storage, functions: Sequence[str] = ()) -> str:

@@ -60,7 +60,7 @@ class Reader:
         ``(path, planes) -> arrays``, one array (H, W) per entry of ``planes``, in this order. It is called once for all
         planes of a field that are in the same file, and should open the file once. It can be a generator, so that few
         arrays are in memory at the same time. A plane of None is the only image of the file. ``read`` raises
-        `BadField`, with the name of the file.
+        `BadField`, with the name of the file. Several threads call it at the same time, for different fields.
     locate
         ``paths -> paths``: the true path of each file, or None if it does not exist.
     stamp

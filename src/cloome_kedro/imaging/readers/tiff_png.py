@@ -14,6 +14,9 @@ from cloome_kedro.imaging.readers.base import LARGEST_IMAGE, BadField, Reader, r
 
 #: first bytes of files: a PNG; TIFFs and BigTIFFs in both byte orders
 _PNG, _TIFF = b"\x89PNG\r\n\x1a\n", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+#: tags of a TIFF: width, height, bits per sample, samples per pixel; then those of tiles and volumes
+_SIZE_TAGS = (256, 257, 258, 277, 322, 323, 32997, 32998)
+_SHORT, _LONG = 3, 4  # types of tags
 
 
 def read(path: str, planes: Sequence[int | None]) -> Iterator[npt.NDArray]:
@@ -100,8 +103,49 @@ def _png_bytes(data: bytes) -> int:
 
 def _tiff_bytes(data: bytes, plane: int | None) -> int:
     """Bytes of a page of a TIFF, or of all pages, by the header; for a page in tiles, at least those of a tile."""
+    if (size := _grey_page_bytes(data, plane or 0, is_only=plane is None)) is not None:
+        return size
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         pages = len(file.pages) if plane is None else 1
         page = file.pages[plane or 0].aspage()
         values = max(math.prod(page.shape), page.tilewidth * page.tilelength * page.samplesperpixel)
         return pages * values * max(1, page.bitspersample // 8)
+
+
+def _grey_page_bytes(data: bytes, plane: int, is_only: bool) -> int | None:
+    """Bytes of a page of a usual TIFF of grey values in strips; None for any other file, which tifffile reads.
+
+    tifffile takes a millisecond for a header, which is longer than libtiff takes for the image.
+
+    Parameters
+    ----------
+    data, plane
+        Content of the file, and number of the page.
+    is_only
+        Whether the file must have no other pages.
+    """
+    order = "<" if data[:2] == b"II" else ">"
+    if len(data) < 8 or struct.unpack_from(f"{order}H", data, 2) != (42,):  # BigTIFF has 43
+        return None
+    try:
+        (start,) = struct.unpack_from(f"{order}I", data, 4)
+        for number in range(plane + 1):
+            (entries,) = struct.unpack_from(f"{order}H", data, start)
+            (next_start,) = struct.unpack_from(f"{order}I", data, start + 2 + 12 * entries)
+            if number < plane:
+                if not next_start:
+                    return None
+                start = next_start
+        values: dict[int, int] = {}
+        for entry in range(start + 2, start + 2 + 12 * entries, 12):
+            tag, kind, count = struct.unpack_from(f"{order}HHI", data, entry)
+            if tag in _SIZE_TAGS:
+                if kind not in (_SHORT, _LONG) or count != 1 or tag in values:
+                    return None
+                (values[tag],) = struct.unpack_from(order + ("H" if kind == _SHORT else "I"), data, entry + 8)
+    except struct.error:
+        return None
+    width, height, bits, samples, *others = (values.get(tag) for tag in _SIZE_TAGS)
+    if (is_only and next_start) or None in (width, height) or samples not in (None, 1) or any(others):
+        return None
+    return width * height * max(1, (bits or 1) // 8)  # type: ignore[operator]

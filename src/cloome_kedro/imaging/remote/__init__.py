@@ -6,11 +6,10 @@ credentials, and nodes set the cache. Worker processes get both from their paren
 
 import os
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 from cloome_kedro.imaging.remote.cache import FileCache
 from cloome_kedro.imaging.remote.paths import RemotePath, is_remote, join
@@ -32,6 +31,12 @@ __all__ = [
     "storage",
     "use_remote",
 ]
+
+T = TypeVar("T")
+
+#: Fields of a plate that are read and decoded before they are needed. Each is in memory. On a disk of the network, most
+#: of the time is spent waiting for files.
+_READ_AHEAD = 4
 
 
 @dataclass(frozen=True)
@@ -100,26 +105,41 @@ def local_file(path: str) -> str:
     return str(cache.get(f"{path} {stamp[1]}", name, stamp[0], lambda part: server.download(path, part)))
 
 
-def read_ahead(groups: Sequence[Sequence[str]]) -> Iterator[None]:
-    """Yield once for each group of paths, when its files are there, while the next ones are downloaded in threads.
+def read_ahead(groups: Sequence[Sequence[str]], read: Callable[[int], T]) -> Iterator[T]:
+    """Yield ``read(number)`` of each group of paths in order, while threads read the next ones.
 
-    Files of the disk are not touched. Errors are left to the function that reads the files.
+    Files on a server are downloaded by further threads before that.
+
+    Parameters
+    ----------
+    groups
+        Files of each group.
+    read
+        Reads the group with this number. It is called by several threads. If the download of a file has failed, the
+        error comes again when it is read.
     """
-    if not any(is_remote(path) for path in chain.from_iterable(groups)):
-        yield from (None for _ in groups)
-        return
     threads = _remote.settings.threads
-    waiting: deque[list[Future]] = deque()
-    first_pending = 0
-    with ThreadPoolExecutor(threads) as pool:
+    downloads: deque[list[Future]] = deque()  # of the groups whose reading has not begun
+    results: deque[Future] = deque()
+
+    def read_downloaded(number: int, files: list[Future]) -> T:
+        for file in files:
+            file.exception()  # waits; raises an error only if the download was cancelled
+        return read(number)
+
+    waiting = iter(groups)
+    with ThreadPoolExecutor(threads) as downloading, ThreadPoolExecutor(_READ_AHEAD) as reading:
         try:
-            for _ in groups:
-                while first_pending < len(groups) and (sum(map(len, waiting)) < 2 * threads or not waiting):
-                    paths = dict.fromkeys(filter(is_remote, groups[first_pending]))
-                    waiting.append([pool.submit(local_file, path) for path in paths])
-                    first_pending += 1
-                for future in waiting.popleft():
-                    future.exception()  # waits
-                yield None
+            for number in range(len(groups) + _READ_AHEAD):
+                while len(downloads) + sum(map(len, downloads)) < 2 * threads or not downloads:
+                    if (group := next(waiting, None)) is None:
+                        break
+                    paths = dict.fromkeys(filter(is_remote, group))
+                    downloads.append([downloading.submit(local_file, path) for path in paths])
+                if number < len(groups):
+                    results.append(reading.submit(read_downloaded, number, downloads.popleft()))
+                if number >= _READ_AHEAD:
+                    yield results.popleft().result()
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            reading.shutdown(wait=False, cancel_futures=True)
+            downloading.shutdown(wait=False, cancel_futures=True)
