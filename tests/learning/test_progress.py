@@ -39,7 +39,7 @@ def test_a_metric_that_is_not_a_number_is_named(model):
 
 
 def test_the_next_epoch_starts_without_losses_and_times():
-    progress = Progress(step=4, epoch=1, losses=[1.0, 2.0], norms=[3.0, 4.0], waiting=0.5, elapsed=2.0, skipped=1)
+    progress = Progress(step=4, epoch=1, losses=[1.0], norms=[3.0], steps=2, waiting=0.5, elapsed=2.0, skipped=1)
     assert progress.fields_per_second(batch_size=10) == 10
     progress.start_next_epoch()
     assert progress == Progress(step=4, epoch=2, skipped=1)

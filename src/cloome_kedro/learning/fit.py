@@ -100,9 +100,9 @@ def fit(
         If the training fold has fewer than two units per device, a metric in ``keep`` is unknown or not a number, or
         the objective cannot be computed with these settings or data.
     FloatingPointError
-        At the first loss or gradient that is not finite. ``failure.json`` in the folder of the state then gives the
-        step, the learning rate and the fields of the batch. The last saved state is kept. It is also raised if
-        embeddings of the validation fold are not finite.
+        Soon after the first loss or gradient that is not finite. ``failure.json`` in the folder of the state then
+        gives the step, the learning rate and the fields of the batch. The last saved state is kept; it is from before
+        this step. It is also raised if embeddings of the validation fold are not finite.
     """
     config = recipe.config
     if config.unique_compounds:

@@ -7,6 +7,7 @@ import logging
 import math
 import signal
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -17,16 +18,18 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from cloome_kedro.learning.batches import prefetch, timed
+from cloome_kedro.learning.batches import prefetch
 from cloome_kedro.learning.config import FitConfig
 from cloome_kedro.learning.data import PairData
 from cloome_kedro.learning.features import FeatureLoss, FeatureModel
 from cloome_kedro.learning.model import PairModel, make_optimizer
 from cloome_kedro.learning.objectives.base import Objective
 from cloome_kedro.learning.progress import Progress
-from cloome_kedro.learning.schedules import warmup_cosine_restarts
+from cloome_kedro.learning.readings import Agreement, LateReadings
+from cloome_kedro.learning.schedules import learning_rate
+from cloome_kedro.learning.staging import Prepared, staged
 from cloome_kedro.learning.state import FitState
-from cloome_kedro.learning.step import backward
+from cloome_kedro.learning.step import MicroBatch, backward
 from cloome_kedro.learning.training_batches import Arrays, TrainingBatches
 from cloome_kedro.learning.validation import Validation, validation_row
 from cloome_kedro.signals import held_back
@@ -85,7 +88,7 @@ class Training:
             model = cast(Model, nn.SyncBatchNorm.convert_sync_batchnorm(model))
         self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         compiled = cast(nn.Module, torch.compile(model)) if config.compile else model
-        self.network, self.optimizer = fabric.setup(compiled, make_optimizer(model, config))
+        self.network, self.optimizer = fabric.setup(compiled, make_optimizer(model, config, fabric.device))
 
         self.average = None
         if config.average_decay is not None:
@@ -111,6 +114,8 @@ class Training:
                 self.total_steps,
             )
         self.progress = Progress()
+        self.readings = LateReadings[tuple[int, np.ndarray]]()  # of steps, which are identified by number and batch
+        self.agreement = Agreement(fabric)
         self._resume()
 
     def run(self) -> None:
@@ -127,33 +132,41 @@ class Training:
             results = {"history": progress.history, "best": progress.best, "stopped": progress.stopped}
             self.state.finish(self.digest, results)
         self.fabric.barrier()
-        if self._on_any_device(bool(signals)):
+        if self.agreement.any_now(bool(signals)):
             self._stop(signals)
 
     def _train_epoch(self, bar: tqdm, signals: list[int]) -> None:
         progress = self.progress
         self.network.train()
         batches = self.batches.of_epoch(progress.epoch)[progress.step - progress.epoch * self.steps_per_epoch :]
-        read = timed(prefetch(self.batches.read, map(self.batches.local_part, batches)))
-        for batch, (waited, arrays) in zip(batches, read, strict=True):
-            begin = time.perf_counter()
-            self._step(batch, arrays)
+        read = prefetch(self.batches.read, map(self.batches.local_part, batches))
+        loaded = zip(range(progress.step, progress.step + len(batches)), batches, read, strict=True)
+        begin = time.perf_counter()
+        for waited, (_, batch, _), micro_batches in staged(loaded, self._prepare, self.fabric.device):
+            self._step(batch, cast(list[MicroBatch], micro_batches))
             progress.step += 1
-            progress.waiting += waited
-            progress.elapsed += waited + time.perf_counter() - begin
+            progress.steps += 1
+            self._take(self.readings.arrived())
+            now = time.perf_counter()
+            progress.waiting, progress.elapsed, begin = progress.waiting + waited, progress.elapsed + now - begin, now
             bar.set_postfix(self._bar_numbers(), refresh=False)
             bar.update()
-            if self._on_any_device(bool(signals)):
+            if self.agreement.any(bool(signals)):
                 self._save()
                 self._stop(signals)
             if self._is_save_due():
                 self._save()
+                begin = time.perf_counter()
+        self._take(self.readings.all())
+        progress.elapsed += time.perf_counter() - begin
 
-    def _step(self, batch: np.ndarray, arrays: Arrays) -> None:
+    def _prepare(self, loaded: tuple[int, np.ndarray, Arrays]) -> Prepared:
+        return self.batches.prepared(*loaded, self.fabric.device)
+
+    def _step(self, batch: np.ndarray, micro_batches: list[MicroBatch]) -> None:
         progress, config = self.progress, self.config
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate(progress.step)
-        micro_batches = self.batches.micro_batches(progress.step, batch, arrays, self.fabric.device)
         objective, measured = self.objective, dict[str, torch.Tensor]()
         if isinstance(objective, FeatureLoss):
             objective = replace(objective, measured=measured)
@@ -163,16 +176,19 @@ class Training:
         norm = self.fabric.clip_gradients(
             self.network, self.optimizer, max_norm=config.clip_norm or math.inf, error_if_nonfinite=False
         )
-        progress.losses.append(loss.item())
-        for name, value in measured.items():
-            progress.measured.setdefault(name, []).append(value.item())
-        progress.norms.append(cast(torch.Tensor, norm).item())
-        self._check_finite(batch)
+        # None of these is read here: reading waits for the device.
+        self.readings.add((progress.step, batch), {"loss": loss, "norm": cast(torch.Tensor, norm), **measured})
         self.optimizer.step()
         if isinstance(self.model, PairModel):
             self.model.clamp_temperature()
         if self.average is not None:
             self.average.update_parameters(self.model)
+
+    def _take(self, readings: Iterable[tuple[tuple[int, np.ndarray], dict[str, float]]]) -> None:
+        """Keep the numbers of earlier steps, and end the training at the first that must be finite and is not."""
+        for (step, batch), values in readings:
+            self.progress.take(values)
+            self._check_finite(step, batch)
 
     @property
     def evaluated(self) -> Model:
@@ -180,31 +196,21 @@ class Training:
         return self.model if self.average is None else cast(Model, self.average.module)
 
     def _learning_rate(self, step: int) -> float:
-        config = self.config
-        if config.schedule == "constant" and step >= config.warmup_steps:
-            return config.learning_rate
-        return config.learning_rate * warmup_cosine_restarts(step, config.warmup_steps, self.total_steps, config.cycles)
+        return learning_rate(self.config, step, self.total_steps)
 
-    def _check_finite(self, batch: np.ndarray) -> None:
+    def _check_finite(self, step: int, batch: np.ndarray) -> None:
         progress = self.progress
-        progress.skipped = 0 if math.isfinite(progress.norms[-1]) else progress.skipped + 1
         # With 16-bit precision, steps whose gradient overflows are skipped until the scale of the gradients fits.
         scaled = getattr(self.fabric.strategy.precision, "scaler", None) is not None
         if math.isfinite(progress.losses[-1]) and progress.skipped <= (_MAX_SKIPPED_STEPS if scaled else 0):
             return
-        record = {
-            "step": progress.step,
-            "epoch": progress.epoch,
-            "learning_rate": self._learning_rate(progress.step),
-            "loss": progress.losses[-1],
-            "gradient_norm": progress.norms[-1],
-        }
+        rate, loss, norm = self._learning_rate(step), progress.losses[-1], progress.norms[-1]
         message = (
-            f"the loss is {record['loss']} and the norm of its gradient is {record['gradient_norm']} at step "
-            f"{progress.step} (epoch {progress.epoch}), learning rate {record['learning_rate']:.3g}: lower the "
-            "learning rate, lengthen the warm-up or set clip_norm"
+            f"the loss is {loss} and the norm of its gradient is {norm} at step {step} (epoch {progress.epoch}), "
+            f"learning rate {rate:.3g}: lower the learning rate, lengthen the warm-up or set clip_norm"
         )
         if self.is_first_rank:
+            record = {"step": step, "epoch": progress.epoch, "learning_rate": rate, "loss": loss, "gradient_norm": norm}
             path = self.state.fail(record | {"batch": self.data.names(batch)})
             message += f"\nThe fields of the batch are listed in {path}"
         raise FloatingPointError(message)
@@ -257,6 +263,7 @@ class Training:
                 logger.info("training continues from step %d of %d", self.progress.step, self.total_steps)
 
     def _save(self) -> None:
+        self._take(self.readings.all())  # a state is only saved if all steps before it were finite
         if self.is_first_rank:
             weights = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
             weights |= {} if self.average is None else {"average": self.average.state_dict()}
@@ -269,13 +276,6 @@ class Training:
         return (minutes is not None and time.monotonic() - self.last_save >= 60 * minutes) or (
             steps is not None and self.progress.step % steps == 0
         )
-
-    def _on_any_device(self, condition: bool) -> bool:
-        """Whether the condition is true on at least one device."""
-        if self.fabric.world_size == 1:
-            return condition
-        count = torch.tensor(float(condition), device=self.fabric.device)
-        return cast(torch.Tensor, self.fabric.all_reduce(count, reduce_op="sum")).item() > 0
 
     def _stop(self, signals: list[int]) -> None:
         if self.is_first_rank:
@@ -296,4 +296,5 @@ class Training:
         metric = self.config.keep[0]
         value = progress.history[-1].get(f"validation_{metric}") if progress.history else None
         last = {} if value is None else {f"val_{metric}": f"{value:.3f}"}
-        return {"loss": f"{progress.losses[-1]:.3f}", "fields/s": f"{speed:.0f}", **last}
+        loss = {"loss": f"{progress.losses[-1]:.3f}"} if progress.losses else {}
+        return {**loss, "fields/s": f"{speed:.0f}", **last}

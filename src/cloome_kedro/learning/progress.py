@@ -1,7 +1,7 @@
 """Progress of a training: its saved state beside weights and optimiser."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ class Progress:
     measured: dict[str, list[float]] = field(default_factory=dict)  # terms of the loss, one per step of the epoch
     norms: list[float] = field(default_factory=list)  # norm of the gradient, one per step of the current epoch
     skipped: int = 0  # last steps in a row that were skipped
+    steps: int = 0  # finished steps of the current epoch; losses and norms are read some steps late
     waiting: float = 0.0  # seconds of the current epoch spent waiting for data
     elapsed: float = 0.0  # seconds of the current epoch
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -27,7 +28,15 @@ class Progress:
 
     def fields_per_second(self, batch_size: int) -> float:
         """Mean speed in the current epoch, for batches of this number of fields."""
-        return len(self.losses) * batch_size / self.elapsed
+        return self.steps * batch_size / self.elapsed
+
+    def take(self, values: Mapping[str, float]) -> None:
+        """Keep the numbers of a step: ``loss``, ``norm`` and terms of the loss."""
+        self.losses.append(values["loss"])
+        self.norms.append(values["norm"])
+        for name in values.keys() - {"loss", "norm"}:
+            self.measured.setdefault(name, []).append(values[name])
+        self.skipped = 0 if math.isfinite(values["norm"]) else self.skipped + 1
 
     def keep_best(self, row: dict[str, Any], metrics: Sequence[str], model: nn.Module, validated: bool) -> None:
         """Keep the weights of the model for each metric that is better than in all earlier epochs.
@@ -66,4 +75,4 @@ class Progress:
     def start_next_epoch(self) -> None:
         """Count the epoch, and reset what belongs to it."""
         self.epoch += 1
-        self.losses, self.norms, self.measured, self.waiting, self.elapsed = [], [], {}, 0.0, 0.0
+        self.losses, self.norms, self.measured, self.steps, self.waiting, self.elapsed = [], [], {}, 0, 0.0, 0.0

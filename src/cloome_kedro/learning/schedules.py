@@ -2,6 +2,8 @@
 
 import math
 
+from cloome_kedro.learning.config import FitConfig
+
 
 def warmup_cosine_restarts(step: int, warmup_steps: int, total_steps: int, cycles: int = 1) -> float:
     """Factor of the learning rate at a step: linear warm-up from 0, then cosine annealing with hard restarts.
@@ -29,3 +31,10 @@ def warmup_cosine_restarts(step: int, warmup_steps: int, total_steps: int, cycle
         return step / warmup_steps
     progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
     return 0.0 if progress >= 1 else (1 + math.cos(math.pi * (cycles * progress % 1))) / 2
+
+
+def learning_rate(config: FitConfig, step: int, total_steps: int) -> float:
+    """Learning rate of a fit at a step, by ``config.schedule``."""
+    if config.schedule == "constant" and step >= config.warmup_steps:
+        return config.learning_rate
+    return config.learning_rate * warmup_cosine_restarts(step, config.warmup_steps, total_steps, config.cycles)

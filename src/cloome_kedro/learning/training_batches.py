@@ -10,6 +10,7 @@ import torch
 from cloome_kedro.learning.batches import as_tensor, epoch_batches, several_fields
 from cloome_kedro.learning.config import FitConfig
 from cloome_kedro.learning.data import PairData
+from cloome_kedro.learning.staging import Prepared
 
 logger = logging.getLogger(__name__)
 
@@ -134,6 +135,21 @@ class TrainingBatches:
             partial(self._inputs, {name: side[piece] for name, side in split.items()}, seeds_of_pieces[piece])
             for piece in range(pieces)
         ]
+
+    def prepared(self, step: int, batch: np.ndarray, arrays: Arrays, device: torch.device) -> Prepared:
+        """Copy a batch to the device and make its micro-batches; the parameters are those of :meth:`micro_batches`.
+
+        A batch in one piece is also augmented. The pieces of a divided batch are augmented when the step needs them,
+        since all of them together need more memory than the division is for.
+        """
+        arrays = {name: tuple(tensor.to(device, non_blocking=True) for tensor in side) for name, side in arrays.items()}
+        pieces = self.micro_batches(step, batch, arrays, device)
+        tensors = [tensor for side in arrays.values() for tensor in side]
+        if len(pieces) == 1:
+            inputs = pieces[0]()
+            tensors += inputs.values()
+            pieces = [lambda: inputs]
+        return Prepared(pieces, tensors)
 
     def layer_seed(self, step: int) -> int:
         """Seed of the random draws of layers on this device, such as dropout."""
