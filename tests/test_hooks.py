@@ -445,6 +445,16 @@ def test_written_tables_figures_and_metrics_are_tracked(tmp_path, monkeypatch):
     files = {path.relative_to(reporting).as_posix(): split for path, split in sent["files"].items()}
     assert files == {"random/rank.png": "random", "random/rank.svg": "random", "report.html": ""}
     assert sent["study"] == {"variant": "mine", "seed": 3}
+    sent.clear()
+    hook.before_pipeline_run({"runner": "<kedro.runner.sequential_runner.SequentialRunner object>"})
+    hook.after_pipeline_run(pipeline, catalog)
+    assert not sent, "all nodes were skipped: their results were sent when they were written"
+    hook.after_dataset_saved("report")
+    hook.after_pipeline_run(pipeline, catalog)
+    assert [path.name for path in sent["files"]] == ["report.html"]
+    hook.before_pipeline_run({"runner": "<kedro.runner.parallel_runner.ParallelRunner object>"})
+    hook.after_pipeline_run(pipeline, catalog)
+    assert len(sent["files"]) == 3, "its processes do not tell what they have written"
 
 
 def test_the_hooks_of_the_project_track_and_the_plugin_does_not():

@@ -13,12 +13,6 @@ pytest.importorskip("lancedb", reason="the extra `index` is not installed")
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def indexed(study):
-    study.kedro("run", "--env", "test", "--pipelines", "index")
-    return study
-
-
 def cloome(folder, *arguments, status=0, **environment):
     environment = {**os.environ, "DO_NOT_TRACK": "1", **environment}
     done = warm_python.run("cloome_kedro", *arguments, folder=folder, environment=environment)
@@ -77,7 +71,7 @@ def test_what_there_is_is_listed(indexed, arguments, message):
 
 def test_building_again_keeps_all_rows(indexed):
     before = _info(indexed, "cloome").stat().st_mtime_ns
-    done = indexed.kedro("run", "--env", "test", "--pipelines", "index")
+    done = indexed.kedro("run", "--env", "test", "--pipelines", "index", "--fresh")
     assert "kept" in done.stdout + done.stderr
     assert " added" not in done.stdout + done.stderr
     assert _info(indexed, "cloome").stat().st_mtime_ns > before

@@ -122,6 +122,17 @@ def run_names(context) -> tuple[str, int]:
     return given.get("variant", given.get("preset", environment["preset"])), given.get("seed", 0)
 
 
+class FirstProcess:
+    """Runs the study in the first process that torchrun started. The others only take part in its trainings."""
+
+    @hook_impl(tryfirst=True)
+    def after_context_created(self) -> None:
+        if "TORCHELASTIC_RUN_ID" in os.environ:
+            from cloome_kedro.learning.processes import start
+
+            start()
+
+
 class OneWriter:
     """Locks the results that a run writes, and warns if it replaces results of other parameters."""
 
@@ -186,14 +197,28 @@ class OneWriter:
 
 
 class TrackedResults:
-    """Adds the tables, figures and test metrics that a run wrote to the tracked run of its study (MLflow)."""
+    """Adds the tables, figures and test metrics that a run wrote to the tracked run of its study (MLflow).
+
+    Results of nodes that were skipped were sent when they were written.
+    """
 
     def __init__(self):
         self._context: Any = None
+        self._written: set[str] | None = None  # None: it is not known, so all outputs count
 
     @hook_impl
     def after_context_created(self, context) -> None:
         self._context = context
+
+    @hook_impl
+    def before_pipeline_run(self, run_params) -> None:
+        # The processes of the ParallelRunner do not tell this one what they have written.
+        self._written = None if "ParallelRunner" in str(run_params.get("runner")) else set()
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name) -> None:
+        if self._written is not None:
+            self._written.add(dataset_name)
 
     @hook_impl
     def after_pipeline_run(self, pipeline, catalog) -> None:
@@ -207,7 +232,8 @@ class TrackedResults:
             from cloome_kedro.tracked_results import track_results
 
             variant, seed = run_names(self._context)
-            track_results(tracker, pipeline, catalog, {"variant": variant, "seed": seed}, environment["models"])
+            written = pipeline.all_outputs() if self._written is None else self._written
+            track_results(tracker, written, catalog, {"variant": variant, "seed": seed}, environment["models"])
 
 
 class ResultsLast:

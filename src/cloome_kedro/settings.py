@@ -11,11 +11,13 @@ from cloome_kedro.hooks import (
     CheckedConfiguration,
     CurrentFingerprints,
     EnvironmentPipelines,
+    FirstProcess,
     OneWriter,
     ResultsLast,
     SimulatedScreen,
     TrackedResults,
 )
+from cloome_kedro.recording import NodeRecords
 
 # Kedro 1.7 calls this function, which is deprecated in omegaconf 2.4. A user cannot do anything about it.
 warnings.filterwarnings("ignore", message="register_new_resolver")
@@ -27,11 +29,13 @@ def in_project(path: str) -> str:
 
 
 HOOKS = (
+    FirstProcess(),
     CheckedConfiguration(),
     EnvironmentPipelines(),
     SimulatedScreen(),
     CurrentFingerprints(),
     OneWriter(),
+    NodeRecords(),
     TrackedResults(),
     ResultsLast(),
 )

@@ -1,7 +1,7 @@
 """What a run adds to the tracked run of its study: tables, figures, test metrics, and the trials of searches."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,18 @@ _LAYER, _SUFFIXES = "08_reporting", (".parquet", ".csv", ".md", ".png", ".svg", 
 
 
 def track_results(
-    tracker: Tracker, pipeline: Any, catalog: Any, study: Mapping[str, Any], labels: Mapping[str, str]
+    tracker: Tracker, written: Iterable[str], catalog: Any, study: Mapping[str, Any], labels: Mapping[str, str]
 ) -> None:
-    """Send the results that a pipeline wrote.
+    """Send the results that a run wrote.
 
     Parameters
     ----------
     tracker
         Where they are sent.
-    pipeline : kedro.pipeline.Pipeline
-        The pipeline that has run.
+    written
+        Names of the datasets that were written.
     catalog : kedro.io.DataCatalog
-        Its datasets.
+        Datasets of the run.
     study
         ``variant`` and ``seed`` of the run.
     labels
@@ -32,12 +32,12 @@ def track_results(
     """
     files: dict[Path, str] = {}
     metrics: dict[str, float] = {}
-    for name in sorted(pipeline.all_outputs()):
+    for name in sorted(written):
         split, _, kind = name.rpartition(".")
         path = Path(catalog.config_resolver.resolve_pattern(name).get("filepath", ""))
         if _LAYER in path.parts and path.parent.name != "parts":  # the report contains its parts
-            written = path.parent.glob(f"{path.stem}.*")
-            files |= {file: split for file in written if file.suffix in _SUFFIXES and not file.name.startswith(".")}
+            beside = path.parent.glob(f"{path.stem}.*")
+            files |= {file: split for file in beside if file.suffix in _SUFFIXES and not file.name.startswith(".")}
         if kind == "trials":
             tracker.search(study, catalog[name].load(), catalog[f"{split}.trial_epochs"].load())
         if kind == "metrics" and split:

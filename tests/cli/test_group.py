@@ -69,9 +69,44 @@ def test_kedro_finds_the_run_command_and_no_others():
     from kedro.framework.cli.utils import find_run_command
 
     assert find_run_command("cloome_kedro").name == "run"
-    assert cli.cli.commands == {}
+    assert cli.cli.list_commands(None) == ["run"]
+    assert cli.cli.get_command(None, "walk") is None
     with pytest.raises(AttributeError, match="no attribute 'walk'"):
         cli.walk  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("given", "runner"),
+    [
+        ([], "SkippingRunner"),
+        (["--pipelines", "training,embedding", "--namespaces", "random"], "SkippingRunner"),
+        (["--fresh"], None),
+        (["--only-missing-outputs"], None),
+        (["--nodes", "train"], None),
+        (["--from-nodes", "train"], None),
+        (["--runner", "ThreadRunner"], "ThreadRunner"),
+    ],
+)
+def test_run_skips_what_is_up_to_date_unless_nodes_are_named(given, runner):
+    from cloome_kedro.cli.kedro_run import _skipping
+
+    passed = {}
+
+    @click.command()
+    @click.option("--pipelines")
+    @click.option("--namespaces")
+    @click.option("--runner")
+    @click.option("--nodes", "node_names")
+    @click.option("--from-nodes")
+    @click.option("--only-missing-outputs", is_flag=True)
+    def of_kedro(**options):
+        passed.update(options)
+
+    done = CliRunner().invoke(_skipping(of_kedro), given)
+    assert done.exit_code == 0, done.output
+    assert (passed["runner"] or "").rpartition(".")[2] == (runner or "")
+    assert "fresh" not in passed
+    assert "--fresh" not in CliRunner().invoke(of_kedro, ["--help"]).output, "Kedro's own command stays as it is"
 
 
 def test_an_unknown_command_is_named_with_the_nearest():

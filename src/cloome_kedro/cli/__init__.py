@@ -105,8 +105,24 @@ def cloome() -> None:
     """
 
 
-#: commands that Kedro adds to `kedro`. Kedro asks each project for this group; there are none
-cli = click.Group("cloome")
+class KedroGroup(click.Group):
+    """What this project adds to the command `kedro`: its own `run`, which is imported when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the commands."""
+        return ["run"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command; None if it is none of this group."""
+        if cmd_name != "run":
+            return None
+        from cloome_kedro.cli.kedro_run import command
+
+        return command()
+
+
+#: Kedro asks each project for this group
+cli = KedroGroup("cloome")
 
 
 def configure() -> str:

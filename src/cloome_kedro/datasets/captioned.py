@@ -38,6 +38,10 @@ class CaptionedTableDataset(AbstractDataset[CaptionedTable, CaptionedTable]):
     def load(self) -> CaptionedTable:
         return CaptionedTable.from_csv(self._filepath.read_text(encoding="utf-8"))
 
+    def places(self) -> list[Path]:
+        """Both files."""
+        return [self._filepath, self._filepath.with_suffix(".md")]
+
     def preview(self, nrows: int = 5) -> TablePreview:
         return TablePreview(self.load().table.head(nrows).to_dict(orient="split"))
 

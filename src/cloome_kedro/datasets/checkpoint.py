@@ -101,6 +101,10 @@ class NamedCheckpoints(Described, AbstractDataset):
                 logger.warning("%s is left out: there is no checkpoint %s", name, self._filepath / folder)
         return found
 
+    def places(self) -> list[Path]:
+        """The folders of the checkpoints."""
+        return [self._filepath / folder for folder in self._folders.values()]
+
     def save(self, data: dict[str, Any]) -> None:
         raise DatasetError("named checkpoints are read only: trainings write them")
 

@@ -81,6 +81,11 @@ class FeatureTable(Described, AbstractDataset):
     def save(self, data: Any) -> None:
         raise DatasetError(f"{self._filepath} is a table of the user, which is read only")
 
+    def places(self) -> list[Path]:
+        """The table, and the keys of a matrix."""
+        keys = [self._filepath.with_suffix(suffix) for suffix in (".csv", ".tsv", ".parquet")]
+        return [self._filepath, *(keys if self._rows is None else [self._rows])]
+
     def _exists(self) -> bool:
         return self._filepath.is_file()
 

@@ -61,6 +61,10 @@ class FigureDataset(AbstractDataset):
             f"there is no {self._filepath.with_suffix('.svg')} or .webp: run the pipeline that draws this figure"
         )
 
+    def places(self) -> list[Path]:
+        """All files of the figure."""
+        return [self._filepath.with_suffix(suffix) for suffix in (".png", ".pdf", *_MIME)]
+
     def preview(self) -> ImagePreview:
         """The PNG in base64, for kedro-viz."""
         return ImagePreview(base64.b64encode(self._filepath.read_bytes()).decode())

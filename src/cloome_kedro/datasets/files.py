@@ -58,6 +58,10 @@ class TableFiles(Described, AbstractDataset[dict[str, pd.DataFrame], dict[str, p
         except Exception as error:
             raise DatasetError(f"{path} cannot be read: {error}") from error
 
+    def places(self) -> list[Path]:
+        """All files that match."""
+        return self._paths()
+
     def _exists(self) -> bool:
         return bool(self._paths())
 
@@ -84,8 +88,11 @@ class TextFiles(Described, AbstractDataset[dict[str, str], dict[str, str]]):
         self.metadata = metadata
 
     def load(self) -> dict[str, str]:
-        paths = sorted({path for pattern in self._patterns for path in self._filepath.glob(pattern)})
-        return {path.relative_to(self._filepath).as_posix(): path.read_text() for path in paths}
+        return {path.relative_to(self._filepath).as_posix(): path.read_text() for path in self.places()}
+
+    def places(self) -> list[Path]:
+        """All files that match."""
+        return sorted({path for pattern in self._patterns for path in self._filepath.glob(pattern)})
 
     def save(self, data) -> None:
         raise DatasetError(f"{self._filepath}: texts that match {', '.join(self._patterns)} are read only")

@@ -48,6 +48,18 @@ class FolderDataset(Described, AbstractDataset[pd.DataFrame, Path]):
             raise DatasetError(f"{filepath} is on a server, where nothing is written; name a folder of this machine")
 
     @property
+    def is_store(self) -> bool:
+        """Whether nodes write into the folder after loading it. What it held before does not matter."""
+        return self._create
+
+    #: what a folder into which a node is going to write holds does not matter
+    is_cache = True
+
+    def places(self) -> list[Path] | None:
+        """The folder; None on a server, where the times of its files are not asked for."""
+        return [self._filepath] if isinstance(self._filepath, Path) else None
+
+    @property
     def _manifest(self) -> Path:
         return self._filepath / MANIFEST
 

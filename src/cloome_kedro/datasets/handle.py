@@ -22,20 +22,28 @@ class HandleDataset(Described, AbstractDataset):
     handle
         Class of the handle, ``module.Class``. Its arguments are the path of the folder and, if there are credentials,
         their ``url``.
+    is_cache
+        Whether the folder only saves time, or is a log: what it holds does not change any output of a node. Otherwise a
+        change of the folder means that nodes which load it run again.
     credentials
         ``url`` of a database that several machines can reach, for handles that use a database; or None.
     """
+
+    #: nodes write into the folder after loading it
+    is_store = True
 
     def __init__(
         self,
         *,
         filepath: str,
         handle: str,
+        is_cache: bool = False,
         credentials: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ):
         self._filepath = Path(filepath)
         self._handle = handle
+        self.is_cache = is_cache
         self._urls = [] if credentials is None else [credentials.get("url")]
         self.metadata = metadata
 
@@ -45,6 +53,10 @@ class HandleDataset(Described, AbstractDataset):
 
     def save(self, data: Any) -> None:
         raise DatasetError(f"{self._filepath} cannot be saved: nodes write into it through its handle")
+
+    def places(self) -> list[Path] | None:
+        """The folder; None if the handle uses a database elsewhere."""
+        return None if any(self._urls) else [self._filepath]
 
     def _exists(self) -> bool:
         return self._filepath.is_dir()

@@ -118,6 +118,10 @@ class LabelMatrix(Described, AbstractDataset[pd.DataFrame, pd.DataFrame]):
     def save(self, data: pd.DataFrame) -> None:
         raise DatasetError("label matrices are read only")
 
+    def places(self) -> list[Path]:
+        """The matrix and its two tables."""
+        return [self._filepath, self._rows, self._columns]
+
     def _exists(self) -> bool:
         return self._filepath.exists()
 

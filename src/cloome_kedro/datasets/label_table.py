@@ -65,6 +65,10 @@ class LabelTable(Described, AbstractDataset[pd.DataFrame, pd.DataFrame]):
             )
         return found[0] if found else None
 
+    def places(self) -> list[Path]:
+        """The file that is loaded."""
+        return [self._file() or self._filepath]
+
     def save(self, data: pd.DataFrame) -> None:
         """Save the labels of a simulated screen."""
         from cloome_kedro import schemas

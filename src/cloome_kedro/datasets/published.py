@@ -35,6 +35,10 @@ class PublishedCheckpoint(Described, AbstractDataset):
     def save(self, data) -> None:
         raise DatasetError("published checkpoints are read only")
 
+    def places(self) -> list[Path]:
+        """The checkpoint and its settings."""
+        return [self._filepath, *([] if self._config is None else [Path(self._config)])]
+
     def _exists(self) -> bool:
         return self._filepath.is_file()
 

@@ -1,10 +1,13 @@
 """Z stacks and time points: which images of a source are used, and how the index holds several images of a channel."""
 
 import json
+import os
+from pathlib import Path
 
 import pandas as pd
 
 from cloome_kedro.imaging.channels import CHANNELS, canonical
+from cloome_kedro.imaging.remote import is_remote
 from cloome_kedro.imaging.sources import Source
 
 #: columns of the table ``field_index`` with the further images of a channel, whose maximum is taken
@@ -92,3 +95,31 @@ def further_images(images: pd.DataFrame, by: list[str]) -> pd.DataFrame | None:
 def parse(text: str) -> list[tuple[str, int | None]]:
     """File and page of each image in a text of `further_images`."""
     return [(path, plane) for path, plane in json.loads(text)]
+
+
+def folders_outside(index: pd.DataFrame, screen_folder: Path) -> list[str] | None:
+    """List the folders of a screen's images that are not below a folder.
+
+    Parameters
+    ----------
+    index
+        Table ``field_index``.
+    screen_folder
+        Folder of the screen.
+
+    Returns
+    -------
+    list of str
+        Absolute paths without repetition; None if an image is on a server.
+    """
+    folders: set[str] = set()
+    for channel in CHANNELS:
+        paths = index[f"path_{channel}"].dropna().unique()
+        folders.update(map(os.path.dirname, paths))
+        if f"more_{channel}" in index:
+            stacks = index[f"more_{channel}"].dropna().unique()
+            folders.update(os.path.dirname(path) for text in stacks for path, _ in parse(text))
+    if any(map(is_remote, folders)) or is_remote(screen_folder):
+        return None
+    inside = os.path.join(os.path.abspath(screen_folder), "")
+    return sorted(folder for folder in map(os.path.abspath, folders) if not f"{folder}/".startswith(inside))

@@ -117,7 +117,9 @@ compare:
     assert set(found["method"]) == {"CLOOME", "One epoch", "Bilinear", "Both", "Ridge"}
     assert set(found["seed"]) == {0, 1}
     assert (first.stdout + first.stderr).count("this training is already finished") == 5
-    again = study.kedro("run", "--env", "test", "--pipelines", "compare", "--namespaces", "random.comparison")
+    again = study.kedro(
+        *("run", "--env", "test", "--pipelines", "compare", "--namespaces", "random.comparison", "--fresh")
+    )
     assert (again.stdout + again.stderr).count("this training is already finished") == 10
     assert "fields/s" not in again.stdout + again.stderr, "nothing was trained or embedded again"
     pd.testing.assert_frame_equal(study.load("random.comparison_short_hits"), found)

@@ -55,6 +55,20 @@ def ingest_plates(plate_store, raw_screen: Path, field_index, rejected_index, in
     )
 
 
+def _files_outside(plate_store, raw_screen: Path, field_index, rejected_index, ingestion: IngestionParameters):
+    """Folders of images outside of the screen's folder; None if images or functions may lie on a server or anywhere."""
+    from cloome_kedro.imaging.illumination.settings import ProvidedIllumination
+    from cloome_kedro.imaging.stacks import folders_outside
+
+    functions = ingestion.storage.illumination
+    if isinstance(functions, ProvidedIllumination) and (functions.files is None or functions.files.startswith("/")):
+        return None
+    return folders_outside(field_index, raw_screen)
+
+
+ingest_plates.files_outside = _files_outside  # type: ignore[attr-defined]
+
+
 def measure_controls(fields, ingestion: IngestionParameters):
     """Compute robust mean and deviation of the pixels of each plate's control wells: ``plate_statistics``."""
     from cloome_kedro.imaging.plate_statistics import plate_statistics

@@ -1,0 +1,89 @@
+"""States of files and datasets: what tells cheaply whether a file has changed."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePath
+from typing import Any
+
+#: state of a dataset that does not exist
+MISSING = "missing"
+#: packages whose datasets lie in the file that is their ``filepath``. Other datasets may depend on anything.
+_KNOWN = ("cloome_kedro.", "kedro_datasets.")
+
+
+def digest(content: Any) -> str:
+    """SHA-256 of a JSON value, as 16 hexadecimal digits. Other values count by their ``repr``."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=repr).encode()).hexdigest()[:16]
+
+
+def state(paths: Iterable[Path]) -> str:
+    """Digest of names, sizes and times of modification of files.
+
+    Parameters
+    ----------
+    paths
+        Files and folders. A folder stands for all files in it and below, except those whose names begin with a dot.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits, or ``MISSING`` if none of the paths exists.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     before = state([Path(folder)])
+    ...     _ = Path(folder, "a.csv").write_text("a")
+    ...     before == state([Path(folder)]), state([Path(folder, "b.csv")])
+    (False, 'missing')
+    """
+    paths = list(paths)
+    if not any(path.exists() for path in paths):
+        return MISSING
+    return digest([[path.name, sorted(_files(path))] for path in paths])
+
+
+def _files(path: Path) -> Iterator[tuple[str, int, int]]:
+    """Relative path, size and time of modification of each file."""
+    if not path.is_dir():
+        if path.exists():
+            yield "", *_stamp(os.stat(path))
+        return
+    seen: set[tuple[int, int]] = set()
+    for folder, names, files in os.walk(path, followlinks=True):
+        about = os.stat(folder)
+        if (about.st_dev, about.st_ino) in seen:  # a link to a folder above
+            names.clear()
+            continue
+        seen.add((about.st_dev, about.st_ino))
+        names[:] = [name for name in names if not name.startswith(".")]
+        place = os.path.relpath(folder, path)
+        with os.scandir(folder) as entries:
+            wanted = set(files)
+            for entry in entries:
+                if entry.name in wanted and not entry.name.startswith("."):
+                    try:
+                        yield f"{place}/{entry.name}", *_stamp(entry.stat())
+                    except FileNotFoundError:  # a link to nothing, or a file that was removed just now
+                        yield f"{place}/{entry.name}", -1, -1
+
+
+def _stamp(about: os.stat_result) -> tuple[int, int]:
+    return about.st_size, about.st_mtime_ns
+
+
+def places(dataset: Any) -> list[Path] | None:
+    """Return the files and folders of a dataset, or None if they are unknown.
+
+    A dataset of several files has a method ``places``, which returns them. The ones of a user are only known by it.
+    """
+    if hasattr(dataset, "places"):
+        return dataset.places()
+    path = getattr(dataset, "_filepath", None)
+    is_local = getattr(dataset, "_protocol", "file") == "file" and getattr(dataset, "_version", None) is None
+    if not isinstance(path, PurePath) or not is_local or not type(dataset).__module__.startswith(_KNOWN):
+        return None
+    return [Path(path)]
