@@ -247,9 +247,10 @@ def _settings(table: pd.DataFrame) -> Iterator[tuple[dict, np.ndarray]]:
     _, first, group = np.unique(code, return_index=True, return_inverse=True)
     bounds = np.cumsum(np.bincount(group))[:-1]
     members = np.split(np.argsort(group, kind="stable"), bounds)
-    for number in np.argsort(first):
-        values = table[list(SETTING)].iloc[first[number]]
-        yield {name: None if pd.isna(value) else value for name, value in values.items()}, members[number]
+    order = np.argsort(first)
+    columns = [[None if pd.isna(value) else value for value in table[name].iloc[first[order]]] for name in SETTING]
+    for number, row in zip(order, zip(*columns, strict=True), strict=True):
+        yield dict(zip(SETTING, row, strict=True)), members[number]
 
 
 def _share_a_value(a: pd.DataFrame, b: pd.DataFrame, name: str) -> bool:
@@ -257,6 +258,6 @@ def _share_a_value(a: pd.DataFrame, b: pd.DataFrame, name: str) -> bool:
     if name not in a or name not in b:
         return False
     values_of_a, values_of_b = (
-        set(column.dropna().unique()) | ({None} if column.hasnans else set()) for column in (a[name], b[name])
+        {None if pd.isna(value) else value for value in column.unique()} for column in (a[name], b[name])
     )
-    return bool(values_of_a & values_of_b)
+    return not values_of_a.isdisjoint(values_of_b)
