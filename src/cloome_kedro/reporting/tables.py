@@ -40,16 +40,18 @@ def retrieval_table(metrics: pd.DataFrame, look: Look) -> pd.DataFrame:
     metrics = metrics.assign(candidates=metrics["candidates"].round(1).map("{:g}".format))
     top_ks, methods = top_k_names(metrics["metric"]), look.in_order(metrics["method"])
     groups = {tuple(key): group for key, group in metrics.groupby(_KEY)}
+    of_draw = metrics[(metrics["metric"] == "median rank") & (metrics["draws"] == 1)].drop_duplicates(_KEY)
+    medians = {tuple(row): value for *row, value in zip(*(of_draw[name] for name in [*_KEY, "value"]), strict=True)}
     sizes = sorted(metrics["candidates"].unique(), key=float, reverse=True)
     rows = []
     for key in product(metrics["split"].unique(), _POOLS, sizes, DIRECTIONS, methods, _SHOWN_BY):
         if key not in groups:
             continue
-        median = groups[key].query("metric == 'median rank' and draws == 1")["value"]
+        median = medians.get(key)
         rows.append(
             dict(zip(_KEY, map(str, key), strict=True))
             | top_k_cells(groups[key], top_ks)
-            | {"median rank": f"{median.iloc[0]:g}" if len(median) else ABSENT, "n": str(groups[key]["n"].iloc[0])}
+            | {"median rank": ABSENT if median is None else f"{median:g}", "n": str(groups[key]["n"].iat[0])}
         )
     columns = [*_KEY, *top_ks, "top-1 over draws", "median rank", "n"]
     return pd.DataFrame(rows, columns=columns).replace({"shown_by": _SHOWN_BY, "direction": DIRECTIONS})
