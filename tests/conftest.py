@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -43,19 +44,34 @@ def project(tmp_path_factory) -> Project:
 @pytest.fixture(scope="session")
 def study(project, tmp_path_factory, worker_id) -> Project:
     """A copy of the project in which ``kedro run --env test`` has ended. All test processes share one such run."""
+    run = partial(project.kedro, "run", "--env", "test")
+    project.run = _once(project, "study", run, tmp_path_factory, worker_id)
+    return project
+
+
+@pytest.fixture(scope="session")
+def indexed(study, tmp_path_factory, worker_id) -> Project:
+    """The study with the index that queries need. All test processes share it."""
+    pytest.importorskip("lancedb", reason="the extra `index` is not installed")
+    run = partial(study.kedro, "run", "--env", "test", "--pipelines", "index")
+    _once(study, "indexed", run, tmp_path_factory, worker_id, "data/07_model_output")
+    return study
+
+
+def _once(project, name, run, tmp_path_factory, worker_id, results="data") -> subprocess.CompletedProcess:
+    """Run a command in the first test process that needs its results. Copy the results in the other processes."""
     shared = tmp_path_factory.getbasetemp()
-    shared = (shared if worker_id == "master" else shared.parent) / "study"
+    shared = (shared if worker_id == "master" else shared.parent) / name
     with FileLock(f"{shared}.lock"):
         if not shared.exists():
-            project.run = project.kedro("run", "--env", "test")
-            saving = shared.with_name("study.part")
-            shutil.copytree(project.folder / "data", saving / "data")
-            (saving / "printed.json").write_text(json.dumps([project.run.stdout, project.run.stderr]))
+            done = run()
+            saving = shared.with_name(f"{name}.part")
+            shutil.copytree(project.folder / results, saving / "results")
+            (saving / "printed.json").write_text(json.dumps([done.stdout, done.stderr]))
             saving.rename(shared)
-            return project
-    project.run = subprocess.CompletedProcess(["kedro"], 0, *json.loads((shared / "printed.json").read_text()))
-    shutil.copytree(shared / "data", project.folder / "data", dirs_exist_ok=True)
-    return project
+            return done
+    shutil.copytree(shared / "results", project.folder / results, dirs_exist_ok=True)
+    return subprocess.CompletedProcess(["kedro"], 0, *json.loads((shared / "printed.json").read_text()))
 
 
 @pytest.fixture(scope="session")

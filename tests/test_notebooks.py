@@ -2,11 +2,15 @@
 
 import json
 import os
-import subprocess
-import sys
+import queue
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from jupyter_client import BlockingKernelClient, write_connection_file
+
+import warm_python
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 #: notebook -> kinds of outputs that it must have
@@ -38,28 +42,48 @@ def test_every_notebook_is_executed():
     assert [path.stem for path in NOTEBOOKS] == list(SHOWN)
 
 
-@pytest.fixture(scope="module")
-def indexed(study):
-    """The study with the index that queries need."""
-    pytest.importorskip("lancedb", reason="the extra `index` is not installed")
-    study.kedro("run", "--env", "test", "--pipelines", "index")
-    return study
+@contextmanager
+def kernel(folder, connection_file):
+    """The client of a kernel in a folder. The kernel is a copy of a process that has imported large libraries."""
+    environment = {**os.environ, "KEDRO_ENV": "test", "DO_NOT_TRACK": "1"}
+    write_connection_file(str(connection_file))
+    client = BlockingKernelClient(connection_file=str(connection_file))
+    client.load_connection_file()
+    options = ("ipykernel_launcher", "-f", str(connection_file))
+    with ThreadPoolExecutor(1) as thread:
+        ended = thread.submit(warm_python.run, *options, folder=folder, environment=environment)
+        client.start_channels(hb=False)  # a busy machine answers heartbeats too late
+        try:
+            _wait_for_outputs(client)
+            yield client
+        finally:
+            client.shutdown()
+            client.stop_channels()
+            assert ended.result().returncode == 0, ended.result().stderr[-4000:]
+
+
+def _wait_for_outputs(client, seconds=120):
+    for _ in range(seconds):
+        client.kernel_info()
+        with suppress(queue.Empty):
+            client.get_iopub_msg(timeout=1)
+            return
+    raise TimeoutError(f"the kernel has not answered for {seconds} seconds")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SHOWN)
-def test_a_notebook_runs_on_the_catalog(request, name):
+def test_a_notebook_runs_on_the_catalog(request, tmp_path, name):
     study = request.getfixturevalue("indexed" if name == "02_query" else "study")
-    done = subprocess.run(
-        [sys.executable, "-m", "jupyter", "nbconvert", "--execute", "--to", "notebook", "--stdout",
-         str(study.folder / "notebooks" / f"{name}.ipynb")],
-        cwd=study.folder / "notebooks",
-        env={**os.environ, "KEDRO_ENV": "test", "DO_NOT_TRACK": "1"},
-        capture_output=True,
-        text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-4000:]
-    outputs = [output for cell in cells_of(done.stdout) for output in cell.get("outputs", [])]
+    notebooks = study.folder / "notebooks"
+    messages = []
+    with kernel(notebooks, tmp_path / "kernel.json") as client:
+        for cell in cells_of((notebooks / f"{name}.ipynb").read_text()):
+            if cell["cell_type"] == "code":
+                source = "".join(cell["source"])
+                answer = client.execute_interactive(source, allow_stdin=False, output_hook=messages.append)
+                assert answer["content"]["status"] == "ok", "\n".join(answer["content"]["traceback"])
+    outputs = [message["content"] for message in messages]
     assert SHOWN[name] <= {kind for output in outputs for kind in output.get("data", {})}
-    errors = [output for output in outputs if output.get("name") == "stderr" and "Error" in "".join(output["text"])]
+    errors = [output for output in outputs if output.get("name") == "stderr" and "Error" in output["text"]]
     assert errors == []
