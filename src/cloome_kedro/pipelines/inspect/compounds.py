@@ -4,6 +4,13 @@ from cloome_kedro.parameters import LabelParameters, StructureParameters
 from cloome_kedro.words import counted, one_line
 
 
+def check_compounds(compound_table, assay_labels, structures, labels, inspect):
+    """Check the structures of the compounds, or of a sample of them, and the labels; return findings."""
+    findings, compounds, keys = check_structures(compound_table, structures, inspect.structures)
+    is_sample = len(compound_table) > inspect.structures
+    return [*findings, *check_labels(assay_labels, compounds, keys, labels, is_sample)]
+
+
 def check_structures(compound_table, structures: StructureParameters, limit: int):
     """Standardise the structures of at most ``limit`` compounds, and judge how many can be used.
 

@@ -3,30 +3,7 @@
 import math
 
 from cloome_kedro.parameters import ModelParameters, SplitParameters
-from cloome_kedro.words import counted
-
-
-def duration(seconds: float) -> str:
-    """Write a duration in a unit that fits.
-
-    >>> duration(41), duration(150), duration(5400), duration(4 * 86400)
-    ('41 seconds', '2.5 minutes', '1.5 hours', '4 days')
-    """
-    for unit, length, most in (("second", 1, 100), ("minute", 60, 6000), ("hour", 3600, 172800)):
-        if seconds < most:
-            return counted(float(f"{seconds / length:.2g}"), unit)
-    return counted(float(f"{seconds / 86400:.2g}"), "day")
-
-
-def size(number: float) -> str:
-    """Write a number of bytes in a unit that fits.
-
-    >>> size(1500), size(41.1e6), size(3.456e12)
-    ('1.5 kB', '41 MB', '3.5 TB')
-    """
-    power = 0 if number < 1 else min(4, int(math.log10(number) / 3))
-    value = float(f"{number / 1000**power:.2g}")
-    return f"{value:,.1f}".removesuffix(".0") + f" {('bytes', 'kB', 'MB', 'GB', 'TB')[power]}"
+from cloome_kedro.words import counted, duration, size
 
 
 def describe_ingestion(cost, folder):

@@ -14,7 +14,7 @@ from cloome_kedro.parameters import (
     StructureParameters,
     StudyParameters,
 )
-from cloome_kedro.pipelines.inspect.compounds import check_labels, check_structures
+from cloome_kedro.pipelines.inspect.compounds import check_compounds
 from cloome_kedro.words import counted, one_line
 
 logger = logging.getLogger(__name__)
@@ -28,27 +28,73 @@ def check_images(
     ingestion: IngestionParameters,
     structures: StructureParameters,
     labels: LabelParameters,
-    splits: SplitParameters,
     inspect: InspectParameters,
-    model: ModelParameters | None = None,
-    history=None,
 ):
     """Check a screen with images: fields, wells, compounds, labels, images, doubled files, disk and time.
-
-    Parameters
-    ----------
-    model, history
-        The first model of the study, and the table of its training, if it learns from images.
 
     Returns
     -------
     screen_check, screen_check_plates
     """
+    return _check_images(
+        raw_screen, plate_store, assay_labels, ingestion, structures=structures, labels=labels, inspect=inspect
+    )
+
+
+def check_images_and_training(
+    *,
+    raw_screen: Path,
+    plate_store,
+    assay_labels,
+    ingestion: IngestionParameters,
+    structures: StructureParameters,
+    labels: LabelParameters,
+    splits: SplitParameters,
+    inspect: InspectParameters,
+    model: ModelParameters,
+    history,
+):
+    """Check a screen whose images the first model learns from: as `check_images`, and the time of the training.
+
+    ``history`` is the table of an earlier training.
+
+    Returns
+    -------
+    screen_check, screen_check_plates
+    """
+    from cloome_kedro.pipelines.inspect.estimates import describe_training
+
+    def describe(fields, shape):
+        return describe_training(fields, shape, model, splits, history, inspect.training_seconds)
+
+    return _check_images(
+        raw_screen,
+        plate_store,
+        assay_labels,
+        ingestion,
+        structures=structures,
+        labels=labels,
+        inspect=inspect,
+        describe_training=describe,
+    )
+
+
+def _check_images(
+    raw_screen,
+    plate_store,
+    assay_labels,
+    ingestion: IngestionParameters,
+    *,
+    structures,
+    labels,
+    inspect: InspectParameters,
+    describe_training=None,
+):
     from cloome_kedro.chemistry.standardise import identify
     from cloome_kedro.imaging.inspection import doubled, fields, images
     from cloome_kedro.imaging.inspection.findings import findings_table
     from cloome_kedro.imaging.remote import use_remote
-    from cloome_kedro.pipelines.inspect.estimates import describe_ingestion, describe_training
+    from cloome_kedro.pipelines.inspect.estimates import describe_ingestion
 
     use_remote(ingestion.remote)
     index = fields.index_sources(raw_screen, ingestion.screen, ingestion.sources, ingestion.missing, identify)
@@ -59,14 +105,14 @@ def check_images(
         *fields.check_fields(plates, index.rejected, ingestion.max_rejected_fraction),
         *images.check_images(sample, index.fields, ingestion.storage),
         *doubled.check_doubled(index.fields, inspect.files, inspect.seconds),
-        *_check_compounds(index.compounds, assay_labels, structures, labels, inspect),
+        *check_compounds(index.compounds, assay_labels, structures, labels, inspect),
     ]
     cost = images.ingestion_cost(sample, index.fields, ingestion.storage, ingestion.n_jobs)
     findings += describe_ingestion(cost, plate_store.folder)
     good = sample[sample["reason"].isna()]
-    if model is not None and len(good):
+    if describe_training is not None and len(good):
         shape = ingestion.storage.stored_shape((int(good["height"].iloc[0]), int(good["width"].iloc[0])))
-        findings += describe_training(index.fields, shape, model, splits, history, inspect.training_seconds)
+        findings += describe_training(index.fields, shape)
     return findings_table(findings), images.described_plates(plates, sample)
 
 
@@ -114,15 +160,9 @@ def check_profiles(
     findings = [
         *fields.check_fields(plates, screen.rejected, profile_tables.max_rejected_fraction),
         Finding("profiles", "ok", text),
-        *_check_compounds(screen.compounds, assay_labels, structures, labels, inspect),
+        *check_compounds(screen.compounds, assay_labels, structures, labels, inspect),
     ]
     return findings_table(findings), plates
-
-
-def _check_compounds(compound_table, assay_labels, structures, labels, inspect):
-    findings, compounds, keys = check_structures(compound_table, structures, inspect.structures)
-    is_sample = len(compound_table) > inspect.structures
-    return [*findings, *check_labels(assay_labels, compounds, keys, labels, is_sample)]
 
 
 def describe_check(screen_check, screen_check_plates, study: StudyParameters):

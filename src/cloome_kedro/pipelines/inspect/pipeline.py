@@ -21,12 +21,13 @@ def create_pipeline(images: bool = True, model: str = "", split: str = "") -> Pi
     """
     namespace = "inspect"
     if images:
-        training = {"model": f"params:models.{model}", "history": f"{split}.{model}.history"} if model else {}
-        inputs = named(
-            *("raw_screen", "plate_store", "assay_labels", "params:ingestion", "params:splits", *_PARAMETERS),
-            **training,
+        inputs = named("raw_screen", "plate_store", "assay_labels", "params:ingestion", *_PARAMETERS)
+        training = named("params:splits", model=f"params:models.{model}", history=f"{split}.{model}.history")
+        check = (
+            task(nodes.check_images_and_training, inputs | training, _TABLES, namespace)
+            if model
+            else task(nodes.check_images, inputs, _TABLES, namespace)
         )
-        check = task(nodes.check_images, inputs, _TABLES, namespace)
     else:
         inputs = named("raw_screen", "assay_labels", "params:study", "params:profile_tables", *_PARAMETERS)
         check = task(nodes.check_profiles, inputs, _TABLES, namespace)
