@@ -90,7 +90,7 @@ def _own_settings(group):
 
 def test_every_command_has_a_section(site):
     page = (site / "reference" / "commands.html").read_text()
-    assert re.findall(r'<h2 id="cloome-(\w+)">', page) == list(COMMANDS)
+    assert re.findall(r'<h2 id="cloome-([\w-]+)">', page) == list(COMMANDS)
     assert "<code>--smiles TEXT</code></td>\n<td>A structure.</td>" in page
 
 

@@ -69,7 +69,7 @@ def test_labels_are_1_to_n_and_no_nucleus_is_too_small(dna, diameter):
 
 
 def test_a_real_field(cloome_data):
-    dna, _ = to_uint8(read_image(cloome_data / "cloome_field/Hoechst.tif"))
+    dna, _ = to_uint8(read_image(str(cloome_data / "cloome_field/Hoechst.tif")))
     areas = np.bincount(segment_nuclei(dna, 28).ravel())[1:]
     assert 125 < len(areas) < 155, "about 140 are seen by eye"
     assert 24 < np.median(2 * np.sqrt(areas / np.pi)) < 33
