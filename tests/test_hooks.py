@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 import pytest
 from filelock import FileLock
+from kedro.framework.hooks import hook_impl
 from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.framework.project import pipelines
 from kedro.io import DataCatalog, MemoryDataset
@@ -17,6 +18,7 @@ from cloome_kedro.hooks import (
     CheckedConfiguration,
     CurrentFingerprints,
     EnvironmentPipelines,
+    FirstProcess,
     OneWriter,
     ResultsLast,
     SimulatedScreen,
@@ -462,3 +464,32 @@ def test_the_hooks_of_the_project_track_and_the_plugin_does_not():
 
     assert any(isinstance(hook, TrackedResults) for hook in HOOKS)
     assert settings.DISABLE_HOOKS_FOR_PLUGINS == ("kedro_mlflow",)
+
+
+@pytest.mark.parametrize("started", [True, False])
+def test_under_torchrun_processes_join_before_any_other_hook(started, monkeypatch):
+    from cloome_kedro.learning import processes
+
+    def start():
+        raise SystemExit(0)  # what it does in all processes but the first
+
+    class Other:
+        @hook_impl
+        def after_context_created(self):
+            reached.append(1)
+
+    reached = []
+    monkeypatch.setattr(processes, "start", start)
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    if started:
+        monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+    manager = _create_hook_manager()
+    (first,) = [hook for hook in HOOKS if isinstance(hook, FirstProcess)]
+    for hook in (first, Other()):
+        manager.register(hook)
+    if started:
+        with pytest.raises(SystemExit):
+            manager.hook.after_context_created(context=None)
+    else:
+        manager.hook.after_context_created(context=None)
+    assert reached == ([] if started else [1])

@@ -81,6 +81,15 @@ def _check_jupyter(arguments):
     assert all((ROOT / word).is_file() for word in arguments if word.endswith(".ipynb"))
 
 
+def _check_torchrun(arguments):
+    started = arguments[arguments.index("-m") + 1 :]
+    CHECKS[started[0]](started[1:])
+
+
+def _check_srun(arguments):
+    CHECKS["torchrun"](arguments[arguments.index("torchrun") + 1 :])
+
+
 CHECKS = {
     "make": _check_make,
     "kedro": _check_kedro,
@@ -88,6 +97,8 @@ CHECKS = {
     "pip": _check_pip,
     "python": _check_python,
     "jupyter": _check_jupyter,
+    "torchrun": _check_torchrun,
+    "srun": _check_srun,
 }
 
 

@@ -1,7 +1,7 @@
 """Commands of the documentation are run in the order of the pages, in a copy of the study of conf/test.
 
-`--env test` is added to each command, in place of an environment of the reader. Names of the virtual screen become
-those of the small screen.
+`--env documented`, a short form of the environment `test`, is added to each command, in place of an environment of the
+reader. Names of the virtual screen become those of the small screen.
 """
 
 import os
@@ -35,6 +35,8 @@ CANNOT = {
     "cloome runs 2": "it needs the names of two runs; tests/cli/test_runs.py compares runs",
     "cloome embed --plates": "it needs folders of new plates; tests/cli/test_many.py has some",
     "python benchmarks/train_gpu.py": "it needs a GPU; tests/benchmarks/test_train_gpu.py runs it at a small size",
+    "torchrun": "it needs two machines; tests/learning/test_processes.py trains in two processes",
+    "srun": "it needs Slurm; tests/learning/test_processes.py trains in two processes",
     "kedro run --env paper": "it needs the images of the publication; tests/test_paper.py checks its settings",
     "kedro run --env cpg0016": "it needs the Cell Painting Gallery; tests/test_jump_s3.py has a local one",
     "kedro run --env cpg0012": "it needs the Cell Painting Gallery; tests/imaging/remote reads from a local S3 server",
@@ -45,22 +47,23 @@ CANNOT = {
     "kedro run --env dcm": "it needs real profiles; tests/test_no_images.py runs such a screen",
     "kedro run --env wawer_profiles": "it needs real profiles; tests/test_no_images.py runs such a screen",
     "kedro run --env profile_model": "its screen has the full size; tests/test_model_kinds.py trains such a model",
+    "kedro run --fresh": "it is the whole study again, which other commands have run",
     "kedro run --pipelines import_checkpoint": "it needs the published file; tests/pipelines/import_checkpoint has one",
 }
 ENVIRONMENTS = ("my_screen", "NAME")
 
 
 def adapted(command: Command) -> tuple[str, ...]:
-    """The command for the environment ``test``.
+    """The command for an environment of the tests. Only a command that names the second split needs both.
 
     >>> adapted(Command("", ("kedro", "run", "--env", "my_screen")))
-    ('kedro', 'run', '--env', 'test')
+    ('kedro', 'run', '--env', 'documented')
     """
     words = list(command.words)
     if "--env" in words and words[words.index("--env") + 1] in ENVIRONMENTS:
         del words[words.index("--env") : words.index("--env") + 2]
     if words[:2] == ["kedro", "run"] or words[0] == "cloome":
-        words[2:2] = ["--env", "test"]
+        words[2:2] = ["--env", "test" if "scaffold" in words else "documented"]
     return tuple(words)
 
 
@@ -71,15 +74,25 @@ def why_not(command: Command) -> str:
 
 FOUND = list(block_commands())
 #: the fixture `study` is the first of them
-WHOLE_STUDY = ("kedro", "run", "--env", "test")
+WHOLE_STUDY = ("kedro", "run", "--env", "documented")
 RUN = [words for words in dict.fromkeys(adapted(c) for c in FOUND if not why_not(c)) if words != WHOLE_STUDY]
 RUN.sort(key=lambda words: "index" not in words)  # questions need the index
+
+
+#: what makes an evaluation short
+SHORT = {
+    "corruption": {"names": ["random_flip_small_rotation"]},
+    "probing": {"resamples": 100},
+    "compare": {"resamples": 100, "seeds": [0, 1]},
+    "tuning": {"search": {"trials": 2}},
+}
 
 
 @pytest.fixture(scope="module")
 def copied(study, tmp_path_factory):
     """A copy of the study, since other tests expect its results as they are; with a library of structures."""
     copy = Project(tmp_path_factory.mktemp("documented"))
+    copy.environment("documented", {"splits": ["random"]}, SHORT)
     shutil.copytree(study.folder / "data", copy.folder / "data", dirs_exist_ok=True)
     smiles = copy.load("compounds")["smiles"].head(5).tolist()
     (copy.folder / "library.csv").write_text("\n".join(["smiles", *smiles, "no structure"]) + "\n")

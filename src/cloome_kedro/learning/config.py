@@ -49,6 +49,13 @@ class FitConfig:
         Number of fields of each unit of a batch, on different plates where possible. The mean of their embeddings,
         scaled to length 1 if the model normalises, is contrasted. The pooling ``attention`` of a model gives them
         learned weights. A unit with fewer fields repeats them.
+    block_rows
+        For stores of images that are larger than memory: fields are read in blocks of this number of neighbours on the
+        disk. Only ``open_blocks`` of them are in use at a time, and batches take their fields in random order. The log
+        says how random the batches are. An epoch then takes every field once. null takes fields from anywhere.
+    open_blocks
+        Number of blocks that are in use at a time. Their fields should be several times those of a batch, and with
+        ``unique_compounds`` they should have several times as many compounds.
     average_decay
         Decay of an exponential moving average of the weights over the steps, such as 0.99. Validation, kept models and
         results are then those of the average; null uses the weights of the last step of an epoch.
@@ -57,7 +64,10 @@ class FitConfig:
     patience
         Training ends after this number of epochs without a better value of the first metric in ``keep``.
     precision, accelerator, devices, strategy
-        As in lightning-fabric. With several devices the training starts one process per device.
+        As in lightning-fabric. ``devices`` are those of one machine. With several devices the training starts one
+        process per device.
+    nodes
+        Number of machines. With several of them, torchrun starts the processes.
     sync_batchnorm
         Whether batch normalisation uses the statistics of all devices together (GPUs only).
     compile
@@ -82,12 +92,15 @@ class FitConfig:
     unique_compounds: bool = True
     epochs: int = 70
     fields_per_compound: int = 1
+    block_rows: int | None = None
+    open_blocks: int = 64
     average_decay: float | None = None
     keep: tuple[str, ...] = ("top1",)
     patience: int | None = None
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     accelerator: Accelerator = "auto"
     devices: int = 1
+    nodes: int = 1
     strategy: Literal["auto", "ddp_spawn"] = "auto"
     sync_batchnorm: bool = False
     compile: bool = False
@@ -96,20 +109,24 @@ class FitConfig:
 
     def __post_init__(self):
         at_least(self, 0, "learning_rate", "weight_decay", "warmup_steps", "momentum")
-        at_least(self, 1, "cycles", "epochs", "devices", "fields_per_compound")
-        at_least(self, 2 * self.devices, "batch_size")
-        for name, minimum in (("micro_batch_size", 2), ("patience", 1), ("checkpoint_steps", 1)):
+        at_least(self, 1, "cycles", "epochs", "devices", "nodes", "fields_per_compound", "open_blocks")
+        at_least(self, 2 * self.processes, "batch_size")
+        for name, minimum in (("micro_batch_size", 2), ("block_rows", 1), ("patience", 1), ("checkpoint_steps", 1)):
             if getattr(self, name) is not None:
                 at_least(self, minimum, name)
         for name in ("clip_norm", "checkpoint_minutes"):
             if getattr(self, name) is not None and not 0 < getattr(self, name) < inf:
                 raise ValueError(f"FitConfig: {name} must be positive, is {getattr(self, name)}")
+        if self.block_rows is not None and self.fields_per_compound > 1:
+            raise ValueError(
+                "FitConfig: block_rows needs fields_per_compound: 1, since the fields of a compound are in many blocks"
+            )
         if self.average_decay is not None and not 0 < self.average_decay < 1:
             raise ValueError(f"FitConfig: average_decay must be between 0 and 1, is {self.average_decay}")
-        if self.batch_size % self.devices:
+        if self.batch_size % self.processes:
             raise ValueError(
-                f"FitConfig: batch_size must be a multiple of devices, but {self.batch_size} is not a multiple of "
-                f"{self.devices}"
+                f"FitConfig: batch_size must be a multiple of devices (of all nodes), but {self.batch_size} is not a "
+                f"multiple of {self.processes}"
             )
         if not self.keep or len(set(self.keep)) < len(self.keep):
             raise ValueError(f"FitConfig: keep must name at least one metric, and each metric once, is {self.keep}")
@@ -117,3 +134,8 @@ class FitConfig:
             raise ValueError("FitConfig: momentum needs optimizer: sgd")
         if self.momentum >= 1:
             raise ValueError(f"FitConfig: momentum must be below 1, is {self.momentum}")
+
+    @property
+    def processes(self) -> int:
+        """Number of processes that train, one per device."""
+        return self.nodes * self.devices

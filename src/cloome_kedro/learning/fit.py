@@ -16,6 +16,7 @@ from cloome_kedro.learning.config import FitConfig
 from cloome_kedro.learning.data import PairData
 from cloome_kedro.learning.features import FeatureLoss
 from cloome_kedro.learning.loop import Model, Recipe, Training
+from cloome_kedro.learning.processes import launch, team
 from cloome_kedro.learning.state import FitState
 from cloome_kedro.learning.validation import Validation
 
@@ -97,8 +98,9 @@ def fit(
     Raises
     ------
     ValueError
-        If the training fold has fewer than two units per device, a metric in ``keep`` is unknown or not a number, or
-        the objective cannot be computed with these settings or data.
+        If the training fold has fewer than two units per device, ``nodes`` and ``devices`` do not fit the processes of
+        torchrun, a metric in ``keep`` is unknown or not a number, or the objective cannot be computed with these
+        settings or data.
     FloatingPointError
         Soon after the first loss or gradient that is not finite. ``failure.json`` in the folder of the state then
         gives the step, the learning rate and the fields of the batch. The last saved state is kept; it is from before
@@ -109,9 +111,9 @@ def fit(
         unit, available = "compounds (or treatments)", len(np.unique(data.trained_units))
     else:
         unit, available = "fields", len(data.train)
-    if available < (needed := 2 * config.devices):
+    if available < (needed := 2 * config.processes):
         raise ValueError(
-            f"training on {config.devices} device(s) needs at least {needed} {unit} in the training fold, "
+            f"training on {config.processes} device(s) needs at least {needed} {unit} in the training fold, "
             f"but there are {available}"
         )
     objective = recipe.objective.objective if isinstance(recipe.objective, FeatureLoss) else recipe.objective
@@ -124,18 +126,13 @@ def fit(
         results = None  # a search ended this training early, but this caller needs all epochs
     reused = results is not None
     if results is None:
+        _refuse_earlier(state, digest, _digest(model, data, recipe, validation, versions_of_views=False))
         _check_metrics(validation, config, model.embedding_size)
-        fabric = Fabric(
-            accelerator=config.accelerator,
-            strategy="ddp_spawn" if config.devices > 1 else config.strategy,
-            devices=config.devices,
-            precision=config.precision,
-        )
         # Fabric copies the arguments of `launch` for each process. Only the model may be copied.
         train = partial(
             _train, data=data, recipe=recipe, validation=validation, state=state, digest=digest, progress=progress
         )
-        fabric.launch(train, model)
+        launch(config, train, model)
         results = state.finished(digest)
         if results is None:
             raise RuntimeError(
@@ -154,7 +151,8 @@ def fit(
 
 def _train(fabric: Fabric, model: Model, **arguments: Any) -> None:
     Training(fabric, model, **arguments).run()
-    end_process_group(fabric)
+    if team() is None:
+        end_process_group(fabric)
 
 
 def end_process_group(fabric: Fabric) -> None:
@@ -162,6 +160,16 @@ def end_process_group(fabric: Fabric) -> None:
     if fabric.world_size > 1:
         gc.collect()
         torch.distributed.destroy_process_group()
+
+
+def _refuse_earlier(state: FitState, digest: str, earlier: str) -> None:
+    """Say that files of an earlier version of the program, which drew other random crops, are not used."""
+    for path in state.files(earlier) if earlier != digest and not state.files(digest) else ():
+        logger.warning(
+            "%s is of an earlier version, which drew other random crops. It is not used: the training starts from the "
+            "beginning. It can be deleted",
+            path,
+        )
 
 
 def _check_metrics(validation: Validation, config: FitConfig, size: int) -> None:
@@ -173,14 +181,21 @@ def _check_metrics(validation: Validation, config: FitConfig, size: int) -> None
             raise ValueError(f"fit.keep: there is no validation metric {metric!r}; choose from {', '.join(known)}")
 
 
-def _digest(model: Model, data: PairData, recipe: Recipe, validation: Validation) -> str:
+def _digest(
+    model: Model, data: PairData, recipe: Recipe, validation: Validation, *, versions_of_views: bool = True
+) -> str:
     """Hash everything that the result depends on: the first 16 hex digits."""
+    versions = {name: side.view.version if versions_of_views else 0 for name, side in data.sides.items()}
     settings = {key: value for key, value in asdict(recipe.config).items() if key not in _HOUSEKEEPING}
+    settings["devices"] *= settings.pop("nodes")  # two machines with a device each train like one with two devices
+    if settings["block_rows"] is None:  # as before there were blocks
+        del settings["block_rows"], settings["open_blocks"]
     described = [
         *(_FORMAT, torch.__version__, settings, recipe.seed, repr(recipe.objective), recipe.identity),
         # Different architectures can have tensors with the same names and shapes.
         *(repr(model), repr(model.architecture)),
         *(repr(side.view) + side.rows.identity for side in data.sides.values()),
+        *(f"version {version} of the view {name}" for name, version in versions.items() if version),
     ]
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
     _add_arrays(digest, data)

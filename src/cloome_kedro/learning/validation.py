@@ -111,7 +111,7 @@ def validation_row(
     if len(data.validation) < 2:
         return {"validation_loss": math.nan}
     # A batch of the size that a device holds in training fits into its memory.
-    batch_size = config.micro_batch_size or config.batch_size // config.devices
+    batch_size = config.micro_batch_size or config.batch_size // config.processes
     embed = Embedder(model, batch_size, fabric.device, progress=False)
     loss, metrics = 0.0, dict[str, float]()
     if isinstance(model, PairModel):
