@@ -120,6 +120,42 @@ def test_all_that_a_training_depends_on_is_in_its_digest():
     assert digest() == digest(keys=np.char.add(whole.keys, " of another name"))
 
 
+def test_a_state_with_other_crops_is_refused(state, caplog):
+    """A state that an earlier version saved for the same settings. Those without crops stay valid."""
+    planted, config, images = Planted(), replace(SHORT, epochs=1), replace(IMAGES, crop=30)
+    recipe = Recipe(InfoNCE(), config, 0)
+    earlier = _digest(fresh(), planted.data(images), recipe, Validation(top1), versions_of_views=False)
+    assert earlier != _digest(fresh(), planted.data(images), recipe, Validation(top1))
+    without_crop = fresh(), planted.data(), recipe, Validation(top1)
+    assert _digest(*without_crop) == _digest(*without_crop, versions_of_views=False)
+    state.save(earlier, {"model": {}, "optimizer": {}, "precision": {}, "progress": {}})
+    result = planted.fit(state, config, images=images)
+    [message] = [record.getMessage() for record in caplog.records if "earlier version" in record.getMessage()]
+    assert message.startswith(f"{state.folder / earlier}.pt is of an earlier version, which drew other random crops")
+    caplog.clear()
+    assert_equal(planted.fit(state, config, images=images), result)
+    assert "earlier version" not in caplog.text, "a finished training is used without a word"
+
+
+@pytest.mark.parametrize("scale", [None, (0.5, 1.0)])
+def test_crops_are_the_same_after_an_interruption(state, tmp_path, scale):
+    images, config = replace(IMAGES, crop=30, resized_crop_scale=scale), replace(SHORT, epochs=1, checkpoint_steps=2)
+    expected = Planted().fit(FitState(tmp_path / "other"), replace(config, micro_batch_size=17), images=images)
+    planted = Planted()
+    read = planted.read
+
+    def breaks_off(rows):
+        if (state.folder / "stop").exists() or any(state.folder.glob("*.pt")):
+            raise Stopped
+        return read(rows)
+
+    planted.read = breaks_off
+    with pytest.raises(Stopped):
+        planted.fit(state, replace(config, micro_batch_size=17), images=images)
+    planted.read = read
+    assert_equal(planted.fit(state, replace(config, micro_batch_size=17), images=images), expected)
+
+
 def test_architectures_of_equal_tensors_are_told_apart():
     """The published ResNet and torchvision's ResNet-50 differ in strides alone."""
     architectures = [replace(ARCHITECTURE, field=encoder) for encoder in (ResNet(), ResNet50())]

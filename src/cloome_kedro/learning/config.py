@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 
 #: names of lightning-fabric
 Accelerator = Literal["auto", "cpu", "gpu", "cuda", "mps"]
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
 
 def at_least(settings: object, minimum: float, *names: str) -> None:
@@ -97,7 +98,7 @@ class FitConfig:
     average_decay: float | None = None
     keep: tuple[str, ...] = ("top1",)
     patience: int | None = None
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Precision = "32-true"
     accelerator: Accelerator = "auto"
     devices: int = 1
     nodes: int = 1

@@ -1,8 +1,9 @@
 """Embeddings of many fields or compounds by a model."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import torch
@@ -10,8 +11,11 @@ from lightning_fabric import Fabric
 from tqdm import tqdm
 
 from cloome_kedro.learning.batches import as_tensor, prefetch
+from cloome_kedro.learning.config import Precision
 from cloome_kedro.learning.features import FeatureModel
 from cloome_kedro.learning.model import PairModel
+from cloome_kedro.learning.parts import Parts
+from cloome_kedro.learning.staging import LateOutput, Prepared, staged
 from cloome_kedro.learning.views.base import Read, View
 from cloome_kedro.pooling import ATTENTION
 
@@ -39,12 +43,15 @@ class Embedder:
         Device of the computation.
     progress
         Whether to show a progress bar.
+    precision
+        As in a fit. ``32-true`` changes nothing, also not the autocast of the caller.
     """
 
     model: PairModel | FeatureModel
     batch_size: int = 512
     device: torch.device | str = "cpu"
     progress: bool = True
+    precision: Precision = "32-true"
 
     def __call__(
         self,
@@ -54,6 +61,7 @@ class Embedder:
         prepare: Callable[..., torch.Tensor],
         change: Callable[[torch.Tensor, np.ndarray], torch.Tensor] | None = None,
         context: np.ndarray | None = None,
+        finished: Callable[[np.ndarray, int], None] | None = None,
     ) -> np.ndarray:
         """Embed rows.
 
@@ -73,6 +81,8 @@ class Embedder:
         context
             As :attr:`cloome_kedro.learning.views.base.Rows.context`. If given, ``prepare`` gets the context of a batch
             as its second argument.
+        finished
+            It is called after each batch with the array of all vectors and the number of those that are finished.
 
         Returns
         -------
@@ -86,18 +96,30 @@ class Embedder:
         vectors = np.empty((len(rows), size), np.float32)
         batches = [rows[start : start + self.batch_size] for start in range(0, len(rows), self.batch_size)]
         bar = tqdm(total=len(rows), desc="embedding", unit=f" {side.split()[0]}s", disable=not self.progress)
-        done = 0
-        with torch.inference_mode(), bar:
-            loaded = prefetch(lambda batch: as_tensor(read(batch)), batches)
-            for batch, tensor in zip(batches, loaded, strict=True):
-                tensor = tensor.to(self.device)
-                tensor = tensor if change is None else change(tensor, batch)
-                extra = () if context is None else (as_tensor(context[batch]).to(self.device),)
-                inputs = prepare(tensor, *extra)
-                vectors[done : done + len(batch)] = _encode(model, side, inputs).float().cpu().numpy()
-                done += len(batch)
+        device, output = torch.device(self.device), LateOutput(vectors)
+
+        def load(batch: np.ndarray) -> tuple[np.ndarray, list[torch.Tensor]]:
+            arrays = [read(batch)] if context is None else [read(batch), context[batch]]
+            return batch, [as_tensor(array, pin=device.type == "cuda") for array in arrays]
+
+        def prepared(loaded: tuple[np.ndarray, list[torch.Tensor]]) -> Prepared:
+            batch, (tensor, *extra) = loaded[0], [part.to(device, non_blocking=True) for part in loaded[1]]
+            inputs = prepare(tensor if change is None else change(tensor, batch), *extra)
+            return Prepared(inputs, [tensor, *extra, inputs])
+
+        with torch.inference_mode(), self._autocast(device), bar:
+            for _, (batch, _), inputs in staged(prefetch(load, batches), prepared, device):
+                output.add(_encode(model, side, cast(torch.Tensor, inputs)))
                 bar.update(len(batch))
+                if finished is not None:
+                    finished(vectors, output.done)
+            output.finish()
         return vectors
+
+    def _autocast(self, device: torch.device) -> AbstractContextManager:
+        if self.precision == "32-true":
+            return nullcontext()
+        return torch.autocast(device.type, torch.bfloat16 if self.precision == "bf16-mixed" else torch.float16)
 
     def fields_with_logits(
         self,
@@ -106,8 +128,14 @@ class Embedder:
         prepare: Callable[..., torch.Tensor],
         change: Callable[[torch.Tensor, np.ndarray], torch.Tensor] | None = None,
         context: np.ndarray | None = None,
+        parts: Parts | None = None,
     ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Embed fields and give the logits of their weights. The parameters are those of a call.
+        """Embed fields and give the logits of their weights. The other parameters are those of a call.
+
+        Parameters
+        ----------
+        parts
+            Where finished plates are written, so that an interrupted embedding continues. None: nowhere.
 
         Returns
         -------
@@ -116,10 +144,15 @@ class Embedder:
         logits : numpy.ndarray or None
             (rows,) float32. None: the pooling of the model is not ``attention``.
         """
-        if not isinstance(self.model, PairModel) or self.model.architecture.pooling != ATTENTION:
-            return self("field", read, positions, prepare, change, context), None
-        both = self("field and logit", read, positions, prepare, change, context)
-        return np.ascontiguousarray(both[:, :-1]), both[:, -1].copy()
+        attends = isinstance(self.model, PairModel) and self.model.architecture.pooling == ATTENTION
+        side: SideName = "field and logit" if attends else "field"
+        rows = np.arange(positions) if isinstance(positions, int | np.integer) else positions
+
+        def compute(some: np.ndarray, finished: Callable[[np.ndarray, int], None] | None) -> np.ndarray:
+            return self(side, read, rows[some], prepare, change, context, finished)
+
+        found = compute(np.arange(len(rows)), None) if parts is None else parts.compute(compute)
+        return (np.ascontiguousarray(found[:, :-1]), found[:, -1].copy()) if attends else (found, None)
 
 
 def read_inputs(view: View, read: Read, positions: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
+import numpy as np
 import torch
 
 from cloome_kedro.learning.batches import timed
@@ -59,3 +60,40 @@ def staged(
         steps.append(stream.record_event())
         if len(steps) > _AHEAD:
             steps.popleft().synchronize()
+
+
+class LateOutput:
+    """Copies results of batches to the CPU while the device computes the next batch.
+
+    Parameters
+    ----------
+    target : (n, d) float32
+        Array on the CPU that gets the results, one batch after the other.
+    """
+
+    def __init__(self, target: np.ndarray):
+        self._target, self._waiting = target, deque[tuple[torch.Tensor, torch.cuda.Event | None]]()
+        self.done = 0  # rows of the target that have their results
+
+    def add(self, result: torch.Tensor) -> None:
+        """Begin to copy the result of a batch (B, d)."""
+        if result.is_cuda:
+            copy = torch.empty(result.shape, dtype=torch.float32, pin_memory=True)
+            copy.copy_(result, non_blocking=True)
+            self._waiting.append((copy, torch.cuda.current_stream(result.device).record_event()))
+        else:
+            self._waiting.append((result.float().cpu(), None))
+        if len(self._waiting) > (_AHEAD if result.is_cuda else 0):
+            self._take()
+
+    def finish(self) -> None:
+        """Wait for all results."""
+        while self._waiting:
+            self._take()
+
+    def _take(self) -> None:
+        copy, event = self._waiting.popleft()
+        if event is not None:
+            event.synchronize()
+        self._target[self.done : self.done + len(copy)] = copy.numpy()
+        self.done += len(copy)

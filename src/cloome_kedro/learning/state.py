@@ -40,6 +40,10 @@ class FitState:
         """State from which this training continues; None if there is none."""
         return _load(self._state(digest), digest, {"model", "optimizer", "precision", "progress", "digest"})
 
+    def files(self, digest: str) -> list[Path]:
+        """Files of this training that exist."""
+        return [path for path in (self._state(digest), self._done(digest)) if path.exists()]
+
     def save(self, digest: str, state: dict[str, Any]) -> None:
         """Save the state: tensors, numbers, text, and lists and dicts of these."""
         _save(self._state(digest), digest, state)

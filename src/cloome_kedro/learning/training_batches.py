@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from cloome_kedro.learning.batches import as_tensor, epoch_batches, several_fields
+from cloome_kedro.learning.blocks import block_batches, blocks_of, randomness
 from cloome_kedro.learning.config import FitConfig
 from cloome_kedro.learning.data import PairData
 from cloome_kedro.learning.staging import Prepared
@@ -40,6 +41,8 @@ class TrainingBatches:
     ----------
     size, local_size
         Units of a batch, over all devices and on this device.
+    blocks
+        (training pairs,) number of the block of each pair's field. None: fields are taken from anywhere.
     """
 
     def __init__(
@@ -59,6 +62,10 @@ class TrainingBatches:
         available = len(np.unique(units)) if config.unique_compounds else len(units)
         self.local_size = min(config.batch_size, available) // devices
         self.size = self.local_size * devices
+        place = data.field.rows.place
+        self.blocks = None
+        if config.block_rows is not None and place is not None:
+            self.blocks = blocks_of(place[data.train], config.block_rows)
         if rank == 0:
             self._warn_of_repetition()
 
@@ -71,11 +78,29 @@ class TrainingBatches:
         """Pairs of each batch of an epoch, over all devices."""
         rng = np.random.default_rng([self.seed, 2, epoch])
         data, config = self.data, self.config
+        if self.blocks is not None:
+            return [data.train[batch] for batch in self._of_blocks(self.blocks, rng, is_first=epoch == 0)]
         batches = epoch_batches(data.trained_units, self.size, config.unique_compounds, rng)
         if config.fields_per_compound > 1:
             plates = None if data.plates is None else data.plates[data.train]
             batches = several_fields(batches, data.trained_units, config.fields_per_compound, plates, rng)
         return [data.train[batch] for batch in batches]
+
+    def _of_blocks(self, blocks: np.ndarray, rng: np.random.Generator, is_first: bool) -> list[np.ndarray]:
+        """Positions of training pairs of each batch of an epoch, from a few open blocks."""
+        units, config = self.data.trained_units, self.config
+        batches = block_batches(
+            units, blocks, self.size, open_blocks=config.open_blocks, unique=config.unique_compounds, rng=rng
+        )
+        if is_first and self.rank == 0:
+            measured, taken = randomness(batches, blocks), len(np.unique(np.concatenate(batches)))
+            logger.info(
+                "%d blocks of %d fields, of which %d are open: %.3g %% of the pairs of a batch are from the same "
+                "block, %.3g %% if fields came from anywhere (fit.block_rows); an epoch takes %d of %d fields",
+                *(blocks.max() + 1, config.block_rows, config.open_blocks),
+                *(100 * measured.same_block, 100 * measured.uniform, taken, len(units)),
+            )
+        return batches
 
     def _warn_of_repetition(self) -> None:
         """Log how many units have fewer fields than a batch takes of each."""

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloome_kedro.learning.views.augmentation import cut_out, gains, row_uniforms, turned
+from cloome_kedro.learning.views.augmentation import cropped, cut_out, gains, row_uniforms
 from cloome_kedro.learning.views.images import Images
 
 SEEDS = np.random.SeedSequence(0).generate_state(400)
@@ -34,6 +34,10 @@ def test_numbers_are_uniform_and_independent():
     np.testing.assert_allclose(np.corrcoef(draws.T), np.eye(6), atol=0.03)
 
 
+def turned(images, seeds, flips, quarter_turns):
+    return cropped(images, seeds, tuple(images.shape[-2:]), flips=flips, quarter_turns=quarter_turns)
+
+
 def own_turn(image, flip_horizontal, flip_vertical, quarters):
     """Flips of torchvision's order, then a turn counter-clockwise, one after the other."""
     image = torch.flip(image, [-1]) if flip_horizontal else image
@@ -44,6 +48,7 @@ def own_turn(image, flip_horizontal, flip_vertical, quarters):
 @pytest.mark.parametrize(("flips", "quarter_turns"), [(True, False), (False, True), (True, True)])
 def test_images_are_flipped_then_turned(images, flips, quarter_turns):
     found = turned(images, SEEDS, flips, quarter_turns)
+    assert found.is_contiguous()
     draws = row_uniforms(SEEDS, 3)
     chosen = [
         (bool(a < 0.5) and flips, bool(b < 0.5) and flips, int(4 * c) if quarter_turns else 0) for a, b, c in draws

@@ -7,11 +7,14 @@ Flood 2014, OOPSLA), since drawing from a generator of torch for each image take
 import numpy as np
 import torch
 
+from cloome_kedro.learning.views.windows import BOX_DRAWS, cut_windows, random_boxes, random_corners, resize_windows
+
 # Which numbers of an image each augmentation takes. An augmentation that is switched on does not change the others.
 _FLIPS, _TURNS, _CUT, _JITTER = slice(0, 2), slice(2, 3), slice(3, 5), 5
+_FIRST_OF_CROP = -BOX_DRAWS  # crops take the numbers before the seed
 
 
-def row_uniforms(seeds: np.ndarray, count: int) -> np.ndarray:
+def row_uniforms(seeds: np.ndarray, count: int, first: int = 1) -> np.ndarray:
     """Draw numbers from 0 to 1 (excluded) for each row, by SplitMix64 that starts from the seed of the row.
 
     Parameters
@@ -20,13 +23,15 @@ def row_uniforms(seeds: np.ndarray, count: int) -> np.ndarray:
         One seed per row, at least 0.
     count
         Numbers per row.
+    first
+        Place of the first number in the sequence of the generator. Places below 1 are those before the seed.
 
     Returns
     -------
     (N, count) float64
     """
     with np.errstate(over="ignore"):  # unsigned numbers of 64 bits wrap around, as intended
-        steps = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        steps = np.arange(first, first + count).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
         x = np.asarray(seeds).astype(np.uint64)[:, None] + steps
         x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -34,15 +39,28 @@ def row_uniforms(seeds: np.ndarray, count: int) -> np.ndarray:
     return (x >> np.uint64(11)) * 2.0**-53
 
 
-def turned(images: torch.Tensor, seeds: np.ndarray, flips: bool, quarter_turns: bool) -> torch.Tensor:
-    """Mirror and rotate each image at random: (N, C, H, W) -> the same shape and dtype.
+def cropped(
+    images: torch.Tensor,
+    seeds: np.ndarray,
+    size: tuple[int, int],
+    *,
+    scale: tuple[float, float] | None = None,
+    flips: bool = False,
+    quarter_turns: bool = False,
+) -> torch.Tensor:
+    """Take a random crop of each image, and mirror and rotate it at random: (N, C, H, W) -> (N, C, *size).
 
     Parameters
     ----------
     images
-        On any device. They must be square for quarter turns.
+        uint8, on any device.
     seeds : (N,) int
         One seed per image.
+    size
+        Height and width of the crops. They must be equal for quarter turns.
+    scale
+        Range of the share of the area that a crop has before it is resized, as RandomResizedCrop of torchvision does.
+        None: crops are not resized, and all positions have the same probability.
     flips
         Mirror left to right with probability 1/2, and independently top to bottom with probability 1/2.
     quarter_turns
@@ -51,16 +69,28 @@ def turned(images: torch.Tensor, seeds: np.ndarray, flips: bool, quarter_turns: 
     Raises
     ------
     ValueError
-        If images that are not square must be turned.
+        If crops that are not square must be turned.
     """
-    if not flips and not quarter_turns:
-        return images
-    height, width = images.shape[-2:]
-    if quarter_turns and height != width:
+    shape = (images.shape[-2], images.shape[-1])
+    if quarter_turns and size[0] != size[1]:
         raise ValueError(
-            f"quarter_turns needs square images, but these have {height} x {width} pixels: set `crop` of the view, or "
-            "`quarter_turns: false`"
+            f"quarter_turns needs square images, but these have {size[0]} x {size[1]} pixels: set `crop` of the view, "
+            "or `quarter_turns: false`"
         )
+    if scale is None and shape == size and not flips and not quarter_turns:
+        return images
+    draws = row_uniforms(seeds, BOX_DRAWS, _FIRST_OF_CROP)
+    if scale is not None:
+        images = resize_windows(images, random_boxes(draws, shape, scale), size)
+        if not flips and not quarter_turns:
+            return images
+        shape = size
+    tops, lefts = random_corners(draws[:, :2], (shape[0] - size[0], shape[1] - size[1]))
+    return cut_windows(images, tops, lefts, size, _orientations(seeds, flips, quarter_turns))
+
+
+def _orientations(seeds: np.ndarray, flips: bool, quarter_turns: bool) -> np.ndarray:
+    """How each image is mirrored and turned, as :func:`windows.cut_windows` takes it: (N,) int64."""
     draws = row_uniforms(seeds, 3)
     left_right, up_down = (draws[:, _FLIPS] < 0.5).T if flips else np.zeros((2, len(seeds)), bool)
     quarters = (4 * draws[:, _TURNS][:, 0]).astype(int) if quarter_turns else np.zeros(len(seeds), int)
@@ -70,15 +100,7 @@ def turned(images: torch.Tensor, seeds: np.ndarray, flips: bool, quarter_turns: 
     transposed = quarters % 2 == 1
     first, second = np.where(transposed, (left_right, up_down), (up_down, left_right))  # axes of height and width
     first, second = first ^ np.isin(quarters, (1, 2)), second ^ np.isin(quarters, (2, 3))
-    kinds = 4 * transposed + 2 * first + second
-    result = torch.empty_like(images)
-    for kind in np.unique(kinds):
-        rows = torch.from_numpy(np.flatnonzero(kinds == kind)).to(images.device)
-        chosen = images[rows]
-        chosen = chosen.transpose(-2, -1) if kind & 4 else chosen
-        axes = [axis for axis, bit in ((-2, 2), (-1, 1)) if kind & bit]
-        result[rows] = chosen.flip(axes) if axes else chosen
-    return result
+    return 4 * transposed + 2 * first + second
 
 
 def gains(seeds: np.ndarray, channels: int, strength: float) -> np.ndarray:

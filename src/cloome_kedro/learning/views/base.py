@@ -32,12 +32,15 @@ class Rows:
     context : numpy.ndarray or None
         (n, ...) float32: numbers of each row that the view needs beside the arrays, such as the statistics of its
         plate. None: the view needs none.
+    place : numpy.ndarray or None
+        (n,) int: rows with neighbouring numbers are next to one another on the disk. None: rows are in memory.
     """
 
     read: Read
     known: np.ndarray
     identity: str
     context: np.ndarray | None = None
+    place: np.ndarray | None = None
 
 
 class View(ABC):
@@ -65,6 +68,11 @@ class View(ABC):
     def widths(self) -> tuple[int, ...]:
         """Number of features of each set that lies side by side in the input; by default there is one set."""
         return (self.inputs,)
+
+    @property
+    def version(self) -> int:
+        """A number that differs if the same settings gave other inputs in earlier versions of the program."""
+        return 0
 
     def check_side(self, side: str) -> None:
         """Check that the view can be that of a side: ``field``, ``compound`` or ``target``; by default it can.

@@ -8,11 +8,10 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from torchvision.transforms import InterpolationMode, v2
+from torchvision.transforms import v2
 
 from cloome_kedro.learning.config import at_least
-from cloome_kedro.learning.seeding import seeded
-from cloome_kedro.learning.views.augmentation import cut_out, gains, turned
+from cloome_kedro.learning.views.augmentation import cropped, cut_out, gains
 from cloome_kedro.learning.views.base import Rows, Table, View
 from cloome_kedro.learning.views.pixel_statistics import channel_statistics, statistics_of_plates
 
@@ -93,7 +92,7 @@ class ImageSettings:
         view = Images(self.crop, self.resized_crop_scale, storage=dict(storage), **augmentation)
         if self.quarter_turns:  # raises now what the first batch would raise
             field = torch.from_numpy(view.rows(table, sources).read(train[:1]))
-            turned(view.centre(field), np.zeros(1, np.uint32), flips=False, quarter_turns=True)
+            cropped(field, np.zeros(1, np.uint32), view._size(field), quarter_turns=True)
         if self.normalisation in ("per_image", "controls"):
             return dataclasses.replace(view, normalisation=self.normalisation)
         if self.normalisation == "dataset":
@@ -140,6 +139,11 @@ class Images(View):
         """Number of channels."""
         return len(self.storage["channels"]) if self.storage else len(self.mean)
 
+    @property
+    def version(self) -> int:
+        """0: whole fields; 1: crops are drawn for all images of a batch together."""
+        return int(self.crop is not None or self.resized_crop_scale is not None)
+
     def rows(self, table: Table, sources: Mapping[str, Any]) -> Rows:
         """Find fields in the plate store, by the columns ``plate_file`` and ``row``.
 
@@ -168,7 +172,9 @@ class Images(View):
             channels = store.storage(files)["channels"]
             context = statistics_of_plates(sources["plate_statistics"], files, channels)
             digest.update(context.tobytes())
-        return Rows(store.reader(files, rows), np.ones(len(rows), bool), digest.hexdigest(), context)
+        place = np.empty(len(rows), np.int64)
+        place[np.lexsort((rows, files.astype(str)))] = np.arange(len(rows))
+        return Rows(store.reader(files, rows), np.ones(len(rows), bool), digest.hexdigest(), context, place)
 
     def differences(self, table: Table, sources: Mapping[str, Any]) -> list[str]:
         """Say how the storage of these fields differs from the storage in training, one text per setting."""
@@ -185,34 +191,24 @@ class Images(View):
 
     def centre(self, images: torch.Tensor) -> torch.Tensor:
         """Take the centre crop: uint8 (N, C, H, W) -> uint8 (N, C, crop, crop)."""
-        return v2.functional.center_crop(images, self._size(images))
+        return v2.functional.center_crop(images, list(self._size(images)))
 
     def augment(self, batch: torch.Tensor, seeds: np.ndarray, context: torch.Tensor | None = None) -> torch.Tensor:
         """Take a random crop of each image, augment and normalise it: uint8 (N, C, H, W) -> float32 (N, C, crop, crop).
 
         The draws of an image depend only on its seed, not on the other images of the batch.
         """
-        images = turned(self._random_crops(batch, seeds), seeds, self.flips, self.quarter_turns)
+        images = cropped(
+            *(batch, seeds, self._size(batch)),
+            scale=self.resized_crop_scale,
+            flips=self.flips,
+            quarter_turns=self.quarter_turns,
+        )
         factors = None
         if self.intensity_jitter:
             factors = torch.from_numpy(gains(seeds, images.shape[1], self.intensity_jitter)).to(images.device)
         inputs = self.normalise(images, context, factors)
         return inputs if self.cutout is None else cut_out(inputs, seeds, self.cutout)
-
-    def _random_crops(self, batch: torch.Tensor, seeds: np.ndarray) -> torch.Tensor:
-        """Take a random crop of each image: uint8 (N, C, H, W) -> uint8 (N, C, crop, crop)."""
-        size = self._size(batch)
-        if self.resized_crop_scale is not None:
-            crop = v2.RandomResizedCrop(size, self.resized_crop_scale, interpolation=InterpolationMode.BICUBIC)
-        elif size != list(batch.shape[-2:]):
-            crop = v2.RandomCrop(size)
-        else:
-            return batch
-        crops = []
-        for image, seed in zip(batch, seeds, strict=True):
-            with seeded(int(seed)):
-                crops.append(crop(image))
-        return torch.stack(crops)
 
     def normalise(
         self, images: torch.Tensor, context: torch.Tensor | None = None, factors: torch.Tensor | None = None
@@ -245,12 +241,12 @@ class Images(View):
             )
         return v2.functional.normalize(x, list(self.mean), list(self.std), inplace=True)
 
-    def _size(self, images: torch.Tensor) -> list[int]:
+    def _size(self, images: torch.Tensor) -> tuple[int, int]:
         height, width = images.shape[-2:]
         if self.crop is None:
-            return [height, width]
+            return height, width
         if self.crop > min(height, width):
             raise ValueError(
                 f"the crop of {self.crop} pixels is larger than the stored fields of {height} x {width} pixels"
             )
-        return [self.crop, self.crop]
+        return self.crop, self.crop
