@@ -7,12 +7,15 @@ copied (`os.fork`), a new one is started for each command.
 
 import atexit
 import importlib
+import inspect
 import json
 import os
 import runpy
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -39,7 +42,7 @@ def run(module: str, *arguments: str, folder: Path, environment: dict[str, str])
     with tempfile.TemporaryDirectory() as printed:
         paths = [Path(printed) / name for name in ("stdout", "stderr")]
         if hasattr(os, "fork"):
-            status = _ask([module, *arguments], str(folder), environment, [str(path) for path in paths])
+            status = _ask("run", [module, *arguments], str(folder), environment, [str(path) for path in paths])
         else:
             with paths[0].open("wb") as out, paths[1].open("wb") as err:
                 command = [sys.executable, "-m", module, *arguments]
@@ -48,14 +51,53 @@ def run(module: str, *arguments: str, folder: Path, environment: dict[str, str])
     return subprocess.CompletedProcess([module, *arguments], status, *texts)
 
 
-def _ask(*request) -> int:
+class Started:
+    """A command in the background. It prints nowhere.
+
+    Attributes
+    ----------
+    returncode
+        Exit status, or the negative number of the signal that ended the process; None as long as it runs.
+    """
+
+    def __init__(self, module: str, *arguments: str, folder: Path, environment: dict[str, str]):
+        self.returncode: int | None = None
+        command, nowhere = [module, *arguments], [os.devnull, os.devnull]
+        self._process = None
+        if hasattr(os, "fork"):
+            self.pid = _ask("start", command, str(folder), environment, nowhere)
+        else:
+            quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            command = [sys.executable, "-m", *command]
+            self._process = subprocess.Popen(command, cwd=folder, env=environment, **quiet)
+            self.pid = self._process.pid
+
+    def poll(self) -> int | None:
+        """Return the exit status if the process has ended."""
+        if self.returncode is None:
+            self.returncode = self._process.poll() if self._process else _ask("poll", self.pid)
+        return self.returncode
+
+    def kill(self) -> None:
+        """End the process at once."""
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL) if self._process is None else self._process.kill()
+
+    def wait(self) -> int:
+        """Wait for the end of the process, and return its exit status."""
+        while self.poll() is None:
+            time.sleep(0.05)
+        return self.returncode
+
+
+def _ask(*request) -> int | None:
     server = _server()
     server.stdin.write(json.dumps(request).encode() + b"\n")
     server.stdin.flush()
     answer = server.stdout.readline()
     if not answer:
         raise RuntimeError(f"the process that runs commands has ended with status {server.wait()}")
-    return int(answer)
+    return json.loads(answer)
 
 
 @cache
@@ -66,21 +108,34 @@ def _server() -> subprocess.Popen:
 
 
 def _serve() -> None:
-    """Answer each line of standard input, a request, with the exit status of the command."""
+    """Answer each line of standard input: run a command, start one, or tell whether it has ended."""
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints while it is imported is no answer
     for name in LIBRARIES:
         with suppress(ImportError):  # of an extra that is not installed
             importlib.import_module(name)
+    inspect.getmodule(sys._getframe())  # lists the files of all modules once, which Kedro's settings ask for
     for line in requests:
-        child = os.fork()
-        if not child:
-            requests.close()
-            answers.close()
-            _become(*json.loads(line))
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        answers.write(f"{status}\n".encode())
+        kind, *request = json.loads(line)
+        answer = _poll(*request) if kind == "poll" else _start(*request, opened=(requests, answers))
+        if kind == "run":
+            answer = os.waitstatus_to_exitcode(os.waitpid(answer, 0)[1])
+        answers.write(f"{json.dumps(answer)}\n".encode())
         answers.flush()
+
+
+def _start(*request, opened) -> int:
+    child = os.fork()
+    if not child:
+        for file in opened:
+            file.close()
+        _become(*request)
+    return child
+
+
+def _poll(child: int) -> int | None:
+    ended, status = os.waitpid(child, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if ended else None
 
 
 def _become(command: list[str], folder: str, environment: dict[str, str], printed: list[str]) -> None:
