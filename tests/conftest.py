@@ -14,16 +14,11 @@ from project import Project
 
 #: Files of slow tests, longest first. They begin first, so that all test processes end at about the same time.
 LONGEST = (
-    *("test_virtual_screen.py", "test_commands_run.py", "test_study.py", "test_tuning_runs.py", "test_notebooks.py"),
-    *(
-        "test_import_checkpoint.py",
-        "test_paper.py",
-        "test_extend.py",
-        "test_no_images.py",
-        "test_foundation_models.py",
-        "test_model_kinds.py",
-    ),
-    *("test_query_study.py", "test_jump_example.py", "test_compare_pipeline.py", "test_resume.py"),
+    *("test_virtual_screen.py", "test_tuning_runs.py", "test_commands_run.py", "test_study.py", "test_no_images.py"),
+    *("test_notebooks.py", "test_resume.py", "test_jump_s3.py", "test_new_screen.py", "test_query_study.py"),
+    *("test_paper.py", "test_model_kinds.py", "test_foundation_models.py", "test_extend.py", "test_jump_example.py"),
+    *("test_plates.py", "test_import_checkpoint.py", "test_check_screen.py", "test_data_report_pipeline.py"),
+    *("test_compare_pipeline.py", "test_step.py", "test_validation.py"),
 )
 
 
