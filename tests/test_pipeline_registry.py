@@ -100,7 +100,7 @@ def test_a_splits_pipeline_needs_what_the_shared_ones_write():
     """As the documentation has it: ``--pipelines ingestion,profiles,featurization``, then ``--pipeline random``."""
     pipelines = pipelines_of("base")
     written = set().union(*(pipelines[name].all_outputs() for name in ("ingestion", "profiles", "featurization")))
-    handles = {"fit_states", "run_store", "corruption_stores"}
+    handles = {"fit_states", "run_store", "embedding_parts", "corruption_stores"}
     of_the_screen, of_a_search = {"plate_store", "truth"}, {"later_parts"}
     inputs = {name for name in pipelines["random"].inputs() if not name.startswith("param")}
     assert inputs <= written | handles | of_the_screen | of_a_search

@@ -61,11 +61,13 @@ def test_pipeline(checkpoint, tmp_path, caplog):
     fields = pd.DataFrame(
         {"field_id": list("abcde"), "plate_file": ["P2", "P1", "P1", "P2", "P1"], "row": [3, 0, 2, 1, 1]}
     )
+    fields["plate"] = fields["plate_file"]
     bits = rng.integers(0, 2, (3, 16), dtype=np.uint8)
     inputs = {
         "random.mine.checkpoint": checkpoint,
         "random.examples": examples_of(fields.iloc[1:], ["X", "X", "Y", "Z"]),
         "plate_store": store,
+        "embedding_parts": tmp_path / "embedding_parts",
         "fingerprints": Fingerprints(np.packbits(bits, axis=1), SETTINGS),
         "fields": fields,
         "compounds": pd.DataFrame({"inchikey": ["X", "Y", "Z"]}),

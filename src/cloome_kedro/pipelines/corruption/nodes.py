@@ -70,7 +70,10 @@ def embed_corrupted(
         "stage": corruption.stage,
         "images": rows.identity,
     }
-    embed = Embedder(checkpoint.build(), embedding.batch_size, find_device(embedding.accelerator))
+    if embedding.precision != "32-true":
+        made_from["precision"] = embedding.precision
+    device = find_device(embedding.accelerator)
+    embed = Embedder(checkpoint.build(), embedding.batch_size, device, precision=embedding.precision)
     tables = []
     for chosen in find_corruptions(corruption.names):
         drawn = draw_table(chosen, fields["field_id"].tolist(), seed)

@@ -7,13 +7,19 @@ from cloome_kedro.parameters import EmbeddingParameters
 logger = logging.getLogger(__name__)
 
 
-def embed_fields(checkpoint, fields, embedding: EmbeddingParameters, **sources):
-    """Embed all fields of the table ``fields``, including controls.
+def embed_fields(
+    checkpoint, fields, embedding: EmbeddingParameters, embedding_parts=None, place: str = "-/-", **sources
+):
+    """Embed all fields of the table ``fields``, including controls; an interrupted embedding continues.
 
     Fields without input are left out with a warning.
 
     Parameters
     ----------
+    embedding_parts : pathlib.Path
+        Folder of the finished plates of embeddings that are not finished; None: an interrupted embedding starts again.
+    place
+        Path of this embedding in this folder: ``<split>/<model>``.
     sources
         Datasets that the view of the model reads.
 
@@ -30,7 +36,8 @@ def embed_fields(checkpoint, fields, embedding: EmbeddingParameters, **sources):
             "poor",
             "; ".join(differences),
         )
-    return _embed("field", checkpoint, fields, fields["field_id"], embedding=embedding, sources=sources)
+    folder = None if embedding_parts is None else embedding_parts / place
+    return _embed("field", checkpoint, fields, fields["field_id"], embedding=embedding, sources=sources, folder=folder)
 
 
 def embed_compounds(checkpoint, compounds, embedding: EmbeddingParameters, **sources):
@@ -63,20 +70,22 @@ def embed_untrained(checkpoint, examples, embedding: EmbeddingParameters, seed: 
     if not len(train):
         raise ValueError("no field of the training fold has an input for the view of the model")
     model = checkpoint.build_untrained(seed)
-    embedder = Embedder(model, embedding.batch_size, find_device(embedding.accelerator))
+    embedder = Embedder(model, embedding.batch_size, find_device(embedding.accelerator), precision=embedding.precision)
     calibrate_field_statistics(embedder, rows, train, view, seed)
     facts = {"seed": seed, "epoch": None, "weights": "untrained"}
     keys = examples["field_id"]
     return _embed("field", checkpoint, examples, keys, embedding=embedding, sources=sources, model=model, **facts)
 
 
-def _embed(side, checkpoint, table, keys, *, embedding: EmbeddingParameters, sources, model=None, **facts):
+def _embed(side, checkpoint, table, keys, *, embedding: EmbeddingParameters, sources, model=None, folder=None, **facts):
     """Embed the rows of a table that have an input.
 
     Parameters
     ----------
     model
         Model that embeds. None: that of the checkpoint.
+    folder
+        Folder of finished plates. None: they are not written.
     facts
         Entries of the metadata of the embeddings that replace those of the checkpoint.
     """
@@ -84,6 +93,7 @@ def _embed(side, checkpoint, table, keys, *, embedding: EmbeddingParameters, sou
 
     from cloome_kedro.evaluation.embeddings import Embeddings
     from cloome_kedro.learning.embed import Embedder, find_device
+    from cloome_kedro.learning.parts import Parts
     from cloome_kedro.pooling import ATTENTION
 
     model = checkpoint.build() if model is None else model
@@ -97,9 +107,13 @@ def _embed(side, checkpoint, table, keys, *, embedding: EmbeddingParameters, sou
             "%d of %d %ss are left out, since the view of the model has no input for them; the first is %s",
             *(without_input, len(keys), side, first),
         )
-    embed = Embedder(model, embedding.batch_size, find_device(embedding.accelerator))
+    embed = Embedder(model, embedding.batch_size, find_device(embedding.accelerator), precision=embedding.precision)
     if side == "field":
-        vectors, logits = embed.fields_with_logits(rows.read, known, view, context=rows.context)
+        parts = None
+        if folder is not None:
+            identity = f"{checkpoint.weights} {view!r} {rows.identity} {embedding.precision}"
+            parts = Parts(folder, identity, table["plate"].to_numpy(str)[known])
+        vectors, logits = embed.fields_with_logits(rows.read, known, view, context=rows.context, parts=parts)
     else:
         vectors, logits = embed(side, rows.read, known, view, context=rows.context), None
     config = checkpoint.config

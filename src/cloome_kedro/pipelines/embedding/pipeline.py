@@ -32,10 +32,11 @@ def create_pipeline(
     tasks = [
         task(
             nodes.embed_fields,
-            named(checkpoint, "fields", "params:embedding", *field_sources),
+            named(checkpoint, "fields", "params:embedding", "embedding_parts", *field_sources),
             f"{namespace}.field_embeddings",
             namespace,
             GPU,
+            place=f"{results}/{model}",
         ),
         task(
             nodes.embed_compounds,
