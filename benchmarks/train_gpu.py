@@ -1,9 +1,11 @@
 """Speed and memory of the contrastive fit at the publication's size, on random fields.
 
-PYTHONPATH=src python benchmarks/train_gpu.py [--plain] [--json FILE]
+PYTHONPATH=src python benchmarks/train_gpu.py [--no-plain] [--json FILE]
 
-It runs ``fit``, the training of the study, with a ResNet-50 and an MLP of four layers of 1,024, on crops of 320 pixels
-from memory-mapped uint8 plate files. It needs torch, torchvision, lightning-fabric, numpy, safetensors and tqdm, but no
+It prints the speed of the training (``images_per_second``, ``step_milliseconds``), of reading batches alone
+(``loader_``), of embedding (``embedding_``) and of the step alone on synthetic data (``plain_``), the share of the
+training in the step alone (``ratio_to_plain``), and the peak memory. It runs ``fit``, the training of the study, with a
+ResNet-50 and an MLP of four layers of 1,024, on crops of 320 pixels from memory-mapped uint8 plate files. It needs torch, torchvision, lightning-fabric, numpy, safetensors and tqdm, but no
 installation of the project. For a card with 24 GB use ``--micro-batch-size 64``. New fields are still in the cache of
 the operating system, so the speed of the disk matters only if the fields exceed the memory.
 """
@@ -25,8 +27,10 @@ import torch
 from lightning_fabric import Fabric
 from tqdm import tqdm
 
+from cloome_kedro.learning.batches import prefetch
 from cloome_kedro.learning.config import FitConfig
 from cloome_kedro.learning.data import PairData, Side
+from cloome_kedro.learning.embed import Embedder
 from cloome_kedro.learning.encoders.mlp import MLP
 from cloome_kedro.learning.encoders.resnet import ResNet
 from cloome_kedro.learning.fit import fit
@@ -35,6 +39,7 @@ from cloome_kedro.learning.model import Architecture, PairModel, make_optimizer
 from cloome_kedro.learning.objectives.info_nce import InfoNCE
 from cloome_kedro.learning.seeding import seeded
 from cloome_kedro.learning.state import FitState
+from cloome_kedro.learning.training_batches import TrainingBatches
 from cloome_kedro.learning.validation import Validation
 from cloome_kedro.learning.views.base import Rows
 from cloome_kedro.learning.views.images import Images
@@ -122,6 +127,7 @@ def measure_fit(folder: Path, options: argparse.Namespace, config: FitConfig) ->
     waiting = np.array([row["waiting_fraction"] for row in history])
     return {
         "images_per_second": float((options.epochs - 1) * options.steps * config.batch_size / seconds[1:].sum()),
+        "step_milliseconds": float(1000 * seconds[1:].sum() / ((options.epochs - 1) * options.steps)),
         "waiting_fraction": float((waiting * seconds)[1:].sum() / seconds[1:].sum()),
         "first_epoch_images_per_second": float(speeds[0]),
         "peak_memory_gib": history[-1]["validation_peak_gib"],
@@ -129,6 +135,31 @@ def measure_fit(folder: Path, options: argparse.Namespace, config: FitConfig) ->
         "validation_loss": history[-1]["validation_loss"],
         "wall_seconds": wall,
     }
+
+
+def measure_loader(folder: Path, options: argparse.Namespace, config: FitConfig) -> float:
+    """Measure images per second of reading alone: batches of one device, in memory from which it can copy."""
+    data = make_data(Store(folder), options.fields, options.crop, options.steps * config.batch_size)
+    pinned = Fabric(accelerator=config.accelerator, devices=1).device.type == "cuda"
+    batches = TrainingBatches(data, config, seed=0, devices=config.devices, pin_memory=pinned)
+    parts = [batches.local_part(batch) for batch in batches.of_epoch(0)]
+    begin = time.perf_counter()
+    for _ in tqdm(prefetch(batches.read, parts), total=len(parts), desc="reading", unit="batch"):
+        pass
+    return len(parts) * len(parts[0]) / (time.perf_counter() - begin)
+
+
+def measure_embedding(folder: Path, options: argparse.Namespace, config: FitConfig) -> float:
+    """Measure images per second of embedding fields, on one device, without compilation."""
+    data = make_data(Store(folder), options.fields, options.crop, options.steps * config.batch_size)
+    device = Fabric(accelerator=config.accelerator, devices=1).device
+    share = config.batch_size // config.devices
+    embed = Embedder(make_model(options.width), share, device, precision=config.precision)
+    rows = np.resize(np.arange(options.fields), options.steps * share)
+    embed("field", data.field.rows.read, rows[:share], data.field.view)  # the first batch is slower
+    begin = time.perf_counter()
+    embed("field", data.field.rows.read, rows, data.field.view)
+    return len(rows) / (time.perf_counter() - begin)
 
 
 def measure_plain(options: argparse.Namespace, config: FitConfig) -> float:
@@ -140,7 +171,7 @@ def measure_plain(options: argparse.Namespace, config: FitConfig) -> float:
     torch.compiler.reset()
     model = make_model(options.width).to(memory_format=torch.channels_last)
     compiled = torch.compile(model) if config.compile else model
-    network, optimizer = fabric.setup(compiled, make_optimizer(model, config))
+    network, optimizer = fabric.setup(compiled, make_optimizer(model, config, fabric.device))
     share = config.batch_size // config.devices
     pieces = -(-share // (config.micro_batch_size or share))
     generator = torch.Generator().manual_seed(0)
@@ -196,7 +227,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--plain",
-        action="store_true",
+        action=argparse.BooleanOptionalAction,
+        default=True,
         help="also measure the training step alone, on a batch that is already on the device",
     )
     parser.add_argument("--json", type=Path, help="file for settings and results")
@@ -226,9 +258,13 @@ def main(arguments: list[str] | None = None) -> None:
         folder = Path(name)
         Store(folder).write(options.fields, *options.field_size)
         results = measure_fit(folder, options, config)
+        results["loader_images_per_second"] = options.devices * measure_loader(folder, options, config)
+        results["embedding_images_per_second"] = options.devices * measure_embedding(folder, options, config)
+    results["embedding_to_training"] = results["embedding_images_per_second"] / results["images_per_second"]
     if options.plain:
         results["plain_images_per_second"] = options.devices * measure_plain(options, config)
         results["ratio_to_plain"] = results["images_per_second"] / results["plain_images_per_second"]
+        results["embedding_to_plain"] = results["embedding_images_per_second"] / results["plain_images_per_second"]
     settings = {key: str(value) if isinstance(value, Path) else value for key, value in vars(options).items()}
     report = {"device": device_name(options.accelerator), "torch": torch.__version__, **settings, **results}
     if options.json:

@@ -38,6 +38,11 @@ def test_measures_with_its_own_libraries_alone(tmp_path, monkeypatch):
     speeds = found["first_epoch_images_per_second"], found["images_per_second"]  # of the two epochs
     assert 0 < sum(counted / speed for speed in speeds) < found["wall_seconds"]
     assert found["ratio_to_plain"] == pytest.approx(found["images_per_second"] / found["plain_images_per_second"])
+    assert found["step_milliseconds"] == pytest.approx(1000 * found["batch_size"] / found["images_per_second"])
+    assert found["loader_images_per_second"] > found["images_per_second"]
+    assert found["embedding_to_plain"] == pytest.approx(
+        found["embedding_images_per_second"] / found["plain_images_per_second"]
+    )
     assert f"images_per_second               {found['images_per_second']:.3f}" in done.stdout
     assert not list(scratch.iterdir())
 
