@@ -139,6 +139,20 @@ def test_reading_batches_over_plates(store):
     assert reader(np.array([], dtype=int)).shape == (0, 5, 6, 7)
 
 
+def test_windows_of_fields_are_read(store):
+    write(store, "P1", FIELDS[:4])
+    write(store, "P2", FIELDS[4:])
+    reader = store.reader(["P2"] * (len(FIELDS) - 4) + ["P1"] * 4, [*range(len(FIELDS) - 4), *range(4)])
+    height, width = reader.shape[1:]
+    indices = np.array([len(FIELDS) - 1, 0, len(FIELDS) - 2])
+    tops, lefts, size = np.array([0, 1, 1]), np.array([2, 0, 1]), (height - 1, width - 2)
+    expected = [
+        field[:, top : top + size[0], left : left + size[1]]
+        for field, top, left in zip(reader(indices), tops, lefts, strict=True)
+    ]
+    np.testing.assert_array_equal(reader.windows(indices, tops, lefts, size), np.stack(expected))
+
+
 def test_a_reader_travels_as_names(store):
     reader = store.reader(["P1"] * 4, range(4))
     reader(np.arange(4))

@@ -262,6 +262,19 @@ class FieldReader:
             fields[i] = maps[plates[i]][rows[i]]
         return fields
 
+    def windows(
+        self, indices: npt.ArrayLike, tops: npt.ArrayLike, lefts: npt.ArrayLike, size: tuple[int, int]
+    ) -> npt.NDArray[np.uint8]:
+        """Read only a part of each field: (B, 5, *size) uint8, from row ``tops[i]`` and column ``lefts[i]`` on."""
+        maps = self._maps or self._open()
+        indices, tops, lefts = np.asarray(indices), np.asarray(tops), np.asarray(lefts)
+        plates, rows = self._plates[indices], self._rows[indices]
+        fields = np.empty((len(indices), self.shape[0], *size), dtype=np.uint8)
+        for i in np.lexsort((rows, plates)):
+            top, left = tops[i], lefts[i]
+            fields[i] = maps[plates[i]][rows[i], :, top : top + size[0], left : left + size[1]]
+        return fields
+
     def _open(self) -> list[npt.NDArray[np.uint8]]:
         for path in self._paths:
             if not path.is_file():

@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -152,7 +153,7 @@ def timed(batches: Iterator[T]) -> Iterator[tuple[float, T]]:
         yield time.perf_counter() - begin, batch
 
 
-def prefetch(load: Callable[[np.ndarray], T], batches: Iterable[np.ndarray], ahead: int = 2) -> Iterator[T]:
+def prefetch(load: Callable[[S], T], batches: Iterable[S], ahead: int = 2) -> Iterator[T]:
     """Yield loaded batches in order; threads load the next ``ahead`` batches while the caller works.
 
     Unlike a torch DataLoader, it starts no processes. Threads are enough, since a batch is a memory-mapped read that

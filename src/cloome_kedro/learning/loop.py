@@ -139,8 +139,8 @@ class Training:
         progress = self.progress
         self.network.train()
         batches = self.batches.of_epoch(progress.epoch)[progress.step - progress.epoch * self.steps_per_epoch :]
-        read = prefetch(self.batches.read, map(self.batches.local_part, batches))
-        loaded = zip(range(progress.step, progress.step + len(batches)), batches, read, strict=True)
+        numbered = zip(range(progress.step, progress.step + len(batches)), batches, strict=True)
+        loaded = prefetch(lambda batch: (*batch, self.batches.load(*batch)), numbered)
         begin = time.perf_counter()
         for waited, (_, batch, _), micro_batches in staged(loaded, self._prepare, self.fabric.device):
             self._step(batch, cast(list[MicroBatch], micro_batches))

@@ -116,12 +116,27 @@ class TrainingBatches:
         """Select the rows of this device from an array with one row per unit of a batch."""
         return batch[self.rank * self.local_size :][: self.local_size]
 
-    def read(self, batch: np.ndarray) -> Arrays:
-        """Read the sides of these pairs, on the CPU. There is one compound per unit, and one row per field."""
+    def load(self, step: int, batch: np.ndarray) -> Arrays:
+        """Read this device's part of the batch of a step, as far as its augmentation uses it; see :meth:`read`."""
+        return self.read(self.local_part(batch), self.local_part(self._seeds(step, batch)))
+
+    def read(self, batch: np.ndarray, seeds: np.ndarray | None = None) -> Arrays:
+        """Read the sides of these pairs, on the CPU. There is one compound per unit, and one row per field.
+
+        With the seeds of the pairs, only the window of each image is read that the augmentation uses. The inputs of the
+        model are the same.
+        """
         read: Arrays = {}
         for name, side in self.data.sides.items():
             pairs = batch[:, 0] if batch.ndim == 2 and name == "compound" else batch
-            arrays = [side.rows.read(pairs.ravel())]
+            windows = side.rows.windows
+            chosen = None
+            if windows is not None and seeds is not None:
+                chosen = side.view.window(windows.shape, (seeds[:, 0] if pairs.ndim < seeds.ndim else seeds).ravel())
+            if windows is None or chosen is None:
+                arrays = [side.rows.read(pairs.ravel())]
+            else:
+                arrays = [windows.read(pairs.ravel(), *chosen)]
             arrays += [] if side.rows.context is None else [side.rows.context[pairs.ravel()]]
             read[name] = tuple(as_tensor(array, self.pin_memory).unflatten(0, pairs.shape) for array in arrays)
         rows = batch.reshape(len(batch), -1)
@@ -143,10 +158,9 @@ class TrainingBatches:
         batch
             Pairs of the batch, over all devices.
         arrays
-            What :meth:`read` returned for this device's part.
+            What :meth:`load` or :meth:`read` returned for this device's part.
         """
-        # Each field has its own seed, so that its crop does not depend on the device or the micro-batch.
-        seeds = np.random.SeedSequence([self.seed, 3, step]).generate_state(batch.size).reshape(batch.shape)
+        seeds = self._seeds(step, batch)
         # Each piece holds at least two pairs, since a single pair has no batch statistics.
         pieces = min(-(-self.local_size // (self.config.micro_batch_size or self.local_size)), self.local_size // 2)
         split = {
@@ -175,6 +189,10 @@ class TrainingBatches:
             tensors += inputs.values()
             pieces = [lambda: inputs]
         return Prepared(pieces, tensors)
+
+    def _seeds(self, step: int, batch: np.ndarray) -> np.ndarray:
+        """Give each field its own seed, so that its crop does not depend on the device or the micro-batch."""
+        return np.random.SeedSequence([self.seed, 3, step]).generate_state(batch.size).reshape(batch.shape)
 
     def layer_seed(self, step: int) -> int:
         """Seed of the random draws of layers on this device, such as dropout."""

@@ -7,7 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cloome_kedro.learning.config import FitConfig
+from cloome_kedro.learning.data import PairData, Side
 from cloome_kedro.learning.seeding import seeded
+from cloome_kedro.learning.training_batches import TrainingBatches
 from cloome_kedro.learning.views.images import PUBLISHED_STATISTICS, Images, ImageSettings
 from cloome_kedro.learning.views.pixel_statistics import channel_statistics
 from stored_plates import STORAGE, places, write_plates
@@ -323,3 +326,37 @@ def test_fields_with_other_channels_than_in_training_are_refused(store, plates, 
         ValueError, match=r"the model was trained on the channels .*, but the fields are stored as Mito, "
     ):
         Images(storage=STORAGE | {"channels": trained}).rows(places(plates), {"plate_store": store})
+
+
+# ---- windows: only the part of a field that training uses is read
+
+
+@pytest.mark.parametrize("several", [1, 3], ids=["one field", "three fields"])
+@pytest.mark.parametrize("changes", [{"crop": 8}, {"crop": 8, "resized_crop_scale": (0.5, 1.0)}, {}], ids=str)
+def test_windows_give_the_inputs_of_whole_fields(store, plates, changes, several):
+    """Bit by bit, with all augmentations; and what is read is not larger than what is used."""
+    view = Images(
+        mean=(80.0,) * 5, std=(50.0,) * 5, flips=True, quarter_turns="crop" in changes, intensity_jitter=0.2, **changes
+    )
+    table = places(plates)
+    rows = view.rows(table, {"plate_store": store})
+    n = len(table["row"])
+    data = PairData(Side(view, rows), None, np.arange(n), np.arange(2), np.arange(n), np.arange(n).astype(str))
+    batches = TrainingBatches(data, FitConfig(batch_size=4, micro_batch_size=2), seed=3)
+    batch = np.random.default_rng(0).integers(0, n, (4, several) if several > 1 else 4)
+    read, whole = batches.load(5, batch), batches.read(batch)
+    assert whole["field"][0].shape[-3:] == rows.windows.shape
+    assert read["field"][0].shape[-2:] == ((8, 8) if list(changes) == ["crop"] else rows.windows.shape[1:])
+    for found, expected in zip(
+        *(batches.micro_batches(5, batch, arrays, torch.device("cpu")) for arrays in (read, whole)), strict=True
+    ):
+        assert torch.equal(found()["field"], expected()["field"])
+
+
+def test_places_are_the_order_of_the_files(store, plates):
+    table = places(plates)
+    rows = Images(crop=8).rows(table, {"plate_store": store})
+    order = np.argsort(rows.place)
+    files = [(str(table["plate_file"][i]), int(table["row"][i])) for i in order]
+    assert files == sorted(files)
+    assert sorted(rows.place) == list(range(len(files)))

@@ -79,14 +79,30 @@ def cropped(
         )
     if scale is None and shape == size and not flips and not quarter_turns:
         return images
-    draws = row_uniforms(seeds, BOX_DRAWS, _FIRST_OF_CROP)
     if scale is not None:
-        images = resize_windows(images, random_boxes(draws, shape, scale), size)
+        boxes = random_boxes(row_uniforms(seeds, BOX_DRAWS, _FIRST_OF_CROP), shape, scale)
+        images = resize_windows(images, boxes, size)
         if not flips and not quarter_turns:
             return images
         shape = size
-    tops, lefts = random_corners(draws[:, :2], (shape[0] - size[0], shape[1] - size[1]))
+    tops, lefts = crop_corners(seeds, shape, size)
     return cut_windows(images, tops, lefts, size, _orientations(seeds, flips, quarter_turns))
+
+
+def crop_corners(seeds: np.ndarray, shape: tuple[int, int], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """First row and column of the random crop of each image, in pixels: two arrays (N,) int64.
+
+    Crops of images that are crops already are these images, and are turned in the same way.
+
+    Parameters
+    ----------
+    seeds : (N,) int
+        One seed per image.
+    shape, size
+        Height and width of images, and of crops.
+    """
+    room = (shape[0] - size[0], shape[1] - size[1])
+    return random_corners(row_uniforms(seeds, 2, _FIRST_OF_CROP), room)
 
 
 def _orientations(seeds: np.ndarray, flips: bool, quarter_turns: bool) -> np.ndarray:

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +13,25 @@ Table = Mapping[str, Any]
 
 #: positions of rows (B,) int -> arrays of these rows (B, ...), the argument of a view
 Read = Callable[[np.ndarray], np.ndarray]
+
+
+#: first rows and first columns of windows (B,) int, and their height and width
+Corners = tuple[np.ndarray, np.ndarray, tuple[int, int]]
+
+
+class Windows(NamedTuple):
+    """How parts of images are read.
+
+    Attributes
+    ----------
+    shape
+        Shape of each whole image, (C, H, W).
+    read
+        Positions of rows (B,), and what :data:`Corners` are -> arrays (B, C, h, w).
+    """
+
+    shape: tuple[int, ...]
+    read: Callable[[np.ndarray, np.ndarray, np.ndarray, tuple[int, int]], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -34,6 +53,8 @@ class Rows:
         plate. None: the view needs none.
     place : numpy.ndarray or None
         (n,) int: rows with neighbouring numbers are next to one another on the disk. None: rows are in memory.
+    windows : Windows or None
+        How parts of the rows are read. None: only whole rows can be read.
     """
 
     read: Read
@@ -41,6 +62,7 @@ class Rows:
     identity: str
     context: np.ndarray | None = None
     place: np.ndarray | None = None
+    windows: Windows | None = None
 
 
 class View(ABC):
@@ -111,6 +133,20 @@ class View(ABC):
     def differences(self, table: Table, sources: Mapping[str, Any]) -> list[str]:
         """Say how the inputs of a table differ from those in training, one text per difference; by default none."""
         return []
+
+    def window(self, shape: tuple[int, ...], seeds: np.ndarray) -> Corners | None:
+        """Say which window of each row :meth:`augment` uses, so that only this is read; by default all of the row.
+
+        If :meth:`augment` gets these windows in place of whole rows, with the same seeds, it must give the same inputs.
+
+        Parameters
+        ----------
+        shape
+            Shape of each row, (C, H, W).
+        seeds
+            (B,) seeds of the rows.
+        """
+        return None
 
     def augment(self, batch: torch.Tensor, seeds: np.ndarray, context: torch.Tensor | None = None) -> torch.Tensor:
         """Make the input of the encoder for training, with one seed per row. By default, it is that of evaluation."""

@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -11,8 +11,8 @@ import torch
 from torchvision.transforms import v2
 
 from cloome_kedro.learning.config import at_least
-from cloome_kedro.learning.views.augmentation import cropped, cut_out, gains
-from cloome_kedro.learning.views.base import Rows, Table, View
+from cloome_kedro.learning.views.augmentation import crop_corners, cropped, cut_out, gains
+from cloome_kedro.learning.views.base import Corners, Rows, Table, View, Windows
 from cloome_kedro.learning.views.pixel_statistics import channel_statistics, statistics_of_plates
 
 #: values of Mito, ER, RNA, AGP, DNA; published models were trained with them as means and as standard deviations
@@ -92,7 +92,7 @@ class ImageSettings:
         view = Images(self.crop, self.resized_crop_scale, storage=dict(storage), **augmentation)
         if self.quarter_turns:  # raises now what the first batch would raise
             field = torch.from_numpy(view.rows(table, sources).read(train[:1]))
-            cropped(field, np.zeros(1, np.uint32), view._size(field), quarter_turns=True)
+            cropped(field, np.zeros(1, np.uint32), view._size(field.shape), quarter_turns=True)
         if self.normalisation in ("per_image", "controls"):
             return dataclasses.replace(view, normalisation=self.normalisation)
         if self.normalisation == "dataset":
@@ -174,7 +174,10 @@ class Images(View):
             digest.update(context.tobytes())
         place = np.empty(len(rows), np.int64)
         place[np.lexsort((rows, files.astype(str)))] = np.arange(len(rows))
-        return Rows(store.reader(files, rows), np.ones(len(rows), bool), digest.hexdigest(), context, place)
+        reader = store.reader(files, rows)
+        # other stores may read whole fields only
+        windows = Windows(reader.shape, reader.windows) if hasattr(reader, "windows") else None
+        return Rows(reader, np.ones(len(rows), bool), digest.hexdigest(), context, place, windows)
 
     def differences(self, table: Table, sources: Mapping[str, Any]) -> list[str]:
         """Say how the storage of these fields differs from the storage in training, one text per setting."""
@@ -191,7 +194,7 @@ class Images(View):
 
     def centre(self, images: torch.Tensor) -> torch.Tensor:
         """Take the centre crop: uint8 (N, C, H, W) -> uint8 (N, C, crop, crop)."""
-        return v2.functional.center_crop(images, list(self._size(images)))
+        return v2.functional.center_crop(images, list(self._size(images.shape)))
 
     def augment(self, batch: torch.Tensor, seeds: np.ndarray, context: torch.Tensor | None = None) -> torch.Tensor:
         """Take a random crop of each image, augment and normalise it: uint8 (N, C, H, W) -> float32 (N, C, crop, crop).
@@ -199,7 +202,7 @@ class Images(View):
         The draws of an image depend only on its seed, not on the other images of the batch.
         """
         images = cropped(
-            *(batch, seeds, self._size(batch)),
+            *(batch, seeds, self._size(batch.shape)),
             scale=self.resized_crop_scale,
             flips=self.flips,
             quarter_turns=self.quarter_turns,
@@ -241,8 +244,15 @@ class Images(View):
             )
         return v2.functional.normalize(x, list(self.mean), list(self.std), inplace=True)
 
-    def _size(self, images: torch.Tensor) -> tuple[int, int]:
-        height, width = images.shape[-2:]
+    def window(self, shape: tuple[int, ...], seeds: np.ndarray) -> Corners | None:
+        """Say which part of each field :meth:`augment` crops."""
+        size = self._size(shape)
+        if self.resized_crop_scale is not None or size == shape[-2:]:
+            return None
+        return *crop_corners(seeds, (shape[-2], shape[-1]), size), size
+
+    def _size(self, shape: Sequence[int]) -> tuple[int, int]:
+        height, width = shape[-2:]
         if self.crop is None:
             return height, width
         if self.crop > min(height, width):
