@@ -42,12 +42,18 @@ class Record:
         Folder into which nodes write through a handle -> its state at the end of the run.
     outside
         File or folder that no dataset names -> its state.
+    places
+        Output -> its file or folder, relative to the project.
+    measured
+        What the node took: ``seconds``, ``cores``, ``memory_before`` and ``memory`` (peak of this process in bytes).
     """
 
     depends: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
     stores: dict[str, str] = field(default_factory=dict)
     outside: dict[str, str] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
+    measured: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -165,11 +171,11 @@ class Records:
 
     def read(self, node: Node) -> Record | None:
         """Record of a node; None if there is none."""
-        return _read(self.path(node))
+        return read_record(self.path(node))
 
     def write(self, node: Node, record: Record) -> None:
         """Replace the record of a node."""
-        _write(self.path(node), record)
+        write_record(self.path(node), record)
 
     def refresh(self, stores: Mapping[str, set[str]]) -> None:
         """Give all records the present state of the stores, if they have one of the earlier states of this run.
@@ -184,17 +190,22 @@ class Records:
         now = {folder: state([self.project / folder]) for folder in stores}
         changed = {folder for folder, states in stores.items() if states - {now[folder]}}
         for path in self.folder.glob("*.json") if changed else ():
-            record = _read(path)
+            record = read_record(path)
             if record and (
                 outdated := {key for key in changed & set(record.stores) if record.stores[key] in stores[key]}
             ):
                 record.stores |= {folder: now[folder] for folder in outdated}
-                _write(path, record)
+                write_record(path, record)
 
     def store_key(self, folder: Path) -> str:
         """Name of a folder in the records: relative to the project if it is below it."""
         folder = Path(folder).absolute()
         return folder.relative_to(self.project).as_posix() if folder.is_relative_to(self.project) else str(folder)
+
+    def place(self, name: str) -> str:
+        """File or folder of a dataset, relative to the project; empty if it has none."""
+        found = places(self.catalog.get(name, fallback_to_runtime_pattern=True))
+        return self.store_key(found[0]) if found else ""
 
     # ---- which nodes must run
 
@@ -256,14 +267,16 @@ def _remembering(function: Callable[[Iterable[Path]], str]) -> Callable[[Iterabl
     return lambda paths: remembered(tuple(paths))
 
 
-def _read(path: Path) -> Record | None:
+def read_record(path: Path) -> Record | None:
+    """Read a record; None if it is missing or damaged."""
     try:
         return Record(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError):
         return None
 
 
-def _write(path: Path, record: Record) -> None:
+def write_record(path: Path, record: Record) -> None:
+    """Replace a record."""
     with replace_file(path) as part:
         part.write_text(json.dumps(asdict(record), indent=1, sort_keys=True))
 

@@ -7,6 +7,7 @@ from typing import Any
 from kedro.framework.hooks import hook_impl
 
 from cloome_kedro.file_states import state
+from cloome_kedro.meter import Meter
 from cloome_kedro.node_records import Record, Records, Unknown
 from cloome_kedro.source_code import SourceCode
 
@@ -28,6 +29,7 @@ class NodeRecords:
         self._inputs: dict[str, dict[str, str]] = {}  # node -> input -> state
         self._outside: dict[str, list[str] | None] = {}
         self._saved: dict[str, set[str]] = {}
+        self._meters: dict[str, Meter] = {}
         self._stores: dict[str, set[str]] = {}  # folder -> its states during this run
 
     @hook_impl
@@ -42,7 +44,7 @@ class NodeRecords:
         self.records = None
         if self._project is None:
             return
-        self._inputs, self._outside, self._saved, self._stores = {}, {}, {}, {}
+        self._inputs, self._outside, self._saved, self._stores, self._meters = {}, {}, {}, {}, {}
         self._source = SourceCode.of(self._project, self._modules)
         self._source_state = self._source.state()
         self.records = Records(self._project, catalog, self._source.digest(), HOUSEKEEPING)
@@ -51,6 +53,8 @@ class NodeRecords:
 
     @hook_impl
     def before_dataset_loaded(self, dataset_name, node) -> None:
+        if node.name not in self._meters:
+            self._meters[node.name] = Meter()
         if self.records is None or dataset_name.startswith(("params:", "parameters")):
             return
         if self.records.is_store(dataset_name):
@@ -98,7 +102,10 @@ class NodeRecords:
         for folder, found in stores.items():
             self._stores.setdefault(folder, set()).add(found)
         found_outside = {path: state([records.project / path]) for path in outside}
-        records.write(node, Record(depends, outputs, stores, found_outside))
+        meter = self._meters.get(node.name)
+        written = {name: records.place(name) for name in node.outputs}
+        measured = meter.read() if meter else {}
+        records.write(node, Record(depends, outputs, stores, found_outside, written, measured))
 
     def _note_stores(self, node: Any) -> None:
         assert self.records is not None

@@ -1,5 +1,6 @@
 """Names and values that several tables, parameters or figures use."""
 
+import math
 from collections.abc import Iterable
 
 FOLDS = ("train", "validation", "test")
@@ -51,6 +52,29 @@ def counted(number: float, noun: str, plural: str = "") -> str:
     """
     text = f"{round(number, 1):,}".removesuffix(".0")
     return f"{text} {noun if text == '1' else plural or noun + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Write a duration in a unit that fits.
+
+    >>> duration(41), duration(150), duration(5400), duration(4 * 86400)
+    ('41 seconds', '2.5 minutes', '90 minutes', '4 days')
+    """
+    for unit, length, most in (("second", 1, 100), ("minute", 60, 6000), ("hour", 3600, 172800)):
+        if seconds < most:
+            return counted(float(f"{seconds / length:.2g}"), unit)
+    return counted(float(f"{seconds / 86400:.2g}"), "day")
+
+
+def size(number: float) -> str:
+    """Write a number of bytes in a unit that fits.
+
+    >>> size(1500), size(41.1e6), size(3.456e12)
+    ('1.5 kB', '41 MB', '3.5 TB')
+    """
+    power = 0 if number < 1 else min(4, int(math.log10(number) / 3))
+    value = float(f"{number / 1000**power:.2g}")
+    return f"{value:,.1f}".removesuffix(".0") + f" {('bytes', 'kB', 'MB', 'GB', 'TB')[power]}"
 
 
 def one_line(text: object, width: int | None = None) -> str:

@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("cloome_kedro.cli.kedro_run:command", "Run pipelines of the project (kedro run)."),
     "new-screen": ("cloome_kedro.cli.new_screen:command", "Look at a folder of plates, and write conf/NAME for it."),
     "check-screen": ("cloome_kedro.cli.check_screen:command", "Check a screen in seconds, before it is ingested."),
+    "plan": ("cloome_kedro.cli.plan:command", "Say what a larger study will need: disk, memory, hours."),
     "query": ("cloome_kedro.cli.query:command", "Ask a model with a structure, images, a field or a compound."),
     "embed": ("cloome_kedro.cli.embed:command", "Embed a file of structures, or folders of new plates."),
     "score": ("cloome_kedro.cli.score:command", "Rank a file of structures by their similarity to some wells."),

@@ -30,10 +30,13 @@ class Project:
         Folder of the project.
     globals
         Settings of ``globals.yml``.
+    loader
+        Configuration of the environment.
     """
 
     folder: Path
     globals: Mapping[str, Any]
+    loader: Any
     _resolver: Any
 
     @classmethod
@@ -72,7 +75,7 @@ class Project:
             for name, entry in loader["catalog"].items()
             if not name.startswith("_")
         }
-        return cls(folder, loader["globals"], CatalogConfigResolver(entries, {}))
+        return cls(folder, loader["globals"], loader, CatalogConfigResolver(entries, {}))
 
     def place(self, dataset: str, variant: str | None = None, seed: int | str = 0) -> Path:
         """Path of a dataset. The default variant is the preset of the environment."""
