@@ -4,10 +4,11 @@ PYTHONPATH=src python benchmarks/train_gpu.py [--no-plain] [--json FILE]
 
 It prints the speed of the training (``images_per_second``, ``step_milliseconds``), of reading batches alone
 (``loader_``), of embedding (``embedding_``) and of the step alone on synthetic data (``plain_``), the share of the
-training in the step alone (``ratio_to_plain``), and the peak memory. It runs ``fit``, the training of the study, with a
-ResNet-50 and an MLP of four layers of 1,024, on crops of 320 pixels from memory-mapped uint8 plate files. It needs torch, torchvision, lightning-fabric, numpy, safetensors and tqdm, but no
-installation of the project. For a card with 24 GB use ``--micro-batch-size 64``. New fields are still in the cache of
-the operating system, so the speed of the disk matters only if the fields exceed the memory.
+training in the step alone (``ratio_to_plain``), and the peak memory. It runs ``fit``, the training of the study, with
+a ResNet-50 and an MLP of four layers of 1,024, on crops of 320 pixels from memory-mapped uint8 plate files. It needs
+torch, torchvision, lightning-fabric, numpy, safetensors and tqdm, but no installation of the project. For a card with
+24 GB use ``--micro-batch-size 64``. New fields are still in the cache of the operating system, so the speed of the
+disk matters only if the fields exceed the memory.
 """
 
 import argparse

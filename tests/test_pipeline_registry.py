@@ -460,6 +460,7 @@ def test_the_winner_of_a_search_is_trained_and_evaluated_in_a_namespace_of_its_o
         "labels",
         "fields",
         "compounds",
+        "embedding_parts",
         "fit_states",
         "run_store",
         *sources,
