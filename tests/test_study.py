@@ -1,7 +1,7 @@
 """The whole study in the test environment, run as a user runs it."""
 
 import json
-import os
+import shutil
 import subprocess
 import sys
 import time
@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from environments import configured
+from project import Project
 
 pytestmark = pytest.mark.slow
 
@@ -52,6 +53,23 @@ def test_one_command_runs_the_study(study):
         assert {"clean", "random_flip", "random_flip_small_rotation"} <= set(joined["images"])
 
 
+def test_a_repeated_study_has_nothing_to_do(study, tmp_path):
+    """Then a missing file is made again, alone. The summary is printed each time."""
+    copy = Project(tmp_path / "copy")  # other tests change the files of the study
+    shutil.copytree(study.folder / "data", copy.folder / "data", dirs_exist_ok=True)
+    summary = study.load("summary").rstrip().splitlines()[-1].strip()
+    done = copy.kedro("run", "--env", "test")
+    assert "nodes: nothing has changed, nothing to run" in " ".join((done.stdout + done.stderr).split())
+    assert "Running node" not in done.stdout + done.stderr
+    assert done.stdout.rstrip().endswith(summary)
+    (report,) = copy.folder.glob("data/08_reporting/*/default/seed_0/report.html")
+    report.unlink()
+    done = copy.kedro("run", "--env", "test")
+    assert "Completed 1 out of 1 tasks" in done.stdout + done.stderr
+    assert report.is_file()
+    assert done.stdout.rstrip().endswith(summary)
+
+
 def test_every_model_says_how_sure_it_is(study):
     """Candidate sets of all models, in both directions, calibrated and measured on one query per compound."""
     report = study.load("report")
@@ -83,7 +101,9 @@ def test_controls_are_kept_and_never_paired(study):
 
 @pytest.mark.parametrize("capability", CAPABILITIES)
 def test_each_capability_runs_alone(study, capability):
-    done = study.kedro("run", "--env", "test", "--pipeline", capability)
+    """On one split, and whole where it has parts for all splits in common."""
+    of_split = [] if capability in ("ingestion", "profiles", "featurization") else ["--namespaces", "random"]
+    done = study.kedro("run", "--env", "test", "--pipeline", capability, *of_split, "--fresh")
     assert "Pipeline execution completed" in done.stdout + done.stderr
 
 
@@ -132,13 +152,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(study):
         return models / "random" / variant / "seed_0" / "cloome"
 
     study.kedro(*arguments("undisturbed"))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "kedro", *arguments("killed")],
-        cwd=study.folder,
-        env={**os.environ, "DO_NOT_TRACK": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = study.start(*arguments("killed"))
     while (
         not list((models / "fit_states" / "killed" / "seed_0" / "random" / "cloome").glob("[!.]*.pt"))
         and process.poll() is None
@@ -155,8 +169,8 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(study):
 
 
 def test_gpu_nodes_run_by_tag(study):
-    done = study.kedro("run", "--env", "test", "--tags", "gpu")
-    assert "Completed 38 out of 38 tasks" in done.stdout + done.stderr
+    done = study.kedro("run", "--env", "test", "--tags", "gpu", "--namespaces", "random", "--fresh")
+    assert "Completed 19 out of 19 tasks" in done.stdout + done.stderr
 
 
 def test_the_console_script_is_kedro_run(study):
