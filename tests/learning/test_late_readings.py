@@ -21,7 +21,7 @@ from planted import CONFIG, IMAGES, Planted, fresh, top1
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CROPPED = replace(IMAGES, crop=30)
-AUGMENTED = replace(IMAGES, intensity_jitter=0.2, cutout=0.3)
+AUGMENTED = replace(IMAGES, crop=30, flips=True, intensity_jitter=0.2, cutout=0.3)
 #: operations that make the CPU wait for numbers of a GPU
 READS = ("aten::_local_scalar_dense", "aten::item", "aten::nonzero", "aten::is_nonzero", "aten::equal")
 
