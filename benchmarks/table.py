@@ -2,9 +2,13 @@
 
 python benchmarks/table.py [NAME ...]
 
-The sizes take about two minutes on two cores. Each benchmark has options for other sizes. The benchmark of probes needs
-real labels (CLOOME_DATA), and is left out without them. The training step has a small encoder here: for the
+The sizes take about five minutes on two cores. Each benchmark has options for other sizes. The benchmark of probes
+needs real labels (CLOOME_DATA), and is left out without them. The training step has a small encoder here: for the
 publication's size run ``benchmarks/train_gpu.py`` on a GPU.
+
+Columns: rates of the project and of a plain reference, which were measured alternately in the same run; their ratio;
+the rate of what no program can avoid, such as reading the files; and the share of it that the project reaches.
+Measurements without a reference or a limit have only the first of these.
 """
 
 import argparse
@@ -15,9 +19,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from measuring import COLUMNS, machine
+
 FOLDER = Path(__file__).parent
 #: benchmark -> sizes
 SIZES: dict[str, str] = {
+    "ingestion": "--fields 24 --repeats 5 --growth",
+    "batches": "--fields 128 --batch 64 --crop 320 --repeats 5",
     "augmentation": "--batch 256 --side 64 --repeats 5",
     "index": "--fields 5000 20000",
     "ranks": "--queries 2000 --candidates 20000",
@@ -27,21 +35,25 @@ SIZES: dict[str, str] = {
 }
 
 
-def rows(output: str) -> Iterator[tuple[str, str]]:
-    """Yield what was measured and its value, for each line of a benchmark's output.
+def rows(output: str) -> Iterator[tuple[str, ...]]:
+    """Yield the columns of each line of a benchmark's output: those of `measuring.row`, or a name and a value.
 
     >>> list(rows("flips: 3.1 ms\\n\\n  fit_probes      0.52 s"))
-    [('flips', '3.1 ms'), ('fit_probes', '0.52 s')]
+    [('flips', '3.1 ms', '', '', '', ''), ('fit_probes', '0.52 s', '', '', '', '')]
+    >>> list(rows("read | 80 fields/s | 20 fields/s | 4.0 | | "))
+    [('read', '80 fields/s', '20 fields/s', '4.0', '', '')]
     """
     for line in filter(None, map(str.strip, output.splitlines())):
-        what, *value = re.split(r": | {2,}", line, maxsplit=1)
-        yield what, value[0].strip() if value else ""
+        columns = [column.strip() for column in line.split("|")]
+        if len(columns) != len(COLUMNS):
+            columns = [column.strip() for column in re.split(r": | {2,}", line, maxsplit=1)]
+        yield *columns, *[""] * (len(COLUMNS) - len(columns))
 
 
-def run(name: str) -> list[tuple[str, str]]:
+def run(name: str) -> list[tuple[str, ...]]:
     """Run a benchmark; return its rows."""
     if name == "probing" and not os.environ.get("CLOOME_DATA"):
-        return [("left out", "CLOOME_DATA is not set")]
+        return list(rows("left out: CLOOME_DATA is not set"))
     command = [sys.executable, str(FOLDER / f"{name}.py"), *SIZES[name].split()]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if done.returncode:
@@ -56,10 +68,10 @@ def main() -> None:
     names = parser.parse_args().names or list(SIZES)
     if unknown := [name for name in names if name not in SIZES]:
         parser.error(f"there is no benchmark {unknown[0]}; there are: {', '.join(SIZES)}")
-    print("| benchmark | measured | result |\n|---|---|---|", flush=True)
+    print(f"Machine: {machine()}\n\n| benchmark | {' | '.join(COLUMNS)} |\n|{'---|' * (1 + len(COLUMNS))}", flush=True)
     for name in names:
-        for what, value in run(name):
-            print(f"| {name} | {what} | {value} |", flush=True)
+        for columns in run(name):
+            print(f"| {' | '.join([name, *columns])} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -75,12 +75,14 @@ def to_uint8(
     else:
         thresholds = np.broadcast_to(np.asarray(threshold, dtype=np.int64), raw.shape[:-2]).ravel()
     images = np.zeros(planes.shape, dtype=np.uint8)
+    quotients = np.empty(planes.shape[1], dtype=np.uint32)  # at most 65535 x scale
     for image, plane, t in zip(images, planes, thresholds, strict=True):
         if t > 0:
-            # A lookup table for the values 0 to t. Larger values are clipped to t. Floor division of integers gives the
-            # same as the truncated float64 quotient: for values below 2**53 / t, a quotient that is not a whole number
-            # cannot be rounded up to one.
-            table = np.minimum(np.arange(t + 1) * intensity.scale // t, 255).astype(np.uint8)
-            np.take(table, plane, mode="clip", out=image)
+            # Floor division of integers gives the same as the truncated float64 quotient: for values below 2**53 / t, a
+            # quotient that is not a whole number cannot be rounded up to one.
+            np.multiply(plane, np.uint32(intensity.scale), out=quotients)
+            np.floor_divide(quotients, np.uint32(t), out=quotients)
+            # values above the threshold count as the threshold, whose quotient is the scale
+            np.minimum(quotients, np.uint32(min(intensity.scale, 255)), out=image, casting="unsafe")
     black = ~planes.any(axis=-1)
     return images.reshape(raw.shape), np.where(black, 0, thresholds).reshape(raw.shape[:-2]).astype(np.float64)

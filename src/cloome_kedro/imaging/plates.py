@@ -229,7 +229,9 @@ def _plate_thresholds(
 
 def _saturated(raw: npt.NDArray, bit_depth: int) -> npt.NDArray[np.float64]:
     """Share of pixels with the largest value of the bit depth, by channel."""
-    return np.count_nonzero(raw >= 2**bit_depth - 1, axis=(1, 2)) / raw[0].size
+    largest = 2**bit_depth - 1
+    counts = [np.count_nonzero(image >= largest) if image.max() >= largest else 0 for image in raw]
+    return np.array(counts) / raw[0].size
 
 
 def _digest(index: pd.DataFrame, storage: Storage, functions: Sequence[str] = ()) -> str:
