@@ -3,6 +3,7 @@
 import re
 import sys
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -146,50 +147,37 @@ def test_the_validation_metric_tells_replicates_from_others(extensions):
 
 
 @pytest.mark.slow
-def test_a_study_runs_on_all_of_them_at_once(tmp_path, extensions):
-    """`kedro run` in an environment that has the page's settings, with the page's code below src/."""
+def test_a_study_runs_on_all_of_them_at_once(study, tmp_path, extensions):
+    """A split's whole study in an environment that has the page's settings, with the page's code below src/."""
     project = Project(tmp_path)
     (tmp_path / "src" / f"{MODULE}.py").write_text(SOURCE)
-    conf = tmp_path / "conf" / "test"
-    chosen = yaml.safe_load((conf / "globals.yml").read_text())
+    project.take_screen(study)
     models = {"cloome": "CLOOME", "counts": "Nuclei"}
-    chosen |= {"modules": [MODULE], "models": models, "reference": None, "splits": settings("splits")}
-    (conf / "globals.yml").write_text(yaml.safe_dump(chosen))
-    for block in SETTINGS:
-        if "models" in block or "corruption" in block:
-            merge(conf / "parameters.yml", block)
-    project.kedro("run", "--env", "test")
+    chosen = {"modules": [MODULE], "models": models, "reference": None, "splits": settings("splits")}
+    blocks_of_study = [block for block in SETTINGS if "models" in block or "corruption" in block]
+    env = project.environment("extended", chosen, *blocks_of_study)
+    project.kedro("run", "--env", env, "--pipelines", "alphabetical,reporting")
+    load = partial(project.load, env=env)
 
-    config = project.load("alphabetical.cloome.checkpoint").config
+    config = load("alphabetical.cloome.checkpoint").config
     assert config["architecture"]["field"] == {"name": "small_cnn", "width": 8}
     assert config["objective"] == {"name": "binary_nce"}
     assert config["architecture"]["scalars"] == {"bias": -2.0}
     assert config["selected_by"] == "replicates"
-    tensors = project.load("alphabetical.cloome.checkpoint").tensors
+    tensors = load("alphabetical.cloome.checkpoint").tensors
     assert tensors["bias"].item() != -2, "the bias is trained"
-    assert "validation_replicates" in project.load("alphabetical.cloome.history")
-    view = project.load("alphabetical.counts.checkpoint").config["views"]["field"]
-    counts = project.load("cell_counts").set_index("field_id")["nuclei"]
-    examples = project.load("alphabetical.examples")
+    assert "validation_replicates" in load("alphabetical.cloome.history")
+    view = load("alphabetical.counts.checkpoint").config["views"]["field"]
+    counts = load("cell_counts").set_index("field_id")["nuclei"]
+    examples = load("alphabetical.examples")
     of_training = counts[examples.loc[examples["fold"] == "train", "field_id"]]
     assert view == {"name": "nuclei", "mean": pytest.approx(of_training.mean(), rel=1e-6)}
-    metrics = project.load("alphabetical.metrics")
+    metrics = load("alphabetical.metrics")
     assert {"CLOOME", "Nuclei"} <= set(metrics["method"])
     assert set(metrics["images"]) == {"clean", "random_flip_small_rotation", "dimmer"}
     assert "mean reciprocal rank" in set(metrics["metric"])
     blocks_of_folds = examples.assign(block=examples["inchikey"].str[:14]).groupby("fold")["block"]
     assert blocks_of_folds.max()["train"] < blocks_of_folds.min()["validation"]
-    report = project.load("report")
+    report = load("report")
     assert "Nuclei" in report
     assert "dimmer" in report
-
-
-def merge(path: Path, changes: dict) -> None:
-    """Write nested changes into a file of parameters."""
-
-    def merged(values, changes):
-        if not isinstance(values, dict) or not isinstance(changes, dict):
-            return changes
-        return values | {name: merged(values.get(name), change) for name, change in changes.items()}
-
-    path.write_text(yaml.safe_dump(merged(yaml.safe_load(path.read_text()), changes)))
