@@ -1,6 +1,7 @@
 """The hooks, on a context and a catalog of our own."""
 
 import os
+import subprocess
 import sys
 from fnmatch import fnmatchcase
 
@@ -32,6 +33,7 @@ from cloome_kedro.parameters import FingerprintParameters, RetrievalParameters
 from cloome_kedro.registry import load_modules
 from cloome_kedro.settings import HOOKS
 from environments import configured, environment, pipelines_of
+from project import ROOT
 from registries import restored
 
 MINE = {"type": "cloome_kedro.datasets.folder.FolderDataset", "filepath": "/data/mine"}
@@ -493,3 +495,22 @@ def test_under_torchrun_processes_join_before_any_other_hook(started, monkeypatc
     else:
         manager.hook.after_context_created(context=None)
     assert reached == ([] if started else [1])
+
+
+NODES_NEED = ("torchvision", "lightning_fabric", "rdkit", "chembl_structure_pipeline", "scipy", "sklearn", "matplotlib")
+
+
+def test_a_run_begins_without_libraries_that_only_nodes_need():
+    """Parameters are checked and pipelines registered before the first node: this must take seconds."""
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom kedro.framework.session import KedroSession\n"
+        "from kedro.framework.startup import bootstrap_project\n"
+        "bootstrap_project(Path.cwd())\n"
+        "with KedroSession.create(env='test', save_on_close=False) as session:\n    session.load_context()\n"
+        f"print([name for name in {NODES_NEED} if name in sys.modules])"
+    )
+    environment = {**os.environ, "DO_NOT_TRACK": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -19,7 +19,6 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import torch
-from torchvision.transforms.v2 import functional
 
 from cloome_kedro.registry import Registry
 
@@ -235,6 +234,8 @@ def _flips_and_angle_within(degrees: float) -> Draw:
 @corruption(draw=_flips, augments=["flips"], partly=["quarter_turns"])
 def random_flip(image: torch.Tensor, flip_horizontal: bool, flip_vertical: bool) -> torch.Tensor:
     """Mirror left to right with probability 1/2, and independently top to bottom with probability 1/2."""
+    from torchvision.transforms.v2 import functional  # its import takes longer than the start of a short run
+
     if flip_horizontal:
         image = functional.horizontal_flip(image)
     return functional.vertical_flip(image) if flip_vertical else image
@@ -246,6 +247,8 @@ def small_rotation(image: torch.Tensor, angle: float) -> torch.Tensor:
 
     As published, interpolation is by nearest neighbour, the default of torchvision, and empty corners are black.
     """
+    from torchvision.transforms.v2 import functional
+
     return functional.rotate(image, angle, fill=[0.0])
 
 
@@ -269,5 +272,7 @@ def gaussian_blur(image: torch.Tensor, sigma: float) -> torch.Tensor:
 
     The publication does not have this corruption.
     """
+    from torchvision.transforms.v2 import functional
+
     # The kernel reaches 6 pixels to each side, which is three times the largest standard deviation.
     return functional.gaussian_blur(image, [13, 13], [sigma, sigma])

@@ -90,6 +90,8 @@ class StructureParameters(Parameters):
 
     @model_validator(mode="after")
     def _counter_ions_are_structures(self) -> StructureParameters:
+        if not self.counter_ions:
+            return self
         from cloome_kedro.chemistry.fragments import pattern_of
 
         for name, smiles in self.counter_ions.items():

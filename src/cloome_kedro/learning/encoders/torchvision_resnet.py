@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torchvision
 from torch import nn
 
 from cloome_kedro.learning.encoders.base import Encoder
@@ -14,6 +13,8 @@ class _ResNet(Encoder):
 
     def build(self, inputs: int, size: int) -> nn.Module:
         """Make the network, from (N, inputs, H, W) to (N, size)."""
+        import torchvision  # it takes longer than the start of a short run
+
         encoder = torchvision.models.get_model(self.architecture, weights=None, num_classes=size)
         encoder.conv1 = nn.Conv2d(inputs, 64, 7, stride=2, padding=3, bias=False)
         nn.init.kaiming_normal_(encoder.conv1.weight, mode="fan_out", nonlinearity="relu")

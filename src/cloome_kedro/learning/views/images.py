@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from torchvision.transforms import v2
 
 from cloome_kedro.learning.config import at_least
 from cloome_kedro.learning.views.augmentation import crop_corners, cropped, cut_out, gains
@@ -194,7 +193,9 @@ class Images(View):
 
     def centre(self, images: torch.Tensor) -> torch.Tensor:
         """Take the centre crop: uint8 (N, C, H, W) -> uint8 (N, C, crop, crop)."""
-        return v2.functional.center_crop(images, list(self._size(images.shape)))
+        from torchvision.transforms.v2 import functional  # its import takes longer than the start of a short run
+
+        return functional.center_crop(images, list(self._size(images.shape)))
 
     def augment(self, batch: torch.Tensor, seeds: np.ndarray, context: torch.Tensor | None = None) -> torch.Tensor:
         """Take a random crop of each image, augment and normalise it: uint8 (N, C, H, W) -> float32 (N, C, crop, crop).
@@ -238,11 +239,13 @@ class Images(View):
         if self.normalisation == "per_image":
             std, mean = torch.std_mean(x, dim=(-2, -1), keepdim=True)
             return (x - mean) / (std + 1e-7)
+        from torchvision.transforms.v2 import functional
+
         if images.shape[1] != len(self.mean):
             raise ValueError(
                 f"images have {images.shape[1]} channels, but the normalisation has statistics of {len(self.mean)}"
             )
-        return v2.functional.normalize(x, list(self.mean), list(self.std), inplace=True)
+        return functional.normalize(x, list(self.mean), list(self.std), inplace=True)
 
     def window(self, shape: tuple[int, ...], seeds: np.ndarray) -> Corners | None:
         """Say which part of each field :meth:`augment` crops."""

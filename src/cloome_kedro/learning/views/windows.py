@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torchvision.transforms import InterpolationMode, v2
 
 #: draws of one image in :func:`random_boxes`
 BOX_DRAWS = 22
@@ -139,6 +138,8 @@ def resize_windows(images: torch.Tensor, boxes: Boxes, side: tuple[int, int]) ->
     uint8 (N, C, H, W) on any device -> uint8 (N, C, *side). Values on a GPU can differ by one grey level from those on
     a CPU.
     """
+    from torchvision.transforms import InterpolationMode, v2
+
     if images.device.type != "cpu":
         return _resampled(images, boxes, side)
     # torchvision's kernel for uint8 takes single windows, and it is faster on a CPU than any operation on a batch
