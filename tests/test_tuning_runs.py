@@ -1,9 +1,6 @@
 """Hyperparameter searches as a user runs them, killed and shared, on the study of the test environment."""
 
-import os
 import sqlite3
-import subprocess
-import sys
 import time
 
 import pandas as pd
@@ -11,17 +8,6 @@ import pytest
 import yaml
 
 pytestmark = pytest.mark.slow
-
-
-def start(study, *arguments: str) -> subprocess.Popen:
-    """`kedro` in the background."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "kedro", *arguments],
-        cwd=study.folder,
-        env={**os.environ, "DO_NOT_TRACK": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
 
 
 def search(variant: str, *settings: str) -> list[str]:
@@ -94,7 +80,8 @@ def test_the_winner_is_trained_and_tested_beside_the_default(tuned):
 
 
 def test_the_report_shows_the_search(tuned):
-    tuned.kedro("run", "--env", "test", "--pipelines", "reporting")
+    nodes = "random.reporting.write_section,reporting.write_report"  # they put the parts together
+    tuned.kedro("run", "--env", "test", "--pipelines", "reporting", "--nodes", nodes)
     report = tuned.load("report")
     assert "Hyperparameter search" in report
     row = tuned.load("random_tuned.retrieval_metrics").query(
@@ -110,30 +97,38 @@ def test_seeds_take_the_winner_for_a_split_of_its_own(tuned):
     assert {"random", "random_tuned", "scaffold"} <= set(pd.read_csv(table, dtype=str)["split"])
 
 
-def test_a_search_that_has_ended_is_given_back_and_more_trials_are_added(study):
-    study.kedro(*search("more"))
-    first = trials_of(study, "more")
-    study.kedro(*search("more"))
-    assert trials_of(study, "more").equals(first)
-    study.kedro(*search("more", "tuning.search.trials=6"))
-    more = trials_of(study, "more")
-    assert len(more) == 6
+def test_a_search_that_has_ended_is_given_back_and_more_trials_are_added(tuned):
+    first = trials_of(tuned, "default")
+    tuned.kedro(*search("default"), "--fresh")
+    assert trials_of(tuned, "default").equals(first)
+    tuned.kedro(*search("default", "tuning.search.trials=5"))
+    more = trials_of(tuned, "default")
+    assert len(more) == 5
     assert more["value"][:4].equals(first["value"])
     for name in points(first):
         assert more[name][:4].astype(str).tolist() == first[name].astype(str).tolist()
 
 
-def test_a_killed_search_goes_on_and_ends_with_the_same_trials(study):
-    settings = ["tuning.search.sampler=random", "tuning.search.pruner=none", "tuning.search.trials=5"]
-    study.kedro(*search("undisturbed", *settings))
-    process = start(study, *search("killed", *settings))
+#: points are drawn in advance, so that they do not depend on who tries them
+DRAWN = ["tuning.search.sampler=random", "tuning.search.pruner=none", "tuning.search.trials=5"]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(study):
+    """Trials of one process that nothing disturbs."""
+    study.kedro(*search("undisturbed", *DRAWN))
+    return trials_of(study, "undisturbed")
+
+
+def test_a_killed_search_goes_on_and_ends_with_the_same_trials(study, undisturbed):
+    process = study.start(*search("killed", *DRAWN))
     while states(study, "killed").count("COMPLETE") < 2 and process.poll() is None:
         time.sleep(0.05)
     process.kill()
     process.wait()
     assert "WAITING" in states(study, "killed")
-    study.kedro(*search("killed", *settings))
-    undisturbed, killed = trials_of(study, "undisturbed"), trials_of(study, "killed")
+    study.kedro(*search("killed", *DRAWN))
+    killed = trials_of(study, "killed")
     ended = killed[killed["state"] == "COMPLETE"]
     by = sorted(points(undisturbed))
     kept = [*by, "value", "epoch"]
@@ -142,25 +137,21 @@ def test_a_killed_search_goes_on_and_ends_with_the_same_trials(study):
 
 
 @pytest.mark.parametrize("together", ["two runs", "two workers"])
-def test_several_processes_share_a_study(study, together):
+def test_several_processes_share_a_study(study, undisturbed, together):
     """No point is tried twice and none is left out."""
-    settings = ["tuning.search.sampler=random", "tuning.search.pruner=none", "tuning.search.trials=6"]
     variant = together.replace(" ", "_")
     if together == "two runs":
-        runs = [start(study, *search(variant, *settings)) for _ in range(2)]
+        runs = [study.start(*search(variant, *DRAWN)) for _ in range(2)]
         assert [run.wait() for run in runs] == [0, 0]
     else:
-        study.kedro(*search(variant, *settings, "tuning.search.workers=2"))
+        study.kedro(*search(variant, *DRAWN, "tuning.search.workers=2"))
     trials = trials_of(study, variant)
-    assert trials["state"].tolist() == ["COMPLETE"] * 6
+    assert trials["state"].tolist() == ["COMPLETE"] * 5
     assert not points(trials).astype(str).duplicated().any()
     assert trials["worker"].nunique() == 2
-    if not folder(study, "alone").exists():
-        study.kedro(*search("alone", *settings))
-    alone = trials_of(study, "alone")
-    assert points(alone).equals(points(trials)[list(points(alone))])
+    assert points(undisturbed).equals(points(trials)[list(points(undisturbed))])
     if together == "two runs":  # workers share the cores, and fewer threads round otherwise
-        assert alone["value"].equals(trials["value"])
+        assert undisturbed["value"].equals(trials["value"])
 
 
 def test_the_baseline_is_tuned_too(study):
