@@ -57,24 +57,16 @@ def test_tuning_and_the_winner_read_the_tables_of_the_views():
 
 
 @pytest.fixture(scope="module")
-def foreign(tmp_path_factory):
-    """A copy of the project in which the study of the page has ended, in an environment like conf/test."""
+def foreign(study, tmp_path_factory):
+    """A copy of the study in which the study of the page has ended, in an environment like conf/test."""
     from project import Project
 
     project = Project(tmp_path_factory.mktemp("foreign"))
-    test, own = project.folder / "conf" / "test", project.folder / "conf" / "foreign"
-    own.mkdir()
-    parameters = yaml.safe_load((test / "parameters.yml").read_text())
-    parameters["models"] |= MODELS["models"]
+    project.take_screen(study)
+    few = {"corruption": {"names": ["random_flip_small_rotation"]}}
+    project.environment("foreign", {"splits": ["random"], **GLOBALS}, MODELS, few)
+    (project.folder / "conf" / "foreign" / "catalog.yml").write_text(yaml.safe_dump(CATALOG))
     screen = configured("globals", "test")["screen"]
-    files = {
-        "parameters.yml": parameters,
-        "globals.yml": {"screen": screen, "simulate": True, "splits": ["random"], **GLOBALS},
-        "catalog.yml": CATALOG,
-    }
-    for name, content in files.items():
-        (own / name).write_text(yaml.safe_dump(content))
-    project.kedro("run", "--env", "foreign", "--pipelines", "simulation,ingestion,profiles,featurization")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project.folder)
         names = {"embed_image": embed_image, "embed_smiles": embed_smiles}
