@@ -245,7 +245,8 @@ def test_from_a_folder_to_the_report(tmp_path, tmp_path_factory):
     command = [sys.executable, "-m", "cloome_kedro", "new-screen", "cells", str(tmp_path / "cells"), "--yes"]
     done = subprocess.run(command, cwd=project.folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    project.kedro("run", "--env", "cells")
+    one_process = ",".join(f"{group}.n_jobs=1" for group in ("ingestion", "profiles", "structure_features"))
+    project.kedro("run", "--env", "cells", "--params", one_process)
     report = project.load("report", env="cells")
     assert "too few compounds: no claim about accuracy" in report
     assert project.load("rejected_fields", env="cells").empty
