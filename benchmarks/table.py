@@ -24,7 +24,7 @@ from measuring import COLUMNS, machine
 FOLDER = Path(__file__).parent
 #: benchmark -> sizes
 SIZES: dict[str, str] = {
-    "ingestion": "--fields 24 --repeats 5 --growth",
+    "ingestion": "--fields 24 --repeats 5",
     "batches": "--fields 128 --batch 64 --crop 320 --repeats 5",
     "augmentation": "--batch 256 --side 64 --repeats 5",
     "index": "--fields 5000 20000",
