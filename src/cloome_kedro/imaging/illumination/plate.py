@@ -237,7 +237,8 @@ def read_kept(path: Path) -> KeptIllumination:
         If the file is damaged.
     """
     with _opened(path) as (file, facts):
-        return KeptIllumination(**{name: file[name] for name in _ARRAYS}, **facts)
+        arrays: dict[str, Any] = {name: file[name] for name in _ARRAYS}
+        return KeptIllumination(**arrays, **facts)
 
 
 @contextmanager
