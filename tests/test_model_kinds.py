@@ -1,10 +1,8 @@
 """A study with models of all kinds, run as a user runs it."""
 
 import re
-import shutil
 
 import pytest
-import yaml
 
 pytestmark = pytest.mark.slow
 
@@ -21,17 +19,10 @@ STEPS = "training,embedding,retrieval,zero_shot,probing,corruption,uncertainty,r
 @pytest.fixture(scope="module")
 def kinds(study):
     """The study of the test environment with further models, in a variant of its own."""
-    folder = study.folder / "conf" / "kinds"
-    shutil.copytree(study.folder / "conf" / "test", folder, dirs_exist_ok=True)
-    values = yaml.safe_load((folder / "globals.yml").read_text()) | {"splits": ["random"], "models": MODELS}
-    (folder / "globals.yml").write_text(yaml.safe_dump(values, sort_keys=False))
-    parameters = yaml.safe_load((folder / "parameters.yml").read_text())
-    parameters["models"]["together"] = {
-        "kind": "fusion",
-        "parts": ["cloome", "profiles", "ridge"],
-        "weights": {"cloome": 1, "profiles": 2, "ridge": 3},
-    }
-    (folder / "parameters.yml").write_text(yaml.safe_dump(parameters, sort_keys=False))
+    parts = {"kind": "fusion", "parts": ["cloome", "profiles", "ridge"]}
+    together = parts | {"weights": {"cloome": 1, "profiles": 2, "ridge": 3}}
+    changes = {"models": {"together": together}, "corruption": {"names": ["random_flip_small_rotation"]}}
+    study.environment("kinds", {"splits": ["random"], "models": MODELS}, changes)
     study.kinds = study.kedro("run", "--env", "kinds", "--pipelines", STEPS, "--params", "variant=kinds")
     return study
 
