@@ -99,8 +99,8 @@ def format_retrieval(metrics: pd.DataFrame, look: Look, confidence: float = 0.95
         if reason := why_not(rows, RETRIEVAL, fold):
             lines += ["", f"{split} split: {reason}"]
         for heading, table in retrieval_tables(evaluable(rows), look).items():
-            table = table.drop(columns=["shown by", "top-1 over draws"])
-            lines += ["", f"{split} split, {heading}", *text_lines(table)]
+            lines += ["", f"{split} split, {heading}"]
+            lines += text_lines(table.drop(columns=["shown by", "top-1 over draws"]))
     return "\n".join(lines)
 
 
@@ -116,10 +116,9 @@ def replicate_table(metrics: pd.DataFrame | None) -> pd.DataFrame:
         return pd.DataFrame()
     row: dict[str, str] = {}
     for metric in metrics.to_dict("records"):
-        if str(metric["metric"]).startswith("top-"):
-            row[metric["metric"]] = f"{percent_text(metric)}, chance {100 * metric['chance']:.1f} %"
-        else:
-            row[metric["metric"]] = f"{metric['value']:g}"
+        is_accuracy = str(metric["metric"]).startswith("top-")
+        chance = f"chance {100 * metric['chance']:.1f} %"
+        row[metric["metric"]] = f"{percent_text(metric)}, {chance}" if is_accuracy else f"{metric['value']:g}"
     return pd.DataFrame([{"query": "one plate → other plates", **row, "compounds": str(metrics["n"].iloc[0])}])
 
 
