@@ -7,7 +7,7 @@ import pytest
 from environments import WITHOUT_DATA, configured, pipelines_of
 
 #: More boxes cannot be read on a screen without zooming. For a study of two models, no namespace has more.
-MOST_BOXES = 53
+MOST_BOXES = 54
 #: What a further model adds to the boxes of its split: itself, its embeddings of fields and of compounds, and what the
 #: report reads of it, which is a checkpoint and a history, or the table `selection`. The evaluation and the reporting
 #: read two of them each.

@@ -18,7 +18,7 @@ def bucket(monkeypatch):
     from s3_server import CREDENTIALS, S3Server
 
     server = S3Server()
-    s3fs.S3FileSystem(**server.options, skip_instance_cache=True).mkdir("bucket")
+    s3fs.S3FileSystem(**server.options, skip_instance_cache=True).makedirs("indexes", exist_ok=True)
     for name, value in {
         "AWS_ENDPOINT": server.address,
         "AWS_ALLOW_HTTP": "true",
@@ -27,7 +27,7 @@ def bucket(monkeypatch):
         "AWS_SECRET_ACCESS_KEY": CREDENTIALS["secret"],
     }.items():
         monkeypatch.setenv(name, value)
-    yield "s3://bucket/indexes"
+    yield "s3://indexes/screen"
     server.stop()
 
 

@@ -14,7 +14,10 @@ from cloome_kedro.learning.config import FitConfig
         ({"devices": 0}, "devices must be at least 1"),
         ({"batch_size": 1}, "batch_size must be at least 2, is 1"),
         ({"batch_size": 6, "devices": 4}, "batch_size must be at least 8, is 6"),
-        ({"batch_size": 9, "devices": 2}, "batch_size must be a multiple of devices, but 9 is not a multiple of 2"),
+        (
+            {"batch_size": 9, "devices": 2},
+            r"batch_size must be a multiple of devices \(of all nodes\), but 9 is not a multiple of 2",
+        ),
         ({"micro_batch_size": 1}, "micro_batch_size must be at least 2"),
         ({"patience": 0}, "patience must be at least 1"),
         ({"checkpoint_steps": 0}, "checkpoint_steps must be at least 1"),
