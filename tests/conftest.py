@@ -44,6 +44,14 @@ def study(project, tmp_path_factory, worker_id) -> Project:
     return project
 
 
+@pytest.fixture
+def untouched(study, tmp_path, tmp_path_factory, worker_id) -> Project:
+    """A copy of the study as its run has left it. Tests change the files of ``study``."""
+    copy = Project(tmp_path / "copy")
+    shutil.copytree(_shared("study", tmp_path_factory, worker_id) / "results", copy.folder / "data", dirs_exist_ok=True)
+    return copy
+
+
 @pytest.fixture(scope="session")
 def indexed(study, tmp_path_factory, worker_id) -> Project:
     """The study with the index that queries need. All test processes share it."""
@@ -53,10 +61,15 @@ def indexed(study, tmp_path_factory, worker_id) -> Project:
     return study
 
 
+def _shared(name, tmp_path_factory, worker_id) -> Path:
+    """Folder of results that all test processes share."""
+    folder = tmp_path_factory.getbasetemp()
+    return (folder if worker_id == "master" else folder.parent) / name
+
+
 def _once(project, name, run, tmp_path_factory, worker_id, results="data") -> subprocess.CompletedProcess:
     """Run a command in the first test process that needs its results. Copy the results in the other processes."""
-    shared = tmp_path_factory.getbasetemp()
-    shared = (shared if worker_id == "master" else shared.parent) / name
+    shared = _shared(name, tmp_path_factory, worker_id)
     with FileLock(f"{shared}.lock"):
         if not shared.exists():
             done = run()

@@ -1,7 +1,6 @@
 """The whole study in the test environment, run as a user runs it."""
 
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -10,7 +9,6 @@ import pandas as pd
 import pytest
 
 from environments import configured
-from project import Project
 
 pytestmark = pytest.mark.slow
 
@@ -53,18 +51,16 @@ def test_one_command_runs_the_study(study):
         assert {"clean", "random_flip", "random_flip_small_rotation"} <= set(joined["images"])
 
 
-def test_a_repeated_study_has_nothing_to_do(study, tmp_path):
+def test_a_repeated_study_has_nothing_to_do(untouched):
     """Then a missing file is made again, alone. The summary is printed each time."""
-    copy = Project(tmp_path / "copy")  # other tests change the files of the study
-    shutil.copytree(study.folder / "data", copy.folder / "data", dirs_exist_ok=True)
-    summary = study.load("summary").rstrip().splitlines()[-1].strip()
-    done = copy.kedro("run", "--env", "test")
+    summary = untouched.load("summary").rstrip().splitlines()[-1].strip()
+    done = untouched.kedro("run", "--env", "test")
     assert "nodes: nothing has changed, nothing to run" in " ".join((done.stdout + done.stderr).split())
     assert "Running node" not in done.stdout + done.stderr
     assert done.stdout.rstrip().endswith(summary)
-    (report,) = copy.folder.glob("data/08_reporting/*/default/seed_0/report.html")
+    (report,) = untouched.folder.glob("data/08_reporting/*/default/seed_0/report.html")
     report.unlink()
-    done = copy.kedro("run", "--env", "test")
+    done = untouched.kedro("run", "--env", "test")
     assert "Completed 1 out of 1 tasks" in done.stdout + done.stderr
     assert report.is_file()
     assert done.stdout.rstrip().endswith(summary)
