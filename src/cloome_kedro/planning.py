@@ -197,15 +197,14 @@ def plan(
     list of Row
         One per step of `GROWTH`, in the order of the study, then their sum. The memory of the sum is the largest.
     """
-    rows = [_row(step, growth, measured.get(step), at, target, machine, shown) for step, growth in GROWTH.items()]
+    rows = [_row(step, measured.get(step), at, target, machine, shown) for step in GROWTH]
     if pairs is not None:
         rows = [_with_pairs(row, pairs) if row.step == "retrieval" else row for row in rows]
     return [*rows, _sum(rows)]
 
 
-def _row(
-    step: str, growth: Growth, found: Measured | None, at: Sizes, target: Sizes, machine: Machine, shown: float
-) -> Row:  # fmt: skip
+def _row(step: str, found: Measured | None, at: Sizes, target: Sizes, machine: Machine, shown: float) -> Row:
+    growth = GROWTH[step]
     if found is None:
         return Row(step, None, None, None, "not measured: run the step on a small study first", True)
     is_short = bool(growth.time) and found.seconds - found.fixed < _ENOUGH * found.seconds

@@ -22,6 +22,7 @@ _SIZE = 512
 @click.option("--variant", help="Variant of the study that was measured.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def command(
+    *,
     fields: int,
     compounds: int | None,
     assays: int | None,

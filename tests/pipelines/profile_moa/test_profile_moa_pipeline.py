@@ -180,7 +180,7 @@ def test_without_copairs_mean_average_precision_is_left_out(jump, monkeypatch, c
     tables = [jump[f"profile_{name}"] for name in ("wells", "controls", "moa_metrics", "moa_differences")]
     parameters = ProfileMoaParameters.model_validate({"columns": {}, "normalise": {}})
     corrections = CorrectionParameters.model_validate({"use": ["robust_z"]})
-    effects, text, _ = compare_corrections(*tables, parameters, corrections, 0)
+    effects, text, _ = compare_corrections(*tables, profile_moa=parameters, corrections=corrections, seed=0)
     assert set(effects["measure"]) == {"top-1"}
     assert "pip install 'cloome-kedro[copairs]'" in caplog.text
     assert "mean average precision" not in text

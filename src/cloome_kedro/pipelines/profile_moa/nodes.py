@@ -101,6 +101,7 @@ def compare_corrections(
     profile_controls,
     profile_moa_metrics,
     profile_moa_differences,
+    *,
     profile_moa: ProfileMoaParameters,
     corrections: CorrectionParameters,
     seed: int,
