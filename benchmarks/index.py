@@ -1,16 +1,17 @@
-"""Measure how the time of the index grows with the number of fields that cannot be used.
+"""Measure the index of fields that cannot be used, at growing numbers of fields, against a plain loop over rows.
 
-python benchmarks/index.py --fields 5000 20000 80000
+python benchmarks/index.py --fields 5000 20000 80000 --repeats 5
 
-All images are missing except one. The ratio is the time for reading the same LoadData table with pandas.
+All images are missing except one. The reference reads the LoadData table and looks up the well and the files of each
+row. The limit is reading the table with pandas alone. Rates are by processor time.
 """
 
 import argparse
 import tempfile
-import time
 from pathlib import Path
 
 import pandas as pd
+from measuring import alternating, row
 
 from cloome_kedro.imaging.channels import CHANNELS
 from cloome_kedro.imaging.index import index_screen
@@ -39,27 +40,43 @@ def write_screen(folder: Path, fields: int) -> Path:
     return folder / "load_data.csv"
 
 
-def measure(fields: int) -> tuple[int, float, float]:
-    """Return the number of rejected fields, and the seconds of the index and of reading the table."""
-    with tempfile.TemporaryDirectory() as name:
-        path = write_screen(Path(name), fields)
-        start = time.perf_counter()
-        _, _, rejected = index_screen(path.parent, "s", [Source("a", "load_data_csv", Platemap("platemap.csv"))])
-        middle = time.perf_counter()
-        pd.read_csv(path, dtype=str)
-        return len(rejected), middle - start, time.perf_counter() - middle
+def reference(path: Path) -> int:
+    """Look up the well and the files of each row of the LoadData table, one by one; return the number of misses."""
+    platemap = pd.read_csv(path.parent / "platemap.csv", dtype=str)
+    wells = {well["well_position"]: well for _, well in platemap.iterrows()}
+    rejected = 0
+    for _, entry in pd.read_csv(path, dtype=str).iterrows():
+        images = [Path(entry[f"PathName_Orig{name}"]) / entry[f"FileName_Orig{name}"] for name in CHANNELS]
+        found = all((path.parent / image).is_file() for image in images)
+        rejected += not (found and entry["Metadata_Well"] in wells)
+    return rejected
+
+
+def index(path: Path) -> int:
+    """Index the screen; return the number of rejected fields."""
+    _, _, rejected = index_screen(path.parent, "s", [Source("a", "load_data_csv", Platemap("platemap.csv"))])
+    return len(rejected)
 
 
 def main() -> None:
-    """Print one line per number of fields."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Print one row per number of fields."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fields", type=int, nargs="+", default=[5000, 20000, 80000])
-    for fields in parser.parse_args().fields:
-        rejected, seconds, reading = measure(fields)
-        print(
-            f"{fields} fields, {rejected} rejected: index {seconds:.2f} s, {seconds / fields * 1e6:.0f} µs per field, "
-            f"read_csv {reading:.2f} s, ratio {seconds / reading:.1f}"
-        )
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    for fields in options.fields:
+        with tempfile.TemporaryDirectory() as name:
+            path = write_screen(Path(name), fields)
+            if (found := index(path)) != reference(path):
+                raise SystemExit(f"the reference does not reject {found} fields")
+            work = {
+                "ours": lambda path=path: index(path),
+                "reference": lambda path=path: reference(path),
+                "limit": lambda path=path: pd.read_csv(path, dtype=str),
+            }
+            seconds = alternating(work, options.repeats)
+        rates = [fields / seconds[name] for name in work]
+        print(row(f"index of {fields:,} fields, {found:,} without images", "fields/s", *rates), flush=True)
 
 
 if __name__ == "__main__":

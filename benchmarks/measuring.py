@@ -1,11 +1,16 @@
 """What the benchmarks share: they measure pairs alternately, and print rows of one table."""
 
+import multiprocessing
 import os
 import platform
 import resource
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 #: columns of the table
 COLUMNS = ("step", "ours", "reference", "ratio", "limit", "share of the limit")
@@ -46,6 +51,26 @@ def row(step: str, unit: str, ours: float, reference: float | None = None, limit
     compared = [rates[1], f"{ours / reference:.1f}"] if reference else ["", ""]
     limited = [rates[2], f"{ours / limit:.0%}".replace("%", " %")] if limit else ["", ""]
     return " | ".join([step, rates[0], *compared, *limited])
+
+
+def costs(step: str, unit: str, ours: float, reference: float | None = None, limit: float | None = None) -> str:
+    """Make a row of the table from amounts of which less is better, such as memory.
+
+    >>> costs("read", "MiB", 20, 80)
+    'read | 20 MiB | 80 MiB | 4.0 |  | '
+    """
+    columns = row(step, unit, ours, reference, limit).split(" | ")
+    if reference:
+        columns[3] = f"{reference / ours:.1f}"
+    if limit:
+        columns[5] = f"{limit / ours:.0%}".replace("%", " %")
+    return " | ".join(columns)
+
+
+def apart(function: Callable[..., T], *arguments: Any) -> T:
+    """Call a function of a module in a fresh process, and return its result: memory of before does not count."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
 
 
 def machine() -> str:

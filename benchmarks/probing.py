@@ -1,11 +1,12 @@
 """Compare the time of ``fit_probes`` with that of the published code, on a real label matrix.
 
-CLOOME_DATA=... python benchmarks/probing.py --level field --assays 12
+CLOOME_DATA=... python benchmarks/probing.py --level field --assays 3 --repeats 5
 
 The published code (``linear_probing.py`` of ml-jku/cloome, here also with C = 10, which its grid omits) processes
 assays one by one. For every C it fits scikit-learn's ``LogisticRegression(max_iter=3000)`` and scores the training and
-validation samples. Then it fits again with the best C. It is timed with one thread and with scikit-learn's default
-number of threads. ``fit_probes`` uses torch's default number of threads.
+validation samples. Then it fits again with the best C. Both are measured on some assays in turns: with one thread by
+processor time, and with the default number of threads by wall time. The last row is ``fit_probes`` for all assays, once
+with the default number of threads. ``--check`` also prints how far results are from scikit-learn's.
 
 Labels are those of ``$CLOOME_DATA/labels/label-matrix.mtx``. Features are random vectors of 512 values. For each label
 of a compound, its vector is moved along the direction of the assay, by the strength of the assay. The fields of a
@@ -16,15 +17,18 @@ import argparse
 import os
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import scipy.io
+import torch
+from measuring import alternating, processor_seconds, row
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, matthews_corrcoef, roc_auc_score
 from threadpoolctl import threadpool_limits
-from tqdm.auto import tqdm
 
 from cloome_kedro.evaluation.probes import C_GRID, Labelled, fit_probes
 
@@ -69,7 +73,7 @@ def scores(classifier, features, labels, rows, assay) -> float:
 def published(train, train_labels, validation, validation_labels, test, test_labels) -> dict[int, tuple[float, float]]:
     """Compute C and test AUC of each assay as the published loop does."""
     result = {}
-    for assay in tqdm(range(train_labels.shape[1]), desc="published", unit="assay"):
+    for assay in range(train_labels.shape[1]):
         rows = [
             list(np.where(labels[:, assay] == 1)[0]) + list(np.where(labels[:, assay] == 0)[0])
             for labels in (train_labels, validation_labels, test_labels)
@@ -103,57 +107,91 @@ def converged(c: float, assay: int, train, train_labels, validation, validation_
     return roc_auc_score(test_labels[rows, assay], classifier.decision_function(test[rows] - shift))
 
 
-def main(level: str, assays: int) -> None:
-    """Print times, their ratios, and the differences of the results."""
-    warnings.simplefilter("ignore", ConvergenceWarning)
+def ours(data: list[np.ndarray]) -> pd.DataFrame:
+    """Compute what :func:`published` computes: the table of the probes."""
+    return fit_probes(Labelled(*data[:2]), Labelled(*data[2:4]), {"test": data[4]}, data[5])["test"].table
+
+
+def with_threads(threads: int | None, compute: Callable[[], object]) -> Callable[[], None]:
+    """Return a function that computes with a number of threads; None: the default numbers of the libraries."""
+    number = threads or torch.get_num_threads()
+
+    def run() -> None:
+        before = torch.get_num_threads()
+        torch.set_num_threads(number)
+        with threadpool_limits(threads):
+            compute()
+        torch.set_num_threads(before)
+
+    return run
+
+
+def check(data: list[np.ndarray]) -> None:
+    """Print how far the results are from those of the published loop, and from converged solutions."""
+    table, results = ours(data), published(*data)
+    published_c, published_auc = np.array([results[assay] for assay in range(len(table))]).T
+    same_c = table["c"].to_numpy() == published_c
+    print(f"assays with the C of the published loop: {same_c.sum()} of {len(table)}")
+    print(f"mean test AUC: {table['auc'].mean():.4f}, published {published_auc.mean():.4f}")
+    exact = np.array([converged(c, assay, *data) for assay, c in enumerate(table["c"])])
+    gaps = np.abs(table["auc"].to_numpy() - exact)
+    print(
+        "difference of AUC from scikit-learn's converged solution at the same C: "
+        f"mean {gaps.mean():.5f}, at most {gaps.max():.5f}"
+    )
+
+
+def measure(level: str, options: argparse.Namespace) -> None:
+    """Print the rows of a level."""
+    assays = options.assays
     data = samples(level)
     classes = np.array([[(labels == kind).sum(axis=0) for kind in (0, 1)] for labels in data[1::2]])
     scorable = np.flatnonzero(classes.min(axis=(0, 1)) > 0)
     by_size = scorable[np.argsort(classes.sum(axis=(0, 1))[scorable], kind="stable")]
-    chosen = by_size[np.unique(np.linspace(0, len(by_size) - 1, min(assays, len(by_size))).round().astype(int))]
-    data[1::2] = [labels[:, chosen] for labels in data[1::2]]
-    numbers = [int((~np.isnan(labels)).sum()) for labels in data[1::2]]
-    print(f"{level} level: {len(chosen)} of {len(scorable)} assays, {numbers} labels, {len(C_GRID)} C", flush=True)
-
-    start, cpu_start = time.perf_counter(), time.process_time()
-    table = fit_probes(Labelled(*data[:2]), Labelled(*data[2:4]), {"test": data[4]}, data[5])["test"].table
-    seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
-    print(f"  fit_probes                 {seconds:8.2f} s ({cpu_seconds:.2f} s of CPU)", flush=True)
-    for threads in (1, None):
-        with threadpool_limits(threads):
-            start, cpu_start = time.perf_counter(), time.process_time()
-            results = published(*data)
-            loop_seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
-        name = f"{threads} thread" if threads else "default threads"
-        print(
-            f"  published, {name:<15} {loop_seconds:8.2f} s ({cpu_seconds:.2f} s of CPU): "
-            f"{loop_seconds / seconds:.1f} times as long"
-        )
-    published_c, published_auc = np.array([results[assay] for assay in range(len(chosen))]).T
-    same_c = table["c"].to_numpy() == published_c
-    largest_ratio = 10 ** np.abs(np.log10(table["c"] / published_c)).max()
-    print(f"  same C for {same_c.sum()} assays; values of C differ at most by a factor of {largest_ratio:.0f}")
-    print(f"  test AUC, mean: {table['auc'].mean():.4f}, published {published_auc.mean():.4f}")
-    if same_c.any():
-        gaps = np.abs(table["auc"].to_numpy() - published_auc)[same_c]
-        print(f"  difference of AUC where C is the same: mean {gaps.mean():.5f}, at most {gaps.max():.5f}")
-    exact = np.array([converged(c, assay, *data) for assay, c in enumerate(table["c"])])
-    gaps = np.abs(table["auc"].to_numpy() - exact)
-    print(
-        f"  difference of AUC from scikit-learn's converged solution at the same C: mean {gaps.mean():.5f}, at most "
-        f"{gaps.max():.5f}"
-    )
+    places = (np.arange(assays) + 0.5) * len(by_size) / assays  # spread evenly over the numbers of labels
+    chosen = by_size[np.unique(places.astype(int))]
+    some, every = list(data), list(data)
+    some[1::2] = [labels[:, chosen] for labels in data[1::2]]
+    every[1::2] = [labels[:, scorable] for labels in data[1::2]]
+    name = f"probing, {level} level, {len(chosen)} of {len(scorable)} assays"
+    cores = torch.get_num_threads()
+    for threads, clock, how in ((1, processor_seconds, "one thread"), (None, time.perf_counter, f"{cores} threads")):
+        work = {
+            "ours": with_threads(threads, lambda: ours(some)),
+            "reference": with_threads(threads, lambda: published(*some)),
+        }
+        seconds = alternating(work, options.repeats, clock)
+        rates = [len(chosen) / seconds[key] for key in work]
+        print(row(f"{name}, {how}", "assays/s", *rates), flush=True)
+    if options.all:
+        start = time.perf_counter()
+        ours(every)
+        rate = len(scorable) / (time.perf_counter() - start)
+        labels = sum(int((~np.isnan(values)).sum()) for values in every[1::2])
+        step = f"probing, {level} level, all {len(scorable)} assays, {labels:,} labels, {cores} threads"
+        print(row(step, "assays/s", rate), flush=True)
+    if options.check:
+        check(some)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Print the rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--level", choices=["compound", "field", "both"], default="both")
     parser.add_argument(
         "--assays",
         type=int,
-        default=12,
-        help="number of assays, spread evenly over the numbers of labels (209 are all)",
+        default=3,
+        help="number of assays of the pairs, spread evenly over the numbers of labels (209 are all)",
     )
-    arguments = parser.parse_args()
-    for level in ["compound", "field"] if arguments.level == "both" else [arguments.level]:
-        main(level, arguments.assays)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--all", action=argparse.BooleanOptionalAction, default=True, help="measure all assays once")
+    parser.add_argument("--check", action="store_true", help="also print how far the results are apart")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    for level in ["compound", "field"] if options.level == "both" else [options.level]:
+        measure(level, options)
+
+
+if __name__ == "__main__":
+    main()

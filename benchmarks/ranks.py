@@ -1,20 +1,20 @@
-"""Compare time and memory of ``match_ranks`` with those of the plain matrix product of the same blocks.
+"""Compare ``match_ranks`` with a full matrix of scores that is sorted, in time and memory.
 
-python benchmarks/ranks.py --queries 20000 --candidates 200000 --size 512
+python benchmarks/ranks.py --queries 1000 --candidates 10000 --size 512 --repeats 5
 
-Ranking is measured in a separate process, so that its peak memory is that of the vectors and of the ranking.
+The reference is that of the published code: all scores of all queries in one matrix, which ``argsort`` sorts. The limit
+is the plain matrix product of the same blocks. Rates are by processor time. The memory is what ranking adds to that of
+the vectors, measured in a process for each way.
 """
 
 import argparse
-import json
-import resource
-import subprocess
-import sys
-import time
+from functools import partial
 
 import numpy as np
+from measuring import alternating, apart, costs, row
 
 from cloome_kedro.evaluation.ranks import _CANDIDATE_BLOCK, _QUERY_BLOCK, match_ranks
+from cloome_kedro.meter import Meter
 
 
 def vectors(n: int, m: int, size: int, noise: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -38,55 +38,49 @@ def product(queries: np.ndarray, candidates: np.ndarray) -> None:
             np.matmul(rows, block.T, out=scores.ravel()[: len(rows) * len(block)].reshape(len(rows), len(block)))
 
 
-def measure(n: int, m: int, size: int, noise: float, repeats: int) -> dict:
-    """Measure the shortest of ``repeats`` times, in seconds, and the peak memory, in GiB.
+def reference(queries: np.ndarray, candidates: np.ndarray, match: np.ndarray) -> np.ndarray:
+    """Rank with a full matrix, sorted row by row."""
+    order = np.argsort(-(queries @ candidates.T), axis=1)
+    return 1 + np.argmax(order == match[:, None], axis=1)
 
-    The two computations take turns, so that other load on the machine slows both.
-    """
-    queries, candidates, match = vectors(n, m, size, noise)
-    times = {"match_ranks": float("inf"), "product": float("inf")}
-    for _ in range(repeats):
-        start = time.perf_counter()
-        ranks = match_ranks(queries, candidates, match)
-        middle = time.perf_counter()
-        product(queries, candidates)
-        times["match_ranks"] = min(times["match_ranks"], middle - start)
-        times["product"] = min(times["product"], time.perf_counter() - middle)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    return {
-        **times,
-        "ratio": times["match_ranks"] / times["product"],
-        "peak": peak,
-        "top-1": float((ranks == 1).mean()),
-    }
+
+def memory(way: str, n: int, m: int, size: int) -> float:
+    """Bytes that ranking in a way adds to the memory of the process."""
+    made = vectors(n, m, size, 1.0)
+    rank = {"ours": match_ranks, "reference": reference}[way]
+    rank(*vectors(8, 64, size, 1.0))  # loads the libraries
+    meter = Meter()
+    rank(*made)
+    found = meter.read()
+    return max(1.0, found["memory"] - found["memory_before"])
 
 
 def main() -> None:
-    """Print one line per noise level: little noise, where most matches have rank 1, and much noise."""
+    """Print one row per noise level (little noise, where most matches have rank 1, and much), and one for memory."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--queries", type=int, default=2_000)
-    parser.add_argument("--candidates", type=int, default=20_000)
+    parser.add_argument("--queries", type=int, default=1_000)
+    parser.add_argument("--candidates", type=int, default=10_000)
     parser.add_argument("--size", type=int, default=512)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument(
         "--noise", type=float, nargs="+", default=[0.15, 1.0], help="noise of queries; more noise gives worse ranks"
     )
-    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.child:
-        print(json.dumps(measure(options.queries, options.candidates, options.size, options.noise[0], options.repeats)))
-        return
+    shape = options.queries, options.candidates, options.size
     for noise in options.noise:
-        sizes = ("--queries", options.queries, "--candidates", options.candidates, "--size", options.size)
-        command = [sys.executable, __file__, "--child", *sizes, "--repeats", options.repeats, "--noise", noise]
-        child = subprocess.run([str(part) for part in command], check=True, stdout=subprocess.PIPE, text=True)
-        result = json.loads(child.stdout)
-        print(
-            f"{options.queries} queries x {options.candidates} candidates x {options.size}, "
-            f"top-1 {result['top-1']:.0%}: "
-            f"match_ranks {result['match_ranks']:.2f} s, matrix product {result['product']:.2f} s, "
-            f"ratio {result['ratio']:.2f}, peak {result['peak']:.2f} GiB"
-        )
+        queries, candidates, match = vectors(*shape, noise)
+        top1 = float((match_ranks(queries, candidates, match) == 1).mean())
+        work = {
+            "ours": partial(match_ranks, *(queries, candidates, match)),
+            "reference": partial(reference, *(queries, candidates, match)),
+            "limit": partial(product, *(queries, candidates)),
+        }
+        seconds = alternating(work, options.repeats)
+        rates = [options.queries / seconds[name] for name in work]
+        step = f"ranks among {options.candidates:,} candidates, {top1:.0%} first"
+        print(row(step.replace("%", " %"), "queries/s", *rates), flush=True)
+    peaks = [apart(memory, way, *shape) / 2**20 for way in ("ours", "reference")]
+    print(costs(f"ranks of {options.queries:,} queries, memory", "MiB", *peaks), flush=True)
 
 
 if __name__ == "__main__":

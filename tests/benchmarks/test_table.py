@@ -45,14 +45,14 @@ def test_the_benchmarks_know_the_options(name):
 
 def test_results_are_one_table(table, monkeypatch):
     monkeypatch.delenv("CLOOME_DATA", raising=False)
-    small = subprocess.CompletedProcess([], 0, "5000 fields, 1 rejected: index 1 s, ratio 2\n")
+    small = subprocess.CompletedProcess([], 0, "index of 5,000 fields: 1 s\n")
     monkeypatch.setattr(subprocess, "run", lambda command, **options: small)
     status, text = table("index", "probing")
     assert status == 0
     assert re.match(r"Machine: .+, \d+ cores, \d+ GiB, .+, Python 3", text)
     assert text.split("\n\n")[1] == (
         "| benchmark | step | ours | reference | ratio | limit | share of the limit |\n|---|---|---|---|---|---|---|\n"
-        "| index | 5000 fields, 1 rejected | index 1 s, ratio 2 |  |  |  |  |\n"
+        "| index | index of 5,000 fields | 1 s |  |  |  |  |\n"
         "| probing | left out | CLOOME_DATA is not set |  |  |  |  |\n"
     )
 
@@ -64,6 +64,14 @@ def test_pairs_have_all_columns():
         ("read", "0.05 plates/s", "", "", "", "")
     ]
     assert len(measuring.row("read", "fields/s", 1).split("|")) == len(measuring.COLUMNS)
+
+
+def test_less_is_better_for_costs():
+    assert measuring.costs("rank", "MiB", 20, 80, 10) == "rank | 20 MiB | 80 MiB | 4.0 | 10 MiB | 50 %"
+
+
+def test_a_process_apart_returns_the_result():
+    assert measuring.apart(abs, -3) == 3
 
 
 def test_pairs_are_measured_in_turns():
@@ -104,4 +112,4 @@ def test_mistakes_are_told(table, monkeypatch):
     assert status == 2
     assert "there is no benchmark rank; there are: ingestion, batches, augmentation, index, ranks" in text
     monkeypatch.setattr(subprocess, "run", lambda command, **options: subprocess.CompletedProcess(command, 3, ""))
-    assert str(table("index")[0]).endswith("index.py --fields 5000 20000 ended with status 3")
+    assert str(table("index")[0]).endswith("index.py --fields 5000 20000 --repeats 5 ended with status 3")
