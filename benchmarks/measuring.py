@@ -6,11 +6,15 @@ import platform
 import resource
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, TypeVar
 
+import numpy as np
+
 T = TypeVar("T")
+
+os.environ.setdefault("TQDM_DISABLE", "1")  # the table has no place for progress bars
 
 #: columns of the table
 COLUMNS = ("step", "ours", "reference", "ratio", "limit", "share of the limit")
@@ -71,6 +75,15 @@ def apart(function: Callable[..., T], *arguments: Any) -> T:
     """Call a function of a module in a fresh process, and return its result: memory of before does not count."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
+
+
+def exponent(sizes: Sequence[float], amounts: Sequence[float]) -> float:
+    """Fit the exponent with which amounts grow: the slope of a line through their logarithms.
+
+    >>> round(exponent([1, 4, 16], [3, 48, 768]), 6)
+    2.0
+    """
+    return float(np.polyfit(np.log(sizes), np.log(amounts), 1)[0])
 
 
 def machine() -> str:

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cloome_kedro.chemistry.fingerprints import morgan, pack, unpack
+from cloome_kedro.chemistry import fingerprints as module
+from cloome_kedro.chemistry.fingerprints import morgan, pack, packed_morgan, unpack
 
 
 def test_enantiomers_differ_only_with_chirality():
@@ -21,6 +22,23 @@ def test_unreadable_smiles_is_named():
 
 def test_nothing():
     assert morgan([], 64).shape == (0, 64)
+    assert packed_morgan([], 64).shape == (0, 8)
+
+
+@pytest.mark.parametrize("parallel_from", [100, 5])
+def test_parts_give_the_same_in_any_number_of_processes(monkeypatch, parallel_from):
+    monkeypatch.setattr(module, "_STRUCTURES", 3)
+    monkeypatch.setattr(module, "_PARALLEL_FROM", parallel_from)
+    smiles = ["C" * length + end for length in range(1, 5) for end in ("O", "N")]
+    np.testing.assert_array_equal(packed_morgan(smiles, 64), pack(morgan(smiles, 64)))
+
+
+def test_unreadable_smiles_of_a_later_part_is_named(monkeypatch):
+    monkeypatch.setattr(module, "_STRUCTURES", 2)
+    with pytest.raises(ValueError, match=r"row 3: .*'nonsense'"):
+        packed_morgan(["CCO", "C", "CC", "nonsense"], 64)
+    with pytest.raises(ValueError, match="multiple of 8"):
+        packed_morgan(["CCO"], 12)
 
 
 @given(

@@ -44,11 +44,11 @@ def standardise_compounds(compound_table, structures: StructureParameters):
 
 def fingerprint_compounds(compounds, fingerprints: FingerprintParameters):
     """Compute Morgan fingerprints: ``Fingerprints``, in the order of ``compounds``."""
-    from cloome_kedro.chemistry.fingerprints import morgan, pack
+    from cloome_kedro.chemistry.fingerprints import packed_morgan
     from cloome_kedro.learning.views.morgan import Fingerprints
 
     settings = fingerprints.model_dump()
-    return Fingerprints(pack(morgan(compounds["smiles"].tolist(), **settings)), settings)
+    return Fingerprints(packed_morgan(compounds["smiles"].tolist(), **settings), settings)
 
 
 def compute_structure_features(compounds, structure_features: StructureFeatureParameters):
