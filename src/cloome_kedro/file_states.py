@@ -50,7 +50,7 @@ def _files(path: Path) -> Iterator[tuple[str, int, int]]:
     """Relative path, size and time of modification of each file."""
     if not path.is_dir():
         if path.exists():
-            yield "", *_stamp(os.stat(path))
+            yield "", *stamp(os.stat(path))
         return
     seen: set[tuple[int, int]] = set()
     for folder, names, files in os.walk(path, followlinks=True):
@@ -66,12 +66,13 @@ def _files(path: Path) -> Iterator[tuple[str, int, int]]:
             for entry in entries:
                 if entry.name in wanted and not entry.name.startswith("."):
                     try:
-                        yield f"{place}/{entry.name}", *_stamp(entry.stat())
+                        yield f"{place}/{entry.name}", *stamp(entry.stat())
                     except FileNotFoundError:  # a link to nothing, or a file that was removed just now
                         yield f"{place}/{entry.name}", -1, -1
 
 
-def _stamp(about: os.stat_result) -> tuple[int, int]:
+def stamp(about: os.stat_result) -> tuple[int, int]:
+    """Size and time of modification of a file."""
     return about.st_size, about.st_mtime_ns
 
 

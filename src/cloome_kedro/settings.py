@@ -7,6 +7,7 @@ from kedro.utils import find_kedro_project
 from omegaconf.resolvers import oc
 
 from cloome_kedro.config_loader import ConfigLoader
+from cloome_kedro.datasets.checked import Catalog
 from cloome_kedro.hooks import (
     CheckedConfiguration,
     CurrentFingerprints,
@@ -39,6 +40,8 @@ HOOKS = (
     TrackedResults(),
     ResultsLast(),
 )
+
+DATA_CATALOG_CLASS = Catalog
 
 # cloome_kedro.tracking sends to MLflow itself: docs/how-to/tracking.md
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)

@@ -10,7 +10,9 @@ from kedro_datasets.pandas import CSVDataset, ParquetDataset
 from kedro_datasets.text import TextDataset
 
 from cloome_kedro.datasets.atomic import AtomicSave
+from cloome_kedro.datasets.checked import CheckedTables, state_of
 from cloome_kedro.datasets.described import Described
+from cloome_kedro.file_states import MISSING
 
 
 class Table(AtomicSave, ParquetDataset):
@@ -36,15 +38,21 @@ class OptionalTable(Table):
     def __init__(self, *, filepath: str, schema: str, **options: Any):
         super().__init__(filepath=filepath, **options)
         self._schema = schema
+        self._checked = CheckedTables()
 
     def load(self) -> pd.DataFrame:
         from cloome_kedro.schemas import empty
 
         schema = load_obj(self._schema)
-        return schema.validate(super().load()) if Path(self._filepath).exists() else empty(schema)
+        if (before := state_of(self)) == MISSING:
+            return empty(schema)
+        table = super().load()
+        return table if self._checked.includes("", before, table) else schema.validate(table)
 
     def save(self, data: pd.DataFrame) -> None:
-        super().save(load_obj(self._schema).validate(data))
+        table = load_obj(self._schema).validate(data)
+        super().save(table)
+        self._checked.add("", state_of(self), table)
 
 
 class CsvTable(AtomicSave, CSVDataset):

@@ -1,7 +1,7 @@
 """pandera schemas of the tables in the catalog.
 
 The catalog (``conf/base/catalog.yml``) names the schema of a table under ``validator:`` or ``schema:``. Tables are
-checked when they are saved and when they are loaded.
+checked when they are saved, and when they are loaded unless the same run has saved them.
 """
 
 from cloome_kedro.schemas.base import empty
