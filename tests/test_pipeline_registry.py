@@ -100,15 +100,19 @@ def test_a_splits_pipeline_needs_what_the_shared_ones_write():
     """As the documentation has it: ``--pipelines ingestion,profiles,featurization``, then ``--pipeline random``."""
     pipelines = pipelines_of("base")
     written = set().union(*(pipelines[name].all_outputs() for name in ("ingestion", "profiles", "featurization")))
-    handles = {"fit_states", "run_store", "embedding_parts", "corruption_stores"}
+    handles = {"run_states", "run_store", "corruption_stores"}
     of_the_screen, of_a_search = {"plate_store", "truth"}, {"later_parts"}
     inputs = {name for name in pipelines["random"].inputs() if not name.startswith("param")}
     assert inputs <= written | handles | of_the_screen | of_a_search
 
 
-def test_namespaces_fold_by_split_then_model_or_capability():
+def test_namespaces_fold_by_split_then_models_or_evaluation():
     random = pipelines_of("base")["random"]
-    assert namespaces(random, 2) == {f"random.{name}" for name in ("featurization", *MODELS, "evaluation", "reporting")}
+    assert namespaces(random, 2) == {
+        f"random.{name}" for name in ("featurization", "models", "evaluation", "reporting")
+    }
+    of_models = {node.namespace for node in random.nodes if node.namespace.startswith("random.models")}
+    assert of_models == {"random.models", *(f"random.models.{name}" for name in (*MODELS, "description"))}
     evaluations = {node.namespace for node in random.nodes if node.namespace.startswith("random.evaluation")}
     assert evaluations == {
         "random.evaluation",
@@ -119,14 +123,14 @@ def test_namespaces_fold_by_split_then_model_or_capability():
 def test_gpu_nodes_are_tagged():
     pipelines = pipelines_of("base")
     tagged = pipelines["study"].only_nodes_with_tags("gpu")
-    assert namespaces(tagged, 2) == {
-        f"{split}.{part}" for split in ("random", "scaffold") for part in (*MODELS, "evaluation")
+    assert namespaces(tagged, 3) == {
+        f"{split}.models{part}" for split in ("random", "scaffold") for part in (*(f".{name}" for name in MODELS), "")
     }
     assert short_names(tagged) == {
         *("pretrain", "train", "select_checkpoint", "embed_fields", "embed_compounds", "embed_untrained"),
         *("embed_corrupted", "fit_ridge", "fuse_models", "join_checkpoints", "gather_methods"),
     }
-    of_models = {node for node in pipelines["study"].nodes if {*MODELS} & set(node.namespace.split(".")[1:])}
+    of_models = {node for node in pipelines["study"].nodes if {*MODELS} & set(node.namespace.split(".")[2:])}
     gathered = {node for node in tagged.nodes if node.name.endswith("gather_methods")}
     assert of_models == set(tagged.nodes) - gathered, "all that a model computes"
     searched = pipelines["tune_and_train"].only_nodes_with_tags("gpu")
@@ -139,7 +143,7 @@ def test_gpu_nodes_are_tagged():
 def test_every_model_is_trained_and_embedded_and_all_are_evaluated_together():
     random = pipelines_of("base")["random"]
     for model in ("cloome", "profiles", "bilinear"):
-        assert {f"random.{model}.{name}" for name in ("train", "embed_fields", "embed_compounds")} <= {
+        assert {f"random.models.{model}.{name}" for name in ("train", "embed_fields", "embed_compounds")} <= {
             node.name for node in random.nodes
         }
     (gathering,) = [node for node in random.nodes if node.short_name == "gather_methods"]
@@ -166,16 +170,17 @@ def test_views_say_what_is_read():
     def read(name):
         return set(by_name[name].inputs) & (images | features)
 
-    assert read("random.cloome.train") == {*images, "structure_features", "field_profiles"}, "profiles are predicted"
-    assert read("random.profiles.train") == {"field_profiles", "structure_features"}
-    assert read("random.ridge.fit_ridge") == {"field_profiles", "structure_features"}
-    assert read("random.fusion.fuse_models") == set()
-    assert read("random.bilinear.train") == {"field_profiles", "fingerprints"}
-    assert read("random.cloome.embed_fields") == {"plate_store", "plate_statistics"}
-    assert read("random.cloome.embed_corrupted") == {"plate_store", "plate_statistics"}
-    assert read("random.cloome.embed_compounds") == {"structure_features"}
-    assert read("random.bilinear.embed_fields") == {"field_profiles"}
-    assert read("random.bilinear.embed_compounds") == {"fingerprints"}
+    profiles_are_predicted = {*images, "structure_features", "field_profiles"}
+    assert read("random.models.cloome.train") == profiles_are_predicted
+    assert read("random.models.profiles.train") == {"field_profiles", "structure_features"}
+    assert read("random.models.ridge.fit_ridge") == {"field_profiles", "structure_features"}
+    assert read("random.models.fusion.fuse_models") == set()
+    assert read("random.models.bilinear.train") == {"field_profiles", "fingerprints"}
+    assert read("random.models.cloome.embed_fields") == {"plate_store", "plate_statistics"}
+    assert read("random.models.cloome.embed_corrupted") == {"plate_store", "plate_statistics"}
+    assert read("random.models.cloome.embed_compounds") == {"structure_features"}
+    assert read("random.models.bilinear.embed_fields") == {"field_profiles"}
+    assert read("random.models.bilinear.embed_compounds") == {"fingerprints"}
 
 
 def test_a_study_of_profiles_alone_corrupts_no_images():
@@ -187,7 +192,7 @@ def test_a_study_of_profiles_alone_corrupts_no_images():
     assert not any("corrupt" in name for name in random.datasets())
     assert short_names(pipelines["corruption"]) == {"join_results"}
     untrained = [node.name for node in random.nodes if node.short_name == "embed_untrained"]
-    assert untrained == ["random.profiles.embed_untrained"], "its encoder of fields learns"
+    assert untrained == ["random.models.profiles.embed_untrained"], "its encoder of fields learns"
 
 
 def test_a_screen_without_images_is_read_from_tables():
@@ -220,16 +225,17 @@ def test_what_learns_nothing_of_fields_has_no_untrained_counterpart():
 def test_the_first_model_alone_has_an_untrained_counterpart_and_all_of_images_are_corrupted():
     random = registered({"second": configured("parameters")["models"]["cloome"]}, models={"cloome": "A", "second": "B"})
     names = {node.name for node in random["random"].nodes}
-    assert "random.cloome.embed_untrained" in names
-    assert "random.second.embed_untrained" not in names
-    assert {"random.cloome.embed_corrupted", "random.second.embed_corrupted"} <= names
+    assert "random.models.cloome.embed_untrained" in names
+    assert "random.models.second.embed_untrained" not in names
+    assert {"random.models.cloome.embed_corrupted", "random.models.second.embed_corrupted"} <= names
 
 
 def test_the_environment_of_the_profile_model():
     pipelines = pipelines_of("profile_model")
     assert namespaces(pipelines["random"], 2) == {
-        f"random.{name}" for name in ("featurization", "profiles", "bilinear", "evaluation", "reporting")
+        f"random.{name}" for name in ("featurization", "models", "evaluation", "reporting")
     }
+    assert {"random.models.profiles", "random.models.bilinear"} <= namespaces(pipelines["random"], 3)
     assert not any(node.short_name == "embed_corrupted" for node in pipelines["__default__"].nodes)
     assert "random.profiles.untrained_embeddings" in pipelines["random"].all_outputs()
     searching = next(node for node in pipelines["tuning"].nodes if node.name == "random.tuning.search_parameters")
@@ -255,10 +261,10 @@ def kinds(**entries):
 def test_a_ridge_is_fitted_and_a_fusion_joins_embeddings():
     pipelines = kinds(fusion={"kind": "fusion", "parts": ["cloome", "ridge"]})
     nodes = {node.name: node for node in pipelines["random"].nodes}
-    assert {name for name in nodes if name.startswith(("random.ridge", "random.fusion"))} == {
-        "random.ridge.fit_ridge", "random.fusion.fuse_models", "random.fusion.join_checkpoints"
+    assert {name for name in nodes if name.startswith(("random.models.ridge", "random.models.fusion"))} == {
+        "random.models.ridge.fit_ridge", "random.models.fusion.fuse_models", "random.models.fusion.join_checkpoints"
     }  # fmt: skip
-    fitted, fused = nodes["random.ridge.fit_ridge"], nodes["random.fusion.fuse_models"]
+    fitted, fused = nodes["random.models.ridge.fit_ridge"], nodes["random.models.fusion.fuse_models"]
     assert set(fitted.inputs) == {
         *("random.examples", "run_store", "fields", "compounds", "field_profiles", "structure_features"),
         *("params:models.ridge", "params:seed"),
@@ -267,12 +273,12 @@ def test_a_ridge_is_fitted_and_a_fusion_joins_embeddings():
     assert set(fused.inputs) == {"random.examples", "params:models.fusion", "params:seed", *parts}
     checkpoints = {"random.cloome.checkpoint", "random.ridge.checkpoint"}
     joined = {"random.fusion.field_embeddings", "params:models.fusion", *checkpoints}
-    assert set(nodes["random.fusion.join_checkpoints"].inputs) == joined
-    assert "random.ridge.fit_ridge" in {node.name for node in pipelines["training"].nodes}
-    assert "random.fusion.fuse_models" in {node.name for node in pipelines["embedding"].nodes}
+    assert set(nodes["random.models.fusion.join_checkpoints"].inputs) == joined
+    assert "random.models.ridge.fit_ridge" in {node.name for node in pipelines["training"].nodes}
+    assert "random.models.fusion.fuse_models" in {node.name for node in pipelines["embedding"].nodes}
     (gathering,) = [node for node in nodes.values() if node.short_name == "gather_methods"]
     assert {f"random.{model}.field_embeddings" for model in ("cloome", "ridge", "fusion")} <= set(gathering.inputs)
-    described = nodes["random.reporting.training.describe_training"].inputs
+    described = nodes["random.models.description.describe_training"].inputs
     assert {
         "random.cloome.history",
         "random.cloome.pretraining_history",
@@ -281,13 +287,13 @@ def test_a_ridge_is_fitted_and_a_fusion_joins_embeddings():
     } <= set(described)
     assert not {"random.ridge.history", "random.fusion.checkpoint"} & set(described)
     corrupted = [node.namespace for node in nodes.values() if node.short_name == "embed_corrupted"]
-    assert corrupted == ["random.cloome"], "the others see no images"
+    assert corrupted == ["random.models.cloome"], "the others see no images"
     assert {"fit_ridge", "fuse_models"} <= short_names(pipelines["study"].only_nodes_with_tags("gpu"))
 
 
 def test_a_study_can_do_without_contrastive_models():
     pipelines = registered(models={"ridge": "Ridge"})
-    assert "random.ridge.fit_ridge" in {node.name for node in pipelines["random"].nodes}
+    assert "random.models.ridge.fit_ridge" in {node.name for node in pipelines["random"].nodes}
     assert not pipelines["import_checkpoint"].nodes
     assert not {"train", "embed_fields", "embed_untrained"} & short_names(pipelines["study"])
 
@@ -313,24 +319,25 @@ def test_a_pre_training_is_a_node_before_the_training():
     entry = configured("parameters")["models"]["cloome"] | {"pretrain": {"target": {"name": "table", "table": "deep"}}}
     pipelines = registered({"cloome": entry})
     nodes = {node.name: node for node in pipelines["random"].nodes}
-    pretraining, training = nodes["random.cloome.pretrain"], nodes["random.cloome.train"]
+    pretraining, training = nodes["random.models.cloome.pretrain"], nodes["random.models.cloome.train"]
     sources = {"plate_store", "plate_statistics", "structure_features", "deep_features"}
     assert set(pretraining.inputs) == {
-        *("fit_states", "run_store", "random.examples", "fields", "compound_keys"),
+        *("run_states", "run_store", "random.examples", "fields", "compound_keys"),
         *("params:models.cloome", "params:seed", *sources),
     }
     assert pretraining.outputs == ["random.cloome.pretrained", "random.cloome.pretraining_history"]
     assert {"random.cloome.pretrained", *sources} <= set(training.inputs)
-    assert not {"random.bilinear.pretrain", "random.profiles.pretrain"} & set(nodes)
+    assert not {"random.models.bilinear.pretrain", "random.models.profiles.pretrain"} & set(nodes)
     searched = {node.name: node for node in pipelines["tune_and_train"].nodes}
-    assert {"fit_states", "fields", "compound_keys", "deep_features"} <= set(
+    assert {"run_states", "fields", "compound_keys", "deep_features"} <= set(
         searched["random.tuning.search_parameters"].inputs
     )
-    assert searched["random_tuned.cloome.pretrain"].outputs[0] in searched["random_tuned.cloome.train"].inputs
+    winner = "random_tuned.models.cloome"
+    assert searched[f"{winner}.pretrain"].outputs[0] in searched[f"{winner}.train"].inputs
     without = registered({"cloome": entry | {"pretrain": None}})
     assert "pretrain" not in short_names(without["study"])
     searching = next(node for node in without["tuning"].nodes if node.short_name == "search_parameters")
-    assert not {"fit_states", "fields", "compound_keys"} & set(searching.inputs)
+    assert not {"run_states", "fields", "compound_keys"} & set(searching.inputs)
     with pytest.raises(ValueError, match=r"models\.cloome\.pretrain: a pre-training needs a target, such as profiles"):
         registered({"cloome": entry | {"pretrain": {"weight": 1}}})
 
@@ -450,7 +457,7 @@ def test_the_winner_of_a_search_is_trained_and_evaluated_in_a_namespace_of_its_o
     pipelines = register_pipelines(configuration)
     winner = pipelines["tune_and_train"].filter(node_namespaces=["random_tuned"])
     assert {node.namespace for node in winner.nodes} == {
-        *("random_tuned", f"random_tuned.{tunes}", "random_tuned.evaluation"),
+        *("random_tuned", "random_tuned.models", f"random_tuned.models.{tunes}", "random_tuned.evaluation"),
         *(f"random_tuned.evaluation.{name}" for name in ("retrieval", "zero_shot", "probing")),
     }
     outside = {name for name in winner.inputs() if not name.startswith(("params:", "random_tuned."))}
@@ -460,8 +467,7 @@ def test_the_winner_of_a_search_is_trained_and_evaluated_in_a_namespace_of_its_o
         "labels",
         "fields",
         "compounds",
-        "embedding_parts",
-        "fit_states",
+        "run_states",
         "run_store",
         *sources,
     }

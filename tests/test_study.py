@@ -139,7 +139,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(study):
             [f"variant={variant}", *(f"models.cloome.fit.{name}" for name in ("checkpoint_steps=1", "epochs=20"))]
         )
         command = ["run", "--env", "test", "--pipelines", "featurization,training"]
-        command += ["--namespaces", "random.featurization,random.cloome"]
+        command += ["--namespaces", "random.featurization,random.models.cloome"]
         return [*command, "--only-missing-outputs", "--params", settings]
 
     models = study.folder / "data" / "06_models" / "test_screen"
@@ -205,7 +205,7 @@ def test_a_misspelt_parameter_stops_the_run_at_once(study, setting, told):
 def test_kedro_viz_builds_a_static_site(study):
     study.kedro("viz", "build", "--include-previews", KEDRO_ENV="test")
     graph = json.loads((study.folder / "build" / "api" / "main").read_text())
-    assert {"random", "random.cloome", "scaffold.evaluation.retrieval"} <= {
+    assert {"random", "random.models.cloome", "scaffold.evaluation.retrieval"} <= {
         node["id"] for node in graph["nodes"] if node["type"] == "modularPipeline"
     }
     nodes = {node["name"]: study.folder / "build" / "api" / "nodes" / node["id"] for node in graph["nodes"]}

@@ -165,8 +165,8 @@ def register_pipelines(configuration: Mapping[str, Any] | None = None) -> dict[s
         "ingestion": ingestion.create_pipeline() if images else ingestion.create_table_pipeline(),
         # Without measure_profiles, field_profiles is a table of the user, which must not be overwritten.
         "profiles": profiles.create_pipeline() if images and environment["measure_profiles"] else Pipeline([]),
-        "featurization": featurization.create_pipeline(),
-        "reporting": reporting.create_pipeline(splits, images, models[0].name if models[0].kind == CONTRASTIVE else ""),
+        "featurization": featurization.create_pipeline() + reporting.create_summary_pipeline(),
+        "reporting": reporting.create_pipeline(splits, images),
     }
     steps = {
         name: sum((by_split[split].get(name, Pipeline([])) for split in splits), shared.get(name, Pipeline([])))

@@ -18,6 +18,7 @@ from cloome_kedro.parameters import (
     ZeroShotParameters,
 )
 from cloome_kedro.pipelines.reporting import create_pipeline, create_split_pipeline
+from cloome_kedro.pipelines.reporting.results import collect_configs, gather_results, summarise_screen
 from cloome_kedro.pipelines.tuning import nodes as tuning
 from cloome_kedro.reporting.images import encode
 from synthetic_search import make_search, make_tuned
@@ -108,6 +109,18 @@ def datasets_of(split, study, models):
     return found
 
 
+def handed_over(studies):
+    """What the report over all splits reads of studies, by the names of their splits: results, and the screen."""
+    screen = next(iter(studies.values()))
+    tables = {name: screen[name] for name in SHARED if name != "plate_store"}
+    found = {name: screen[name] for name in SHARED} | {"screen_summary": summarise_screen(**tables)}
+    for split, study in studies.items():
+        configs = collect_configs(**{f"{name}_checkpoint": value for name, value in study["checkpoints"].items()})
+        gathered = ("metrics", "differences", "leaks", "candidate_sets", "examples")
+        found[f"{split}.results"] = gather_results(**{name: study[name] for name in gathered}, model_configs=configs)
+    return found
+
+
 def run_report(studies, *, sees_images=True, encoded=(), later_parts=None, **parameters):
     """The catalog after a run of all sections and of the report over some studies, by the names of their splits.
 
@@ -124,12 +137,12 @@ def run_report(studies, *, sees_images=True, encoded=(), later_parts=None, **par
     """
     given = PARAMETERS | {f"params:{name}": value for name, value in parameters.items()}
     models = given["params:study"].models
-    given |= {"later_parts": later_parts or {}, "data_reports": {}}
+    given |= {"later_parts": later_parts or {}}
     for split, study in studies.items():
         given |= datasets_of(split, study, models)
     pipeline = sum(
         (create_split_pipeline(split, list(models), sees_images) for split in studies),
-        create_pipeline(list(studies), model=next(iter(models))),
+        create_pipeline(list(studies)),
     )
     catalog = DataCatalog({name: Kept(value) for name, value in given.items() if name in pipeline.inputs()})
     for name in pipeline.all_outputs():

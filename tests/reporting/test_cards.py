@@ -1,6 +1,7 @@
 """Model card and data card: what they say comes from the tables, and names are shown as they are."""
 
 import re
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -12,16 +13,14 @@ from cloome_kedro.pipelines.reporting import create_pipeline
 from cloome_kedro.reporting import cards
 from cloome_kedro.reporting.headline import Card
 from hostile import ALL, NAMES, hostile_study
-from report_run import PARAMETERS, datasets_of
-from synthetic_study import MODELS, STUDY, make_study
+from report_run import PARAMETERS, handed_over
+from synthetic_study import STUDY, make_study
 
 
-def written(studies, checkpoint=True, images=True, models=MODELS, **parameters):
+def written(studies, images=True, **parameters):
     """The two cards of some studies, by the names of their splits."""
-    given = PARAMETERS | {f"params:{name}": value for name, value in parameters.items()}
-    for split, study in studies.items():
-        given |= datasets_of(split, study, models)
-    pipeline = create_pipeline(list(studies), images=images, model=next(iter(models)) if checkpoint else "")
+    given = PARAMETERS | {f"params:{name}": value for name, value in parameters.items()} | handed_over(studies)
+    pipeline = create_pipeline(list(studies), images=images)
     (node,) = (node for node in pipeline.nodes if node.short_name == "write_cards")
     made = node.run({name: given[name] for name in node.inputs})
     return made["model_card"], made["data_card"]
@@ -112,8 +111,11 @@ def test_what_is_stated_and_what_is_not(both, studies):
 
 
 def test_a_model_without_epochs_and_a_screen_without_images(studies):
-    """The first model can be a ridge, which has no checkpoint."""
-    model, data = written({"random": studies["random"] | {"replicate_metrics": None}}, checkpoint=False, images=False)
+    """The first model can be a ridge, whose checkpoint has no architecture."""
+    config = {"kind": "ridge", "views": {"field": {"name": "profiles"}}, "split_hash": "1"}
+    checkpoints = studies["random"]["checkpoints"] | {"cloome": SimpleNamespace(config=config)}
+    study = studies["random"] | {"replicate_metrics": None, "checkpoints": checkpoints}
+    model, data = written({"random": study}, images=False)
     assert "has no training in epochs" in model
     assert "```" not in model
     assert "images: none" in data
@@ -131,7 +133,7 @@ def test_names_are_shown_as_they_are(name):
     study, models = hostile_study(name)
     parameters = STUDY.model_copy(update={"models": models})
     stated = CardParameters(data_source=name, contact=name)
-    for card in written({"random": study}, models=models, study=parameters, cards=stated):
+    for card in written({"random": study}, study=parameters, cards=stated):
         metadata = head(card)
         if "model-index" in metadata:
             assert metadata["model-index"][0]["name"] == " ".join(cards._clean(next(iter(models.values()))).split())

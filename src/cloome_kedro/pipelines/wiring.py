@@ -12,6 +12,17 @@ from kedro.pipeline.node import Node
 GPU = ["gpu"]
 
 
+def models_namespace(results: str, model: str = "") -> str:
+    """Namespace of the nodes of a model, or of what all models of a split share.
+
+    kedro-viz folds all models of a split into one box, and in it each model.
+
+    >>> models_namespace("random", "cloome")
+    'random.models.cloome'
+    """
+    return f"{results}.models.{model}".removesuffix(".")
+
+
 def named(*datasets: str, **arguments: str) -> dict[str, str]:
     """Map the arguments of a node function to datasets.
 

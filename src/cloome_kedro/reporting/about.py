@@ -51,6 +51,20 @@ def facts_of_study(
     }
 
 
+def config_of_first_model(splits: Mapping[str, Mapping[str, Any]], models: Mapping[str, str]) -> Mapping[str, Any]:
+    """Configuration of the checkpoint of the first model on the first split; empty if it was not trained in epochs.
+
+    Parameters
+    ----------
+    splits
+        Split -> its results, with the configurations of its models as ``models``.
+    models
+        Name of each model of the study -> its label.
+    """
+    config = next(iter(splits.values()))["models"].get(next(iter(models)), {})
+    return config if "architecture" in config else {}
+
+
 def facts_of_model(config: Mapping[str, Any]) -> dict[str, str]:
     """List the main settings of a model that was trained in epochs.
 

@@ -130,25 +130,41 @@ def certainty_table(candidate_sets: pd.DataFrame, model: str) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def fold_table(examples: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Compounds, fields and plates in each fold of every split.
+def fold_sizes(examples: pd.DataFrame) -> pd.DataFrame:
+    """Compounds, fields and plates in each fold of a split.
 
     Parameters
     ----------
     examples
-        Split -> table of this name.
+        Table of this name.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per fold, all cells are text.
     """
     rows = []
-    for split, table in examples.items():
-        for fold in FOLDS:
-            found = table[table["fold"] == fold]
-            counts = {
-                "compounds": found["inchikey"].nunique(),
-                "fields": len(found),
-                "plates": found["plate"].nunique(),
-            }
-            rows.append({"split": split, "fold": fold} | {name: f"{count:,}" for name, count in counts.items()})
+    for fold in FOLDS:
+        found = examples[examples["fold"] == fold]
+        counts = {
+            "compounds": found["inchikey"].nunique(),
+            "fields": len(found),
+            "plates": found["plate"].nunique(),
+        }
+        rows.append({"fold": fold} | {name: f"{count:,}" for name, count in counts.items()})
     return pd.DataFrame(rows)
+
+
+def fold_table(sizes: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Join the sizes of the folds of all splits.
+
+    Parameters
+    ----------
+    sizes
+        Split -> result of :func:`fold_sizes`.
+    """
+    table = pd.concat([of_split.assign(split=split) for split, of_split in sizes.items()], ignore_index=True)
+    return table[["split", "fold", "compounds", "fields", "plates"]]
 
 
 def plate_table(fields: pd.DataFrame) -> pd.DataFrame:

@@ -420,11 +420,11 @@ def test_a_study_without_models_of_images_corrupts_nothing():
 def test_wiring():
     pipeline = create_pipeline("random", ["one", "two"])
     assert {node.name for node in pipeline.nodes} == {
-        *(f"random.{model}.embed_corrupted" for model in ("one", "two")),
+        *(f"random.models.{model}.embed_corrupted" for model in ("one", "two")),
         *(f"random.evaluation.corruption.{name}" for name in ("rank_corrupted", "probe_corrupted")),
     }
     assert {node.name for node in pipeline.only_nodes_with_tags("gpu").nodes} == {
-        f"random.{model}.embed_corrupted" for model in ("one", "two")
+        f"random.models.{model}.embed_corrupted" for model in ("one", "two")
     }
     assert TypeExtractor({"corruption": pipeline}).extract_types_from_pipelines() == {
         "corruption": CorruptionParameters,

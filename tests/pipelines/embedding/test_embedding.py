@@ -67,7 +67,7 @@ def test_pipeline(checkpoint, tmp_path, caplog):
         "random.mine.checkpoint": checkpoint,
         "random.examples": examples_of(fields.iloc[1:], ["X", "X", "Y", "Z"]),
         "plate_store": store,
-        "embedding_parts": tmp_path / "embedding_parts",
+        "run_states": tmp_path / "run_states",
         "fingerprints": Fingerprints(np.packbits(bits, axis=1), SETTINGS),
         "fields": fields,
         "compounds": pd.DataFrame({"inchikey": ["X", "Y", "Z"]}),
@@ -137,7 +137,9 @@ def test_fields_are_normalised_by_the_controls_of_their_plate(checkpoint, tmp_pa
 
 def test_only_the_model_with_an_untrained_counterpart_embeds_it():
     pipeline = create_pipeline("random", "mine", ["plate_store"], ["fingerprints"])
-    assert {node.name for node in pipeline.nodes} == {"random.mine.embed_fields", "random.mine.embed_compounds"}
+    assert {node.name for node in pipeline.nodes} == {
+        f"random.models.mine.{name}" for name in ("embed_fields", "embed_compounds")
+    }
     assert "random.examples" not in pipeline.inputs()
     assert len(pipeline.only_nodes_with_tags("gpu").nodes) == 2
 

@@ -98,7 +98,7 @@ def test_the_pipeline_gives_each_argument_its_dataset(screen):
     pipeline = create_methods_pipeline("scaffold", list(STUDY.models), "scaffold", untrained="one")
     assert pipeline.inputs() == set(datasets)
     (node,) = pipeline.nodes
-    assert node.name == "scaffold.evaluation.gather_methods"
+    assert node.name == "scaffold.models.gather_methods"
     found = run_pipeline(pipeline, {name: screen[argument] for name, argument in datasets.items()})["scaffold.methods"]
     expected = gather_methods(**screen)
     assert list(found) == list(expected)

@@ -95,9 +95,9 @@ def test_it_is_part_of_no_other_pipeline():
     written = {name for name in imported.all_outputs() if name.endswith(".checkpoint")}
     assert written == {f"{split}.{model}.checkpoint" for split in splits for model in ("cloome", "ridge", *others)}
     trained = {node.namespace for node in imported.nodes if node.short_name == "train"}
-    assert trained == {f"{split}.{model}" for split in splits for model in others}
+    assert trained == {f"{split}.models.{model}" for split in splits for model in others}
     fitted = {node.namespace for node in imported.nodes if node.short_name == "fit_ridge"}
-    assert fitted == {f"{split}.ridge" for split in splits}
+    assert fitted == {f"{split}.models.ridge" for split in splits}
     assert not [node for node in imported.nodes if node.short_name == "pretrain"], "the first model is given"
     for name, pipeline in pipelines.items():
         assert (name == "import_checkpoint") == ("published_checkpoint" in pipeline.inputs()), name
@@ -107,7 +107,7 @@ def test_parameters_are_typed_for_kedro():
     pipeline = create_pipeline("random", "cloome")
     found = TypeExtractor({"import_checkpoint": pipeline}).extract_types_from_pipelines()
     assert found == {"import_checkpoint": ImportParameters, "models.cloome": ModelParameters}
-    assert [node.name for node in pipeline.nodes] == ["random.cloome.import_published"]
+    assert [node.name for node in pipeline.nodes] == ["random.models.cloome.import_published"]
 
 
 @pytest.mark.slow

@@ -66,7 +66,7 @@ def test_every_model_is_indexed_with_what_it_accepts():
         "bilinear": (True, False),
     }
     for node in pipeline.nodes:
-        assert f"{node.namespace}.checkpoint" in node.inputs
+        assert f"random.{node.namespace.removeprefix('random.models.')}.checkpoint" in node.inputs
         assert node.func.keywords["parts"] == (("cloome", "profiles", "ridge") if "fusion" in node.namespace else ())
     assert "plate_store" not in create_pipeline("random", models, images=False).inputs()
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from cloome_kedro.parameters import StudyParameters
 from cloome_kedro.pipelines.reporting import create_pipeline, create_split_pipeline
 from cloome_kedro.reporting.sheets import SHEETS
-from report_run import PARAMETERS, Balanced, run_node, run_report, search_part
+from report_run import PARAMETERS, Balanced, handed_over, run_node, run_report, search_part
 from synthetic_study import MODELS, make_study
 from synthetic_tasks import nothing
 
@@ -203,15 +203,15 @@ def test_the_screen_is_described(catalog):
     Balanced(part)
     assert re.findall(r'src="([^"]*)"', part) == ["figure:fields"]
     assert re.search(r"id or name\b.*?\b2\b.*?\b8\b.*?\b1\b.*?not in the screen", part, re.DOTALL)
+    pipeline = create_pipeline(["random"])
     given = {
         name: catalog.load(name)
         for name in ("fields", "merged_compounds", "pairs", "label_joins", "plate_store", "params:study", "params:seed")
     }
     given["compounds"] = catalog.load("compounds").assign(stripped=None)
-    rejected = {name: catalog.load(name).iloc[:0] for name in ("rejected_fields", "rejected_compounds")}
-    assert (
-        run_node(create_pipeline(["random"]), "describe_data", given | rejected)["data_text"].count("<p>None.</p>") == 3
-    )
+    given |= {name: catalog.load(name).iloc[:0] for name in ("rejected_fields", "rejected_compounds")}
+    given |= run_node(pipeline, "summarise_screen", given)
+    assert run_node(pipeline, "describe_data", given)["data_text"].count("<p>None.</p>") == 3
 
 
 def test_figure_1_is_of_a_treated_field(catalog):
@@ -277,12 +277,12 @@ def test_tables_without_ours_are_listed_and_left_out(catalog):
     study = make_study("random")
     alone = study["metrics"].query("task == 'retrieval' and images == 'clean'").assign(split="provided")
     pipeline = create_pipeline(["provided"])
-    found = {"provided.metrics": alone, "provided.leaks": study["leaks"]}
-    found |= {"provided.differences": study["differences"].iloc[:0], **PARAMETERS}
+    found = handed_over({"provided": study | {"metrics": alone, "differences": study["differences"].iloc[:0]}})
+    found |= PARAMETERS
     found |= run_node(pipeline, "write_supplement", found)
     found |= run_node(pipeline, "describe_supplement", found)
-    found |= {"data_text": "", "figure_1_text": "", "fields_figure": "data:,", "figure_1": "data:,", "later_parts": {}}
-    found |= {"data_reports": {"data_report.html": "made"}, "provided.report_section": ""}
+    found |= {"data_text": "", "figure_1_text": "", "fields_figure": "data:,", "figure_1": "data:,"}
+    found |= {"later_parts": {"data_report.html": "made"}, "provided.report_section": ""}
     written = run_node(pipeline, "write_report", found)
     html = written["report"]
     Balanced(html)

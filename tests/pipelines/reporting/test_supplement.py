@@ -3,10 +3,8 @@
 import pytest
 
 from cloome_kedro.pipelines.reporting import create_pipeline
-from report_run import PARAMETERS, run_node
+from report_run import PARAMETERS, handed_over, run_node
 from synthetic_study import make_study
-
-TABLES = ("metrics", "differences", "leaks")
 
 
 @pytest.fixture(scope="module")
@@ -15,8 +13,7 @@ def studies():
 
 
 def run(studies):
-    inputs = {f"{split}.{name}": study[name] for split, study in studies.items() for name in TABLES}
-    return run_node(create_pipeline(list(studies)), "write_supplement", inputs | PARAMETERS)
+    return run_node(create_pipeline(list(studies)), "write_supplement", handed_over(studies) | PARAMETERS)
 
 
 @pytest.fixture(scope="module")

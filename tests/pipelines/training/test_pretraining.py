@@ -110,7 +110,7 @@ def test_pipeline(screen, tmp_path):
     sources = ["plate_store", "plate_statistics", "fingerprints", "field_profiles"]
     pipeline = create_pipeline("random", "mine", sources, pretrains=True)
     inputs = {
-        "fit_states": tmp_path / "fits",
+        "run_states": tmp_path / "fits",
         "run_store": RunStore(tmp_path / "runs"),
         "random.examples": screen["examples"],
         "params:models.mine": settings(),

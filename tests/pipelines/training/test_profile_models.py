@@ -101,8 +101,7 @@ def outputs(screen, tmp_path_factory):
         training.create_pipeline("random", "bilinear", sources),
     )
     inputs = {
-        "fit_states": tmp_path_factory.mktemp("states"),
-        "embedding_parts": tmp_path_factory.mktemp("parts"),
+        "run_states": tmp_path_factory.mktemp("states"),
         "run_store": RunStore(tmp_path_factory.mktemp("runs")),
         "random.examples": screen["examples"],
         "field_profiles": screen["field_profiles"],

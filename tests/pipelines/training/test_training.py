@@ -88,7 +88,7 @@ def test_pipeline(screen, tmp_path):
     """One namespace and state for each model; sources are handed over by name."""
     pipeline = create_pipeline("random", "mine", ["plate_store", "fingerprints"])
     inputs = {
-        "fit_states": tmp_path,
+        "run_states": tmp_path,
         "run_store": RunStore(tmp_path / "runs.parquet" / "default"),
         "random.examples": screen["examples"],
         "params:models.mine": settings(),
@@ -110,13 +110,13 @@ def test_pipeline(screen, tmp_path):
     assert row["epochs"] == len(outputs["random.mine.history"])
     assert len(row["data_hash"]) == 16
     assert {node.name for node in pipeline.only_nodes_with_tags("gpu").nodes} == {
-        "random.mine.train", "random.mine.select_checkpoint"
+        "random.models.mine.train", "random.models.mine.select_checkpoint"
     }  # fmt: skip
 
 
 def test_the_winner_of_a_search_has_its_own_namespace_and_settings():
     pipeline = create_pipeline("random", "mine", ["random_tuned.fingerprints"], "random_tuned", "random_tuned.settings")
-    assert {"random.examples", "fit_states", "random_tuned.settings"} <= pipeline.inputs()
+    assert {"random.examples", "run_states", "random_tuned.settings"} <= pipeline.inputs()
     assert all(name.startswith("random_tuned.mine.") for name in pipeline.all_outputs())
     assert not any(name.startswith("params:models") for name in pipeline.inputs())
 

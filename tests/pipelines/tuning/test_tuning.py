@@ -260,7 +260,7 @@ def test_trials_share_a_pre_training_if_its_settings_are_equal(screen, tmp_path)
         **{name: screen[name] for name in ("labels", "compounds", "field_profiles")},
         "random.examples": screen["examples"],
         "random.search_store": StudyStore(tmp_path / "study"),
-        "fit_states": tmp_path / "states",
+        "run_states": tmp_path / "states",
         "fields": fields,
         "compound_keys": keys,
         "params:fingerprints": FINGERPRINTS,

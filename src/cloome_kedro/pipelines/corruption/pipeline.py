@@ -6,7 +6,7 @@ from kedro.pipeline import Pipeline
 
 from cloome_kedro.learning.views import VIEWS
 from cloome_kedro.pipelines.corruption import evaluation, nodes
-from cloome_kedro.pipelines.wiring import GPU, named, task
+from cloome_kedro.pipelines.wiring import GPU, models_namespace, named, task
 
 
 def create_pipeline(split: str, models: Sequence[str]) -> Pipeline:
@@ -40,7 +40,7 @@ def create_pipeline(split: str, models: Sequence[str]) -> Pipeline:
                 *VIEWS.facts("images")["reads"],
             ),
             f"{split}.{model}.corrupted_fields",
-            f"{split}.{model}",
+            models_namespace(split, model),
             GPU,
             place=f"{split}/{model}",
         )

@@ -19,7 +19,7 @@ def embed_fields(
     embedding_parts : pathlib.Path
         Folder of the finished plates of embeddings that are not finished; None: an interrupted embedding starts again.
     place
-        Path of this embedding in this folder: ``<split>/<model>``.
+        Path of this embedding in this folder.
     sources
         Datasets that the view of the model reads.
 

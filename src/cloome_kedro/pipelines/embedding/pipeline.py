@@ -6,7 +6,7 @@ from kedro.pipeline import Pipeline
 
 from cloome_kedro.pipelines.embedding import nodes
 from cloome_kedro.pipelines.embedding.fusion import fuse_models, join_checkpoints
-from cloome_kedro.pipelines.wiring import GPU, named, task
+from cloome_kedro.pipelines.wiring import GPU, models_namespace, named, task
 
 _SIDES = ("field", "compound")
 
@@ -27,21 +27,21 @@ def create_pipeline(
     untrained
         Whether the untrained model embeds fields, too.
     """
-    namespace = f"{results}.{model}"
-    checkpoint = f"{namespace}.checkpoint"
+    made, namespace = f"{results}.{model}", models_namespace(results, model)
+    checkpoint = f"{made}.checkpoint"
     tasks = [
         task(
             nodes.embed_fields,
-            named(checkpoint, "fields", "params:embedding", "embedding_parts", *field_sources),
-            f"{namespace}.field_embeddings",
+            named(checkpoint, "fields", "params:embedding", *field_sources, embedding_parts="run_states"),
+            f"{made}.field_embeddings",
             namespace,
             GPU,
-            place=f"{results}/{model}",
+            place=f"embeddings/{results}/{model}",
         ),
         task(
             nodes.embed_compounds,
             named(checkpoint, "compounds", "params:embedding", *compound_sources),
-            f"{namespace}.compound_embeddings",
+            f"{made}.compound_embeddings",
             namespace,
             GPU,
         ),
@@ -51,7 +51,7 @@ def create_pipeline(
             task(
                 nodes.embed_untrained,
                 named(checkpoint, f"{results}.examples", "params:embedding", "params:seed", *field_sources),
-                f"{namespace}.untrained_embeddings",
+                f"{made}.untrained_embeddings",
                 namespace,
                 GPU,
             )
@@ -69,25 +69,25 @@ def create_fusion_pipeline(split: str, model: str, parts: Sequence[str]) -> Pipe
     parts
         Names of the models.
     """
-    namespace = f"{split}.{model}"
+    made, namespace = f"{split}.{model}", models_namespace(split, model)
     embeddings = {f"{part}_{side}s": f"{split}.{part}.{side}_embeddings" for part in parts for side in _SIDES}
     return Pipeline(
         [
             task(
                 fuse_models,
                 named(f"{split}.examples", "params:seed", model=f"params:models.{model}", **embeddings),
-                [*(f"{namespace}.{side}_embeddings" for side in _SIDES), f"{namespace}.selection"],
+                [*(f"{made}.{side}_embeddings" for side in _SIDES), f"{made}.selection"],
                 namespace,
                 GPU,
             ),
             task(
                 join_checkpoints,
                 named(
-                    f"{namespace}.field_embeddings",
+                    f"{made}.field_embeddings",
                     model=f"params:models.{model}",
                     **{f"{part}_checkpoint": f"{split}.{part}.checkpoint" for part in parts},
                 ),
-                f"{namespace}.checkpoint",
+                f"{made}.checkpoint",
                 namespace,
                 GPU,
             ),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from kedro.pipeline import Pipeline
 
 from cloome_kedro.pipelines.evaluation import nodes
-from cloome_kedro.pipelines.wiring import GPU, named, task
+from cloome_kedro.pipelines.wiring import GPU, models_namespace, named, task
 
 #: tables from which other methods than the models are made
 _TABLES = ("field_profiles", "cell_counts", "truth")
@@ -37,7 +37,7 @@ def create_methods_pipeline(split: str, models: Sequence[str], results: str, unt
                 nodes.gather_methods,
                 named("params:study", "params:corrections", f"{split}.examples", "fields", *tables, **embeddings),
                 f"{results}.methods",
-                f"{results}.evaluation",
+                models_namespace(results),
                 GPU,  # it reads embeddings only: the machine that made them gathers them, too
             )
         ]

@@ -3,7 +3,7 @@
 from kedro.pipeline import Pipeline
 
 from cloome_kedro.pipelines.import_checkpoint.nodes import import_published
-from cloome_kedro.pipelines.wiring import named, task
+from cloome_kedro.pipelines.wiring import models_namespace, named, task
 
 
 def create_pipeline(split: str, model: str) -> Pipeline:
@@ -14,7 +14,7 @@ def create_pipeline(split: str, model: str) -> Pipeline:
                 import_published,
                 named("published_checkpoint", "params:import_checkpoint", model=f"params:models.{model}"),
                 f"{split}.{model}.checkpoint",
-                f"{split}.{model}",
+                models_namespace(split, model),
                 name=model,
             )
         ]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from kedro.pipeline import Pipeline
 
 from cloome_kedro.pipelines.index import nodes
-from cloome_kedro.pipelines.wiring import named, task
+from cloome_kedro.pipelines.wiring import models_namespace, named, task
 from cloome_kedro.study_models import FUSION, Model
 
 #: datasets of structures, which only models with structures as input read
@@ -52,7 +52,7 @@ def create_pipeline(split: str, models: Sequence[Model], images: bool = True) ->
                     "params:seed",
                 ),
                 f"{split}.{model.name}.index",
-                f"{split}.{model.name}",
+                models_namespace(split, model.name),
                 name=model.name,
                 accepts=accepts,
                 parts=model.parts,

@@ -7,56 +7,50 @@ from cloome_kedro.pipelines.reporting.joining import by_split
 def write_cards(
     *,
     fields,
-    rejected_fields,
-    compounds,
-    rejected_compounds,
-    merged_compounds,
-    pairs,
+    screen_summary,
     study: StudyParameters,
     cards: CardParameters,
     retrieval: RetrievalParameters,
     seed: int,
     images: bool,
-    checkpoint=None,
     **results,
 ):
     """Describe the first model and the screen in Markdown, as the Hugging Face Hub shows it.
 
     Parameters
     ----------
+    screen_summary
+        Tables of :func:`~cloome_kedro.pipelines.reporting.results.summarise_screen`.
     images
         Whether the screen has images.
-    checkpoint
-        Checkpoint of the first model on the first split. None if this model has no training in epochs.
     results
-        ``<split>_metrics``, ``<split>_differences``, ``<split>_leaks``, ``<split>_examples`` and
-        ``<split>_candidate_sets`` of every split.
+        ``<split>_results`` of every split, from :func:`~cloome_kedro.pipelines.reporting.results.gather_results`.
 
     Returns
     -------
     model_card, data_card (Markdown)
     """
-    from cloome_kedro.reporting import about, tables
+    from cloome_kedro.reporting import about
     from cloome_kedro.reporting import cards as writing
     from cloome_kedro.reporting.headline import headline
     from cloome_kedro.reporting.style import Look
     from cloome_kedro.words import UNKNOWN_SPLIT
 
     look = Look(note=study.note, models=study.models, reference=study.reference_label)
-    metrics, differences, examples = (by_split(results, kind) for kind in ("metrics", "differences", "examples"))
-    found = {split: headline(table, differences[split], look, retrieval.fold) for split, table in metrics.items()}
-    certainty = {
-        split: writing.certainty_table(table, look.model)
-        for split, table in by_split(results, "candidate_sets").items()
+    splits = by_split(results, "results")
+    found = {
+        split: headline(parts["metrics"], parts["differences"], look, retrieval.fold) for split, parts in splits.items()
     }
-    leaks = writing.leak_table(by_split(results, "leaks"))
+    certainty = {split: writing.certainty_table(parts["candidate_sets"], look.model) for split, parts in splits.items()}
+    leaks = writing.leak_table({split: parts["leaks"] for split, parts in splits.items()})
+    config = about.config_of_first_model(splits, study.models)
     stated = {name: value or writing.NOT_STATED for name, value in cards.model_dump().items()}
     if study.simulated:
         stated["data_source"] = cards.data_source or "simulated by cloome-kedro"
     shared = stated | {
         "screen": study.screen,
         "simulated": study.simulated,
-        "folds": writing.fold_table(examples),
+        "folds": writing.fold_table({split: parts["folds"] for split, parts in splits.items()}),
         "leaks": leaks,
         "has_leaks": len(leaks) > 0,
         "made": about.facts_of_writing(),
@@ -73,14 +67,14 @@ def write_cards(
         },
         **shared,
         model=look.model,
-        facts={} if checkpoint is None else about.facts_of_model(checkpoint.config),
-        trained_here=checkpoint is None or checkpoint.config.get("split_hash") != UNKNOWN_SPLIT,
+        facts=about.facts_of_model(config) if config else {},
+        trained_here=config.get("split_hash") != UNKNOWN_SPLIT,
         results={split: writing.result_table(of_split) for split, of_split in found.items()},
         certainty={split: table for split, table in certainty.items() if len(table)},
         fold=retrieval.fold,
         confidence=f"{100 * retrieval.confidence:g} %",
         seed=seed,
-        sees_images=checkpoint is not None and checkpoint.config["views"]["field"]["name"] == "images",
+        sees_images=bool(config) and config["views"]["field"]["name"] == "images",
     )
     data_card = writing.render(
         "data_card.md.j2",
@@ -92,11 +86,7 @@ def write_cards(
         },
         **shared,
         images="five channels, stored as uint8" if images else "none: tables of profiles",
-        counts=tables.data_summary(fields, rejected_fields, compounds, merged_compounds, pairs),
-        plates=writing.plate_table(fields),
-        rejected_fields=tables.rejected_summary(rejected_fields, "field_id"),
-        rejected_compounds=tables.rejected_summary(rejected_compounds, "compound_id"),
-        stripped=tables.stripped_summary(compounds),
-        same_well=about.same_well_text(next(iter(examples.values())), "test"),
+        **{name: table for name, table in screen_summary.items() if name != "label_joins"},
+        same_well=next(iter(splits.values()))["same_well"],
     )
     return model_card, data_card

@@ -8,12 +8,10 @@ def write_report(
     data_text,
     supplement_text,
     later_parts,
-    data_reports,
     study: StudyParameters,
     reporting: ReportingParameters,
     retrieval: RetrievalParameters,
     seed: int,
-    checkpoint=None,
     fields_figure="",
     figure_1_text="",
     figure_1="",
@@ -23,16 +21,14 @@ def write_report(
 
     Parameters
     ----------
-    checkpoint
-        Checkpoint of the first model on the first split. None if this model has no training in epochs.
     fields_figure, figure_1_text, figure_1
         Empty if the screen has no images.
     later_parts : dict of str to str
-        Parts of other pipelines as HTML, by their paths. Those of comparisons of models are taken.
-    data_reports : dict of str to str
-        The data report by its path. It is empty before the data report has been made.
+        HTML of other pipelines, by its paths. Parts about comparisons of models are taken. If the data report is among
+        them, the report links to it.
     parts
-        ``<split>_section``, ``<split>_metrics`` and ``<split>_differences`` of every split.
+        ``<split>_section`` and ``<split>_results`` of every split, the latter from
+        :func:`~cloome_kedro.pipelines.reporting.results.gather_results`.
 
     Returns
     -------
@@ -50,7 +46,9 @@ def write_report(
     from cloome_kedro.reporting.web_tables import link_tables
 
     look = Look(note=study.note, models=study.models, reference=study.reference_label)
-    metrics_by_split, differences = by_split(parts, "metrics"), by_split(parts, "differences")
+    splits = by_split(parts, "results")
+    metrics_by_split = {split: results["metrics"] for split, results in splits.items()}
+    config = about.config_of_first_model(splits, study.models)
     metrics = pd.concat(metrics_by_split, ignore_index=True)
     joint = joint_metrics(metrics, joined_folds(metrics_by_split), retrieval.confidence)
     study_facts = about.facts_of_study(
@@ -67,7 +65,7 @@ def write_report(
             for path, part in later_parts.items()
             if "/comparison_" in path
         },
-        has_data_report=bool(data_reports),
+        has_data_report="data_report.html" in later_parts,
         title=reporting.title,
         fold=retrieval.fold,
         confidence=retrieval.confidence,
@@ -76,14 +74,14 @@ def write_report(
         | {name: writing[name] for name in ("written", "git commit")},
         run={
             "Study": study_facts,
-            "First model": {} if checkpoint is None else about.facts_of_model(checkpoint.config),
+            "First model": about.facts_of_model(config) if config else {},
             "Retrieval": {name.replace("_", " "): _text(value) for name, value in retrieval.model_dump().items()},
             "This report": writing,
         },
         cards=[
             card
-            for split, table in metrics_by_split.items()
-            for card in headline(table, differences[split], look, retrieval.fold)
+            for results in splits.values()
+            for card in headline(results["metrics"], results["differences"], look, retrieval.fold)
         ],
     )
     report, tables = link_tables(link_documentation(page, reporting.documentation))

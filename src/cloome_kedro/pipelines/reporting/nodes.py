@@ -10,12 +10,9 @@ from cloome_kedro.pipelines.reporting.joining import by_split
 def describe_data(
     *,
     fields,
-    rejected_fields,
     compounds,
-    rejected_compounds,
-    merged_compounds,
     pairs,
-    label_joins,
+    screen_summary,
     study: StudyParameters,
     seed: int,
     plate_store=None,
@@ -25,6 +22,8 @@ def describe_data(
 
     Parameters
     ----------
+    screen_summary
+        Tables of :func:`~cloome_kedro.pipelines.reporting.results.summarise_screen`.
     plate_store
         None: the screen has no images.
     replicate_metrics
@@ -35,7 +34,6 @@ def describe_data(
     data_text, fields_figure; or only data_text, if the screen has no images
     """
     from cloome_kedro.reporting import tables
-    from cloome_kedro.reporting.labels import label_join_table
     from cloome_kedro.reporting.montage import field_reader, sample_panels
     from cloome_kedro.reporting.report import render
     from cloome_kedro.reporting.style import Look
@@ -43,11 +41,7 @@ def describe_data(
     part = render(
         "data.html.j2",
         Look(models=study.models),
-        counts=tables.data_summary(fields, rejected_fields, compounds, merged_compounds, pairs),
-        rejected_fields=tables.rejected_summary(rejected_fields, "field_id"),
-        rejected_compounds=tables.rejected_summary(rejected_compounds, "compound_id"),
-        stripped=tables.stripped_summary(compounds),
-        label_joins=label_join_table(label_joins),
+        **{name: table for name, table in screen_summary.items() if name != "plates"},
         has_images=plate_store is not None,
         replicates=tables.replicate_table(replicate_metrics),
         panels_caption=(
@@ -80,13 +74,13 @@ def draw_figure_1(fields, plate_store, study: StudyParameters, seed: int):
     return render("figure_1.html.j2", Look(models=study.models), field_id=field_id, seed=seed), figure
 
 
-def write_supplement(study: StudyParameters, reporting: ReportingParameters, **tables_of_splits):
+def write_supplement(study: StudyParameters, reporting: ReportingParameters, **results_of_splits):
     """Make the publication's supplementary tables with our and the published values, and the table of audits.
 
     Parameters
     ----------
-    tables_of_splits
-        ``<split>_metrics``, ``<split>_differences`` and ``<split>_leaks`` of every split.
+    results_of_splits
+        ``<split>_results`` of every split, from :func:`~cloome_kedro.pipelines.reporting.results.gather_results`.
 
     Returns
     -------
@@ -102,11 +96,13 @@ def write_supplement(study: StudyParameters, reporting: ReportingParameters, **t
     from cloome_kedro.reporting.supplement import describe_data_sources, supplement_tables
 
     look = Look(note=study.note, models=study.models)
+    splits = by_split(results_of_splits, "results")
     metrics, differences = (
-        pd.concat(by_split(tables_of_splits, kind), ignore_index=True) for kind in ("metrics", "differences")
+        pd.concat([results[kind] for results in splits.values()], ignore_index=True)
+        for kind in ("metrics", "differences")
     )
     metrics = evaluable(metrics)
-    leaks = [table.assign(split=split) for split, table in by_split(tables_of_splits, "leaks").items()]
+    leaks = [results["leaks"].assign(split=split) for split, results in splits.items()]
     data_note = describe_data_sources(study.screen, study.simulated, reporting.published_screen)
     supplement = supplement_tables(metrics, data_note, look)
     audits = audit_table(metrics, differences, pd.concat(leaks, ignore_index=True), data_note, look)

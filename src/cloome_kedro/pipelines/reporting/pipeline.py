@@ -6,8 +6,8 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from cloome_kedro.pipelines.evaluation.nodes import measure_replicates
-from cloome_kedro.pipelines.reporting import cards, joining, nodes, sections, tasks, uncertainty
-from cloome_kedro.pipelines.wiring import named, task
+from cloome_kedro.pipelines.reporting import cards, joining, nodes, results, sections, tasks, uncertainty
+from cloome_kedro.pipelines.wiring import models_namespace, named, task
 from cloome_kedro.reporting.sheets import SHEETS
 
 
@@ -39,7 +39,7 @@ def create_split_pipeline(
     """
     first = f"{split}.{models[0]}"
     examples, embeddings = f"{split}.examples", [f"{first}.field_embeddings", f"{first}.compound_embeddings"]
-    results = [f"{split}.metrics", f"{split}.differences", "params:study"]
+    evaluated = [f"{split}.metrics", f"{split}.differences", "params:study"]
     plate_store = ["plate_store"] if images else []
     trainings = {
         f"{model}_{name}": f"{split}.{model}.{name}"
@@ -56,20 +56,20 @@ def create_split_pipeline(
         "retrieval": (
             sections.describe_retrieval,
             named(
-                *(f"{split}.retrieval_ranks", *results, *embeddings, "fields", "compounds"),
+                *(f"{split}.retrieval_ranks", *evaluated, *embeddings, "fields", "compounds"),
                 *("params:reporting", "params:retrieval", "params:seed", *plate_store),
             ),
             ["retrieval_accuracy", "rank_distribution", *(["retrieval_gallery"] if images else [])],
         ),
         "zero_shot": (
             tasks.describe_zero_shot,
-            named(examples, f"{split}.zero_shot_ranks", *results, "params:zero_shot"),
+            named(examples, f"{split}.zero_shot_ranks", *evaluated, "params:zero_shot"),
             ["zero_shot_accuracy", "zero_shot_ranks"],
         ),
         "probing": (
             tasks.describe_probing,
             named(
-                *(examples, f"{split}.probing_scores", *results, "params:probing"),
+                *(examples, f"{split}.probing_scores", *evaluated, "params:probing"),
                 *([f"{split}.corrupted_probing_scores"] if sees_images else []),
             ),
             ["assay_auc"],
@@ -93,38 +93,65 @@ def create_split_pipeline(
             tasks.describe_corruption,
             named(
                 *(examples, f"{first}.corrupted_fields", f"{split}.retrieval_ranks", f"{split}.corruption_ranks"),
-                *(*results, "params:retrieval"),
+                *(*evaluated, "params:retrieval"),
             ),
             ["corruption_effects", "corruption_ranks"],
         )
+    description = models_namespace(split, "description")
+    # Parts that read nothing of other steps belong to their own step, which then hands over a part in place of tables.
+    namespaces = {"training": description, "uncertainty": f"{split}.evaluation.uncertainty"}
     part_nodes = [
         node
         for part, (function, inputs, figures) in parts.items()
-        for node in _part_nodes(f"{split}.{part}", function, inputs, [f"{split}.{name}_figure" for name in figures])
+        for node in _part_nodes(
+            f"{split}.{part}",
+            function,
+            inputs,
+            [f"{split}.{name}_figure" for name in figures],
+            namespaces.get(part, f"{split}.reporting.{part}"),
+        )
     ]
+    configs = task(
+        results.collect_configs,
+        {f"{model}_checkpoint": f"{split}.{model}.checkpoint" for model in models},
+        f"{split}.model_configs",
+        description,
+    )
+    gathered = ("metrics", "differences", "leaks", "candidate_sets", "examples", "model_configs")
+    gathering = task(
+        results.gather_results,
+        named(*(f"{split}.{name}" for name in gathered)),
+        f"{split}.results",
+        f"{split}.reporting",
+    )
     section = task(
         sections.write_section,
         named(examples, "later_parts", "params:study", *(f"{split}.{part}_part" for part in parts)),
         f"{split}.report_section",
         f"{split}.reporting",
     )
-    return Pipeline([*part_nodes, section])
+    return Pipeline([*part_nodes, configs, gathering, section])
 
 
-def _part_nodes(name: str, function: Callable, inputs: dict[str, str], figures: list[str]) -> list[Node]:
-    """Make the nodes of one part: one writes the text and draws figures, one puts the figures into the text.
-
-    kedro-viz shows both as one box in the reporting of the split.
-    """
-    split, _, part = name.partition(".")
-    namespace = f"{split}.reporting.{part}"
+def _part_nodes(
+    name: str, function: Callable, inputs: dict[str, str], figures: list[str], namespace: str
+) -> list[Node]:
+    """Make the nodes of one part: one writes the text and draws figures, one puts the figures into the text."""
     return [
         task(function, inputs, [f"{name}_text", *figures], namespace),
         task(sections.put_in_figures, named(*figures, text=f"{name}_text"), f"{name}_part", namespace),
     ]
 
 
-def create_pipeline(splits: Sequence[str], images: bool = True, model: str = "") -> Pipeline:
+def create_summary_pipeline() -> Pipeline:
+    """Summarise the screen for the report and the data card. kedro-viz shows it with the featurization."""
+    tables = named(
+        *("fields", "rejected_fields", "compounds", "rejected_compounds", "merged_compounds", "pairs", "label_joins")
+    )
+    return Pipeline([task(results.summarise_screen, tables, "screen_summary", "featurization")])
+
+
+def create_pipeline(splits: Sequence[str], images: bool = True) -> Pipeline:
     """Make the figures of the screen, the supplement and the report over all splits of a study.
 
     Parameters
@@ -133,22 +160,18 @@ def create_pipeline(splits: Sequence[str], images: bool = True, model: str = "")
         Names of the splits.
     images
         Whether the screen has images. Otherwise there are no pictures of fields.
-    model
-        Name of the first model, whose settings the report names. Empty: it has no checkpoint.
     """
     supplement = [*(f"supplement_table_{sheet.name}" for sheet in SHEETS), "supplement_audits"]
-    results = {f"{split}_{name}": f"{split}.{name}" for split in splits for name in ("metrics", "differences", "leaks")}
+    of_splits = {f"{split}_results": f"{split}.results" for split in splits}
     sections = {f"{split}_section": f"{split}.report_section" for split in splits}
-    metrics = {name: dataset for name, dataset in results.items() if not name.endswith("_leaks")}
-    checkpoint = {"checkpoint": f"{splits[0]}.{model}.checkpoint"} if model else {}
     namespace = "reporting"
     pictures = ["fields_figure", "figure_1_text", "figure_1"] if images else []
-    return Pipeline(
+    written = Pipeline(
         [
             *(_pictured_data(namespace) if images else _tabulated_data(namespace)),
             task(
                 nodes.write_supplement,
-                named("params:study", "params:reporting", **results),
+                named("params:study", "params:reporting", **of_splits),
                 supplement,
                 f"{namespace}.supplement",
             ),
@@ -161,11 +184,10 @@ def create_pipeline(splits: Sequence[str], images: bool = True, model: str = "")
             task(
                 joining.write_report,
                 named(
-                    *("data_text", "supplement_text", "later_parts", "data_reports", *pictures),
+                    *("data_text", "supplement_text", "later_parts", *pictures),
                     *("params:study", "params:reporting", "params:retrieval", "params:seed"),
                     **sections,
-                    **metrics,
-                    **checkpoint,
+                    **of_splits,
                 ),
                 ["report", "report_tables", "summary"],
                 namespace,
@@ -173,14 +195,8 @@ def create_pipeline(splits: Sequence[str], images: bool = True, model: str = "")
             task(
                 cards.write_cards,
                 named(
-                    *(*_DATA, "params:study", "params:cards", "params:retrieval", "params:seed"),
-                    **results,
-                    **{
-                        f"{split}_{kind}": f"{split}.{kind}"
-                        for split in splits
-                        for kind in ("examples", "candidate_sets")
-                    },
-                    **checkpoint,
+                    *("fields", "screen_summary", "params:study", "params:cards", "params:retrieval", "params:seed"),
+                    **of_splits,
                 ),
                 ["model_card", "data_card"],
                 namespace,
@@ -188,9 +204,10 @@ def create_pipeline(splits: Sequence[str], images: bool = True, model: str = "")
             ),
         ]
     )
+    return create_summary_pipeline() + written
 
 
-_DATA = ("fields", "rejected_fields", "compounds", "rejected_compounds", "merged_compounds", "pairs")
+_DATA = ("fields", "compounds", "pairs", "screen_summary", "params:study", "params:seed")
 
 
 def _pictured_data(namespace: str) -> list[Node]:
@@ -198,7 +215,7 @@ def _pictured_data(namespace: str) -> list[Node]:
     return [
         task(
             nodes.describe_data,
-            named(*_DATA, "label_joins", "plate_store", "params:study", "params:seed"),
+            named(*_DATA, "plate_store"),
             ["data_text", "fields_figure"],
             namespace,
         ),
@@ -222,7 +239,7 @@ def _tabulated_data(namespace: str) -> list[Node]:
         ),
         task(
             nodes.describe_data,
-            named(*_DATA, "label_joins", "replicate_metrics", "params:study", "params:seed"),
+            named(*_DATA, "replicate_metrics"),
             "data_text",
             namespace,
         ),

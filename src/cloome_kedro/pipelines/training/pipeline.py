@@ -6,7 +6,7 @@ from kedro.pipeline import Pipeline
 
 from cloome_kedro.pipelines.training import nodes
 from cloome_kedro.pipelines.training.ridge import fit_ridge
-from cloome_kedro.pipelines.wiring import GPU, named, task
+from cloome_kedro.pipelines.wiring import GPU, models_namespace, named, task
 
 
 def create_pipeline(
@@ -27,16 +27,17 @@ def create_pipeline(
     pretrains
         Whether the encoder of fields is pre-trained.
     """
-    namespace = f"{results or split}.{model}"
+    trained, namespace = f"{results or split}.{model}", models_namespace(results or split, model)
     settings = settings or f"params:models.{model}"
-    examples, pretrained = f"{split}.examples", f"{namespace}.pretrained"
+    examples, pretrained = f"{split}.examples", f"{trained}.pretrained"
     pretraining = task(
         nodes.pretrain,
         named(
-            *("fit_states", "run_store", examples, "fields", "compound_keys", "params:seed", *sources),
+            *("run_store", examples, "fields", "compound_keys", "params:seed", *sources),
+            fit_states="run_states",
             model=settings,
         ),
-        [pretrained, f"{namespace}.pretraining_history"],
+        [pretrained, f"{trained}.pretraining_history"],
         namespace,
         GPU,
         subfolder=f"{results or split}/{model}",
@@ -47,19 +48,20 @@ def create_pipeline(
             task(
                 nodes.train,
                 named(
-                    *("fit_states", "run_store", examples, "labels", "params:probing", "params:seed", *sources),
+                    *("run_store", examples, "labels", "params:probing", "params:seed", *sources),
                     *([pretrained] if pretrains else []),
+                    fit_states="run_states",
                     model=settings,
                 ),
-                [f"{namespace}.checkpoints", f"{namespace}.history"],
+                [f"{trained}.checkpoints", f"{trained}.history"],
                 namespace,
                 GPU,
                 subfolder=f"{results or split}/{model}",
             ),
             task(
                 nodes.select_checkpoint,
-                named(f"{namespace}.checkpoints", model=settings),
-                f"{namespace}.checkpoint",
+                named(f"{trained}.checkpoints", model=settings),
+                f"{trained}.checkpoint",
                 namespace,
                 GPU,
             ),
@@ -72,7 +74,6 @@ def create_ridge_pipeline(split: str, model: str, sources: Sequence[str]) -> Pip
 
     Parameters are those of :func:`create_pipeline`.
     """
-    namespace = f"{split}.{model}"
     return Pipeline(
         [
             task(
@@ -82,10 +83,10 @@ def create_ridge_pipeline(split: str, model: str, sources: Sequence[str]) -> Pip
                     model=f"params:models.{model}",
                 ),
                 [
-                    f"{namespace}.{name}"
+                    f"{split}.{model}.{name}"
                     for name in ("field_embeddings", "compound_embeddings", "selection", "checkpoint")
                 ],
-                namespace,
+                models_namespace(split, model),
                 subfolder=f"{split}/{model}",
                 tags=GPU,  # not for its speed: evaluations of the machine that trains need its embeddings
             )

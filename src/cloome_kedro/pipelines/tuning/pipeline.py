@@ -32,7 +32,8 @@ def create_pipeline(split: str, model: str, sources: Sequence[str], pretrains: b
                 named(
                     *(f"{split}.search_store", f"{split}.examples", "labels", "compounds", "params:fingerprints"),
                     *("params:probing", "params:tuning", *(name for name in sources if name != "fingerprints")),
-                    *(("fit_states", "fields", "compound_keys") if pretrains else ()),
+                    *(("fields", "compound_keys") if pretrains else ()),
+                    **({"fit_states": "run_states"} if pretrains else {}),
                     model=f"params:models.{model}",
                 ),
                 [*tables, f"{split}.best_parameters"],
