@@ -31,6 +31,7 @@ SIZES: dict[str, str] = {
     "ranks": "--queries 1000 --candidates 10000 --repeats 5",
     "probing": "--level field --assays 2 --repeats 5",
     "fingerprints": "--structures 2500 --bits 1024 --repeats 5",
+    "profiles": "--fields 40 --side 64 --repeats 5 --operations",
     "train_gpu": "--accelerator cpu --precision 32-true --no-compile --batch-size 32 --crop 64 --width 16 --fields 384 "
     "--field-size 96 96 --steps 5 --epochs 2 --plain",
 }

@@ -96,6 +96,7 @@ def test_pairs_are_measured_in_turns():
     [
         ("ingestion", "--fields 2 --repeats 1", 3),
         ("batches", "--fields 4 --batch 2 --crop 64 --repeats 1", 3),
+        ("profiles", "--fields 1 --repeats 1 --no-all", 4),
         ("fingerprints", "--structures 20 --bits 64 --repeats 1", 6),
     ],
 )

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import combinations
 
 import numpy as np
@@ -11,6 +11,8 @@ import numpy.typing as npt
 from cloome_kedro.imaging.channels import CHANNELS
 from cloome_kedro.imaging.config import CHANNEL_FAMILIES, SHAPE_FAMILIES, Measurement
 from cloome_kedro.imaging.nuclei import segment_nuclei
+from cloome_kedro.imaging.object_intensity import object_intensities
+from cloome_kedro.imaging.outlines import size_and_shape
 
 # Categories in CellProfiler's names of features that cp-measure leaves out.
 _CATEGORY = dict.fromkeys(SHAPE_FAMILIES, "AreaShape_") | {"texture": "Texture_"}
@@ -83,11 +85,19 @@ def _measure_objects(
         for family in families:
             if family in SHAPE_FAMILIES and prefix == "Field":
                 continue
-            measured = _correlations(labels, pixels) if family == "pearson" else _by_cp_measure(family, labels, pixels)
-            features |= {f"{prefix}_{name}": values for name, values in measured}
+            measure = _FASTER.get(family, partial(_by_cp_measure, family))
+            features |= {f"{prefix}_{name}": values for name, values in measure(labels, pixels)}
         table = np.array(list(features.values()), np.float64).reshape(len(features), labels.max())
-        table[~np.isfinite(table)] = np.nan
-        return dict(zip(features, np.nanmedian(table, axis=1).tolist(), strict=True))
+        return dict(zip(features, _medians(table).tolist(), strict=True))
+
+
+def _medians(table: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Median of the finite values of each row of a table, NaN if there are none. ``nanmedian`` takes longer."""
+    table[~np.isfinite(table)] = np.nan
+    ordered, number = np.sort(table, axis=1), np.isfinite(table).sum(axis=1)  # NaN come last
+    low, high = (np.maximum(number - 1, 0) // 2)[:, None], (number // 2).clip(max=table.shape[1] - 1)[:, None]
+    middle = (np.take_along_axis(ordered, low, 1) + np.take_along_axis(ordered, high, 1))[:, 0]
+    return middle / 2
 
 
 def _by_cp_measure(family: str, labels: npt.NDArray[np.int32], pixels: npt.NDArray[np.float64]) -> _Measured:
@@ -113,6 +123,20 @@ def _by_cp_measure(family: str, labels: npt.NDArray[np.int32], pixels: npt.NDArr
                 yield f"{_CATEGORY.get(family, '')}{name}{suffix}", values
 
 
+def _outlines(labels: npt.NDArray[np.int32], pixels: npt.NDArray[np.float64]) -> _Measured:
+    """Results of cp-measure's ``sizeshape``."""
+    for name, values in size_and_shape(labels).items():
+        if name not in _CONSTANT:
+            yield f"{_CATEGORY['sizeshape']}{name}", values
+
+
+def _intensities(labels: npt.NDArray[np.int32], pixels: npt.NDArray[np.float64]) -> _Measured:
+    """Results of cp-measure's ``intensity``."""
+    for channel, measured in zip(CHANNELS, object_intensities(labels, pixels), strict=True):
+        for name, values in measured.items():
+            yield f"{name}_{channel}", values
+
+
 def _correlations(labels: npt.NDArray[np.int32], pixels: npt.NDArray[np.float64]) -> _Measured:
     """Results of cp-measure's ``pearson``: for each object, Pearson's r and the slope of the regression.
 
@@ -122,9 +146,19 @@ def _correlations(labels: npt.NDArray[np.int32], pixels: npt.NDArray[np.float64]
     from scipy.ndimage import find_objects
 
     boxes = enumerate(find_objects(labels), 1)
-    covariances = np.stack([np.cov(pixels[:, *box][:, labels[box] == label]) for label, box in boxes])
+    covariances = np.stack([_covariance(pixels[:, *box][:, labels[box] == label]) for label, box in boxes])
     for c, d in combinations(range(len(CHANNELS)), 2):
         covariance, variances = covariances[:, c, d], (covariances[:, c, c], covariances[:, d, d])
         pair = f"{CHANNELS[c]}_{CHANNELS[d]}"
         yield f"Correlation_Pearson_{pair}", np.clip(covariance / np.sqrt(variances[0] * variances[1]), -1, 1)
         yield f"Correlation_Slope_{pair}", covariance / variances[0]
+
+
+def _covariance(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Covariance matrix of the rows. ``numpy.cov`` takes twice as long."""
+    centred = values - values.mean(axis=1)[:, None]
+    return np.dot(centred, centred.T) * np.true_divide(1, values.shape[1] - 1)
+
+
+#: family -> a function with the values of cp-measure's that takes less time
+_FASTER = {"sizeshape": _outlines, "intensity": _intensities, "pearson": _correlations}
