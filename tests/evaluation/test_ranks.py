@@ -5,8 +5,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import top_k_accuracy_score
 
+from cloome_kedro.evaluation import pair_scores as pair_module
 from cloome_kedro.evaluation import ranks as module
-from cloome_kedro.evaluation.ranks import Pools, match_ranks, pair_scores, top_k
+from cloome_kedro.evaluation.pair_scores import pair_scores
+from cloome_kedro.evaluation.ranks import Pools, match_ranks, top_k
 
 
 def unit_vectors(n, size, seed=0):
@@ -83,19 +85,11 @@ def test_nearly_collapsed_embeddings_are_ranked_exactly_with_few_single_products
     assert sum(summed) < 0.1 * 200 * 350
 
 
-def test_rows_that_only_project_alike_are_told_apart(monkeypatch):
-    monkeypatch.setattr(module, "pair_scores", lambda vectors, *_: np.zeros(len(vectors)))
-    vectors = np.array([[1.0, 2.0], [3.0, 1.0], [1.0, 2.0], [0.0, 0.0]])
-    classes = module._number_vectors(vectors)
-    assert classes[0] == classes[2]
-    assert len(set(classes.tolist())) == 3
-
-
 def test_equal_vectors_tie_across_blocks(monkeypatch):
     """Copies of the match lie in other blocks, where BLAS may sum in another order."""
     monkeypatch.setattr(module, "_QUERY_BLOCK", 7)
     monkeypatch.setattr(module, "_CANDIDATE_BLOCK", 13)
-    monkeypatch.setattr(module, "_PAIR_VALUES", 333)
+    monkeypatch.setattr(pair_module, "_PAIR_VALUES", 333)
     distinct = unit_vectors(50, 37)
     candidates = np.concatenate([distinct, distinct, distinct])
     match = np.random.default_rng(1).integers(0, 150, 80)
@@ -154,19 +148,6 @@ def test_every_tie_rule_is_the_count_it_claims(vectors):
     np.testing.assert_array_equal(match_ranks(vectors, vectors, match, ties="expected"), 1 + above + tied / 2)
 
 
-@pytest.mark.parametrize("size", [1, 3, 8, 100, 129, 512, 1081])
-def test_a_score_depends_on_its_pair_alone(size, monkeypatch):
-    vectors = np.asfortranarray(unit_vectors(90, size))
-    rows, columns = np.random.default_rng(1).integers(0, 90, (2, 500))
-    together = pair_scores(vectors, vectors, rows, columns)
-    alone = [pair_scores(vectors, vectors, rows[[i]], columns[[i]])[0] for i in range(500)]
-    np.testing.assert_array_equal(together, alone)
-    monkeypatch.setattr(module, "_PAIR_VALUES", 7 * size)
-    np.testing.assert_array_equal(together, pair_scores(vectors, vectors, rows, columns))
-    dots = np.einsum("ij,ij->i", vectors[rows], vectors[columns], dtype=np.float64)
-    np.testing.assert_allclose(together, dots, atol=1e-14)
-
-
 def draw_pools(n_queries, n_candidates, match, generator, n_pools=5):
     """Pools at random that hold the matches of their queries."""
     of_query = generator.integers(0, n_pools, n_queries)
@@ -212,6 +193,31 @@ def test_pools_hold_in_collapsed_embeddings_too(noise, monkeypatch):
         for i, inside in enumerate(pools.members[pools.of_query])
     ]
     np.testing.assert_array_equal(match_ranks(queries, candidates, match, allowed=pools), alone)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_few_distinct_vectors_are_scored_once(dtype, monkeypatch):
+    """One vector per plate: nearly all candidates tie, although their vectors differ."""
+    plates = np.eye(12, dtype=dtype)
+    plates[10:] = unit_vectors(2, 12).astype(dtype)
+    generator = np.random.default_rng(0)
+    of_query, of_candidate = generator.integers(0, 12, 400), generator.integers(0, 12, 700)
+    match = generator.integers(0, 700, 400)
+    pools = draw_pools(400, 700, match, generator)
+    queries, candidates = plates[of_query], plates[of_candidate]
+    rows, columns = np.divmod(np.arange(400 * 700), 700)
+    scores = pair_scores(queries, candidates, rows, columns).reshape(400, 700)
+    own, inside = scores[np.arange(400), match][:, None], pools.members[pools.of_query]
+    above, tied = ((scores > own) & inside).sum(axis=1), ((scores == own) & inside).sum(axis=1) - 1
+    assert tied.mean() > 100
+    summed, plain = [], pair_module.pair_scores
+    monkeypatch.setattr(module, "_QUERY_BLOCK", 64)
+    monkeypatch.setattr(module, "_CANDIDATE_BLOCK", 128)
+    for place in (module, pair_module):
+        monkeypatch.setattr(place, "pair_scores", lambda *pairs: summed.append(len(pairs[2])) or plain(*pairs))
+    for ties, expected in (("pessimistic", above + tied), ("optimistic", above)):
+        np.testing.assert_array_equal(match_ranks(queries, candidates, match, ties=ties, allowed=pools), 1 + expected)
+    assert sum(summed) < 0.02 * 2 * 400 * 700
 
 
 def test_blockwise_equals_dense_within_pools():

@@ -8,7 +8,8 @@ Scores are dot products: cosines if rows are L2-normalised.
 
 So ranks do not depend on block sizes, threads or the BLAS library, and candidates with equal vectors tie exactly. Where
 embeddings have collapsed, float32 decides little. Candidates with the vector of the match are then counted as ties, and
-a matrix multiplication in float64 decides most of the others, so that few pairs are summed one by one.
+a matrix multiplication in float64 decides most of the others, so that few pairs are summed one by one. Where there are
+few distinct vectors, such as one per plate, each pair of distinct vectors is summed once.
 """
 
 from dataclasses import dataclass
@@ -17,10 +18,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from cloome_kedro.evaluation.pair_scores import DistinctScores, distinct_scores, number_vectors, pair_scores
+
 Ties = Literal["pessimistic", "optimistic", "expected", "random"]
 
 _QUERY_BLOCK, _CANDIDATE_BLOCK = 512, 4096  # a block of scores has 8 MiB
-_PAIR_VALUES = 1 << 20  # float64 values of pairs held in memory at a time: 8 MiB
 _OPEN_PAIRS = 8  # if more pairs per query of a block are undecided, a float64 product is faster than summing them
 
 
@@ -177,21 +179,6 @@ def resolve_ties(above: np.ndarray, tied: np.ndarray, ties: Ties, seed: int = 0)
     raise ValueError(f"ties: {ties!r} must be pessimistic, optimistic, expected or random")
 
 
-def pair_scores(queries: np.ndarray, candidates: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Dot products of ``queries[rows]`` and ``candidates[columns]``, one per pair: (len(rows),) float64.
-
-    The score of a pair depends only on its two vectors, so equal vectors have equal scores.
-    """
-    scores = np.empty(len(rows))
-    step = max(1, _PAIR_VALUES // max(1, queries.shape[1]))
-    for start in range(0, len(rows), step):
-        part = slice(start, start + step)
-        # In C order each row is contiguous and is summed by itself.
-        products = np.multiply(queries[rows[part]], candidates[columns[part]], dtype=np.float64, order="C")
-        scores[part] = products.sum(axis=1)
-    return scores
-
-
 def count_rivals(
     queries: np.ndarray, candidates: np.ndarray, match: np.ndarray, allowed: Pools | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -207,7 +194,9 @@ def count_rivals(
     query_norms = _norms(queries32)
     score_buffer = np.empty(_QUERY_BLOCK * _CANDIDATE_BLOCK, np.float32)
     flag_buffer = np.empty(_QUERY_BLOCK * _CANDIDATE_BLOCK, np.bool_)
+    distinct: DistinctScores | None = None
     vector_numbers: np.ndarray | None = None
+    collapsed = False  # whether float32 has decided too little in a block
 
     for left in range(0, len(candidates), _CANDIDATE_BLOCK):
         columns = slice(left, min(left + _CANDIDATE_BLOCK, len(candidates)))
@@ -236,8 +225,16 @@ def count_rivals(
             above[rows] += n_higher
             has_open = _count_rows(possible) > n_higher
             rows, undecided = rows[has_open], possible[has_open] ^ higher[has_open]
-            if np.count_nonzero(undecided) > _OPEN_PAIRS * len(rows):
-                vector_numbers = _number_vectors(candidates) if vector_numbers is None else vector_numbers
+            many_open = np.count_nonzero(undecided) > _OPEN_PAIRS * len(rows)
+            if many_open and not collapsed:
+                collapsed, vector_numbers = True, number_vectors(candidates)
+                distinct = distinct_scores(queries, candidates, vector_numbers)
+            if many_open and distinct is not None:
+                exact = distinct.of(rows, columns)
+                above[rows] += np.count_nonzero(undecided & (exact > match_scores[rows, None]), axis=1)
+                tied[rows] += np.count_nonzero(undecided & (exact == match_scores[rows, None]), axis=1)
+                continue
+            if many_open and vector_numbers is not None:
                 equal = undecided & (vector_numbers[None, columns] == vector_numbers[match[rows], None])
                 tied[rows] += np.count_nonzero(equal, axis=1)
                 undecided &= ~equal
@@ -260,23 +257,6 @@ def count_rivals(
 def _count_rows(flags: np.ndarray) -> np.ndarray:
     """Count the true values of each row of a block. This is faster than ``count_nonzero`` with an axis."""
     return flags.view(np.uint8).sum(axis=1, dtype=np.uint16)
-
-
-def _number_vectors(vectors: np.ndarray) -> np.ndarray:
-    """Number the rows so that rows with the same number are equal: (N,) int64.
-
-    Equal rows have different numbers only if a different row has the same projection.
-    """
-    n, size = vectors.shape
-    direction = np.cos(np.arange(size))[None]
-    projection = pair_scores(vectors, direction, np.arange(n), np.zeros(n, np.int64))
-    _, first, numbers = np.unique(projection, return_index=True, return_inverse=True)
-    for start in range(0, n, _CANDIDATE_BLOCK):
-        part = slice(start, start + _CANDIDATE_BLOCK)
-        equal = (vectors[part] == vectors[first[numbers[part]]]).all(axis=1)
-        # A row that differs from the first row with its projection gets a number that no other row has.
-        numbers[part] = np.where(equal, numbers[part], -1 - np.arange(start, start + len(equal)))
-    return numbers
 
 
 def _norms(vectors: np.ndarray) -> np.ndarray:

@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike
 from cloome_kedro.evaluation.draws import draw_queries, draw_seed, mean_by_compound
 from cloome_kedro.evaluation.features import unit_rows
 from cloome_kedro.evaluation.methods import Method
-from cloome_kedro.evaluation.ranks import Pools, Ties, check_pool, match_ranks, pair_scores, resolve_ties, top_k
+from cloome_kedro.evaluation.pair_scores import pair_scores
+from cloome_kedro.evaluation.ranks import Pools, Ties, check_pool, match_ranks, resolve_ties, top_k
 from cloome_kedro.words import COMPOUND_TO_IMAGE, IMAGE_TO_COMPOUND, RETRIEVAL
 
 logger = logging.getLogger(__name__)
