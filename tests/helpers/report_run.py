@@ -113,7 +113,7 @@ def handed_over(studies):
     """What the report over all splits reads of studies, by the names of their splits: results, and the screen."""
     screen = next(iter(studies.values()))
     tables = {name: screen[name] for name in SHARED if name != "plate_store"}
-    found = {name: screen[name] for name in SHARED} | {"screen_summary": summarise_screen(**tables)}
+    found = {name: screen[name] for name in SHARED} | {"screen_overview": summarise_screen(**tables)}
     for split, study in studies.items():
         configs = collect_configs(**{f"{name}_checkpoint": value for name, value in study["checkpoints"].items()})
         gathered = ("metrics", "differences", "leaks", "candidate_sets", "examples")

@@ -8,7 +8,7 @@ from cloome_kedro.pipelines.reporting import create_pipeline, create_split_pipel
 from report_run import PARAMETERS, handed_over, run_node
 from synthetic_study import MODELS, make_study
 
-STORED = ("random.results", "screen_summary")
+STORED = ("random.results", "screen_overview")
 
 
 @pytest.fixture(scope="module")

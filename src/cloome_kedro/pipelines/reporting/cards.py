@@ -7,7 +7,7 @@ from cloome_kedro.pipelines.reporting.joining import by_split
 def write_cards(
     *,
     fields,
-    screen_summary,
+    screen_overview,
     study: StudyParameters,
     cards: CardParameters,
     retrieval: RetrievalParameters,
@@ -19,7 +19,7 @@ def write_cards(
 
     Parameters
     ----------
-    screen_summary
+    screen_overview
         Tables of :func:`~cloome_kedro.pipelines.reporting.results.summarise_screen`.
     images
         Whether the screen has images.
@@ -86,7 +86,7 @@ def write_cards(
         },
         **shared,
         images="five channels, stored as uint8" if images else "none: tables of profiles",
-        **{name: table for name, table in screen_summary.items() if name != "label_joins"},
+        **{name: table for name, table in screen_overview.items() if name != "label_joins"},
         same_well=next(iter(splits.values()))["same_well"],
     )
     return model_card, data_card

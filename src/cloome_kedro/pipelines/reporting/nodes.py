@@ -12,7 +12,7 @@ def describe_data(
     fields,
     compounds,
     pairs,
-    screen_summary,
+    screen_overview,
     study: StudyParameters,
     seed: int,
     plate_store=None,
@@ -22,7 +22,7 @@ def describe_data(
 
     Parameters
     ----------
-    screen_summary
+    screen_overview
         Tables of :func:`~cloome_kedro.pipelines.reporting.results.summarise_screen`.
     plate_store
         None: the screen has no images.
@@ -41,7 +41,7 @@ def describe_data(
     part = render(
         "data.html.j2",
         Look(models=study.models),
-        **{name: table for name, table in screen_summary.items() if name != "plates"},
+        **{name: table for name, table in screen_overview.items() if name != "plates"},
         has_images=plate_store is not None,
         replicates=tables.replicate_table(replicate_metrics),
         panels_caption=(

@@ -148,7 +148,7 @@ def create_summary_pipeline() -> Pipeline:
     tables = named(
         *("fields", "rejected_fields", "compounds", "rejected_compounds", "merged_compounds", "pairs", "label_joins")
     )
-    return Pipeline([task(results.summarise_screen, tables, "screen_summary", "featurization")])
+    return Pipeline([task(results.summarise_screen, tables, "screen_overview", "featurization")])
 
 
 def create_pipeline(splits: Sequence[str], images: bool = True) -> Pipeline:
@@ -195,7 +195,7 @@ def create_pipeline(splits: Sequence[str], images: bool = True) -> Pipeline:
             task(
                 cards.write_cards,
                 named(
-                    *("fields", "screen_summary", "params:study", "params:cards", "params:retrieval", "params:seed"),
+                    *("fields", "screen_overview", "params:study", "params:cards", "params:retrieval", "params:seed"),
                     **of_splits,
                 ),
                 ["model_card", "data_card"],
@@ -207,7 +207,7 @@ def create_pipeline(splits: Sequence[str], images: bool = True) -> Pipeline:
     return create_summary_pipeline() + written
 
 
-_DATA = ("fields", "compounds", "pairs", "screen_summary", "params:study", "params:seed")
+_DATA = ("fields", "compounds", "pairs", "screen_overview", "params:study", "params:seed")
 
 
 def _pictured_data(namespace: str) -> list[Node]:
