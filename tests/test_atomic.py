@@ -1,13 +1,16 @@
 """Replacing files and folders: all or nothing."""
 
 import os
+import re
+import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
 from cloome_kedro import atomic
-from cloome_kedro.atomic import is_running, part_of, remove_parts, replace_file, replace_folder
+from cloome_kedro.atomic import is_part, is_running, part_of, remove_parts, replace_file, replace_folder
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
@@ -87,7 +90,32 @@ def test_temporary_files_of_running_processes_are_removed_on_request(tmp_path, r
 
 
 def test_a_part_is_beside_its_file_and_has_its_suffix(tmp_path):
-    assert part_of(tmp_path / "P1.2.npy") == tmp_path / f".P1.2.{os.getpid()}.part.npy"
+    part = part_of(tmp_path / "P1.2.npy")
+    assert part.parent == tmp_path
+    assert re.fullmatch(rf"\.P1\.2\.{os.getpid()}-[0-9a-f]{{8}}\.part\.npy", part.name)
+    assert is_part(part)
+    assert not is_part(tmp_path / "P1.2.npy")
+
+
+def test_parts_of_other_machines_are_kept_for_a_day(tmp_path, monkeypatch):
+    """Machines that share a folder have processes with the same numbers."""
+    path = tmp_path / "P1.npy"
+    own = part_of(path)
+    monkeypatch.setattr(socket, "gethostname", lambda: "another")
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    parts = [part_of(path), part_of(path).with_name(part_of(path).name.replace(str(os.getpid()), str(ended.pid)))]
+    monkeypatch.undo()
+    assert own not in parts
+    for part in parts:
+        part.touch()
+    remove_parts(path)
+    assert all(part.exists() for part in parts)
+    os.utime(parts[1], (time.time() - 90_000,) * 2)
+    remove_parts(path)
+    assert [part.exists() for part in parts] == [True, False]
+    remove_parts(path, include_running=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def write_file(path):

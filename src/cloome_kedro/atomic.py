@@ -3,12 +3,20 @@
 Files are on the disk (fsync) before they are renamed, so that this also holds for a power failure.
 """
 
+import hashlib
 import os
+import re
 import shutil
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
+
+#: name of a temporary file, with the number of its process and the machine
+_PART = re.compile(r"\..*\.(?P<process>\d+)(?:-(?P<machine>[0-9a-f]{8}))?\.part(\..*)?", re.DOTALL)
+_LEFT_AFTER_SECONDS = 86_400  # a process of another machine has ended if it has not written for this time
 
 
 @contextmanager
@@ -16,7 +24,7 @@ def replace_file(path: Path) -> Iterator[Path]:
     """Replace a file as a whole.
 
     The block gets the path of a temporary file in the same folder, with the same suffix. This file replaces ``path`` if
-    the block ends without an error. Temporary files of processes that no longer run on this machine are removed.
+    the block ends without an error. Temporary files of processes that have ended are removed.
 
     Examples
     --------
@@ -70,10 +78,14 @@ def _fsync(path: Path, flags: int) -> None:
 def part_of(path: Path) -> Path:
     """Path of the temporary file of ``path``: in the same folder, with the same suffix.
 
-    The name contains the number of this process. A process that outlives a killed run therefore does not write into the
-    file of the next run.
+    The name contains the number of this process and eight digits for this machine, since machines can share a folder. A
+    process that outlives a killed run therefore does not write into the file of the next run.
     """
-    return path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    return path.with_name(f".{path.stem}.{os.getpid()}-{_machine()}.part{path.suffix}")
+
+
+def _machine() -> str:
+    return hashlib.blake2s(socket.gethostname().encode(), digest_size=4).hexdigest()
 
 
 def remove_parts(path: Path, include_running: bool = False) -> None:
@@ -87,10 +99,31 @@ def remove_parts(path: Path, include_running: bool = False) -> None:
         Whether files of running processes are removed, too. Otherwise only those of ended processes are.
     """
     for part in path.parent.glob(f".{escape(path.stem)}.*.part{escape(path.suffix)}"):
-        # The pattern also matches temporary files of "P1.2.npy" for the path "P1.npy": there this is not a number.
+        # The pattern also matches temporary files of "P1.2.npy" for the path "P1.npy": there a dot is in this text.
         process = part.name.removeprefix(f".{path.stem}.").removesuffix(f".part{path.suffix}")
-        if process.isdecimal() and (include_running or not is_running(int(process))):
+        if "." not in process and is_part(part) and (include_running or is_left(part)):
             part.unlink(missing_ok=True)
+
+
+def is_part(path: Path) -> bool:
+    """Whether a file has the name of a temporary file; see `part_of`."""
+    return bool(_PART.fullmatch(path.name))
+
+
+def is_left(part: Path) -> bool:
+    """Whether the process that wrote a temporary file has ended.
+
+    If it ran on another machine, this is not known. Then it has ended if it has not written for a day.
+    """
+    found = _PART.fullmatch(part.name)
+    if found is None:
+        return False
+    if found["machine"] in (None, _machine()):
+        return not is_running(int(found["process"]))
+    try:
+        return time.time() - part.stat().st_mtime > _LEFT_AFTER_SECONDS
+    except FileNotFoundError:
+        return False
 
 
 def is_running(process: int) -> bool:

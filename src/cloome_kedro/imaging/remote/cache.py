@@ -2,15 +2,13 @@
 
 import hashlib
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock
 
-from cloome_kedro.atomic import is_running, replace_file
+from cloome_kedro.atomic import is_left, is_part, replace_file
 
-_PART = re.compile(r"\..*\.(\d+)\.part(\..*)?", re.DOTALL)  # name of a temporary file, see `cloome_kedro.atomic`
 _KEEP = 0.9  # share of the limit that is kept when files are removed, so that this happens rarely
 
 
@@ -114,7 +112,7 @@ class FileCache:
         for _, size, path in files:
             if total <= max(0, target):
                 break
-            if not _PART.fullmatch(path.name):
+            if not is_part(path):
                 path.unlink(missing_ok=True)
                 total -= size
         return total
@@ -125,7 +123,7 @@ class FileCache:
         for folder in self.folder.glob("[0-9a-f][0-9a-f][0-9a-f]"):
             for entry in os.scandir(folder):
                 path = Path(entry.path)
-                if (part := _PART.fullmatch(entry.name)) and not is_running(int(part[1])):
+                if is_left(path):
                     path.unlink(missing_ok=True)
                     continue
                 try:
