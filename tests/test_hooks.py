@@ -15,6 +15,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
 from kedro.runner import SequentialRunner
 
+from cloome_kedro.cluster import address_of_cluster
 from cloome_kedro.hooks import (
     CheckedConfiguration,
     CurrentFingerprints,
@@ -158,6 +159,22 @@ def test_a_module_that_cannot_be_imported_is_named(tmp_path, monkeypatch):
 def check(tmp_path, globals_=None, parameters=None, files=(), **params):
     context = environment(tmp_path, globals_, parameters, files, **params)
     CheckedConfiguration().after_context_created(context)
+
+
+def test_the_configuration_chooses_where_tasks_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLOOME_DASK_SCHEDULER", "tcp://of-an-earlier-run:1")
+    check(tmp_path)
+    assert address_of_cluster() is None
+    check(tmp_path, parallel={"backend": "dask", "address": "tcp://10.0.0.1:8786"})
+    assert address_of_cluster() == "tcp://10.0.0.1:8786"
+    for wrong, message in (
+        ({"backend": "dask"}, r"parallel.backend is dask, but the cluster is not named"),
+        ({"address": "tcp://a:1"}, r"parallel.address is tcp://a:1, but parallel.backend is loky"),
+        ({"backend": "spark"}, r"parallel.backend: .*'loky' or 'dask'"),
+        ({"adress": "tcp://a:1"}, r"no setting parallel.adress; the nearest is parallel.address"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            check(tmp_path, parallel=wrong)
 
 
 def test_the_configuration_of_the_project_is_right(tmp_path):

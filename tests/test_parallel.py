@@ -185,7 +185,8 @@ def test_processes_end_after_the_main_process_was_killed(tmp_path, number):
     assert ended(workers)
 
 
-def test_only_this_module_imports_joblib():
+@pytest.mark.parametrize(("library", "module"), [("joblib", "parallel.py"), ("distributed", "cluster.py")])
+def test_only_one_module_imports_an_engine(library, module):
     """Another engine can then take its place."""
     package = Path(cloome_kedro.__file__).parent
     importers = set()
@@ -193,6 +194,6 @@ def test_only_this_module_imports_joblib():
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            if any(name.partition(".")[0] == "joblib" for name in names):
+            if any(name.partition(".")[0] == library for name in names):
                 importers.add(path.relative_to(package).as_posix())
-    assert importers == {"parallel.py"}
+    assert importers == {module}

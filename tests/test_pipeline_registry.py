@@ -21,6 +21,7 @@ HEAVY = [
     "seaborn",
     "tifffile",
     "joblib",
+    "distributed",
     "pandas",
     "optuna",
 ]

@@ -179,6 +179,8 @@ def test_workers_do_not_count(run):
     nodes = [node(read, ["raw", "params:chosen"], "first", name="read")]
     run(nodes, parameters={"chosen": {"inner": {"n_jobs": 2}}})
     assert run(nodes, parameters={"chosen": {"inner": {"n_jobs": 4}}}) == []
+    run(nodes, parameters={"chosen": {"parallel": {"backend": "loky", "address": None}}})
+    assert run(nodes, parameters={"chosen": {"parallel": {"backend": "dask", "address": "tcp://a:1"}}}) == []
 
 
 def test_a_changed_entry_of_the_catalog_counts(run, folder):

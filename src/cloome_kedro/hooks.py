@@ -20,12 +20,15 @@ _log = logging.getLogger(__name__)
 class CheckedConfiguration:
     """Checks the whole configuration, and imports the modules of the user, before anything else happens.
 
+    Then it chooses where parallel tasks run, which is no parameter of a node, because it has no effect on results.
+
     The modules that ``globals.yml`` names register encoders, views, corruptions, ... So they are imported before the
     parameters are checked.
     """
 
     @hook_impl(tryfirst=True)
     def after_context_created(self, context) -> None:
+        from cloome_kedro.cluster import use_cluster
         from cloome_kedro.parameters import checks, files
         from cloome_kedro.registry import load_modules
 
@@ -40,7 +43,9 @@ class CheckedConfiguration:
         names = checks.check_run_names(given, environment)
         environment.check_preset(names.preset, env)
         load_modules(environment.modules)
-        checks.check_parameters(loader["parameters"], environment, names, given, files.origin_in(folders, given))
+        parameters = loader["parameters"]
+        checks.check_parameters(parameters, environment, names, given, files.origin_in(folders, given))
+        use_cluster((parameters.get("parallel") or {}).get("address"))
 
 
 class EnvironmentPipelines:

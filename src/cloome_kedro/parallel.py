@@ -1,9 +1,9 @@
-"""Run tasks in parallel processes, with a progress bar. Only this module uses joblib."""
+"""Run tasks in parallel processes or on a Dask cluster, with a progress bar. Only this module uses joblib."""
 
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 import joblib
 from joblib.externals.loky import get_reusable_executor
 from tqdm.auto import tqdm
+
+from cloome_kedro.cluster import address_of_cluster, run_on_cluster
 
 T = TypeVar("T")
 
@@ -46,7 +48,8 @@ def run_tasks(
 ) -> Iterator[tuple[int, T]]:
     """Call ``function(*task)`` for every task, in several processes if ``n_jobs`` allows it.
 
-    The processes end with the last task, or when the current process ends for any reason.
+    The processes end with the last task, or when the current process ends for any reason. Tasks run on the workers of a
+    Dask cluster instead if `cloome_kedro.cluster.use_cluster` has named one; see `run_on_cluster` there.
 
     Parameters
     ----------
@@ -58,7 +61,7 @@ def run_tasks(
         The progress bar.
     n_jobs
         Number of processes; -1 is one per core. There are never more processes than tasks. If the number is 1, the
-        tasks run in the current process.
+        tasks run in the current process. With any other number, a cluster uses all its workers.
     ordered
         Whether results come in the order of the tasks. Otherwise each one comes as soon as it is ready.
 
@@ -69,20 +72,30 @@ def run_tasks(
     if not tasks:
         return
     sizes = bar.sizes or [1] * len(tasks)
+    with (
+        tqdm(total=sum(sizes), desc=bar.label, unit=bar.unit, delay=bar.delay) as progress,
+        closing(_run(function, tasks, n_jobs, ordered)) as results,
+    ):
+        for number, result in results:
+            progress.update(sizes[number])
+            yield number, result
+
+
+def _run(
+    function: Callable[..., T], tasks: Sequence[tuple], n_jobs: int, ordered: bool
+) -> Generator[tuple[int, T], None, None]:
+    """See `run_tasks`."""
+    if n_jobs != 1 and (address := address_of_cluster()):
+        yield from run_on_cluster(function, tasks, address, ordered)
+        return
     jobs = min(joblib.effective_n_jobs(n_jobs), len(tasks))
     # Each process uses one thread: several processes with several threads each would compete for the cores.
     engine: dict[str, Any] = {"backend": "loky", "inner_max_num_threads": 1} if jobs > 1 else {"backend": "sequential"}
     calls = (joblib.delayed(_numbered)(function, number, task, os.getpid()) for number, task in enumerate(tasks))
-    with (
-        _workers(jobs),
-        joblib.parallel_config(**engine),
-        tqdm(total=sum(sizes), desc=bar.label, unit=bar.unit, delay=bar.delay) as progress,
-    ):
+    with _workers(jobs), joblib.parallel_config(**engine):
         run = joblib.Parallel(n_jobs=jobs, return_as="generator" if ordered else "generator_unordered")
         with closing(run(calls)) as results:
-            for number, result in results:
-                progress.update(sizes[number])
-                yield number, result
+            yield from results
 
 
 @contextmanager

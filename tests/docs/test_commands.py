@@ -14,6 +14,7 @@ import click
 import pytest
 
 from cloome_kedro.cli import cloome, kedro_run
+from cloome_kedro.cluster import use_cluster
 from cloome_kedro.hooks import CheckedConfiguration
 from cloome_kedro.pipeline_registry import register_pipelines
 from cloome_kedro.settings import CONFIG_LOADER_ARGS
@@ -23,7 +24,7 @@ from project import ROOT
 #: words that stand for a name of the reader
 PLACEHOLDERS = {"my_screen", "NAME", "COMMAND", "a,b"}
 #: programs of others, whose arguments are not checked
-OTHERS = {"cd", "git", "source", "python3", "mlflow", "optuna-dashboard", "pre-commit"}
+OTHERS = {"cd", "dask", "git", "source", "python3", "mlflow", "optuna-dashboard", "pre-commit"}
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
 
@@ -118,6 +119,13 @@ def check_run(arguments) -> None:
         return
     nodes = sum((pipelines[name] for name in names), pipelines[names[0]])
     assert nodes.filter(tags=options["tags"] or None, node_namespaces=list(options["namespaces"] or []) or None).nodes
+
+
+@pytest.fixture(autouse=True)
+def this_machine():
+    """A command that chooses a cluster chooses none for other tests."""
+    yield
+    use_cluster(None)
 
 
 FOUND = list({str(command): command for command in [*block_commands(), *inline_commands()]}.values())

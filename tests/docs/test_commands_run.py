@@ -37,6 +37,8 @@ CANNOT = {
     "python benchmarks/train_gpu.py": "it needs a GPU; tests/benchmarks/test_train_gpu.py runs it at a small size",
     "torchrun": "it needs two machines; tests/learning/test_processes.py trains in two processes",
     "srun": "it needs Slurm; tests/learning/test_processes.py trains in two processes",
+    "dask": "it is a server of another package",
+    "kedro run --env my_screen --params parallel.backend": "it needs a cluster; tests/test_cluster.py has one",
     "kedro run --env paper": "it needs the images of the publication; tests/test_paper.py checks its settings",
     "kedro run --env cpg0016": "it needs the Cell Painting Gallery; tests/test_jump_s3.py has a local one",
     "kedro run --env cpg0012": "it needs the Cell Painting Gallery; tests/imaging/remote reads from a local S3 server",

@@ -1,7 +1,11 @@
 """Tasks for the tests of parallel work, in a module that worker processes can import."""
 
+import importlib
+import itertools
 import os
+import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from cloome_kedro.parallel import Bar, run_tasks
@@ -52,3 +56,31 @@ def signal_then_sleep(folder):
 
 def run_for_ever(folder):
     list(run_tasks(signal_then_sleep, [(folder,)] * 2, Bar("", "piece"), 2))
+
+
+def square_after_a_death(number, marker):
+    """A square. The first task that finds no marker leaves one, and kills its own process."""
+    with suppress(FileExistsError), open(marker, "x"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number**2
+
+
+def kill_in_the_middle(module, function, marker, calls):
+    """Let this process kill itself at one of the calls of a function of a module, but only the first such process."""
+    original = getattr(importlib.import_module(module), function)
+    seen = itertools.count(1)
+
+    def wrapped(*arguments):
+        if next(seen) == calls:
+            with suppress(FileExistsError), open(marker, "x"):
+                os.kill(os.getpid(), signal.SIGKILL)
+        return original(*arguments)
+
+    setattr(importlib.import_module(module), function, wrapped)
+
+
+def leave_a_file(number, folder):
+    """Leave a file with the number of the task after some time."""
+    time.sleep(0.1)
+    Path(folder, str(number)).touch()
+    return number

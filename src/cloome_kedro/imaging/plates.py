@@ -100,7 +100,7 @@ def ingest_plates(
 
 def _ingest_plate(remote: Remote, *arguments) -> None:
     """Call `ingest_plate` in a process that has to know how files on a server are read."""
-    if remote is not get_remote():
+    if remote != get_remote():
         set_remote(remote)
     ingest_plate(*arguments)
 

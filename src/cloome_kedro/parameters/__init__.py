@@ -42,6 +42,7 @@ from cloome_kedro.parameters.screen import (
 )
 from cloome_kedro.parameters.tuning import SearchSpace, TuningParameters
 from cloome_kedro.parameters.uncertainty import UncertaintyParameters
+from cloome_kedro.parameters.workers import ParallelParameters
 
 __all__ = [
     "CardParameters",
@@ -58,6 +59,7 @@ __all__ = [
     "InspectParameters",
     "LabelParameters",
     "ModelParameters",
+    "ParallelParameters",
     "ProbingParameters",
     "ProfileMoaParameters",
     "ProfileParameters",

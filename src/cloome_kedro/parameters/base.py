@@ -12,7 +12,7 @@ from cloome_kedro.registry import Registry
 #: settings that may differ between runs of one study: they depend on the machine, or do not affect the results
 HOUSEKEEPING = (
     *("checkpoint_minutes", "checkpoint_steps", "strategy", "accelerator", "compile"),
-    *("n_jobs", "workers", "heartbeat_seconds"),
+    *("n_jobs", "parallel", "workers", "heartbeat_seconds"),
 )
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")

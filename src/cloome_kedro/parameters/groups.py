@@ -10,12 +10,14 @@ from cloome_kedro.parameters import (
     screen,
     tuning,
     uncertainty,
+    workers,
 )
 from cloome_kedro.parameters.base import Parameters
 
 #: groups of parameters, besides `models` and `seed`
 GROUPS: dict[str, type[Parameters]] = {
     "study": evaluation.StudyParameters,
+    "parallel": workers.ParallelParameters,
     "simulation": screen.SimulationParameters,
     "ingestion": screen.IngestionParameters,
     "profile_tables": screen.ProfileTableParameters,
