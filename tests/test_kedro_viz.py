@@ -1,7 +1,5 @@
 """The graph that kedro-viz draws of the registered pipelines; tests/test_study.py builds its site with previews."""
 
-import json
-
 import pytest
 
 from environments import WITHOUT_DATA, configured, pipelines_of
@@ -13,17 +11,35 @@ MOST_BOXES = 40
 BOXES_OF_A_MODEL = {".models": 5, ".models.description": 2}
 
 
-def boxes(graph, namespace):
+def catalog_of(env):
+    from kedro.io import DataCatalog
+
+    entries = {name: entry for name, entry in configured("catalog", env).items() if not name.startswith("_")}
+    return DataCatalog.from_config(entries, {"study_storage": {}})
+
+
+def boxes(tree, namespace, parameters):
     """What kedro-viz shows of a namespace: its members, folded, and the datasets that it reads and writes."""
-    folded = graph["modular_pipelines"][namespace]
-    shown = {child["id"] for child in folded["children"]} | set(folded.get("inputs", ())) | set(folded["outputs"])
-    return shown - {node["id"] for node in graph["nodes"] if node["type"] == "parameters"}
+    folded = tree[namespace]
+    return ({child.id for child in folded.children} | set(folded.inputs) | set(folded.outputs)) - parameters
 
 
-def test_the_default_pipeline_and_each_of_its_namespaces_fit_on_a_screen(project):
-    project.kedro("viz", "build")
-    graph = json.loads((project.folder / "build/api/pipelines/__default__").read_text())
-    numbers = {namespace: len(boxes(graph, namespace)) for namespace in graph["modular_pipelines"]}
+def test_the_default_pipeline_and_each_of_its_namespaces_fit_on_a_screen():
+    """In the graph that `kedro viz build` writes, made without its site and in this process."""
+    from kedro_viz.data_access.managers import DataAccessManager
+
+    default = pipelines_of("base")["__default__"]
+    catalog = catalog_of("base")
+    for name in default.datasets():
+        if name.startswith("params:"):
+            catalog[name] = None
+    graph = DataAccessManager()
+    graph.add_catalog(catalog, {"__default__": default})
+    graph.add_pipelines({"__default__": default})
+    tree = graph.create_modular_pipelines_tree_for_registered_pipeline("__default__")
+    nodes = graph.get_nodes_for_registered_pipeline("__default__")
+    parameters = {node.id for node in nodes if node.type == "parameters"}
+    numbers = {namespace: len(boxes(tree, namespace, parameters)) for namespace in tree}
     assert {"__root__", "ingestion", "random", "random.models.cloome", "random.evaluation", "reporting"} < set(numbers)
     study = configured("globals")
     more = len(study["models"]) - 2
@@ -34,7 +50,7 @@ def test_the_default_pipeline_and_each_of_its_namespaces_fit_on_a_screen(project
     too_many = {name: number for name, number in numbers.items() if number > most.get(name, MOST_BOXES)}
     assert too_many == {}
     # bands of layers would make the graph too tall
-    assert graph["layers"] == []
+    assert graph.get_sorted_layers_for_registered_pipeline("__default__") == []
 
 
 @pytest.mark.parametrize("env", WITHOUT_DATA)
@@ -45,11 +61,8 @@ def test_every_node_has_one_line_of_description(env):
     assert [name for name, text in texts.items() if not 20 < len(text) < 130 or not text.endswith(".")] == []
 
 
-def test_datasets_without_a_table_or_figure_show_their_description(project):
-    from kedro.io import DataCatalog
-
-    entries = {name: entry for name, entry in configured("catalog").items() if not name.startswith("_")}
-    catalog = DataCatalog.from_config(entries, {"study_storage": {}})
+def test_datasets_without_a_table_or_figure_show_their_description():
+    catalog = catalog_of("base")
     previews = {name: catalog[name].preview() for name in ("run_states", "report", "random.methods", "raw_screen")}
     assert previews["report"] == "The report of the study: one HTML file for people"
     assert all(previews.values())
