@@ -161,7 +161,7 @@ def _clear_errors(address: str) -> Iterator[None]:
     except PermissionError as error:
         raise RemoteError(
             f"{bucket} refuses access to {address}: {error}. Access without credentials is possible to public buckets "
-            "only. For others, set `credentials` of raw_screen in the catalog, or AWS_PROFILE"
+            "only. For others, set `credentials` of the entry in the catalog, or AWS_PROFILE"
         ) from error
     except FileNotFoundError as error:
         if "specified bucket" in str(error):
