@@ -129,11 +129,16 @@ def train(planted, state, config):
     return fit(model, data, recipe, Validation(top1), state, progress=False)
 
 
+@pytest.fixture(scope="module", params=SETTINGS)
+def undisturbed(request, tmp_path_factory):
+    """A training that nothing stops, with its settings."""
+    config = replace(SHORT, **SETTINGS[request.param])
+    return config, train(Planted(), FitState(tmp_path_factory.mktemp("undisturbed")), config)
+
+
 @pytest.mark.parametrize("step", [3, 8, 13])
-@pytest.mark.parametrize("name", SETTINGS)
-def test_goes_on_bit_by_bit(name, step, tmp_path):
-    config = replace(SHORT, **SETTINGS[name])
-    expected = train(Planted(), FitState(tmp_path / "undisturbed"), config)
+def test_goes_on_bit_by_bit(undisturbed, step, tmp_path):
+    config, expected = undisturbed
     planted, batches = Planted(), []
     read = planted.read
 
