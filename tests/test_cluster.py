@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from cloome_kedro import cluster, parallel
-from cloome_kedro.chemistry import standardise
+from cloome_kedro.chemistry import fingerprints, standardise
 from cloome_kedro.chemistry.structure_config import StructureSet
 from cloome_kedro.chemistry.structure_sets import compute_sets
 from cloome_kedro.cluster import address_of_cluster, use_cluster
@@ -140,18 +140,20 @@ def test_tasks_of_a_dead_worker_run_again(on_cluster, tmp_path, ordered):
 
 @pytest.mark.slow
 def test_results_are_those_of_this_machine(on_cluster, tmp_path, monkeypatch):
-    """Simulation, structures and structural features."""
+    """Simulation, structures, fingerprints and structural features."""
     smiles = ["CCO", "c1ccccc1O", "CC(=O)O.[Na]", "no structure", "CC(N)C(=O)O"] * 3
     sets = {"counts": StructureSet("morgan", counts=True, size=64), "descriptors": StructureSet("descriptors")}
     config = ScreenConfig(compounds=4, platemaps=2, replicates=1, control_wells=2, field_size=16, assays=2)
     design = design_screen(config)
     monkeypatch.setattr(standardise, "CHUNK", 4)
     monkeypatch.setattr(standardise, "PARALLEL_FROM", 0)
+    monkeypatch.setattr(fingerprints, "_STRUCTURES", 2)
+    monkeypatch.setattr(fingerprints, "_PARALLEL_FROM", 0)
     folders = {place: tmp_path / place for place in ("here", "cluster")}
 
     def work(folder, n_jobs):
         outcomes = standardise._standardise_all(smiles, (1000, {}))
-        values = compute_sets(smiles[:3], sets, n_jobs)
+        values = compute_sets(smiles[:3], sets, n_jobs) | {"packed": fingerprints.packed_morgan(smiles[:3], 64)}
         return (
             write_screen(folder, design, config, n_jobs).to_dict(),
             outcomes,

@@ -78,9 +78,10 @@ def use_remote(settings: RemoteSettings) -> None:
 def storage() -> RemoteStorage:
     """Connections of this process."""
     global _storage
-    if _storage is None or _storage[0] != os.getpid():
-        _storage = os.getpid(), RemoteStorage(_remote.options, _remote.settings.attempts)
-    return _storage[1]
+    known = _storage  # another thread can forget it
+    if known is None or known[0] != os.getpid():
+        known = _storage = os.getpid(), RemoteStorage(_remote.options, _remote.settings.attempts)
+    return known[1]
 
 
 def local_file(path: str) -> str:
