@@ -73,7 +73,7 @@ def costs(step: str, unit: str, ours: float, reference: float | None = None, lim
 
 def apart(function: Callable[..., T], *arguments: Any) -> T:
     """Call a function of a module in a fresh process, and return its result: memory of before does not count."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("forkserver")) as pool:
         return pool.submit(function, *arguments).result()
 
 

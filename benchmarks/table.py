@@ -32,6 +32,7 @@ SIZES: dict[str, str] = {
     "probing": "--level field --assays 2 --repeats 5",
     "fingerprints": "--structures 2500 --bits 1024 --repeats 5",
     "profiles": "--fields 40 --side 64 --repeats 5 --operations",
+    "growth": "",
     "train_gpu": "--accelerator cpu --precision 32-true --no-compile --batch-size 32 --crop 64 --width 16 --fields 384 "
     "--field-size 96 96 --steps 5 --epochs 2 --plain",
 }

@@ -83,6 +83,14 @@ def test_a_measured_rate_of_a_gpu_is_used():
     assert found["embedding"].guess
 
 
+def test_growth_that_was_not_measured_is_a_guess():
+    found = rows(Sizes(fields=2000, compounds=200, assays=10, pixels=4096))
+    assert "guess: grows with compounds" in found["uncertainty"].source
+    assert "guess: does not grow" in found["reporting"].source
+    assert {step for step in GROWTH if found[step].guess} == {step for step in GROWTH if not GROWTH[step].measured}
+    assert "; grows with fields" in found["index"].source
+
+
 def test_what_was_not_measured_is_left_open():
     found = rows(measured={"ingestion": TOOK, "embedding": Measured(1.0, None, None, None, 2.0, "here")})
     assert (found["profiles"].hours, found["profiles"].disk, found["profiles"].memory) == (None, None, None)

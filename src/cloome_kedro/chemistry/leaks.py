@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from cloome_kedro.chemistry.fingerprints import unpack
+from cloome_kedro.chemistry.fingerprints import count_bits, unpack
 from cloome_kedro.words import FOLDS
 
 _BLOCK = 2048  # fingerprints per block; with 8,192 bits, a block of float32 takes 64 MiB
@@ -122,7 +122,7 @@ def nearest(first: np.ndarray, second: np.ndarray, threshold: float) -> tuple[Ne
     """
     if not 0 < threshold <= 1:
         raise ValueError(f"the threshold of near-duplicates is {threshold}, but must be above 0 and at most 1")
-    n_bits_first, n_bits_second = (unpack(packed).sum(axis=1, dtype=np.int64) for packed in (first, second))
+    n_bits_first, n_bits_second = (count_bits(packed) for packed in (first, second))
     order_first, order_second = (np.argsort(n_bits, kind="stable") for n_bits in (n_bits_first, n_bits_second))
     sorted_n_bits = n_bits_second[order_second]
     best_first, best_second = (Nearest(np.zeros(len(packed)), np.full(len(packed), -1)) for packed in (first, second))
