@@ -51,8 +51,10 @@ def describe_search(
         [generator.permutation(vectors[side])[: _QUERIES // 2] for side in (kind, other)], dtype=np.float32
     )
     probes = min(content.probes, partitions)
+    nearest = _search(table, kind, queries, metric)
     while True:
-        recall = np.mean([_recall(table, kind, query, metric, probes) for query in queries])
+        found = _search(table, kind, queries, metric, probes)
+        recall = np.mean([len(some & exact) / len(exact) for some, exact in zip(found, nearest, strict=True)])
         if recall >= content.recall or probes == partitions:
             break
         probes = min(2 * probes, partitions)
@@ -65,13 +67,20 @@ def describe_search(
     }
 
 
-def _recall(table: Any, kind: str, query: np.ndarray, metric: str, probes: int) -> float:
-    key, found = layout.KEYS[kind], []
-    for exact in (True, False):
-        search = table.search(query, vector_column_name=layout.VECTOR).distance_type(metric).select([key, "_distance"])
-        search = search.bypass_vector_index() if exact else search.nprobes(probes)
-        found.append(set(search.limit(RECALL_AT).to_arrow()[key].to_pylist()))
-    return len(found[0] & found[1]) / len(found[0])
+def _search(table: Any, kind: str, queries: np.ndarray, metric: str, probes: int | None = None) -> list[set[str]]:
+    """Keys of the rows that are nearest to each query: of all rows, or of some partitions of the approximate index.
+
+    All queries are asked at once, because a single one takes milliseconds to begin.
+    """
+    key = layout.KEYS[kind]
+    search = table.search(list(queries), vector_column_name=layout.VECTOR).distance_type(metric)
+    search = search.bypass_vector_index() if probes is None else search.nprobes(probes)
+    hits = search.select([key, "_distance"]).limit(RECALL_AT).to_arrow()
+    found: list[set[str]] = [set() for _ in queries]
+    of_hits = hits["query_index"].to_pylist() if len(queries) > 1 else [0] * len(hits)  # one query has no such column
+    for query, name in zip(of_hits, hits[key].to_pylist(), strict=True):
+        found[query].add(name)
+    return found
 
 
 def familiar_similarity(vectors: np.ndarray, quantile: float = _QUANTILE) -> float | None:
