@@ -1,17 +1,16 @@
 """The command `cloome check-screen`, in a copy of the project."""
 
 import json
-import subprocess
-import sys
+import os
 
 import pytest
 
+import warm_python
 from raw_screens import write_screen
 
 
 def check(project, name):
-    command = [sys.executable, "-m", "cloome_kedro", "check-screen", name]
-    return subprocess.run(command, cwd=project.folder, capture_output=True, text=True)
+    return warm_python.run("cloome_kedro", "check-screen", name, folder=project.folder, environment=dict(os.environ))
 
 
 @pytest.mark.slow

@@ -2,13 +2,13 @@
 
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from click.testing import CliRunner
 
+import warm_python
 from cloome_kedro import cli
 from cloome_kedro.imaging.discovery.content import ORDERS
 from drawn_cells import write_drawn_screen
@@ -237,13 +237,10 @@ def test_tables_of_profiles(project, cloome_data, tmp_path):
 @pytest.mark.slow
 def test_from_a_folder_to_the_report(tmp_path, tmp_path_factory):
     """What a user types, on drawn cells of four compounds."""
-    import subprocess
-
     write_drawn_screen(tmp_path / "cells", BRAY, wells=("A01", "B02", "C03", "D04", "E05"), sites=2)
     project = Project(tmp_path_factory.mktemp("new_screen"))
-    environment = {**os.environ, "DO_NOT_TRACK": "1", "PYTHONPATH": str(project.folder / "src")}
-    command = [sys.executable, "-m", "cloome_kedro", "new-screen", "cells", str(tmp_path / "cells"), "--yes"]
-    done = subprocess.run(command, cwd=project.folder, env=environment, capture_output=True, text=True)
+    command = ["new-screen", "cells", str(tmp_path / "cells"), "--yes"]
+    done = warm_python.run("cloome_kedro", *command, folder=project.folder, environment=dict(os.environ))
     assert done.returncode == 0, done.stdout + done.stderr
     one_process = ",".join(f"{group}.n_jobs=1" for group in ("ingestion", "profiles", "structure_features"))
     project.kedro("run", "--env", "cells", "--params", one_process)
