@@ -1,6 +1,7 @@
 """What the steps of a study took when they last ran: from the records of its nodes and from its files."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,7 +93,9 @@ def _records(project: "Project", variant: str | None) -> Iterator[tuple[str, tup
 
 
 def _is_here(project: "Project", name: str, place: str, variant: str | None) -> bool:
-    return project.folder / place == project.place(name, variant)
+    with suppress(KeyError):  # an older version made a dataset that the catalog does not have
+        return project.folder / place == project.place(name, variant)
+    return False
 
 
 def _bytes(path: Path) -> int:

@@ -87,6 +87,13 @@ def test_the_table_says_where_its_numbers_come_from(folder):
     assert "Rows with * contain a guess" in " ".join(done.output.split())
 
 
+def test_records_of_datasets_that_are_gone_do_not_count(folder):
+    run_of(folder, "ingestion", seconds=36.0)
+    path = folder / "data" / ".runs" / "nodes" / "old_node-0123.json"
+    write_record(path, Record(places={"old_table": "data/old_table.parquet"}, measured={"seconds": 1.0, "cores": 2}))
+    assert planned("--fields", "4000")[1]["ingestion"]["hours"] > 0
+
+
 def test_records_of_another_variant_do_not_count(folder):
     run_of(folder, "ingestion", "retrieval", seconds=36.0)
     assert planned("--fields", "4000", "--variant", "other")[1]["retrieval"]["hours"] is None
