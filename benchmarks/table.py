@@ -2,7 +2,7 @@
 
 python benchmarks/table.py [NAME ...]
 
-The sizes take about five minutes on two cores. Each benchmark has options for other sizes. The benchmark of probes
+The sizes take about ten minutes on two cores. Each benchmark has options for other sizes. The benchmark of probes
 needs real labels (CLOOME_DATA), and is left out without them. The training step has a small encoder here: for the
 publication's size run ``benchmarks/train_gpu.py`` on a GPU.
 
