@@ -11,6 +11,8 @@ REPORT := data/08_reporting/virtual_screen/default/seed_0/report.html
 INDEX := data/07_model_output/$(RUN)/cloome/index/index.json
 # One test process per core, and one thread in each: torch would start as many threads as there are cores in every process.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto
+# Otherwise each test process and each command that it runs would compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
 # no telemetry, from Kedro or its plugins
 export DO_NOT_TRACK := 1
 .DEFAULT_GOAL := install
@@ -70,7 +72,7 @@ parity: $(INSTALLED_ALL) ## Compare the published model with closed forms: a tab
 
 # Tests of one file share a run of the project. The longest files begin first: tests/conftest.py.
 slow: $(INSTALLED_ALL) ## Run the slow tests: whole studies.
-	$(PYTEST) -m slow --dist loadfile --no-loadscope-reorder
+	$(PYTEST) tests -m slow --dist loadfile --no-loadscope-reorder
 
 lint: $(INSTALLED_ALL) ## Check format, style, types and imports.
 	$(BIN)/ruff format --check .

@@ -24,6 +24,13 @@ LONGEST = (
 )
 
 
+def pytest_ignore_collect(collection_path, config):
+    """With ``-m slow``, pass over files without slow tests: to import all takes longer than many a slow test."""
+    if config.option.markexpr == "slow" and collection_path.suffix == ".py":
+        return "mark.slow" not in collection_path.read_text() or None
+    return None
+
+
 @pytest.hookimpl(trylast=True)  # after -m has chosen
 def pytest_collection_modifyitems(items):
     """Order the files of slow tests by their length."""

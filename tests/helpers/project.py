@@ -21,7 +21,7 @@ class Project:
         self.folder = folder
         self._catalogs: dict[str, DataCatalog] = {}  # by environment: it takes a second to make one
         for name in ("conf", "notebooks", "src"):  # Kedro refuses a linked src
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.egg-info"))
         for name in ("pyproject.toml", ".telemetry"):
             shutil.copy(ROOT / name, folder / name)
 
