@@ -52,7 +52,7 @@ def main() -> None:
         raise SystemExit(f"{' '.join(command)} ended with status {done.returncode}")
     text = done.stdout.strip()
     if block.block == "plan":
-        text = f"Machine: {machine()}\n\n```text\n$ cloome {' '.join(command[3:])}\n{text}\n```"
+        text = f"Machine: {machine()}. Output of `cloome {' '.join(command[3:])}`:\n\n```text\n{text}\n```"
     page = replaced(PAGE.read_text(), block.block, text)
     with replace_file(PAGE) as part:
         part.write_text(page)
