@@ -39,7 +39,8 @@ def test_a_block_is_replaced_and_names_the_command(page, monkeypatch):
     assert commands[0][1:3] == ["-m", "cloome_kedro"]
     text = page.read_text()
     assert text.startswith("before\n\n<!-- begin plan -->\n\nMachine: ")
-    assert "$ cloome plan --fields 919265 --compounds 30616 --gpus 8 --rate 2500\n10 hours\n```\n" in text
+    command = "cloome plan --fields 919265 --compounds 30616 --gpus 8 --rate 2500"
+    assert f"Output of `{command}`:\n\n```text\n10 hours\n```\n" in text
     assert text.endswith("\n\n<!-- end plan -->\n\nafter\n")
 
 
