@@ -17,7 +17,17 @@ _ADVICE = "Correct it, or change storage.illumination in params:ingestion"
 
 
 def read_function(path: str, name: str) -> npt.NDArray[np.float32]:
-    """Read an illumination function from a file of NumPy. Pickled objects are never read.
+    """Read an illumination function, see :func:`read_unscaled`.
+
+    Returns
+    -------
+    (H, W) float32, scaled as :func:`scaled` says. All values are finite and above 0.
+    """
+    return scaled(read_unscaled(path, name))
+
+
+def read_unscaled(path: str, name: str) -> npt.NDArray:
+    """Read and check an illumination function in a file of NumPy. Pickled objects are never read.
 
     Parameters
     ----------
@@ -28,7 +38,7 @@ def read_function(path: str, name: str) -> npt.NDArray[np.float32]:
 
     Returns
     -------
-    (H, W) float32. All values are finite and above 0.
+    (H, W) numbers as in the file. All values are finite and above 0.
 
     Raises
     ------
@@ -45,7 +55,7 @@ def read_function(path: str, name: str) -> npt.NDArray[np.float32]:
             f"the illumination function {name} cannot be read ({error}); a file .npy with one array of numbers is "
             f"needed. {_ADVICE}"
         ) from error
-    return scaled(checked(function, name))
+    return checked(function, name)
 
 
 def checked(function: npt.NDArray, name: str) -> npt.NDArray:
@@ -141,8 +151,8 @@ def scaled(function: npt.NDArray) -> npt.NDArray[np.float32]:
     -------
     (H, W) float32
     """
-    values = np.sort(function, axis=None)
-    return (function / values[int(len(values) * _ROBUST)]).astype(np.float32)
+    rank = int(function.size * _ROBUST)
+    return (function / np.partition(function, rank, axis=None)[rank]).astype(np.float32)
 
 
 def bounded(function: npt.NDArray) -> npt.NDArray:

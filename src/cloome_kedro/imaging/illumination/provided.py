@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from cloome_kedro.imaging.channels import CHANNELS, canonical
-from cloome_kedro.imaging.illumination.functions import read_function
+from cloome_kedro.imaging.illumination.functions import read_unscaled
 from cloome_kedro.imaging.illumination.settings import ProvidedIllumination
 from cloome_kedro.imaging.layouts.load_data_csv import list_functions
 from cloome_kedro.imaging.plate_choice import expand_files
@@ -66,7 +66,7 @@ def find_functions(
     functions = {plate: [str(located[path]) for path in of_plate] for plate, of_plate in found.items()}
     for path in dict.fromkeys(path for of_plate in functions.values() for path in of_plate):
         if not is_remote(path):
-            read_function(path, path)
+            read_unscaled(path, path)
     return functions
 
 
