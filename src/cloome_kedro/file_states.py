@@ -61,14 +61,12 @@ def _files(path: Path) -> Iterator[tuple[str, int, int]]:
         seen.add((about.st_dev, about.st_ino))
         names[:] = [name for name in names if not name.startswith(".")]
         place = os.path.relpath(folder, path)
-        with os.scandir(folder) as entries:
-            wanted = set(files)
-            for entry in entries:
-                if entry.name in wanted and not entry.name.startswith("."):
-                    try:
-                        yield f"{place}/{entry.name}", *stamp(entry.stat())
-                    except FileNotFoundError:  # a link to nothing, or a file that was removed just now
-                        yield f"{place}/{entry.name}", -1, -1
+        for name in files:
+            if not name.startswith("."):
+                try:
+                    yield f"{place}/{name}", *stamp(os.stat(f"{folder}/{name}"))
+                except FileNotFoundError:  # a link to nothing, or a file that was removed just now
+                    yield f"{place}/{name}", -1, -1
 
 
 def stamp(about: os.stat_result) -> tuple[int, int]:
