@@ -41,7 +41,7 @@ class Join:
     compounds
         compound_id, smiles, name, moa of the compounds and controls in the wells.
     fits
-        Number of plates that have the name of the compound in one of their wells, as folders of examples do.
+        Number of used wells whose compound has the name of their plate, as in folders of examples.
     question
         What is not known: ``unit`` of the concentrations; empty: nothing.
     """

@@ -106,9 +106,7 @@ def _by_barcode(
         "platemap_column": platemap,
         **_columns(first),
     }
-    written = pd.concat(
-        [table.head[table.columns["compound"]] for table in maps.values() if "compound" in table.columns]
-    )
+    written = pd.concat([table.head[_columns(table)["compound_column"]] for table in maps.values()])
     return first, settings, written.str.strip()
 
 
@@ -145,7 +143,7 @@ def _structures(table: FoundTable, written: pd.Series, tables: Sequence[FoundTab
         if other.role not in ("compounds", "labels") or other.path == table.path:
             continue
         for kind in ("compound", "name", "inchikey"):
-            if kind not in other.columns or not ("smiles" in other.columns or _has_inchi(other)):
+            if kind not in other.columns or not ("smiles" in other.columns or _inchi_column(other)):
                 continue
             entries = read_table(other.path, [other.columns[kind]])[other.columns[kind]].str.strip()
             share = len(ids & set(entries)) / max(len(ids), 1)
@@ -155,13 +153,16 @@ def _structures(table: FoundTable, written: pd.Series, tables: Sequence[FoundTab
     if best is None:
         return {"name_column": table.columns.get("name"), "smiles_column": None}
     other, column = best
-    settings = {"compounds": str(other.path), **_descriptions(other, other.columns.get("smiles") or _has_inchi(other))}
+    settings = {
+        "compounds": str(other.path),
+        **_descriptions(other, other.columns.get("smiles") or _inchi_column(other)),
+    }
     if column != _columns(table)["compound_column"]:
         settings["id_column"] = column
     return settings
 
 
-def _has_inchi(table: FoundTable) -> str | None:
+def _inchi_column(table: FoundTable) -> str | None:
     return next((name for name in table.names if name.lower().removeprefix("metadata_") == "inchi"), None)
 
 
