@@ -35,8 +35,7 @@ def ask_join(
         if asker.yes:
             raise ValueError(f"{text}: name the platemap, or its folder, by --tables")
         click.secho(f"! {text}", fg="yellow")
-        path = asker.ask("Table, or folder of tables, with the compounds of the wells", "", _existing)
-        chosen += find_tables([path])
+        chosen += asker.ask("Table, or folder of tables, with the compounds of the wells", "", _existing)
         joins = propose_joins(wells, chosen, source.folder)
     if len(joins) > 1:
         listed = [" + ".join(path.name for path in join.tables) for join in joins]
@@ -55,7 +54,7 @@ def ask_join(
         if asker.yes:
             raise ValueError(f"{text}: name the table of compounds by --tables")
         click.secho(f"! {text}", fg="yellow")
-        chosen += find_tables([asker.ask("Table with the structures of the compounds", "", _existing)])
+        chosen += asker.ask("Table with the structures of the compounds", "", _existing)
         join = (propose_joins(wells, chosen, source.folder) or [join])[0]
     if join.question == "unit":
         column = join.settings["concentration_column"]
@@ -76,11 +75,11 @@ def _threshold(text: str) -> float | None:
         raise ValueError("write a number or -") from error
 
 
-def _existing(text: str) -> Path:
+def _existing(text: str) -> list[FoundTable]:
     path = Path(text).expanduser().absolute()
     if not text or not path.exists():
         raise ValueError(f"there is no {text or 'such file'}")
-    return path
+    return find_tables([path])
 
 
 def _unit(text: str) -> str | None:

@@ -9,6 +9,7 @@ from typing import Literal
 import pandas as pd
 
 from cloome_kedro.imaging.columns import find_column
+from cloome_kedro.imaging.discovery.sources import list_names
 from cloome_kedro.imaging.tables import read_head
 from cloome_kedro.imaging.wells import parse_wells
 from cloome_kedro.missing import is_missing
@@ -64,22 +65,24 @@ class FoundTable:
 
 
 def find_tables(places: Iterable[Path]) -> list[FoundTable]:
-    """Look at the tables of some folders and files; a file that is no table is left out.
+    """Look at the tables of some folders and files. A file in a folder that is no table is left out.
 
     Raises
     ------
     FileNotFoundError
         If a place does not exist.
+    ValueError, OSError
+        If a file is named, but is no table or cannot be read.
     """
     found = {}
     for place in places:
         if not place.exists():
             raise FileNotFoundError(f"there is no {place}; correct the name of the folder or table")
-        paths = [place] if place.is_file() else sorted(path for path in place.rglob("*") if path.is_file())
-        for path in paths:
-            hidden = any(part.startswith(".") or part.endswith(".zarr") for part in path.relative_to(place).parts)
-            if hidden or not _TABLE.search(path.name):
-                continue
+        if place.is_file():
+            found[place.resolve()] = look_at(place)
+            continue
+        names = [name for name in list_names(place) if _TABLE.search(name)]
+        for path in sorted(path for name in names if (path := place / name).is_file()):
             try:
                 found[path.resolve()] = look_at(path)
             except (ValueError, OSError):
