@@ -1,13 +1,13 @@
 """The whole study in the test environment, run as a user runs it."""
 
 import json
-import subprocess
-import sys
+import os
 import time
 
 import pandas as pd
 import pytest
 
+import warm_python
 from environments import configured
 
 pytestmark = pytest.mark.slow
@@ -170,12 +170,8 @@ def test_gpu_nodes_run_by_tag(study):
 
 
 def test_the_console_script_is_kedro_run(study):
-    done = subprocess.run(
-        [sys.executable, "-m", "cloome_kedro", "--env", "test", "--pipelines", "retrieval"],
-        cwd=study.folder,
-        capture_output=True,
-        text=True,
-    )
+    command = ["--env", "test", "--pipelines", "retrieval"]
+    done = warm_python.run("cloome_kedro", *command, folder=study.folder, environment=dict(os.environ))
     assert done.returncode == 0, done.stderr[-4000:]
     assert "Completed 6 out of 6 tasks" in done.stdout + done.stderr
 

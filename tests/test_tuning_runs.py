@@ -11,18 +11,9 @@ pytestmark = pytest.mark.slow
 
 
 def search(variant: str, *settings: str) -> list[str]:
-    parameters = ",".join([f"variant={variant}", *settings])
-    return [
-        "run",
-        "--env",
-        "test",
-        "--pipelines",
-        "tuning",
-        "--namespaces",
-        "random.tuning,random.reporting",
-        "--params",
-        parameters,
-    ]
+    """A search alone. Its figures and its part of the report are made in :func:`tuned`."""
+    command = ["run", "--env", "test", "--pipelines", "tuning", "--nodes", "random.tuning.search_parameters"]
+    return [*command, "--params", ",".join([f"variant={variant}", *settings])]
 
 
 def folder(study, variant: str):
@@ -99,7 +90,7 @@ def test_seeds_take_the_winner_for_a_split_of_its_own(tuned):
 
 def test_a_search_that_has_ended_is_given_back_and_more_trials_are_added(tuned):
     first = trials_of(tuned, "default")
-    tuned.kedro(*search("default"), "--fresh")
+    tuned.kedro(*search("default"))
     assert trials_of(tuned, "default").equals(first)
     tuned.kedro(*search("default", "tuning.search.trials=5"))
     more = trials_of(tuned, "default")
@@ -167,17 +158,16 @@ def test_the_baseline_is_tuned_too(study):
     assert set(study.load("random_tuned.retrieval_metrics")["method"]) == {"Bilinear", "Random"}
 
 
-@pytest.mark.parametrize(
-    ("setting", "told"),
-    [
-        ("tuning.space=laptob", "there is no space laptob, only laptop"),
-        ("tuning.search.sampler=cmaes", "sampler"),
-        ("tuning.search.heartbeat=3", "heartbeat"),
-        ("tuning.spaces.laptop.metric=top2", "there is no validation metric top2"),
-    ],
-)
-def test_a_misspelt_search_stops_the_run_at_once(study, setting, told):
-    done = study.kedro(*search("refused", setting), check=False)
-    assert done.returncode != 0
-    assert told in " ".join((done.stdout + done.stderr).split())
-    assert not folder(study, "refused").exists()
+def test_a_misspelt_search_stops_the_run_at_once(study):
+    """Errors of single settings are told together; the name of the space is looked up when there are none."""
+    space = {"tuning.space=laptob": "there is no space laptob, only laptop"}
+    others = {
+        "tuning.spaces.laptop.metric=top2": "there is no validation metric top2",
+        "tuning.search.sampler=cmaes": "sampler",
+        "tuning.search.heartbeat=3": "heartbeat",
+    }
+    for wrong in (space, others):
+        done = study.kedro(*search("refused", *wrong), check=False)
+        assert done.returncode != 0
+        assert all(told in " ".join((done.stdout + done.stderr).split()) for told in wrong.values())
+        assert not folder(study, "refused").exists()

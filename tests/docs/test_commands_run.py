@@ -1,7 +1,8 @@
 """Commands of the documentation are run in the order of the pages, in a copy of the study of conf/test.
 
-`--env documented`, a short form of the environment `test`, is added to each command, in place of an environment of the
-reader. Names of the virtual screen become those of the small screen.
+An environment, `documented` or `two_models`, is added to each command, in place of an environment of the reader. Both
+are short forms of the environment `test`. Commands that ask or compare models come first, and have all models. The
+others, many of which train, have two. Names of the virtual screen become those of the small screen.
 """
 
 import os
@@ -59,13 +60,14 @@ def adapted(command: Command) -> tuple[str, ...]:
     """The command for an environment of the tests. Only a command that names the second split needs both.
 
     >>> adapted(Command("", ("kedro", "run", "--env", "my_screen")))
-    ('kedro', 'run', '--env', 'documented')
+    ('kedro', 'run', '--env', 'two_models')
     """
     words = list(command.words)
     if "--env" in words and words[words.index("--env") + 1] in ENVIRONMENTS:
         del words[words.index("--env") : words.index("--env") + 2]
     if words[:2] == ["kedro", "run"] or words[0] == "cloome":
-        words[2:2] = ["--env", "test" if "scaffold" in words else "documented"]
+        env = "documented" if words[0] == "cloome" or {"index", "compare"} & {*words} else "two_models"
+        words[2:2] = ["--env", "test" if "scaffold" in words else env]
     return tuple(words)
 
 
@@ -76,9 +78,9 @@ def why_not(command: Command) -> str:
 
 FOUND = list(block_commands())
 #: the fixture `study` is the first of them
-WHOLE_STUDY = ("kedro", "run", "--env", "documented")
+WHOLE_STUDY = ("kedro", "run", "--env", "two_models")
 RUN = [words for words in dict.fromkeys(adapted(c) for c in FOUND if not why_not(c)) if words != WHOLE_STUDY]
-RUN.sort(key=lambda words: "index" not in words)  # questions need the index
+RUN.sort(key=lambda words: ("index" not in words, "documented" not in words))  # questions need the index
 
 
 #: what makes an evaluation short
@@ -95,6 +97,8 @@ def copied(study, tmp_path_factory):
     """A copy of the study, since other tests expect its results as they are; with a library of structures."""
     copy = Project(tmp_path_factory.mktemp("documented"))
     copy.environment("documented", {"splits": ["random"]}, SHORT)
+    models = {"cloome": "CLOOME", "bilinear": "Bilinear"}
+    copy.environment("two_models", {"splits": ["random"], "models": models}, SHORT)
     shutil.copytree(study.folder / "data", copy.folder / "data", dirs_exist_ok=True)
     smiles = copy.load("compounds")["smiles"].head(5).tolist()
     (copy.folder / "library.csv").write_text("\n".join(["smiles", *smiles, "no structure"]) + "\n")
