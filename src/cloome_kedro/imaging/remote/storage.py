@@ -119,10 +119,11 @@ class RemoteStorage:
     def _system(self, address: str) -> Any:
         protocol = address.partition("://")[0]
         if protocol not in self._systems:
-            self._systems[protocol] = self._connect(protocol)
+            self._systems[protocol] = self._connect(address)
         return self._systems[protocol]
 
-    def _connect(self, protocol: str) -> Any:
+    def _connect(self, address: str) -> Any:
+        protocol = address.partition("://")[0]
         try:
             import fsspec
 
@@ -131,7 +132,7 @@ class RemoteStorage:
             advice = "install the extra s3: pip install 'cloome-kedro[s3]'" if protocol in ("s3", "s3a") else str(error)
             raise ModuleNotFoundError(f"files of {protocol}:// cannot be read: {advice}") from error
         except ValueError as error:
-            raise ValueError(f"there is no file system for {protocol}://; use s3://") from error
+            raise RemoteError(f"there is no file system for {address}; use s3://") from error
         options: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True, **(self._options or {})}
         if protocol in ("s3", "s3a"):
             if self._options is None and not any(os.environ.get(name) for name in _CREDENTIALS):
