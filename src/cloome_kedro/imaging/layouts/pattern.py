@@ -19,7 +19,8 @@ import pandas as pd
 
 from cloome_kedro.imaging.layouts.listing import check_names, list_files
 from cloome_kedro.imaging.readers import BadField
-from cloome_kedro.imaging.readers.zip_member import MARK, members
+from cloome_kedro.imaging.readers.base import MEMBER
+from cloome_kedro.imaging.readers.zip_member import members
 from cloome_kedro.imaging.sources import Source
 from cloome_kedro.imaging.wells import letters_of_row
 
@@ -62,7 +63,7 @@ def _names(folder: Path, source: Source) -> Iterator[tuple[str, str | None]]:
             continue
         try:
             for info in members(str(path)):
-                yield f"{name}{MARK}{info.filename}", None
+                yield f"{name}{MEMBER}{info.filename}", None
         except BadField as error:
             yield name, f"{path}: {error}"
 

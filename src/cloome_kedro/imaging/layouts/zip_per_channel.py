@@ -17,7 +17,8 @@ from cloome_kedro.imaging.layouts.imagexpress import Named, parse
 from cloome_kedro.imaging.layouts.listing import check_names, list_files
 from cloome_kedro.imaging.layouts.recognition import Recognised
 from cloome_kedro.imaging.readers import BadField
-from cloome_kedro.imaging.readers.zip_member import MARK, is_encrypted, members
+from cloome_kedro.imaging.readers.base import MEMBER
+from cloome_kedro.imaging.readers.zip_member import is_encrypted, members
 from cloome_kedro.imaging.sources import Source
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ def read(folder: Path, source: Source) -> pd.DataFrame:
     if not rows:
         raise FileNotFoundError(
             f"the archives below {folder} have no image named like PLATE_B02_s1_w1.tif; for other names use the layout "
-            f"`pattern`, whose paths are like {named[0][0].name}{MARK}folder/image.tif"
+            f"`pattern`, whose paths are like {named[0][0].name}{MEMBER}folder/image.tif"
         )
     return check_names(pd.DataFrame(rows, columns=_COLUMNS))
 
@@ -81,7 +82,7 @@ def _rows(archive: Path, plate: str, channel: str) -> Iterator[tuple]:
         named = parse(info.filename)
         if named is None or named.thumbnail:
             continue
-        path = f"{archive}{MARK}{info.filename}"
+        path = f"{archive}{MEMBER}{info.filename}"
         yield _row(named, plate, channel, path, _problem(path, info.filename, is_encrypted(info)))
 
 

@@ -1,6 +1,7 @@
 """What all readers of image files have in common: their type, their error, the largest image, and files on a disk."""
 
 import os
+import re
 import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,20 @@ Plane = tuple[str, int | None]
 
 #: bytes of the largest image that is decoded: a file of a few megabytes can claim to hold many gigabytes
 LARGEST_IMAGE = 1 << 30
+
+#: between a zip archive and the name of a member in a path
+MEMBER = "!/"
+_MEMBER = re.compile(r"(?<=\.zip)!/", re.IGNORECASE)
+
+
+def split_member(path: str) -> tuple[str, str]:
+    """Split a path into that of an archive and the name of a member, which is empty if there is none.
+
+    >>> split_member("a!/P1.zip!/b.tif"), split_member("a!/b.tif")
+    (('a!/P1.zip', 'b.tif'), ('a!/b.tif', ''))
+    """
+    archive, *member = _MEMBER.split(path, maxsplit=1)
+    return archive, member[0] if member else ""
 
 
 class BadField(ValueError):

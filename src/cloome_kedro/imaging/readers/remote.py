@@ -5,10 +5,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy.typing as npt
 
-from cloome_kedro.imaging.readers.base import BadField, Reader
+from cloome_kedro.imaging.readers.base import MEMBER, BadField, Reader, split_member
 from cloome_kedro.imaging.remote import local_file, storage
-
-_MEMBER = "!/"  # separates a zip from the path of a file in it
 
 
 def read(path: str, planes: Sequence[int | None]) -> Iterator[npt.NDArray]:
@@ -65,8 +63,8 @@ READER = Reader(read, locate, stamp)
 
 def _split(path: str) -> tuple[str, str]:
     """Address of a file, and the path in it if it is a zip, with the separator."""
-    address, separator, member = path.partition(_MEMBER)
-    return address, separator + member
+    address, member = split_member(path)
+    return address, f"{MEMBER}{member}" if member else ""
 
 
 def _name(path: str) -> str:

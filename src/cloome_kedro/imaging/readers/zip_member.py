@@ -1,19 +1,15 @@
 """TIFF and PNG in zip archives, such as ``/folder/a.zip!/images/b.tif``. The archive is not unpacked."""
 
 import os
-import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy.typing as npt
 
-from cloome_kedro.imaging.readers.base import LARGEST_IMAGE, BadField, Reader, check_is_file
+from cloome_kedro.imaging.readers.base import LARGEST_IMAGE, BadField, Reader, check_is_file, split_member
 from cloome_kedro.imaging.readers.tiff_png import check_suffix, decode
 
-#: between the archive and the name of the member in a path
-MARK = "!/"
-_SPLIT = re.compile(r"(?<=\.zip)!/", re.IGNORECASE)
 _ENCRYPTED = 0x1
 
 
@@ -65,7 +61,7 @@ def _opened(path: str, modified: int, size: int, process: int) -> zipfile.ZipFil
 
 def read(path: str, planes: Sequence[int | None]) -> Iterator[npt.NDArray]:
     """Read pages of one member; see `cloome_kedro.imaging.readers.base.Reader`."""
-    archive, member = _SPLIT.split(path, maxsplit=1)
+    archive, member = split_member(path)
     name = f"{os.path.basename(member)} in {os.path.basename(archive)}"
     try:
         suffix = check_suffix(member)
@@ -87,9 +83,8 @@ def _read_member(archive: zipfile.ZipFile, member: str, name: str) -> bytes:
         raise BadField(f"{name} is too large: it has {info.file_size:,} bytes, at most {LARGEST_IMAGE:,} are read")
     try:
         with archive.open(info) as file:
-            data = file.read(
-                info.file_size
-            )  # the size limits what is decompressed; the checksum is compared at the end
+            # The size limits what is decompressed. The checksum is compared at the end.
+            data = file.read(info.file_size)
     except NotImplementedError as error:
         raise BadField(f"{name} has a compression that cannot be read; pack the archive with deflate") from error
     except Exception as error:  # decompressors raise many types of exceptions for a bad member
@@ -104,7 +99,7 @@ def locate(paths: Sequence[str]) -> list[str | None]:
     names: dict[str, set[str]] = {}
     located: list[str | None] = []
     for path in paths:
-        archive, member = _SPLIT.split(path, maxsplit=1)
+        archive, member = split_member(path)
         if archive not in names:
             try:
                 names[archive] = {info.filename for info in members(archive)}
@@ -116,7 +111,7 @@ def locate(paths: Sequence[str]) -> list[str | None]:
 
 def stamp(path: str) -> tuple[int | str, ...]:
     """Size and checksum of a member; see `cloome_kedro.imaging.readers.base.Reader`."""
-    archive, member = _SPLIT.split(path, maxsplit=1)
+    archive, member = split_member(path)
     try:
         info = open_archive(archive).getinfo(member)
     except (BadField, KeyError):
