@@ -4,6 +4,7 @@ import dataclasses
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -34,8 +35,11 @@ class Plates:
 
     def of(self, keys: np.ndarray) -> np.ndarray:
         """Plate of each field: (len(keys),) object. KeyError if a field is not in the table."""
-        by_field = pd.Series(self.fields["plate"].to_numpy(object), index=self.fields["field_id"].to_numpy(object))
-        return by_field.loc[np.asarray(keys, object)].to_numpy(object)
+        return self._by_field.loc[np.asarray(keys, object)].to_numpy(object)
+
+    @cached_property
+    def _by_field(self) -> pd.Series:
+        return pd.Series(self.fields["plate"].to_numpy(object), index=self.fields["field_id"].to_numpy(object))
 
     @property
     def controls(self) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Mean average precision of methods of a screen, with and without corrections of batch effects."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,7 @@ def precision_of_corrections(
             continue
         known = fields[method.fields.knows(fields["field_id"])].reset_index(drop=True)
         corrected = _Wells(name, method, known, corrections, minimum_controls)
-        if not (pairs := corrected_pairs(corrected.methods(corrected.control), labels)):
+        if not (pairs := corrected_pairs(corrected.by_all_controls, labels)):
             continue
         table = compare_precision(corrected.wells, corrected.methods, pairs, **settings)
         tables.append(table[table["method"].isin({of_pair for pair in pairs for of_pair in pair})])
@@ -89,7 +90,16 @@ class _Wells:
 
     def methods(self, fitted: np.ndarray) -> Methods:
         """Methods of wells: uncorrected, and corrected on the fields of the control wells ``fitted``, (W,) bool."""
-        minimum = self.minimum if fitted.sum() == self.control.sum() else self.minimum * (PARTS - 1) // PARTS
+        if fitted.sum() == self.control.sum():
+            return self.by_all_controls
+        return self._corrected(fitted, self.minimum * (PARTS - 1) // PARTS)
+
+    @cached_property
+    def by_all_controls(self) -> Methods:
+        """Methods of wells: uncorrected, and corrected on the fields of all control wells."""
+        return self._corrected(self.control, self.minimum)
+
+    def _corrected(self, fitted: np.ndarray, minimum: int) -> Methods:
         of_field = (self.fields["plate"] + "/" + self.fields["well"]).isin(self.wells.loc[fitted, "field_id"])
         plates = self.fields[["field_id", "plate"]].assign(control=of_field & self.fields["control"].astype(bool))
         plain = {self.name: self.method}
