@@ -27,12 +27,12 @@ import pandas as pd
 
 from cloome_kedro.imaging.layouts.listing import check_names, list_files
 from cloome_kedro.imaging.layouts.ome_tiff import FIELD_NAME
-from cloome_kedro.imaging.layouts.pattern import match_path
+from cloome_kedro.imaging.layouts.pattern import match_path, well_of
 from cloome_kedro.imaging.layouts.recognition import Recognised
 from cloome_kedro.imaging.readers import BadField
 from cloome_kedro.imaging.readers.bioio_file import SUFFIXES, Scene, read_scenes
 from cloome_kedro.imaging.sources import Source
-from cloome_kedro.imaging.wells import letters_of_row, parse_wells
+from cloome_kedro.imaging.wells import parse_wells
 
 _COLUMNS = ["plate", "well", "site", "channel", "path", "plane", "z", "time", "reason"]
 _FIELD = re.compile(FIELD_NAME, re.IGNORECASE)
@@ -122,7 +122,7 @@ def _place(
     groups = match.groupdict() if match else {}
     if match and match.re is _WELL and match.string == scene.name:
         groups.pop("plate")  # in P1-B2, the first part is a position
-    well = groups.get("well") or letters_of_row(groups.get("row") or "") + (groups.get("column") or "")
+    well = well_of(groups)
     plate = source.plate or groups.get("plate") or default_plate
     if not well:
         why = "does not fit `pattern`" if source.pattern else "gives no well such as B02 or B02_s1"

@@ -12,7 +12,7 @@ Files in a zip archive have paths such as ``P1.zip!/B02/s1_DNA.tif``. The groups
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -74,9 +74,18 @@ def match_path(pattern: re.Pattern[str], name: str) -> re.Match[str] | None:
     return next((match for i in reversed(range(len(parts))) if (match := pattern.fullmatch("/".join(parts[i:])))), None)
 
 
+def well_of(groups: Mapping[str, str | None]) -> str:
+    """Well that the group ``well`` gives, or ``row`` and ``column``; empty if there is none.
+
+    >>> well_of({"well": "B02"}), well_of({"row": "2", "column": "03"}), well_of({})
+    ('B02', 'B03', '')
+    """
+    return groups.get("well") or letters_of_row(groups.get("row") or "") + (groups.get("column") or "")
+
+
 def _row(match: re.Match[str], path: str, source: Source) -> tuple:
     groups = match.groupdict()
-    well = groups.get("well") or letters_of_row(groups.get("row") or "") + (groups.get("column") or "")
+    well = well_of(groups)
     plate = source.plate or groups.get("plate")
     channel = groups.get("channel")
     problem = None
