@@ -100,7 +100,7 @@ def command(*, name: str, folders: tuple[Path, ...], yes: bool, replace: bool, *
     for note in notes:
         click.secho(f"! {note[:1].upper() + note[1:]}.", fg="yellow")
     write(project, name, files)
-    _finish(name, asker, can_run)
+    _finish(name, list(files), asker, can_run)
 
 
 def write(project: Path, name: str, files: dict[str, str]) -> None:
@@ -143,14 +143,12 @@ def _check(project: Path, name: str, files: dict[str, str], folder: Path) -> Non
     check_parameters(loader["parameters"], environment, names, [], lambda setting: f"conf/{name}, {setting}")
 
 
-def _finish(name: str, asker: Asker, can_run: bool) -> None:
-    from cloome_kedro.cli import COMMANDS
+def _finish(name: str, files: list[str], asker: Asker, can_run: bool) -> None:
     from cloome_kedro.words import counted
 
-    click.echo(f"\nconf/{name} is written: {', '.join(FILES)}. {counted(asker.questions, 'question')} asked.")
+    click.echo(f"\nconf/{name} is written: {', '.join(files)}. {counted(asker.questions, 'question')} asked.")
     click.echo("Next:")
-    if "check-screen" in COMMANDS:
-        click.echo(f"  cloome check-screen {name}   # wells, compounds, labels, time and disk")
+    click.echo(f"  cloome check-screen {name}   # wells, compounds, labels, time and disk")
     click.echo(f"  kedro run --env {name}" + ("" if can_run else " --pipelines ingestion"))
     if can_run:
         click.echo(f"The report will be data/08_reporting/{name}/default/seed_0/report.html")

@@ -98,19 +98,15 @@ def describe_images(
     )
     if given.get("nucleus_diameter"):
         storage = replace(storage, diameter=given["nucleus_diameter"])
-    click.echo(
-        f"\nStored fields: {storage.size[0]} x {storage.size[1]} pixels. {storage.reason}." if storage.size else ""
-    )
+    click.echo(f"\nStored fields: {storage.size[0]} x {storage.size[1]} pixels. {storage.reason}.")
     labels = find_labels(tables, asker, given)
     structures = count_compounds(parts)
-    side = min(storage.size or parts[0].source.shape)
-    square = len(set(storage.size or parts[0].source.shape)) == 1
     scale = scales.choose_scale(
         len(structures),
         count_treated_fields(parts),
         title=given.get("title") or f"The screen {name}",
-        side=side,
-        square=square,
+        side=min(storage.size),
+        square=len(set(storage.size)) == 1,
         scaffolds=count_scaffolds(structures) if len(structures) >= 100 else None,
     )
     click.echo(f"Study: splits {', '.join(scale.splits)}; models {', '.join(scale.models.values())}")
@@ -189,21 +185,18 @@ def _complete(channels: dict[str, str] | None, names: Mapping[str, str]) -> dict
 
 def count_scaffolds(structures: Sequence[str], most: int = 2000) -> int:
     """Number of different scaffolds of structures, at most ``most`` of them, which are spread over the list."""
-    from rdkit import Chem, RDLogger
+    from rdkit import Chem
+    from rdkit.rdBase import BlockLogs
 
     from cloome_kedro.chemistry.scaffolds import murcko_scaffold
 
-    step = max(1, len(structures) // most)
-    with_log = RDLogger.logger()
-    with_log.setLevel(RDLogger.CRITICAL)
-    try:
+    step = max(1, -(-len(structures) // most))
+    with BlockLogs():
         read = (
             Chem.MolFromInchi(text) if text.startswith("InChI=") else Chem.MolFromSmiles(text)
             for text in structures[::step]
         )
         return len({murcko_scaffold(mol) for mol in read if mol is not None})
-    finally:
-        with_log.setLevel(RDLogger.WARNING)
 
 
 def _source_names(folders: Sequence[Path]) -> list[str]:

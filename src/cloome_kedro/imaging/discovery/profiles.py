@@ -131,8 +131,8 @@ def look_at_profiles(
     """
     head = group.tables[0].head
     columns, notes = _columns(head, named, unit)
-    if "concentration" in named or columns.get("concentration") != "":
-        columns |= {"concentration_unit": unit} if unit else {}
+    if unit:
+        columns["concentration_unit"] = unit
     features, expressions = _features(group, columns)
     if expressions:
         columns["features"] = expressions

@@ -21,14 +21,14 @@ class Storage:
     Attributes
     ----------
     size
-        Stored height and width in pixels; None: that of the images.
+        Stored height and width in pixels.
     diameter
         Diameter of nuclei in stored fields, in pixels.
     reason
         Why, in one sentence.
     """
 
-    size: tuple[int, int] | None
+    size: tuple[int, int]
     diameter: float
     reason: str
 

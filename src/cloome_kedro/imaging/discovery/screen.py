@@ -26,11 +26,6 @@ class Labels:
     matrix: Mapping[str, Path] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def path(self) -> Path | None:
-        """The table or matrix."""
-        return self.table or (self.matrix or {}).get("filepath")
-
 
 @dataclass(frozen=True)
 class Part:
@@ -154,14 +149,15 @@ def write_screen(
     sources = [_text(part, root, compounds is not None) for part in parts]
     wells = counted(sum(part.join.wells for part in parts), "well")
     number = counted(len(count_compounds(parts)), "compound")
-    fields = counted(sum(part.source.fields for part in parts), "field")
+    fields = sum(part.source.fields for part in parts)
     labels = labels or Labels()
     groups = {"labels": {"table": dict(labels.settings)}} if labels.settings else {}
-    jobs = {"ingestion": 2} if sum(part.source.fields for part in parts) < 200 else {}
     files = {
-        "globals.yml": write_globals(name, scale, images=True, found=f"{fields} of {wells} with {number}."),
+        "globals.yml": write_globals(
+            name, scale, images=True, found=f"{counted(fields, 'field')} of {wells} with {number}."
+        ),
         "catalog.yml": write_catalog(root, labels.table, labels.matrix),
-        "parameters.yml": write_parameters(sources, storage, scale, groups, jobs.get("ingestion")),
+        "parameters.yml": write_parameters(sources, storage, scale, groups, 2 if fields < 200 else None),
     }
     return files | ({COMPOUNDS: compounds} if compounds else {})
 

@@ -118,7 +118,7 @@ def write_parameters(
         "    scope: field  # each channel of each field is scaled by its own brightest pixels",
     ]
     lines += _comment(storage.reason[:1].upper() + storage.reason[1:] + ".", "    ")
-    lines.append(f"    size: {flow(None if storage.size is None else list(storage.size))}")
+    lines.append(f"    size: {flow(list(storage.size))}")
     if n_jobs is not None:
         lines.append(f"  n_jobs: {n_jobs}  # more processes would take longer to start than to work")
     lines += ["", "profiles:", "  measure:"]
