@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kedro.io.core import is_parameter
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
@@ -21,7 +22,8 @@ from cloome_kedro.file_states import MISSING, digest, places, state
 
 #: addresses of files whose state is not asked for: a node that takes one always runs
 _REMOTE = re.compile(r"(?i)(s3|s3a|gs|gcs|az|abfs|abfss|adl|ftp|sftp|hdfs)://")
-_PARAMETERS = ("params:", "parameters")
+#: paths -> state of these files, see `cloome_kedro.file_states.state`
+StateOf = Callable[[Iterable[Path]], str]
 
 
 class Unknown(Exception):
@@ -79,8 +81,10 @@ class Records:
 
     # ---- what a node depends on
 
-    def depends(self, node: Node, state_of: Callable[[Iterable[Path]], str] = state) -> dict[str, str]:
+    def depends(self, node: Node, state_of: StateOf = state, known: Mapping[str, str] | None = None) -> dict[str, str]:
         """What a node depends on now, without the states of the stores.
+
+        The files of inputs whose states are ``known``, by the names of the inputs, are not looked at.
 
         Raises
         ------
@@ -89,13 +93,13 @@ class Records:
         """
         found = {"code": self.code, "wiring": self._wiring(node)}
         for name in node.inputs:
-            if name.startswith(_PARAMETERS):
+            if is_parameter(name):
                 found[f"parameters {name.removeprefix('params:')}"] = self._parameters(name, state_of)
             elif not self.is_store(name):
-                found[f"input {name}"] = self.input_state(name, state_of)
+                found[f"input {name}"] = known[name] if known and name in known else self.input_state(name, state_of)
         return found
 
-    def input_state(self, name: str, state_of: Callable[[Iterable[Path]], str] = state) -> str:
+    def input_state(self, name: str, state_of: StateOf = state) -> str:
         """State of the files of an input.
 
         Raises
@@ -109,7 +113,7 @@ class Records:
 
     def is_store(self, name: str) -> bool:
         """Whether a dataset is a folder into which nodes write through a handle."""
-        if name.startswith(_PARAMETERS):
+        if is_parameter(name):
             return False
         return getattr(self.catalog.get(name, fallback_to_runtime_pattern=True), "is_store", False)
 
@@ -140,13 +144,13 @@ class Records:
 
     def _entry(self, name: str) -> Any:
         """Entry of the catalog, with paths relative to the project, so that a moved project stays up to date."""
-        if name.startswith(_PARAMETERS):
+        if is_parameter(name):
             return None
         entry = self.catalog.config_resolver.resolve_pattern(name)
         kept = {key: value for key, value in entry.items() if key not in ("metadata", "credentials")}
         return json.dumps(kept, sort_keys=True, default=repr).replace(self.project.as_posix(), ".")
 
-    def _parameters(self, name: str, state_of: Callable[[Iterable[Path]], str]) -> str:
+    def _parameters(self, name: str, state_of: StateOf) -> str:
         value = self.catalog[name].load()
         value = value.model_dump(mode="json") if hasattr(value, "model_dump") else value
         value = _without(value, self.housekeeping)
@@ -172,10 +176,6 @@ class Records:
     def read(self, node: Node) -> Record | None:
         """Record of a node; None if there is none."""
         return read_record(self.path(node))
-
-    def write(self, node: Node, record: Record) -> None:
-        """Replace the record of a node."""
-        write_record(self.path(node), record)
 
     def refresh(self, stores: Mapping[str, set[str]]) -> None:
         """Give all records the present state of the stores, if they have one of the earlier states of this run.
@@ -233,7 +233,7 @@ class Records:
     def _in_memory(self, name: str) -> bool:
         return getattr(self.catalog.get(name, fallback_to_runtime_pattern=True), "_EPHEMERAL", False)
 
-    def _reason(self, node: Node, state_of: Callable[[Iterable[Path]], str]) -> str:
+    def _reason(self, node: Node, state_of: StateOf) -> str:
         """Why a node must run, apart from other nodes; empty if it is up to date."""
         if not node.outputs:
             return "no outputs"
@@ -261,9 +261,9 @@ class Records:
         return next((f"output {name}" for name, found in outputs.items() if found == MISSING), "")
 
 
-def _remembering(function: Callable[[Iterable[Path]], str]) -> Callable[[Iterable[Path]], str]:
+def _remembering(function: StateOf) -> StateOf:
     """Ask for the state of the same paths only once."""
-    remembered = functools.cache(lambda paths: function(paths))
+    remembered = functools.cache(function)
     return lambda paths: remembered(tuple(paths))
 
 

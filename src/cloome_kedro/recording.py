@@ -1,17 +1,16 @@
 """The hook that keeps the records of nodes."""
 
-import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
+from kedro.io.core import is_parameter
 
 from cloome_kedro.file_states import state
 from cloome_kedro.meter import Meter
-from cloome_kedro.node_records import Record, Records, Unknown
+from cloome_kedro.node_records import Record, Records, Unknown, write_record
 from cloome_kedro.source_code import SourceCode
-
-_log = logging.getLogger(__name__)
 
 
 class NodeRecords:
@@ -55,15 +54,12 @@ class NodeRecords:
     def before_dataset_loaded(self, dataset_name, node) -> None:
         if node.name not in self._meters:
             self._meters[node.name] = Meter()
-        if self.records is None or dataset_name.startswith(("params:", "parameters")):
+        if self.records is None or is_parameter(dataset_name):
             return
         if self.records.is_store(dataset_name):
             return
-        try:
-            found = self.records.input_state(dataset_name)
-        except Unknown:
-            found = ""
-        self._inputs.setdefault(node.name, {})[f"input {dataset_name}"] = found
+        with suppress(Unknown):  # then the node has no record
+            self._inputs.setdefault(node.name, {})[dataset_name] = self.records.input_state(dataset_name)
 
     @hook_impl
     def after_node_run(self, node, inputs) -> None:
@@ -94,7 +90,7 @@ class NodeRecords:
             records.path(node).unlink(missing_ok=True)
             return
         try:
-            depends = records.depends(node) | self._inputs.get(node.name, {})
+            depends = records.depends(node, known=self._inputs.get(node.name, {}))
             outputs = {name: records.input_state(name) for name in node.outputs}
             stores = {records.store_key(folder): state([folder]) for folder in records.stores(node)}
         except Unknown:
@@ -105,7 +101,7 @@ class NodeRecords:
         meter = self._meters.get(node.name)
         written = {name: records.place(name) for name in node.outputs}
         measured = meter.read() if meter else {}
-        records.write(node, Record(depends, outputs, stores, found_outside, written, measured))
+        write_record(records.path(node), Record(depends, outputs, stores, found_outside, written, measured))
 
     def _note_stores(self, node: Any) -> None:
         assert self.records is not None
