@@ -38,22 +38,36 @@ def locate_files(paths: Sequence[str]) -> list[str | None]:
 
     Tables that were written on Windows or macOS can have other upper and lower case than the files.
     """
-    listings: dict[str, tuple[set[str], dict[str, list[str]]]] = {}
+    listings: dict[str, FileNames] = {}
     located: list[str | None] = []
     for path in paths:
         folder, name = os.path.split(path)
         if folder not in listings:
-            entries = os.listdir(folder) if os.path.isdir(folder) else []
-            listings[folder] = set(entries), {}
-            for entry in entries:
-                listings[folder][1].setdefault(entry.lower(), []).append(entry)
-        names, by_lower = listings[folder]
-        if name in names:
-            located.append(path)
-        else:
-            similar = by_lower.get(name.lower(), [])
-            located.append(os.path.join(folder, similar[0]) if len(similar) == 1 else None)
+            listings[folder] = FileNames(os.listdir(folder) if os.path.isdir(folder) else [])
+        true_name = listings[folder].find(name)
+        located.append(None if true_name is None else path if true_name == name else os.path.join(folder, true_name))
     return located
+
+
+class FileNames:
+    """Names of the files in a folder.
+
+    >>> FileNames(["A.tif", "b.tif", "B.tif"]).find("a.TIF"), FileNames(["b.tif", "B.tif"]).find("b.TIF")
+    ('A.tif', None)
+    """
+
+    def __init__(self, names: Iterable[str]):
+        self._names = set(names)
+        self._by_lower: dict[str, list[str]] = {}
+        for name in self._names:
+            self._by_lower.setdefault(name.lower(), []).append(name)
+
+    def find(self, name: str) -> str | None:
+        """The name, or else the only one that differs in upper and lower case. None: there is no such file."""
+        if name in self._names:
+            return name
+        similar = self._by_lower.get(name.lower(), [])
+        return similar[0] if len(similar) == 1 else None
 
 
 def stamp_file(path: str) -> tuple[int | str, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy.typing as npt
 
-from cloome_kedro.imaging.readers.base import MEMBER, BadField, Reader, split_member
+from cloome_kedro.imaging.readers.base import MEMBER, BadField, FileNames, Reader, split_member
 from cloome_kedro.imaging.remote import local_file, storage
 
 
@@ -39,11 +39,11 @@ def locate(paths: Sequence[str]) -> list[str | None]:
     members: dict[str, list[int]] = {}  # rows of paths in each zip
     located: list[str | None] = [None] * len(paths)
     known: dict[str, str | None] = {}
-    by_lower: dict[str, dict[str, list[str]]] = {}
+    listings: dict[str, FileNames] = {}
     for i, path in enumerate(paths):
         address, member = _split(path)
         if address not in known:
-            known[address] = _locate(address, by_lower)
+            known[address] = _locate(address, listings)
         located[i] = known[address]
         if member and located[i]:
             members.setdefault(str(located[i]), []).append(i)
@@ -76,17 +76,12 @@ def _renamed(error: BadField, copy: str, address: str) -> BadField:
     return BadField(str(error).replace(os.path.basename(copy), _name(address)))
 
 
-def _locate(address: str, by_lower: dict[str, dict[str, list[str]]]) -> str | None:
+def _locate(address: str, listings: dict[str, FileNames]) -> str | None:
     folder, _, name = address.rpartition("/")
-    files = storage().listing(folder).files
-    if name in files:
-        return address
-    if folder not in by_lower:
-        by_lower[folder] = {}
-        for entry in files:
-            by_lower[folder].setdefault(entry.lower(), []).append(entry)
-    similar = by_lower[folder].get(name.lower(), [])
-    return f"{folder}/{similar[0]}" if len(similar) == 1 else None
+    if folder not in listings:
+        listings[folder] = FileNames(storage().listing(folder).files)
+    true_name = listings[folder].find(name)
+    return None if true_name is None else f"{folder}/{true_name}"
 
 
 def _locate_members(address: str, members: list[str]) -> list[str | None]:
