@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from cloome_kedro.imaging.channels import CHANNELS, canonical
 from cloome_kedro.imaging.config import Storage
-from cloome_kedro.imaging.illumination.functions import checked, divide, read_function, resized, scaled
+from cloome_kedro.imaging.illumination.functions import check_shape, checked, divide, read_function, resized, scaled
 from cloome_kedro.imaging.illumination.plate import read_kept
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ def corrected(given: "GivenFields", storage: Storage, illumination: Illumination
     Raises
     ------
     ValueError
-        If ``illumination`` is given although training fields were not corrected, or is not valid.
+        If ``illumination`` is given although training fields were not corrected, is not valid, or has a shape that does
+        not fit.
 
     Warns
     -----
@@ -86,6 +87,9 @@ def corrected(given: "GivenFields", storage: Storage, illumination: Illumination
             stacklevel=3,
         )
         return given
-    gains = np.float32(1) / resized(read_functions(illumination), given.shape)
+    functions = read_functions(illumination)
+    if isinstance(illumination, Mapping):  # the same rule as for the files of a screen
+        check_shape(functions.shape[1:], given.shape, str(next(iter(illumination.values()))))
+    gains = np.float32(1) / resized(functions, given.shape)
     largest = 2**given.bits - 1
     return replace(given, read=lambda row: divide(given.read(row), gains, largest))
