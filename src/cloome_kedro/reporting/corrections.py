@@ -4,6 +4,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from cloome_kedro.evaluation.comparison import verdict
 from cloome_kedro.reporting.cells import ABSENT, auc_text, percent_text, text_lines
 from cloome_kedro.reporting.profile_moa import REFERENCES, SHOWN_BY
 from cloome_kedro.reporting.style import Look, styled
@@ -121,4 +122,5 @@ def _difference(row: dict) -> str:
 def _effect(row: dict) -> str:
     if pd.isna(row["difference"]):
         return ABSENT
-    return "better" if row["difference_low"] > 0 else "worse" if row["difference_high"] < 0 else "no different"
+    side = verdict(row["difference_low"], row["difference_high"])
+    return {"above": "better", "below": "worse"}.get(side, side)
