@@ -9,7 +9,14 @@ import click
 from cloome_kedro.cli.options import Variadic
 
 FILES = ("globals.yml", "catalog.yml", "parameters.yml")
+TABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _RESERVED = ("base", "local")
+#: options that only a screen with images has, and those that only one of tables of profiles has
+_OF_IMAGES = (
+    *("--channels", "--bit-depth", "--plate", "--platemap", "--compounds", "--controls", "--solvent", "--size"),
+    "--nucleus-diameter",
+)
+_OF_PROFILES = ("--column",)
 
 
 class NewScreen(Variadic):
@@ -55,16 +62,16 @@ class Asker:
 @click.option("--channels", help="Channels by their names in the files, such as 1=DNA,2=ER,3=RNA,4=AGP,5=Mito.")
 @click.option("--bit-depth", type=click.Choice(["8", "12", "16"]), help="Bit depth of the images.")
 @click.option("--plate", help="Name of the one plate from which all images are; '' if folders are plates.")
-@click.option("--platemap", type=click.Path(path_type=Path), help="Table with the compounds of the wells.")
-@click.option("--compounds", type=click.Path(path_type=Path), help="Table with the structures of compounds.")
+@click.option("--platemap", type=TABLE, help="Table with the compounds of the wells.")
+@click.option("--compounds", type=TABLE, help="Table with the structures of compounds.")
 @click.option("--controls", help="Ids or names of controls, separated by commas.")
 @click.option("--unit", type=click.Choice(["nM", "uM", "mM"]), help="Unit of concentrations whose column names none.")
 @click.option("--solvent/--no-solvent", default=None, help="Count DMSO as a compound if there are only two others.")
-@click.option("--labels", type=click.Path(path_type=Path), help="Table of labels of assays.")
+@click.option("--labels", type=TABLE, help="Table of labels of assays.")
 @click.option("--threshold", type=float, help="Values of labels from which a compound is active.")
 @click.option("--size", nargs=2, type=click.IntRange(min=8), help="Stored height and width in pixels.")
 @click.option("--nucleus-diameter", type=float, help="Diameter of nuclei in pixels of the stored fields.")
-@click.option("--column", "columns", multiple=True, help="Column of a table of profiles, such as plate=Run.")
+@click.option("--column", multiple=True, help="Column of a table of profiles, such as plate=Run.")
 @click.option("--title", help="Title of the report.")
 def command(*, name: str, folders: tuple[Path, ...], yes: bool, replace: bool, **given: Any) -> None:
     """Look at folders of a screen, and write conf/NAME, which describes it.
@@ -95,6 +102,9 @@ def command(*, name: str, folders: tuple[Path, ...], yes: bool, replace: bool, *
     asker = Asker(yes)
     absolute = [folder.absolute() for folder in folders]
     sources = find_sources(absolute, given)
+    kind, others = ("images", _OF_PROFILES) if sources else ("no images", _OF_IMAGES)
+    if useless := [name for name in others if given[name.strip("-").replace("-", "_")] not in (None, ())]:
+        raise ValueError(f"{useless[0]} has no effect, because the folders have {kind}: leave it out")
     describe = describe_images if sources else describe_profiles
     files, notes, can_run = describe(name, absolute, sources, asker, given)
     for note in notes:

@@ -44,7 +44,7 @@ def describe_tables(name: str, folders: Sequence[Path], asker: "Asker", given: M
             click.echo(f"  {number}: {other.pattern} ({counted(len(other.tables), 'table')})")
         text = "The tables have different features. Number of the right ones"
         group = groups[asker.ask(text, "1", number_up_to(len(groups))) - 1]
-    found = look_at_profiles(group, _named(given["columns"]), given.get("unit"), tables)
+    found = look_at_profiles(group, _named(given["column"]), given.get("unit"), tables)
     click.echo(f"\n{folder}: tables of profiles, without images")
     numbers = (
         f"{counted(len(group.tables), 'table')} {group.pattern}: {counted(found.rows, 'row')}, "

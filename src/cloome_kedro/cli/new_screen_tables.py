@@ -15,18 +15,26 @@ from cloome_kedro.imaging.discovery.tables import FoundTable, find_matrix, find_
 if TYPE_CHECKING:
     from cloome_kedro.cli.new_screen import Asker
 
+#: what a table needs to be used as the one that an option names
+_NEEDED = {
+    "platemap": "it needs a column of wells such as D08 and one of compounds, or one of plates and one of platemaps",
+    "compounds": "it needs a column of ids or names of compounds, and one of SMILES or InChIKeys",
+}
+
 
 def ask_join(
     wells: Any, tables: Sequence[FoundTable], source: FoundSource, asker: "Asker", given: Mapping[str, Any]
 ) -> Join:
     """Choose the tables that say what is in the wells."""
     chosen = list(tables)
-    for key, roles in (("platemap", ("platemap", "plates", "barcodes")), ("compounds", ("compounds",))):
+    for key, roles in (("platemap", ("platemap", "plates", "barcodes")), ("compounds", ("compounds", "labels"))):
         if given.get(key):
-            path = Path(given[key]).absolute()
-            maps = ("platemap",) if key == "platemap" and look_at(path).role == "barcodes" else ()
+            named = look_at(Path(given[key]).absolute())
+            if named.role not in roles:
+                raise ValueError(f"--{key} {given[key]}: {_NEEDED[key]}; its columns are {', '.join(named.names)}")
+            maps = ("platemap",) if named.role == "barcodes" else ()
             chosen = [table for table in chosen if table.role not in roles or table.role in maps]
-            chosen.append(look_at(path))
+            chosen.append(named)
     joins = propose_joins(wells, chosen, source.folder)
     if len(joins) > 1:  # folders that are no plates may have the names of compounds
         joins = propose_joins(source.wells, chosen, source.folder) or joins
