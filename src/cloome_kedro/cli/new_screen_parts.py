@@ -22,6 +22,7 @@ from cloome_kedro.imaging.discovery.screen import (
 )
 from cloome_kedro.imaging.discovery.sources import FoundSource, find_layouts, is_image, list_names, look_at_source
 from cloome_kedro.imaging.discovery.tables import FoundTable, find_tables
+from cloome_kedro.imaging.discovery.texts import escape
 from cloome_kedro.imaging.layouts.recognition import Recognised
 from cloome_kedro.words import counted
 
@@ -104,7 +105,7 @@ def describe_images(
     scale = scales.choose_scale(
         len(structures),
         count_treated_fields(parts),
-        title=given.get("title") or f"The screen {name}",
+        title=escape(given.get("title") or f"The screen {name}"),
         side=min(storage.size),
         square=len(set(storage.size)) == 1,
         scaffolds=count_scaffolds(structures) if len(structures) >= 100 else None,

@@ -12,7 +12,7 @@ from cloome_kedro.imaging.discovery import scale as scales
 from cloome_kedro.imaging.discovery.profiles import group_profiles, look_at_profiles
 from cloome_kedro.imaging.discovery.screen import relative
 from cloome_kedro.imaging.discovery.tables import find_tables
-from cloome_kedro.imaging.discovery.texts import write_catalog, write_globals, write_profile_parameters
+from cloome_kedro.imaging.discovery.texts import escape, write_catalog, write_globals, write_profile_parameters
 from cloome_kedro.imaging.profile_table import WELL_KINDS
 from cloome_kedro.words import counted
 
@@ -60,7 +60,7 @@ def describe_tables(name: str, folders: Sequence[Path], asker: "Asker", given: M
     scale = scales.choose_scale(
         len(structures),
         found.rows,
-        title=given.get("title") or f"The screen {name}",
+        title=escape(given.get("title") or f"The screen {name}"),
         scaffolds=count_scaffolds(structures) if len(structures) >= 100 else None,
     )
     click.echo(f"Study: splits {', '.join(scale.splits)}; models {', '.join(scale.models.values())}")

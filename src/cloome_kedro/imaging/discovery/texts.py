@@ -196,6 +196,6 @@ def _block(value: Any) -> str:
     return text.rstrip("\n")
 
 
-def escape(path: Path | str) -> str:
-    """Path as text in which ``${`` is no reference to a setting."""
-    return str(path).replace("${", "\\${")
+def escape(text: Path | str) -> str:
+    """Path or other text in which ``${`` is no reference to a setting."""
+    return str(text).replace("${", "\\${")
