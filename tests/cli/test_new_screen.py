@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
+from omegaconf import OmegaConf
 
 import warm_python
 from cloome_kedro import cli
@@ -194,6 +195,30 @@ def test_names_that_cannot_be(project, raw, name, what):
     done = new_screen(name, raw, "--yes")
     assert done.exit_code == 2
     assert what in done.output
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--column", "plate=Run"], "--column has no effect, because the folders have images: leave it out"),
+        (["--platemap", "assays.csv"], "it needs a column of wells such as D08 and one of compounds"),
+        (["--compounds", "assays.csv"], "it needs a column of ids or names of compounds, and one of SMILES"),
+        (["--tables", "notes.csv"], "notes.csv"),
+    ],
+)
+def test_options_that_cannot_be_used_are_refused(project, raw, options, problem):
+    Path("assays.csv").write_text("assay_id,auc\n1,0.5\n")
+    Path("notes.csv").write_bytes(b"\0\1\2" * 9)
+    done = new_screen("mine", raw, "--yes", *options)
+    assert done.exit_code == 2
+    assert problem in done.output
+    assert not (project / "conf/mine").exists()
+
+
+def test_a_title_is_no_reference_to_a_setting(project, raw):
+    assert new_screen("mine", raw, "--yes", "--title", "Doses of ${x}").exit_code == 0
+    parameters = OmegaConf.create(read(project, "mine", "parameters"))
+    assert parameters["reporting"]["title"].startswith("Doses of ${x} (too few compounds")
 
 
 def test_folders_that_cannot_be_described(project, tmp_path):

@@ -52,6 +52,8 @@ def test_a_folder_is_searched_and_files_that_are_no_tables_are_left_out(tmp_path
     assert [table.path.name for table in find_tables([tmp_path])] == ["map.csv"]
     with pytest.raises(FileNotFoundError, match="nowhere"):
         find_tables([tmp_path / "nowhere"])
+    with pytest.raises(ValueError, match="notes"):  # it is named, so it is not left out in silence
+        find_tables([tmp_path / "notes.txt"])
 
 
 def test_platemaps_by_barcodes_with_compounds(tmp_path):
@@ -67,6 +69,17 @@ def test_platemaps_by_barcodes_with_compounds(tmp_path):
     assert (join.wells, join.treated, join.controls, join.unused) == (4, 2, 2, 0)
     assert join.with_structure == ["CCO"]
     assert not join.question
+
+
+def test_platemaps_by_barcodes_with_names_alone(tmp_path):
+    write(tmp_path, plates="Assay_Plate_Barcode,Plate_Map_Name\nP1,m1\n")
+    write(tmp_path, m1="well_position,pert_iname,smiles\nA01,DMSO,\nB02,ethanol,CCO\nC03,ethylamine,CCN\n")
+    join = only(propose_joins(WELLS, find_tables([tmp_path]), tmp_path))
+    assert (join.settings["compound_column"], join.settings["platemaps"]) == (
+        "pert_iname",
+        f"{tmp_path}/{{platemap}}.csv",
+    )
+    assert sorted(join.with_structure) == ["CCN", "CCO"]
 
 
 def test_one_table_for_all_plates_with_ids_of_another_name(tmp_path):

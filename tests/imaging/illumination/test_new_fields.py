@@ -70,6 +70,12 @@ def test_stored_fields_are_not_corrected_again(model, flat):
         np.testing.assert_array_equal(model.embed_fields(stored), model.embed_fields(stored, illumination=functions()))
 
 
+def test_files_of_another_shape_are_refused(model, flat, tmp_path):
+    np.save(tmp_path / "wide.npy", np.ones((SIDE, 2 * SIDE)))
+    with pytest.raises(ValueError, match=r"wide\.npy"):
+        model.embed_fields(flat, illumination=dict.fromkeys(CHANNELS, tmp_path / "wide.npy"))
+
+
 def test_functions_without_need_are_refused(flat):
     with pytest.raises(ValueError, match="was not corrected: leave out `illumination`"):
         Cloome(checkpoint(), device="cpu").embed_fields(flat, illumination=functions())

@@ -118,6 +118,11 @@ def test_a_missing_file_is_named(screen, server):
     assert "GET" not in server.requests
 
 
+def test_an_unknown_protocol_is_a_wrong_address():
+    with pytest.raises(RemoteError, match=r"there is no file system for xyz://bucket; use s3://"):
+        local_file("xyz://bucket/a.tif")
+
+
 def test_a_folder_is_not_brought_to_the_disk(screen):
     with pytest.raises(IsADirectoryError, match=r"s3://bucket/screen/images is a folder on a server, .* copy it"):
         os.fspath(screen / "images")
