@@ -81,10 +81,14 @@ def test_other_files_are_passed_over(tmp_path):
         read(tmp_path, files="Q*/*")
 
 
-def test_a_well_that_there_cannot_be_is_named(tmp_path):
+def test_a_well_that_there_cannot_be_is_set_aside(tmp_path):
     write(tmp_path / "P7/B00_s1.ome.tiff")
-    with pytest.raises(ValueError, match="well 'B00' is not a well"):
-        read(tmp_path)
+    write(tmp_path / "P7/B02_s1.ome.tiff")
+    images = read(tmp_path)
+    assert images.groupby("well").size().to_dict() == {"B00": 5, "B02": 5}
+    reasons = images["reason"].dropna()
+    assert set(images.loc[reasons.index, "well"]) == {"B00"}
+    assert reasons.str.fullmatch(r".*B00_s1\.ome\.tiff: the well 'B00' in its name is not a well; .*D08").all()
 
 
 # ---- names of channels

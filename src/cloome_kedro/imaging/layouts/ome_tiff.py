@@ -20,11 +20,10 @@ from pathlib import Path
 import pandas as pd
 
 from cloome_kedro.imaging.channels import canonical
-from cloome_kedro.imaging.layouts.listing import list_files
+from cloome_kedro.imaging.layouts.listing import check_names, list_files
 from cloome_kedro.imaging.layouts.recognition import Recognised, match_names
 from cloome_kedro.imaging.ome_xml import OmePages, read_ome_pages
 from cloome_kedro.imaging.sources import Source
-from cloome_kedro.imaging.wells import canonical_wells
 
 logger = logging.getLogger(__name__)
 
@@ -53,9 +52,9 @@ def read(folder: Path, source: Source) -> pd.DataFrame:
             "path": [path for path, _ in named_files],
         }
     )
-    table["well"] = canonical_wells(table["well"], folder)
+    table = check_names(table)
     rows = [row for _, group in table.groupby(["plate", "suffix"]) for row in _rows(group, source)]
-    columns = [*_FIELD, "channel", "path", "plane", "z", "time"]
+    columns = [*_FIELD, "channel", "path", "plane", "z", "time", "reason"]
     return pd.DataFrame(rows, columns=columns).sort_values([*_FIELD, "path", "plane"], ignore_index=True)
 
 
@@ -74,7 +73,7 @@ def _rows(files: pd.DataFrame, source: Source) -> Iterator[tuple]:
     pages = _first_pages(files["path"])
     # Files without a channel in their names can be one per channel in different folders.
     of_each = pages.sizes["C"] == 1 and not files["suffix"].iloc[0] and files.duplicated(_FIELD).any()
-    for plate, well, site, suffix, path in files.itertuples(index=False):
+    for plate, well, site, suffix, path, reason in files.itertuples(index=False):
         if of_each:
             try:
                 pages = read_ome_pages(path)
@@ -85,7 +84,7 @@ def _rows(files: pd.DataFrame, source: Source) -> Iterator[tuple]:
                 continue
         names = _channels(pages, suffix, source)
         for page, (channel, z, time) in enumerate(pages.positions):
-            yield plate, well, site, names[channel], str(path), page, z, time
+            yield plate, well, site, names[channel], str(path), page, z, time, reason
 
 
 def _first_pages(paths: pd.Series) -> OmePages:
