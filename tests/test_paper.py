@@ -254,7 +254,7 @@ def test_every_preset_trains(run, project):
         if bits != (bits := parameters["fingerprints"]["bits"]):
             run("featurization", preset=name)
         split = "scaffold" if name.endswith("_scaffold") else "random"
-        run("training", namespace=f"{split}.cloome", preset=name)
+        run("training", namespace=f"{split}.models.cloome", preset=name)
 
         models = project.folder / "data/06_models/cpg0012"
         folder = models / split / name / "seed_0" / "cloome"

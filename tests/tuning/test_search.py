@@ -91,6 +91,8 @@ def test_an_interrupted_search_goes_on(store, objective):
 
 def launch(store, objective, config=EVERY):
     arguments = (store, "s", Question(GRID, [DEFAULT], objective, IDENTITY), config)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a job in the background, whose processes inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     process = multiprocessing.get_context("spawn").Process(target=search, args=arguments)
     process.start()
     return process
