@@ -4,7 +4,7 @@ Arguments that are tables have the names of their schemas in :mod:`cloome_kedro.
 """
 
 
-def summarise_screen(fields, rejected_fields, compounds, rejected_compounds, merged_compounds, pairs, label_joins):
+def summarise_screen(*, fields, rejected_fields, compounds, rejected_compounds, merged_compounds, pairs, label_joins):
     """Count what the screen has, what was rejected and merged, and how labels were joined.
 
     Returns
