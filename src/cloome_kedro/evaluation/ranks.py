@@ -196,7 +196,6 @@ def count_rivals(
     flag_buffer = np.empty(_QUERY_BLOCK * _CANDIDATE_BLOCK, np.bool_)
     distinct: DistinctScores | None = None
     vector_numbers: np.ndarray | None = None
-    collapsed = False  # whether float32 has decided too little in a block
 
     for left in range(0, len(candidates), _CANDIDATE_BLOCK):
         columns = slice(left, min(left + _CANDIDATE_BLOCK, len(candidates)))
@@ -226,8 +225,8 @@ def count_rivals(
             has_open = _count_rows(possible) > n_higher
             rows, undecided = rows[has_open], possible[has_open] ^ higher[has_open]
             many_open = np.count_nonzero(undecided) > _OPEN_PAIRS * len(rows)
-            if many_open and not collapsed:
-                collapsed, vector_numbers = True, number_vectors(candidates)
+            if many_open and vector_numbers is None:
+                vector_numbers = number_vectors(candidates)
                 distinct = distinct_scores(queries, candidates, vector_numbers)
             if many_open and distinct is not None:
                 exact = distinct.of(rows, columns)
