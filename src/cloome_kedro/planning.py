@@ -46,9 +46,9 @@ _IMAGES = {"fields": 1.0, "pixels": 1.0}
 #: Growth of each step. Images are read plate by plate or batch by batch, so their pixels do not count for the memory.
 #: Pairs of queries and candidates are counted apart: see `Pairs`. A report shows tables and samples of a fixed size.
 #: ``benchmarks/growth.py`` measures the exponents. Where it finds less than 1 for a time, because of fixed costs, 1 is
-#: kept. Most of the memory of training, embedding and zero-shot classification is that of a batch or block, so that its
-#: measured exponent is kept: in proportion, it would be several times that of a study of 153,022 wells. For zero-shot
-#: classification with classes that grow with fields the exponent is 1.3: each field is ranked among all classes.
+#: kept. Much of the memory of training, embedding and zero-shot classification is that of a batch or block, so that its
+#: measured exponent is kept. For zero-shot classification with classes that grow with fields the exponent of the time
+#: is 1.3: each field is ranked among all classes.
 GROWTH: dict[str, Growth] = {
     "ingestion": Growth(_IMAGES, _IMAGES, _FIELDS),
     "profiles": Growth(_IMAGES, _FIELDS, _FIELDS),
