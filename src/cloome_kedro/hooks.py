@@ -225,6 +225,14 @@ class TrackedResults:
         if self._written is not None:
             self._written.add(dataset_name)
 
+    def hand_over(self) -> set[str] | None:
+        """Datasets that a process of branches has written, for :meth:`take_over` in the process of the run."""
+        return self._written
+
+    def take_over(self, written: set[str] | None) -> None:
+        """Add what another process of this run has written."""
+        self._written = None if self._written is None or written is None else self._written | written
+
     @hook_impl
     def after_pipeline_run(self, pipeline, catalog) -> None:
         from cloome_kedro.tracking import Tracker

@@ -1,6 +1,5 @@
 """Time and memory of a part of a run."""
 
-import os
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -22,12 +21,14 @@ class Meter:
         self._start = time.perf_counter()
 
     def read(self) -> dict[str, float]:
-        """Seconds, number of cores, and bytes of memory before and at the peak (if known).
+        """Seconds, number of cores that this process may use, and bytes of memory before and at the peak (if known).
 
         >>> sorted(Meter().read())[0]
         'cores'
         """
-        found: dict[str, float] = {"seconds": time.perf_counter() - self._start, "cores": os.cpu_count() or 1}
+        from cloome_kedro.parallel import cores
+
+        found: dict[str, float] = {"seconds": time.perf_counter() - self._start, "cores": cores()}
         peak = _memory("VmHWM")
         if peak is not None and self._before is not None:
             found |= {"memory_before": self._before, "memory": max(peak, self._before)}

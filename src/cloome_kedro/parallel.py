@@ -16,6 +16,7 @@ from cloome_kedro.cluster import address_of_cluster, run_on_cluster
 
 T = TypeVar("T")
 
+_MOST_PROCESSES = "LOKY_MAX_CPU_COUNT"  # environment variable that limits the number of cores for joblib
 _WATCH_SECONDS = 1.0  # between two looks of a worker at its parent
 _workers_lock = threading.Lock()
 _users_of_workers = 0  # calls of `run_tasks` in this process that use worker processes now
@@ -98,6 +99,35 @@ def _run(
             yield from results
 
 
+def cores() -> int:
+    """Number of cores that this process may use: all of them, except inside `share_of_cores`.
+
+    >>> cores() >= 1
+    True
+    """
+    return joblib.cpu_count()
+
+
+@contextmanager
+def share_of_cores(share: int) -> Iterator[None]:
+    """Compute on ``1 / share`` of the cores inside the block: by threads, and by processes of `run_tasks`."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    before, threads = os.environ.get(_MOST_PROCESSES), torch.get_num_threads()
+    os.environ[_MOST_PROCESSES] = str(max(1, cores() // share))
+    fewer = max(1, threads // share)
+    torch.set_num_threads(fewer)
+    try:
+        with threadpool_limits(fewer):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        os.environ.pop(_MOST_PROCESSES)
+        if before is not None:
+            os.environ[_MOST_PROCESSES] = before
+
+
 @contextmanager
 def _workers(jobs: int) -> Iterator[None]:
     """End the worker processes after the block, unless another thread still uses them.
@@ -124,15 +154,15 @@ def _workers(jobs: int) -> Iterator[None]:
 
 def _numbered(function: Callable[..., T], number: int, task: tuple, parent: int) -> tuple[int, T]:
     if parent != os.getpid():  # a worker process
-        _end_with(parent)
+        end_with(parent)
     return number, function(*task)
 
 
 _watched: set[int] = set()  # parents that this worker watches
 
 
-def _end_with(parent: int) -> None:
-    """End this worker soon after its parent has ended, even if the parent was killed and could not end its workers."""
+def end_with(parent: int) -> None:
+    """End this process soon after its parent has ended, even if the parent was killed and could not end it."""
     if os.name != "posix" or parent in _watched:  # other systems keep the number of an ended parent
         return
     _watched.add(parent)

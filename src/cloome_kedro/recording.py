@@ -82,6 +82,15 @@ class NodeRecords:
     def on_pipeline_error(self) -> None:
         self._refresh()
 
+    def hand_over(self) -> dict[str, set[str]]:
+        """States of stores that a process of branches has seen, for :meth:`take_over` in the process of the run."""
+        return self._stores
+
+    def take_over(self, stores: dict[str, set[str]]) -> None:
+        """Remember states of stores that another process of this run has seen."""
+        for folder, states in stores.items():
+            self._stores.setdefault(folder, set()).update(states)
+
     def _record(self, records: Records, node: Any) -> None:
         assert self._source is not None
         outside = self._outside.get(node.name, [])

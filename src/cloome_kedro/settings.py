@@ -6,6 +6,7 @@ from pathlib import Path
 from kedro.utils import find_kedro_project
 from omegaconf.resolvers import oc
 
+from cloome_kedro.branches import Splits
 from cloome_kedro.config_loader import ConfigLoader
 from cloome_kedro.datasets.checked import Catalog
 from cloome_kedro.hooks import (
@@ -33,6 +34,7 @@ HOOKS = (
     FirstProcess(),
     CheckedConfiguration(),
     EnvironmentPipelines(),
+    Splits(),
     SimulatedScreen(),
     CurrentFingerprints(),
     OneWriter(),

@@ -80,10 +80,10 @@ def test_kedro_finds_the_run_command_and_no_others():
     [
         ([], "SkippingRunner"),
         (["--pipelines", "training,embedding", "--namespaces", "random"], "SkippingRunner"),
-        (["--fresh"], None),
-        (["--only-missing-outputs"], None),
-        (["--nodes", "train"], None),
-        (["--from-nodes", "train"], None),
+        (["--fresh"], "SplitRunner"),
+        (["--only-missing-outputs"], "SplitRunner"),
+        (["--nodes", "train"], "SplitRunner"),
+        (["--from-nodes", "train"], "SplitRunner"),
         (["--runner", "ThreadRunner"], "ThreadRunner"),
     ],
 )
@@ -104,7 +104,7 @@ def test_run_skips_what_is_up_to_date_unless_nodes_are_named(given, runner):
 
     done = CliRunner().invoke(_skipping(of_kedro), given)
     assert done.exit_code == 0, done.output
-    assert (passed["runner"] or "").rpartition(".")[2] == (runner or "")
+    assert (passed["runner"] or "").rpartition(".")[2] == runner
     assert "fresh" not in passed
     assert "--fresh" not in CliRunner().invoke(of_kedro, ["--help"]).output, "Kedro's own command stays as it is"
 

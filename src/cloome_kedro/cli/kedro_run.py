@@ -1,4 +1,4 @@
-"""``cloome run`` and ``kedro run``: Kedro's command with one more option, which skips what is up to date."""
+"""``cloome run`` and ``kedro run``: Kedro's command with a runner of this project, and one more option for it."""
 
 import functools
 from copy import copy
@@ -8,8 +8,8 @@ import click
 
 from cloome_kedro.cli import configure
 
-#: options with which Kedro's own runner, or that of the user, runs the chosen nodes
-_AS_ASKED = ("runner", "node_names", "from_nodes", "from_inputs", "only_missing_outputs")
+#: options with which the chosen nodes are never skipped
+_AS_ASKED = ("node_names", "from_nodes", "from_inputs", "only_missing_outputs")
 _HELP = (
     "Run all nodes. By default, nodes are skipped if their code, parameters, inputs and outputs have not changed since "
     "they last ran. Nodes that --nodes, --from-nodes or --from-inputs name are never skipped."
@@ -27,14 +27,15 @@ def command() -> click.Command:
 
 
 def _skipping(run: click.Command) -> click.Command:
-    """Add ``--fresh`` to a command ``run``. Without it, the runner is one that skips nodes."""
+    """Add ``--fresh`` to a command ``run``. Without it, the runner is one that skips nodes. A user's runner is kept."""
     callback = run.callback
     assert callback is not None
 
     @functools.wraps(callback)
     def called(*arguments: Any, fresh: bool, **options: Any) -> Any:
-        if not fresh and not any(map(options.get, _AS_ASKED)):
-            options["runner"] = "cloome_kedro.runner.SkippingRunner"
+        if not options.get("runner"):
+            skips = not fresh and not any(map(options.get, _AS_ASKED))
+            options["runner"] = f"cloome_kedro.runner.{'SkippingRunner' if skips else 'SplitRunner'}"
         return callback(*arguments, **options)
 
     changed = copy(run)

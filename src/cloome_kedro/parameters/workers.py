@@ -10,7 +10,7 @@ from cloome_kedro.parameters.base import Parameters
 
 
 class ParallelParameters(Parameters):
-    """Where the parallel tasks of all pipelines run. It has no effect on results."""
+    """Where the parallel tasks of all pipelines run. It has no effect on results but the rounding by other threads."""
 
     backend: Literal["loky", "dask"] = Field(
         default="loky", description="processes of this machine (loky), or the workers of a Dask cluster (dask)"
@@ -19,6 +19,12 @@ class ParallelParameters(Parameters):
         default=None,
         description="scheduler of the Dask cluster, such as tcp://10.0.0.1:8786, or the absolute path of the file that "
         "it writes with `--scheduler-file`",
+    )
+
+    splits: Annotated[int, Field(ge=1)] = Field(
+        default=1,
+        description="splits of a study that run at the same time, each on its share of the cores and with its own "
+        "memory; without effect if there is a GPU, and on other systems than Linux",
     )
 
     @model_validator(mode="after")
