@@ -114,7 +114,7 @@ def test_16_bit_scaling_that_skips_every_step_ends_training_however_short_epochs
     fabric = Fabric(accelerator="cpu", devices=1, plugins=MixedPrecision("16-mixed", "cpu", scaler))
     data = Planted().data()
     data = replace(data, train=data.train[:8], validation=data.validation[:4])
-    config = replace(CONFIG, batch_size=4, epochs=15, warmup_steps=0)  # an epoch has two steps
+    config = replace(CONFIG, batch_size=4, epochs=15, warmup_steps=0, precision="16-mixed")  # an epoch has two steps
     recipe, validation = Recipe(InfoNCE(), config, seed=0), Validation(top1)
     training = Training(
         fabric, fresh(), data=data, recipe=recipe, validation=validation, state=state, digest="digest", progress=False

@@ -244,11 +244,11 @@ def parameter_groups(
 def make_optimizer(model: nn.Module, config: FitConfig, device: torch.device | str = "cpu") -> torch.optim.Optimizer:
     """Make the optimiser of the configuration for the trainable parameters.
 
-    On a GPU a fused optimiser changes all parameters at once and keeps its count of steps on the GPU. With the scaled
-    gradients of ``16-mixed`` it is not used, since it cannot be combined with clipping.
+    A fused optimiser changes each parameter in one pass, and on a GPU all parameters at once. With the scaled gradients
+    of ``16-mixed`` it is not used, since it cannot be combined with clipping.
     """
     groups = parameter_groups(model, config.weight_decay, config.decay_rule)
-    fused = True if torch.device(device).type == "cuda" and config.precision != "16-mixed" else None
+    fused = True if torch.device(device).type in ("cpu", "cuda") and config.precision != "16-mixed" else None
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum, fused=fused)
     return torch.optim.AdamW(groups, lr=config.learning_rate, fused=fused)
