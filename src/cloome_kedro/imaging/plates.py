@@ -10,7 +10,7 @@ import pandas as pd
 
 from cloome_kedro.imaging.channels import CHANNELS
 from cloome_kedro.imaging.config import Storage
-from cloome_kedro.imaging.illumination.functions import check_shapes
+from cloome_kedro.imaging.illumination.functions import check_files
 from cloome_kedro.imaging.illumination.plate import Corrector, functions_of_plate, is_kept, keep, warn_uncorrected
 from cloome_kedro.imaging.illumination.provided import Functions
 from cloome_kedro.imaging.images import Planes, read_field, statistics, to_stored, usual_shape
@@ -69,7 +69,8 @@ def ingest_plates(
     Raises
     ------
     ValueError
-        If too many fields are rejected, or if the plates would be stored in different shapes.
+        If too many fields are rejected, if the plates would be stored in different shapes, or if a file of
+        ``functions`` holds something else. Shapes and functions are checked before the first plate is written.
     """
     total = len(index) + len(rejected_index)
     plates = {store.name(str(plate)): fields for plate, fields in index.groupby("plate", sort=True)}
@@ -79,7 +80,7 @@ def ingest_plates(
     current = [name for name in plates if name not in set(pending)]
     shapes = {name: usual_shape(field_planes(plates[name], CHANNELS[:1])[0]) for name in pending}
     _check_stored_shapes(store, shapes, current, storage)
-    check_shapes(files, shapes)
+    check_files(files, shapes)
     logger.info("plates: %d to ingest, %d up to date", len(pending), len(current))
 
     rejected = pd.concat([rejected_index, *(_rejected(store, name, plates[name]) for name in current)])

@@ -1,6 +1,7 @@
 """Ingestion with a correction of illumination: provided functions are found, and plates are corrected and kept."""
 
 import shutil
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -185,17 +186,39 @@ def test_layouts_without_tables_need_a_pattern(screen):
         find((screen[0], other))
 
 
-def test_bad_functions_stop_before_the_first_plate(screen, store):
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (np.zeros((24, 32)), r"P2_IllumDNA\.npy has 768 values that are 0 or negative"),
+        (np.ones((24, 31)), r"P2_IllumDNA\.npy has the shape \(24, 31\), which is no whole multiple"),
+    ],
+)
+def test_bad_functions_stop_before_the_first_plate(screen, store, function, message):
     write_functions(screen[0])
-    path = screen[0] / "illum/P2/P2_IllumDNA.npy"
-    np.save(path, np.zeros((24, 32)))
-    with pytest.raises(ValueError, match=r"P2_IllumDNA\.npy has 768 values that are 0 or negative"):
-        find(screen, PATTERN)
-    np.save(path, np.ones((24, 31)))
-    functions = find(screen, PATTERN)
-    with pytest.raises(ValueError, match=r"P2_IllumDNA\.npy has the shape \(24, 31\), which is no whole multiple"):
-        ingest(screen, store, ProvidedIllumination("provided", PATTERN), functions)
+    np.save(screen[0] / "illum/P2/P2_IllumDNA.npy", function)
+    with pytest.raises(ValueError, match=message):
+        ingest(screen, store, ProvidedIllumination("provided", PATTERN), find(screen, PATTERN))
     assert not list(store.folder.iterdir())
+
+
+def test_functions_are_read_to_check_and_to_divide_and_only_for_plates_to_ingest(screen, store, monkeypatch):
+    write_functions(screen[0])
+    opened = Counter()
+    read_array = np.lib.format.read_array
+
+    def count(file, *arguments, **options):
+        if "_Illum" in str(file.name):
+            opened[file.name] += 1
+        return read_array(file, *arguments, **options)
+
+    monkeypatch.setattr(np.lib.format, "read_array", count)
+    settings = ProvidedIllumination("provided", PATTERN)
+    ingest(screen, store, settings, find(screen, PATTERN))
+    assert len(opened) == 10
+    assert set(opened.values()) == {2}
+    opened.clear()
+    ingest(screen, store, settings, find(screen, PATTERN))
+    assert not opened
 
 
 def test_plates_with_strange_names(tmp_path):

@@ -1,5 +1,6 @@
 """Illumination functions: read, check, resize, scale, and divide images by them."""
 
+import functools
 import os
 from collections.abc import Mapping, Sequence
 
@@ -89,25 +90,26 @@ def check_shape(function_shape: tuple[int, ...], shape: tuple[int, int], name: s
         )
 
 
-def check_shapes(files: Mapping[str, Sequence[str]], shapes: Mapping[str, tuple[int, int] | None]) -> None:
-    """Check the shapes of the functions that are on the disk, before the first plate is ingested.
+def check_files(files: Mapping[str, Sequence[str]], shapes: Mapping[str, tuple[int, int] | None]) -> None:
+    """Check the functions that are on the disk, before the first plate is ingested. Each file is read once.
 
     Parameters
     ----------
     files
         Functions of each plate.
     shapes
-        Shape of the images of each plate, if one can be read.
+        Shape of the images of each plate that is to be ingested, if one can be read.
 
     Raises
     ------
     ValueError
-        See :func:`check_shape`.
+        See :func:`read_unscaled` and :func:`check_shape`.
     """
+    read = functools.cache(lambda path: read_unscaled(path, path).shape)
     for plate, shape in shapes.items():
         for path in files[plate]:
             if shape and not is_remote(path):
-                check_shape(np.load(path, mmap_mode="r", allow_pickle=False).shape, shape, path)
+                check_shape(read(path), shape, path)
 
 
 def resized(functions: npt.NDArray[np.float32], shape: tuple[int, int]) -> npt.NDArray[np.float32]:

@@ -8,12 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from cloome_kedro.imaging.channels import CHANNELS, canonical
-from cloome_kedro.imaging.illumination.functions import read_unscaled
 from cloome_kedro.imaging.illumination.settings import ProvidedIllumination
 from cloome_kedro.imaging.layouts.load_data_csv import list_functions
 from cloome_kedro.imaging.plate_choice import expand_files
 from cloome_kedro.imaging.readers import locate
-from cloome_kedro.imaging.remote import is_remote, join
+from cloome_kedro.imaging.remote import join
 from cloome_kedro.imaging.sources import Source
 from cloome_kedro.words import counted
 
@@ -24,7 +23,7 @@ Functions = Mapping[str, Sequence[str]]
 def find_functions(
     screen_folder: Path, sources: Sequence[Source], plates: Mapping[str, Sequence[str]], settings: ProvidedIllumination
 ) -> dict[str, list[str]]:
-    """Find the functions of all plates, and read those that are on the disk, to check them before the ingestion.
+    """Find the files of the functions of all plates. They are not read.
 
     Parameters
     ----------
@@ -44,8 +43,7 @@ def find_functions(
     Raises
     ------
     ValueError, FileNotFoundError
-        If a function is missing, several files have one function, or a file holds something else. The message names
-        the plate or the file.
+        If a function is missing, or several files have one function. The message names the plate or the file.
     """
     found: dict[str, list[str]] = {}
     for source in sources:
@@ -63,11 +61,7 @@ def find_functions(
             f"{len(missing)} of {counted(len(paths), 'illumination function')} do not exist, the first is "
             f"{missing[0]}; correct `files` of storage.illumination, or the paths in the LoadData tables"
         )
-    functions = {plate: [str(located[path]) for path in of_plate] for plate, of_plate in found.items()}
-    for path in dict.fromkeys(path for of_plate in functions.values() for path in of_plate):
-        if not is_remote(path):
-            read_unscaled(path, path)
-    return functions
+    return {plate: [str(located[path]) for path in of_plate] for plate, of_plate in found.items()}
 
 
 def _of_tables(root: Path, source: Source) -> pd.DataFrame:
