@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from kedro.framework.hooks import _create_hook_manager
-from kedro.io import DataCatalog, MemoryDataset
+from kedro.io import AbstractDataset, DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
 from kedro.runner import SequentialRunner
 
@@ -253,6 +253,90 @@ def test_an_input_that_changes_during_the_run_is_seen_by_the_next(run, folder):
     nodes = [node(slow, ["raw", "params:retrieval"], "first", name="slow")]
     assert run(nodes) == ["slow"]
     assert run(nodes) == ["slow"]
+
+
+FOLDER = "cloome_kedro.datasets.folder.FolderDataset"
+
+
+def listed(images: Path) -> str:
+    calls.append("listed")
+    return " ".join(sorted(path.name for path in images.iterdir()))
+
+
+def listed_again(images: Path, first: str) -> str:
+    calls.append("again")
+    return first
+
+
+def test_a_folder_is_walked_once_for_all_nodes_that_load_it(run, folder, monkeypatch):
+    import cloome_kedro.file_states
+
+    walked, files = [], cloome_kedro.file_states._files
+    monkeypatch.setattr(cloome_kedro.file_states, "_files", lambda path: walked.append(path.name) or files(path))
+    (folder / "data" / "images").mkdir()
+    (folder / "data" / "images" / "a.tif").touch()
+    nodes = [
+        node(listed, "images", "first", name="listed"),
+        node(listed_again, ["images", "first"], "second", name="again"),
+    ]
+    entries = {"images": {"type": FOLDER, "filepath": str(folder / "data" / "images")}}
+    assert run(nodes, entries) == ["listed", "again"]
+    assert walked.count("images") == 1
+    (folder / "data" / "images" / "b.tif").touch()
+    assert run(nodes, entries) == ["listed", "again"], "another run asks again"
+    assert walked.count("images") == 2
+
+
+def writes(first: str) -> str:
+    calls.append("writes")
+    return first
+
+
+def writes_into_store(first: str, inner: TableStore) -> str:
+    calls.append("writes")
+    inner.folder.joinpath("c.tif").write_text(first)
+    return first
+
+
+class Unplaced(AbstractDataset):
+    """A dataset of a user, of which nobody knows where it saves."""
+
+    def __init__(self, filepath):
+        self.file = Path(filepath)
+
+    def _load(self):
+        return self.file.read_text()
+
+    def _save(self, data):
+        self.file.write_text(data)
+
+    def _describe(self):
+        return {}
+
+
+@pytest.mark.parametrize("how", ["output", "store", "unknown"])
+def test_a_folder_into_which_the_run_writes_is_looked_at_again(run, folder, how):
+    images = folder / "data" / "images"
+    images.mkdir()
+    entries = {"images": {"type": FOLDER, "filepath": str(images)}}
+    if how == "store":
+        entries["inner"] = {
+            "type": "cloome_kedro.datasets.handle.HandleDataset",
+            "handle": "cloome_kedro.stores.TableStore",
+            "filepath": str(images / "inner"),
+        }
+    else:
+        kind = TEXT if how == "output" else f"{__name__}.Unplaced"
+        entries["second"] = {"type": kind, "filepath": str(images / "b.txt")}
+    write = (writes_into_store, ["first", "inner"]) if how == "store" else (writes, "first")
+    nodes = [
+        node(listed, "images", "first", name="listed"),
+        node(*write, "second", name="writes"),
+        node(writes, "second", "third", name="copies"),
+        node(listed_again, ["images", "third"], "joined", name="again"),
+    ]
+    assert run(nodes, entries) == ["listed", "writes", "writes", "again"]
+    assert run(nodes[3:], entries) == []
 
 
 def test_code_that_is_edited_during_the_run_is_seen_by_the_next(run, folder):

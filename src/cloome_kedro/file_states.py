@@ -46,6 +46,49 @@ def state(paths: Iterable[Path]) -> str:
     return digest([[path.name, sorted(_files(path))] for path in paths])
 
 
+class RememberedStates:
+    """States that are asked for only once, until something writes into their paths.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     states, before = RememberedStates(), state([Path(folder)])
+    ...     first = states.of([Path(folder)])
+    ...     file = Path(folder, "a.csv")
+    ...     _ = file.write_text("a")
+    ...     remembered = states.of([Path(folder)])
+    ...     states.forget([file])
+    ...     first == remembered == before, states.of([Path(folder)]) == before
+    (True, False)
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Path, ...], str] = {}
+
+    def of(self, paths: Iterable[Path]) -> str:
+        """State of files and folders, see :func:`state`, as it was when it was first asked for."""
+        key = tuple(map(Path, paths))
+        if key not in self._known:
+            self._known[key] = state(key)
+        return self._known[key]
+
+    def forget(self, paths: Iterable[Path] | None) -> None:
+        """Forget the states of all that these files and folders contain, are or lie in; of None: all states."""
+        written = None if paths is None else [Path(path).absolute() for path in paths]
+        self._known = {key: found for key, found in self._known.items() if not _overlap(key, written)}
+
+
+def _overlap(some: Iterable[Path], others: list[Path] | None) -> bool:
+    if others is None:
+        return True
+    return any(
+        path.is_relative_to(other) or other.is_relative_to(path)
+        for path in (path.absolute() for path in some)
+        for other in others
+    )
+
+
 def _files(path: Path) -> Iterator[tuple[str, int, int]]:
     """Relative path, size and time of modification of each file."""
     if not path.is_dir():

@@ -18,7 +18,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from cloome_kedro.atomic import replace_file
-from cloome_kedro.file_states import MISSING, digest, places, state
+from cloome_kedro.file_states import MISSING, RememberedStates, digest, places, state
 
 #: addresses of files whose state is not asked for: a node that takes one always runs
 _REMOTE = re.compile(r"(?i)(s3|s3a|gs|gcs|az|abfs|abfss|adl|ftp|sftp|hdfs)://")
@@ -72,12 +72,15 @@ class Records:
         Digest of the source code and of the versions of packages.
     housekeeping
         Settings of parameters that do not affect results.
+    states
+        States of files that are asked for once during the run. Who writes a file must let its state be forgotten.
     """
 
     project: Path
     catalog: Any
     code: str
     housekeeping: tuple[str, ...] = ()
+    states: RememberedStates = field(default_factory=RememberedStates)
 
     # ---- what a node depends on
 
@@ -107,9 +110,13 @@ class Records:
         Unknown
             If it cannot be known.
         """
-        if (found := places(self.catalog.get(name, fallback_to_runtime_pattern=True))) is None:
+        if (found := self.places(name)) is None:
             raise Unknown(f"input {name}")
         return state_of(found)
+
+    def places(self, name: str) -> list[Path] | None:
+        """Files and folders of a dataset, or None if they are unknown."""
+        return places(self.catalog.get(name, fallback_to_runtime_pattern=True))
 
     def is_store(self, name: str) -> bool:
         """Whether a dataset is a folder into which nodes write through a handle."""
@@ -204,7 +211,7 @@ class Records:
 
     def place(self, name: str) -> str:
         """File or folder of a dataset, relative to the project; empty if it has none."""
-        found = places(self.catalog.get(name, fallback_to_runtime_pattern=True))
+        found = self.places(name)
         return self.store_key(found[0]) if found else ""
 
     # ---- which nodes must run
@@ -214,30 +221,30 @@ class Records:
 
         A node also runs if a node before it runs, or if a node after it needs an output that is only in memory.
         """
-        state_of = _remembering(state)
         reasons: dict[str, str] = {}
         maker = {output: node for node in pipeline.nodes for output in node.outputs}
         for node in pipeline.nodes:
             before = [maker[name] for name in node.inputs if name in maker]
             if again := next((made for made in before if made.name in reasons), None):
                 reasons[node.name] = reasons[again.name]
-            elif reason := self._reason(node, state_of):
+            elif reason := self._reason(node, self.states.of):
                 reasons[node.name] = reason
         for node in reversed(pipeline.nodes):  # a node whose outputs are only in memory, for a node that runs
             if node.name in reasons:
                 for name in node.inputs:
-                    if name in maker and self._in_memory(name):
+                    if name in maker and self.in_memory(name):
                         reasons.setdefault(maker[name].name, reasons[node.name])
         return reasons
 
-    def _in_memory(self, name: str) -> bool:
+    def in_memory(self, name: str) -> bool:
+        """Whether a dataset lies only in memory."""
         return getattr(self.catalog.get(name, fallback_to_runtime_pattern=True), "_EPHEMERAL", False)
 
     def _reason(self, node: Node, state_of: StateOf) -> str:
         """Why a node must run, apart from other nodes; empty if it is up to date."""
         if not node.outputs:
             return "no outputs"
-        if all(map(self._in_memory, node.outputs)):
+        if all(map(self.in_memory, node.outputs)):
             return ""  # it runs if a node needs it
         record = self.read(node)
         if record is None:
@@ -259,12 +266,6 @@ class Records:
                 if before.get(name) != after.get(name):
                     return f"{kind}{name}"
         return next((f"output {name}" for name, found in outputs.items() if found == MISSING), "")
-
-
-def _remembering(function: StateOf) -> StateOf:
-    """Ask for the state of the same paths only once."""
-    remembered = functools.cache(function)
-    return lambda paths: remembered(tuple(paths))
 
 
 def read_record(path: Path) -> Record | None:

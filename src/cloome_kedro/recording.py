@@ -16,7 +16,8 @@ from cloome_kedro.source_code import SourceCode
 class NodeRecords:
     """Records from what each node of a run makes its outputs; :class:`cloome_kedro.runner.SkippingRunner` reads it.
 
-    States of inputs are those before they are loaded. So what is changed during a run is seen by the next one.
+    States of inputs are those before they are loaded. So what is changed during a run is seen by the next one. The
+    state of an input is asked for once, and again only after a node of the run has written into its files.
     """
 
     def __init__(self) -> None:
@@ -59,10 +60,14 @@ class NodeRecords:
         if self.records.is_store(dataset_name):
             return
         with suppress(Unknown):  # then the node has no record
-            self._inputs.setdefault(node.name, {})[dataset_name] = self.records.input_state(dataset_name)
+            found = self.records.input_state(dataset_name, self.records.states.of)
+            self._inputs.setdefault(node.name, {})[dataset_name] = found
 
     @hook_impl
     def after_node_run(self, node, inputs) -> None:
+        if self.records is not None:
+            for name in filter(self.records.is_store, node.inputs):
+                self.records.states.forget(self.records.places(name))
         if finds := getattr(node.func, "files_outside", None):
             by_argument = {argument: inputs[name] for argument, name in node._inputs.items() if name in inputs}
             self._outside[node.name] = finds(**by_argument)
@@ -71,7 +76,11 @@ class NodeRecords:
     def after_dataset_saved(self, dataset_name, node) -> None:
         saved = self._saved.setdefault(node.name, set())
         saved.add(dataset_name)
-        if self.records is not None and saved >= set(node.outputs):
+        if self.records is None:
+            return
+        if not self.records.in_memory(dataset_name):
+            self.records.states.forget(self.records.places(dataset_name))
+        if saved >= set(node.outputs):
             self._record(self.records, node)
 
     @hook_impl
@@ -100,7 +109,7 @@ class NodeRecords:
             return
         try:
             depends = records.depends(node, known=self._inputs.get(node.name, {}))
-            outputs = {name: records.input_state(name) for name in node.outputs}
+            outputs = {name: records.input_state(name, records.states.of) for name in node.outputs}
             stores = {records.store_key(folder): state([folder]) for folder in records.stores(node)}
         except Unknown:
             return
