@@ -204,6 +204,7 @@ def test_names_that_cannot_be(project, raw, name, what):
         (["--platemap", "assays.csv"], "it needs a column of wells such as D08 and one of compounds"),
         (["--compounds", "assays.csv"], "it needs a column of ids or names of compounds, and one of SMILES"),
         (["--tables", "notes.csv"], "notes.csv"),
+        (["--size", "128", "129"], "the stored size 128 x 129 is larger than the images, 128 x 128 pixels"),
     ],
 )
 def test_options_that_cannot_be_used_are_refused(project, raw, options, problem):

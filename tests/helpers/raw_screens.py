@@ -1,5 +1,6 @@
-"""Small raw screens on disk: two plates of four wells with two sites, as an Opera Phenix writes them."""
+"""Small raw screens on disk: plates of four wells with two sites, as an Opera Phenix writes them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,19 @@ CHANNELS = {"1": "Mito", "2": "AGP", "3": "RNA", "4": "ER", "5": "DNA"}
 SMILES = {"c1": "CCO", "c2": "c1ccccc1O", "c3": "CC(=O)Nc1ccc(O)cc1"}
 
 
-def write_screen(folder: Path, side: int = 24, largest: int = 60_000, dtype: str = "uint16") -> dict:
+def write_screen(
+    folder: Path,
+    side: int = 24,
+    largest: int = 60_000,
+    dtype: str = "uint16",
+    plates: Sequence[str] = ("P1", "P2"),
+) -> dict:
     """Write a screen; return the settings of its source.
 
     Wells A01 to A03 hold the compounds c1 to c3, well A04 holds DMSO.
     """
     generator = np.random.default_rng(0)
-    for plate in ("P1", "P2"):
+    for plate in plates:
         (folder / "images" / plate).mkdir(parents=True)
         for column in range(1, 5):
             for site in (1, 2):

@@ -36,6 +36,14 @@ def test_a_given_size_keeps_the_proportion_of_nuclei():
     assert choose_storage([(1000, 1000)], [40.0], (500, 500)).diameter == 20
 
 
+@pytest.mark.parametrize("size", [(541, 800), (540, 801)])
+def test_a_given_size_is_not_larger_than_the_smallest_images(size):
+    shapes = [(1080, 1080), (540, 800)]
+    assert choose_storage(shapes, [], (540, 800)).size == (540, 800)
+    with pytest.raises(ValueError, match=f"{size[0]} x {size[1]} is larger than the images, 540 x 800 pixels"):
+        choose_storage(shapes, [], size)
+
+
 @pytest.mark.parametrize(
     ("compounds", "scaffolds", "splits", "models"),
     [

@@ -12,7 +12,9 @@ from cloome_kedro.imaging.config import Storage
 from cloome_kedro.imaging.illumination.settings import EstimatedIllumination
 from cloome_kedro.imaging.inspection import doubled, images
 from cloome_kedro.imaging.inspection.fields import index_sources
+from cloome_kedro.imaging.plates import ingest_plates
 from cloome_kedro.imaging.sources import Source
+from cloome_kedro.imaging.store import PlateStore
 from raw_screens import write_screen
 
 STORAGE = Storage(size=(12, 16))
@@ -72,6 +74,19 @@ def test_what_the_ingestion_would_refuse(tmp_path, options, storage, message):
     assert message in error
     assert np.isnan(images.ingestion_cost(sample, index, storage, 1).seconds)
     assert set(sample["height"]) == {24}, "what can be said of the images is said"
+
+
+def test_one_plate_of_small_images_stops_the_ingestion(tmp_path):
+    plates = tuple(f"P{number}" for number in range(1, 22))
+    index = indexed(tmp_path, plates=plates)
+    storage = Storage(size=(24, 24))
+    for path in (tmp_path / "images" / "P7").iterdir():
+        tifffile.imwrite(path, np.full((24, 20), 60_000, np.uint16))
+    sample = images.sample_fields(index, storage, 1, 60)
+    (error,) = texts(images.check_images(sample, index, storage), "error")
+    assert "1 of 21 fields of 21 of 21 plates that were read cannot be used, e.g. s/P7/A01/1: size (24, 24)" in error
+    with pytest.raises(ValueError, match=r"plate P7: size \(24, 24\).* is larger than the images, \(24, 20\)"):
+        ingest_plates(PlateStore(tmp_path), index, index.iloc[:0], storage, n_jobs=1)
 
 
 def test_plates_that_would_be_stored_differently(tmp_path):

@@ -49,6 +49,11 @@ def choose_storage(
     size
         Stored size that the user gives.
 
+    Raises
+    ------
+    ValueError
+        If this size is larger than the smallest images.
+
     Examples
     --------
     >>> choose_storage([(1080, 1080)], [36.0]).size
@@ -71,6 +76,11 @@ def choose_storage(
         then = f"so they are {diameter:g}, near the {DIAMETER:g} of conf/base"
         reason = f"nuclei are about {raw:.0f} pixels wide; {how}, {then}"
         return Storage(size, max(3.0, diameter), reason)
+    if size[0] > height or size[1] > width:
+        raise ValueError(
+            f"the stored size {size[0]} x {size[1]} is larger than the images, {largest} pixels, but images are never "
+            "enlarged: give a smaller --size, or leave it out"
+        )
     ratio = size[0] / height
     diameter = round(raw * ratio, 1) if raw else DIAMETER
     return Storage(size, max(3.0, diameter), f"the size is as you have given it, for images of {largest} pixels")

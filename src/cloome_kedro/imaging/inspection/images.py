@@ -94,7 +94,8 @@ def check_images(sample: pd.DataFrame, index: pd.DataFrame, storage: Storage) ->
     findings = []
     bad = sample[sample["reason"].notna()]
     if len(bad):
-        verdict: Verdict = "error" if len(bad) > len(sample) / 20 else "warning"
+        stops = len(bad) > len(sample) / 20 or _has_plate_of_small_images(sample, storage)
+        verdict: Verdict = "error" if stops else "warning"
         text = f"{len(bad)} of {seen} that were read cannot be used, e.g. {bad['field_id'].iloc[0]}: "
         findings.append(Finding("images", verdict, text + one_line(bad["reason"].iloc[0], 300)))
     good = sample[sample["reason"].isna()].assign(depth=lambda rows: rows["field_id"].map(_depths(index)))
@@ -118,6 +119,21 @@ def check_images(sample: pd.DataFrame, index: pd.DataFrame, storage: Storage) ->
             )
             findings.append(Finding("images", "warning", text))
     return findings
+
+
+def _has_plate_of_small_images(sample: pd.DataFrame, storage: Storage) -> bool:
+    """Whether all fields that were read of a plate are smaller than the stored size: the ingestion then stops."""
+    small = [not _can_be_stored(shape, storage) for shape in zip(sample["height"], sample["width"], strict=True)]
+    return bool(pd.Series(small, sample.index).groupby(sample["plate"]).all().any())
+
+
+def _can_be_stored(shape: tuple[float, float], storage: Storage) -> bool:
+    """Whether images are large enough; also if their shape is not known."""
+    try:
+        storage.stored_shape(shape)  # type: ignore[arg-type]
+    except ValueError:
+        return False
+    return True
 
 
 def _depths(index: pd.DataFrame) -> pd.Series:
