@@ -179,6 +179,25 @@ def test_a_long_table_of_labels(project, raw, tmp_path, values, options, thresho
         assert parameters.get("labels", {}).get("table", {}).get("threshold") == threshold
 
 
+@pytest.mark.parametrize(
+    "command", ["new-screen mine . --threshold", "new-screen mine . --nucleus-diameter", "plan --rate"]
+)
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_options_are_finite_numbers(project, command, value):
+    """NaN is on no side of any limit, so that a check of a range lets it pass."""
+    done = CliRunner().invoke(cli.cloome, [*command.split(), value], prog_name="cloome")
+    assert done.exit_code == 2
+    assert done.output.splitlines()[-1].startswith(f"Error: Invalid value for '{command.split()[-1]}': {value} is ")
+
+
+def test_a_threshold_that_is_asked_for_is_a_finite_number(project, raw, tmp_path):
+    (tmp_path / "assays.csv").write_text("smiles,assay,value\nCCO,hERG,3.5\nCCN,hERG,80\n")
+    done = new_screen("mine", raw, "--tables", tmp_path / "assays.csv", answers="\nnan\n10\n")
+    assert done.exit_code == 0, done.output
+    assert "write a number or -" in done.output
+    assert read(project, "mine", "parameters")["labels"]["table"]["threshold"] == 10
+
+
 def test_a_description_is_replaced_only_on_request(project, raw):
     assert new_screen("mine", raw, "--yes").exit_code == 0
     again = new_screen("mine", raw, "--yes")
@@ -204,12 +223,18 @@ def test_names_that_cannot_be(project, raw, name, what):
         (["--platemap", "assays.csv"], "it needs a column of wells such as D08 and one of compounds"),
         (["--compounds", "assays.csv"], "it needs a column of ids or names of compounds, and one of SMILES"),
         (["--tables", "notes.csv"], "notes.csv"),
+        (["--threshold", "10"], "--threshold has no effect, because no table of labels is found: leave it out"),
+        (["--threshold", "10", "--tables", "matrix"], "labels.mtx are no measured numbers"),
         (["--size", "128", "129"], "the stored size 128 x 129 is larger than the images, 128 x 128 pixels"),
     ],
 )
 def test_options_that_cannot_be_used_are_refused(project, raw, options, problem):
     Path("assays.csv").write_text("assay_id,auc\n1,0.5\n")
     Path("notes.csv").write_bytes(b"\0\1\2" * 9)
+    Path("matrix").mkdir()
+    Path("matrix/labels.mtx").touch()
+    Path("matrix/compounds.csv").write_text("INDEX,INCHIKEY\n0,LFQSCWFLJHTTHZ-UHFFFAOYSA-N\n")
+    Path("matrix/assays.csv").write_text("ASSAY_ID\n1\n")
     done = new_screen("mine", raw, "--yes", *options)
     assert done.exit_code == 2
     assert problem in done.output

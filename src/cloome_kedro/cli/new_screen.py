@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from cloome_kedro.cli.options import Variadic
+from cloome_kedro.cli.options import FiniteFloat, Variadic
 
 FILES = ("globals.yml", "catalog.yml", "parameters.yml")
 TABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -68,9 +68,9 @@ class Asker:
 @click.option("--unit", type=click.Choice(["nM", "uM", "mM"]), help="Unit of concentrations whose column names none.")
 @click.option("--solvent/--no-solvent", default=None, help="Count DMSO as a compound if there are only two others.")
 @click.option("--labels", type=TABLE, help="Table of labels of assays.")
-@click.option("--threshold", type=float, help="Values of labels from which a compound is active.")
+@click.option("--threshold", type=FiniteFloat(), help="Values of labels from which a compound is active.")
 @click.option("--size", nargs=2, type=click.IntRange(min=8), help="Stored height and width in pixels.")
-@click.option("--nucleus-diameter", type=float, help="Diameter of nuclei in pixels of the stored fields.")
+@click.option("--nucleus-diameter", type=FiniteFloat(), help="Diameter of nuclei in pixels of the stored fields.")
 @click.option("--column", multiple=True, help="Column of a table of profiles, such as plate=Run.")
 @click.option("--title", help="Title of the report.")
 def command(*, name: str, folders: tuple[Path, ...], yes: bool, replace: bool, **given: Any) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cloome_kedro.cli.options import FiniteFloat
 from cloome_kedro.imaging.discovery.joined import Join, evaluate
 from cloome_kedro.imaging.discovery.joins import propose_joins
 from cloome_kedro.imaging.discovery.screen import Labels
@@ -77,9 +78,11 @@ def ask_join(
 
 
 def _threshold(text: str) -> float | None:
+    if text == "-":
+        return None
     try:
-        return None if text == "-" else float(text)
-    except ValueError as error:
+        return FiniteFloat().convert(text, None, None)
+    except click.BadParameter as error:
         raise ValueError("write a number or -") from error
 
 
@@ -117,12 +120,23 @@ def show_tables(join: Join) -> None:
 
 
 def find_labels(tables: Sequence[FoundTable], asker: "Asker", given: Mapping[str, Any]) -> Labels | None:
-    """Labels of assays among the tables; None if there are none."""
+    """Labels of assays among the tables; None if there are none.
+
+    Raises
+    ------
+    ValueError
+        If a threshold is given, but there are no labels, or they are a matrix, which has no numbers to compare.
+    """
+    threshold = given.get("threshold")
     if path := given.get("labels"):
         labels = [look_at(Path(path).absolute())]
     else:
         labels = [table for table in tables if table.role in ("labels", "label list")]
-    if not labels and (matrix := find_matrix(tables)):
+    matrix = None if labels else find_matrix(tables)
+    if threshold is not None and not labels:
+        why = f"the labels in {matrix['filepath']} are no measured numbers" if matrix else "no table of labels is found"
+        raise ValueError(f"--threshold has no effect, because {why}: leave it out, or name a table by --labels")
+    if matrix:
         click.echo(f"Labels of assays: {matrix['filepath']}")
         return Labels(None, matrix)
     if not labels:
@@ -131,7 +145,6 @@ def find_labels(tables: Sequence[FoundTable], asker: "Asker", given: Mapping[str
         click.echo("Tables of labels: " + ", ".join(table.path.name for table in labels))
     table = labels[0]
     click.echo(f"Labels of assays: {table.path}")
-    threshold = given.get("threshold")
     if threshold is None and table.role == "label list" and (column := numbers_of_labels(table)):
         text = f"From which value of {column} is a compound active? ('-': leave the labels out)"
         if (threshold := asker.ask(text, "-", _threshold)) is None:

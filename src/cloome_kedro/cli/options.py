@@ -1,6 +1,7 @@
 """Options that several commands have: which index is asked, and how results are written."""
 
 import functools
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,17 @@ def find_index(split: str | None, model: str | None, env: str, variant: str | No
         run = f"cloome run --pipelines index{'' if env == 'local' else f' --env {env}'}"
         raise ValueError(f"the model {model} of the split {split} has no index in {folder}. {found}. Run `{run}` first")
     return folder
+
+
+class FiniteFloat(click.FloatRange):
+    """A number in a range. Unlike a float of click, it is neither NaN nor infinite."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Convert the text of an option."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no finite number", param, ctx)
+        return number
 
 
 class Variadic(click.Command):

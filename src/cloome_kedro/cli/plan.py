@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from cloome_kedro.cli.options import FiniteFloat
+
 #: length of the embeddings whose ranking is measured
 _SIZE = 512
 
@@ -17,7 +19,7 @@ _SIZE = 512
 @click.option("--size", help="Pixels of its stored images, such as 520x696. The default is the measured size.")
 @click.option("--gpus", type=click.IntRange(min=0), default=0, show_default=True, help="Its GPUs.")
 @click.option("--cores", type=click.IntRange(min=1), help="Its cores. The default are those of this machine.")
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Fields/s that one GPU trains on.")
+@click.option("--rate", type=FiniteFloat(min=0, min_open=True), help="Fields/s that one GPU trains on.")
 @click.option("--env", "-e", default="local", show_default=True, help="Environment whose study was measured.")
 @click.option("--variant", help="Variant of the study that was measured.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
