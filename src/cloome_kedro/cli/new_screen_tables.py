@@ -37,8 +37,10 @@ def ask_join(
             chosen = [table for table in chosen if table.role not in roles or table.role in maps]
             chosen.append(named)
     joins = propose_joins(wells, chosen, source.folder)
-    if len(joins) > 1:  # folders that are no plates may have the names of compounds
-        joins = propose_joins(source.wells, chosen, source.folder) or joins
+    by_folder: list[Join] = []
+    if len(joins) > 1 and not wells.equals(source.wells):  # folders that are no plates may have the names of compounds
+        by_folder = propose_joins(source.wells, chosen, source.folder)
+        joins = by_folder or joins
     while not joins:
         text = f"no table has the compounds of the wells of {source.folder} (plates {_some(wells['plate'])})"
         if asker.yes:
@@ -57,7 +59,7 @@ def ask_join(
                 asker.ask("Several tables have these wells. Number of the right one", "1", number_up_to(len(joins))) - 1
             ]
         ]
-    join = evaluate(wells, joins[0].settings, joins[0].settings["controls"])
+    join = evaluate(wells, joins[0].settings, joins[0].settings["controls"]) if by_folder else joins[0]
     while join.settings.get("smiles_column") is None:
         text = f"no table has the structures (a column smiles or InChI) of the compounds in {join.tables[0].name}"
         if asker.yes:

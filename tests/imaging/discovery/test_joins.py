@@ -1,5 +1,6 @@
 """Which tables are found, and what they give."""
 
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -80,6 +81,41 @@ def test_platemaps_by_barcodes_with_names_alone(tmp_path):
         f"{tmp_path}/{{platemap}}.csv",
     )
     assert sorted(join.with_structure) == ["CCN", "CCO"]
+
+
+def write_platemaps(folder, plates):
+    """One platemap for each plate; in the last one, no table of compounds has the compound of C03."""
+    names = "".join(f"P{i},m{i}\n" for i in range(plates))
+    write(folder, plates=f"Assay_Plate_Barcode,Plate_Map_Name\n{names}")
+    for i in range(plates):
+        last = "C2" if i < plates - 1 else "D9"
+        write(folder, **{f"m{i}": f"well_position,broad_sample\nA01,DMSO\nB02,C1\nC03,{last}\n"})
+    write(folder, compounds="broad_sample,smiles\nC1,CCO\nC2,CCN\n")
+    rows = [(f"P{i}", well) for i in range(plates) for well in ("A01", "B02", "C03")]
+    return pd.DataFrame(rows, columns=["plate", "well"])
+
+
+def test_a_platemap_of_one_plate_is_not_that_of_all(tmp_path):
+    """Taken for that of all plates, the first one would give a compound to all wells."""
+    wells = write_platemaps(tmp_path, 2)
+    join = only(propose_joins(wells, find_tables([tmp_path]), tmp_path))
+    assert Path(join.settings["platemaps"]).name == "{platemap}.csv"
+    assert (join.treated, join.controls, join.unused) == (3, 2, 1)
+
+
+def test_tables_are_read_as_often_for_many_platemaps_as_for_few(tmp_path, monkeypatch):
+    reads, read_bytes = Counter(), Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: reads.update([path.name]) or read_bytes(path))
+    counts = []
+    for plates in (2, 9):
+        folder = tmp_path / str(plates)
+        folder.mkdir()
+        wells, tables = write_platemaps(folder, plates), find_tables([folder])
+        reads.clear()
+        propose_joins(wells, tables, folder)
+        assert {reads[f"m{i}.csv"] for i in range(plates)} == {1}
+        counts.append((reads["compounds.csv"], reads["plates.csv"]))
+    assert counts[0] == counts[1]
 
 
 def test_one_table_for_all_plates_with_ids_of_another_name(tmp_path):

@@ -1,6 +1,8 @@
 """Which tables say what is in the wells of a source, and which of their columns."""
 
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,39 +36,66 @@ def propose_joins(wells: pd.DataFrame, tables: Sequence[FoundTable], near: Path)
     Proposals that are equally good by the wells that they have. If there are several, only the user can choose. Empty:
     no table has these wells.
     """
-    ranked: list[tuple[tuple, Join]] = []
-    for table, settings, written, share in _candidates(wells, tables):
-        if share < _LEAST_SHARE:
-            continue
-        structures = _structures(table, written, tables, near)
+    entries = functools.cache(_entries)  # the tables of compounds are the same for all candidates
+
+    def joined(candidate: _Candidate) -> Join | None:
+        if candidate.share < _LEAST_SHARE:
+            return None
+        structures = _structures(candidate.table, candidate.written, tables, near, entries)
         try:
-            join = evaluate(wells, {**settings, **structures})
+            return evaluate(wells, {**candidate.settings, **structures})
         except (ValueError, OSError):
-            continue
-        used = (join.treated + join.controls) / max(join.wells, 1)
-        is_near = table.path.is_relative_to(near)
-        size = -abs(len(written) - len(wells))
-        by_barcode = "barcodes" in settings  # the table also gives platemaps of other plates
-        ranked.append(((round(used, 2), bool(join.with_structure), join.fits, by_barcode, is_near, size), join))
+            return None
+
+    by_barcode = [(candidate, joined(candidate)) for candidate in _by_barcodes(wells, tables)]
+    # a platemap that barcodes give to some plates is not that of all plates
+    of_some = {path for candidate, join in by_barcode if join for path in candidate.maps}
+    rest = [table for table in tables if table.path not in of_some]
+    ranked: list[tuple[tuple, Join]] = []
+    for candidate, join in (*by_barcode, *((candidate, joined(candidate)) for candidate in _of_plates(wells, rest))):
+        if join is not None:
+            used = (join.treated + join.controls) / max(join.wells, 1)
+            is_near = candidate.table.path.is_relative_to(near)
+            size = -abs(len(candidate.written) - len(wells))
+            gives_others = bool(candidate.maps)  # the table also gives platemaps of other plates
+            rank = (round(used, 2), bool(join.with_structure), join.fits, gives_others, is_near, size)
+            ranked.append((rank, join))
     if not ranked:
         return []
     best = max(rank for rank, _ in ranked)
     return [join for rank, join in sorted(ranked, key=lambda pair: pair[0], reverse=True) if rank == best]
 
 
-def _candidates(
-    wells: pd.DataFrame, tables: Sequence[FoundTable]
-) -> Iterable[tuple[FoundTable, dict[str, Any], pd.Series, float]]:
-    """Tables that may be the platemap: table, settings, cells of compounds, and share of the wells."""
+@dataclass(frozen=True)
+class _Candidate:
+    """Tables that may be the platemaps.
+
+    Attributes
+    ----------
+    table
+        The platemap, or the first of those that barcodes name.
+    settings
+        Settings of `Platemap`.
+    written
+        Cells of compounds.
+    share
+        Share of the wells, or of the plates of barcodes, that the tables have.
+    maps
+        Files of the platemaps that barcodes name.
+    """
+
+    table: FoundTable
+    settings: dict[str, Any]
+    written: pd.Series
+    share: float
+    maps: tuple[Path, ...] = ()
+
+
+def _of_plates(wells: pd.DataFrame, tables: Sequence[FoundTable]) -> Iterator[_Candidate]:
+    """Tables that may be the platemap of all plates."""
     plates = set(wells["plate"])
     for table in tables:
-        if table.role == "barcodes":
-            found = _by_barcode(table, tables, plates)
-            if found:
-                first, settings, written = found
-                names = read_table(table.path, [table.columns["plate"]])[table.columns["plate"]].str.strip()
-                yield first, settings, written, len(plates & set(names)) / max(len(plates), 1)
-        elif table.role in ("platemap", "plates"):
+        if table.role in ("platemap", "plates"):
             columns = _columns(table)
             read = read_table(table.path, [table.columns["well"]])
             keys = pd.DataFrame({"well": parse_wells(read[table.columns["well"]])})
@@ -82,32 +111,37 @@ def _candidates(
                     on = ["plate", "well"]
             share = wells.merge(keys[on].dropna().drop_duplicates(), on=on).shape[0] / max(len(wells), 1)
             written = read[columns["compound_column"]].str.strip()
-            yield table, {"platemaps": str(table.path), **columns}, written, share
+            yield _Candidate(table, {"platemaps": str(table.path), **columns}, written, share)
 
 
-def _by_barcode(
-    barcodes: FoundTable, tables: Sequence[FoundTable], plates: set[str]
-) -> tuple[FoundTable, dict[str, Any], pd.Series] | None:
-    """Platemaps that a table of barcodes names; None if none of them is there."""
-    plate, platemap = barcodes.columns["plate"], barcodes.columns["platemap"]
-    rows = read_table(barcodes.path, [plate, platemap]).apply(lambda column: column.str.strip())
-    names = set(rows.loc[rows[plate].isin(plates), platemap])
-    maps = {name: table for table in tables if table.role == "platemap" for name in names if _is_called(table, name)}
-    if not names or set(maps) != names:
-        return None
-    first = next(iter(maps.values()))
-    suffix = {table.path.name.removeprefix(name) for name, table in maps.items()}
-    if len(suffix) > 1 or len({table.path.parent for table in maps.values()}) > 1:
-        return None
-    settings = {
-        "platemaps": str(first.path.parent / ("{platemap}" + suffix.pop())),
-        "barcodes": str(barcodes.path),
-        "barcode_column": plate,
-        "platemap_column": platemap,
-        **_columns(first),
-    }
-    written = pd.concat([table.head[_columns(table)["compound_column"]] for table in maps.values()])
-    return first, settings, written.str.strip()
+def _by_barcodes(wells: pd.DataFrame, tables: Sequence[FoundTable]) -> Iterator[_Candidate]:
+    """Platemaps that a table of barcodes names, if all of them are there."""
+    plates = set(wells["plate"])
+    for barcodes in tables:
+        if barcodes.role != "barcodes":
+            continue
+        plate, platemap = barcodes.columns["plate"], barcodes.columns["platemap"]
+        rows = read_table(barcodes.path, [plate, platemap]).apply(lambda column: column.str.strip())
+        rows = rows[rows[plate].isin(plates)]
+        names = set(rows[platemap])
+        maps = {
+            name: table for table in tables if table.role == "platemap" for name in names if _is_called(table, name)
+        }
+        suffix = {table.path.name.removeprefix(name) for name, table in maps.items()}
+        folders = {table.path.parent for table in maps.values()}
+        if not names or set(maps) != names or len(suffix) > 1 or len(folders) > 1:
+            continue
+        first = next(iter(maps.values()))
+        settings = {
+            "platemaps": str(first.path.parent / ("{platemap}" + suffix.pop())),
+            "barcodes": str(barcodes.path),
+            "barcode_column": plate,
+            "platemap_column": platemap,
+            **_columns(first),
+        }
+        written = pd.concat([table.head[_columns(table)["compound_column"]] for table in maps.values()])
+        share = rows[plate].nunique() / max(len(plates), 1)
+        yield _Candidate(first, settings, written.str.strip(), share, tuple(table.path for table in maps.values()))
 
 
 def _is_called(table: FoundTable, name: str) -> bool:
@@ -133,7 +167,18 @@ def _unit_in(name: str) -> str | None:
     return units[0] if units else None
 
 
-def _structures(table: FoundTable, written: pd.Series, tables: Sequence[FoundTable], near: Path) -> dict[str, Any]:
+def _entries(path: Path, column: str) -> set[str]:
+    """Different cells of a column of a table."""
+    return set(read_table(path, [column])[column].str.strip())
+
+
+def _structures(
+    table: FoundTable,
+    written: pd.Series,
+    tables: Sequence[FoundTable],
+    near: Path,
+    entries: Callable[[Path, str], set[str]],
+) -> dict[str, Any]:
     """Settings of structures, names and mechanisms, in the platemap itself or in the table with most of its ids."""
     if smiles := table.columns.get("smiles"):
         return _descriptions(table, smiles)
@@ -145,8 +190,7 @@ def _structures(table: FoundTable, written: pd.Series, tables: Sequence[FoundTab
         for kind in ("compound", "name", "inchikey"):
             if kind not in other.columns or not ("smiles" in other.columns or _inchi_column(other)):
                 continue
-            entries = read_table(other.path, [other.columns[kind]])[other.columns[kind]].str.strip()
-            share = len(ids & set(entries)) / max(len(ids), 1)
+            share = len(ids & entries(other.path, other.columns[kind])) / max(len(ids), 1)
             rank = (round(share, 3), other.path.is_relative_to(near), "moa" in other.columns)
             if rank[0] > 0 and rank > best_rank:
                 best_rank, best = rank, (other, other.columns[kind])
