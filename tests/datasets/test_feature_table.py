@@ -48,6 +48,21 @@ def test_a_separator_that_does_not_fit_the_suffix_and_a_byte_order_mark_are_reco
     check_wells(load(path))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize("name", ["wells.csv", "wells.tsv.gz"])
+def test_an_encoding_is_recognised(tmp_path, name, encoding, monkeypatch):
+    """Also if the first bytes that are not UTF-8 follow after the first rows."""
+    monkeypatch.setattr("cloome_kedro.imaging.feature_tables._ROWS", 1)
+    table = TABLE.assign(dose=["1", "2", "10 µM"])
+    table.to_csv(path := tmp_path / name, index=False, sep="\t" if ".tsv" in name else ",", encoding=encoding)
+    features = load(path, not_features=["dose"])
+    check_wells(features)
+    assert list(features.metadata["dose"]) == ["1", "2", "10 µM"]
+    np.save(tmp_path / "matrix.npy", VALUES)
+    beside = load(tmp_path / "matrix.npy", rows=str(path))
+    assert list(beside.metadata["dose"]) == ["1", "2", "10 µM"]
+
+
 @pytest.mark.parametrize("name", ["wells.csv", "wells.parquet"])
 def test_more_rows_than_are_read_at_once_keep_their_order(tmp_path, name, monkeypatch):
     monkeypatch.setattr("cloome_kedro.imaging.feature_tables._ROWS", 7)

@@ -9,18 +9,21 @@ import gzip
 import io
 import lzma
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from cloome_kedro.imaging.feature_columns import INDEX, FeatureColumns, canonical_keys
+from cloome_kedro.imaging.tables import likely_encodings
 
 _TEXTS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 _OPEN: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 SUFFIXES = (*_TEXTS, *(f".csv{packed}" for packed in _OPEN), ".parquet", ".npy", ".h5ad")
 _ROWS = 8192  # rows that are read at once
+_Read = TypeVar("_Read")
 
 
 def read_features(
@@ -31,8 +34,9 @@ def read_features(
     Parameters
     ----------
     path
-        ``.csv``, ``.tsv`` or ``.txt``, each also compressed by gzip, bzip2 or xz; ``.parquet``, whose columns may hold
-        lists of equal length; ``.npy``, a matrix; or ``.h5ad`` (AnnData).
+        ``.csv``, ``.tsv`` or ``.txt``, each also compressed by gzip, bzip2 or xz, whose separator and encoding are
+        recognised; ``.parquet``, whose columns may hold lists of equal length; ``.npy``, a matrix; or ``.h5ad``
+        (AnnData).
     columns
         Names of columns.
     matrix
@@ -103,33 +107,76 @@ def read_values(
 
 def _read_text(path: Path, usual: str, columns: Columns) -> tuple[pd.DataFrame, list[str], np.ndarray]:
     try:
-        header, separator = _header(path, usual)
-        keys = columns.keys_in(header, path)
-        names = columns.features_in([name for name in header if name not in keys], path)
-        kinds: dict[str, Any] = dict.fromkeys(header, str) | dict.fromkeys(names, np.float32)
-        others, parts = [], []
-        options: dict[str, Any] = {"sep": separator, "encoding": "utf-8-sig", "names": header, "header": 0}
-        reader = pd.read_csv(path, dtype=kinds, chunksize=_ROWS, **options)
-        try:
-            for chunk in reader:
-                parts.append(chunk[names].to_numpy(np.float32))
-                others.append(chunk.drop(columns=names))
-        except ValueError as error:
-            raise ValueError(_not_numeric(path, names, options) or str(error)) from error
+        return _decoded(path, lambda encoding: _read_encoded(path, usual, columns, encoding))
     except (UnicodeDecodeError, csv.Error, EOFError, OSError, lzma.LZMAError) as error:
         raise ValueError(
             f"{path} cannot be read as a table: {error}. Save it as CSV with the encoding UTF-8"
         ) from error
+
+
+def _read_encoded(
+    path: Path, usual: str, columns: Columns, encoding: str
+) -> tuple[pd.DataFrame, list[str], np.ndarray]:
+    header, separator = _header(path, usual, encoding)
+    keys = columns.keys_in(header, path)
+    names = columns.features_in([name for name in header if name not in keys], path)
+    kinds: dict[str, Any] = dict.fromkeys(header, str) | dict.fromkeys(names, np.float32)
+    others, parts = [], []
+    options: dict[str, Any] = {"sep": separator, "encoding": encoding, "names": header, "header": 0}
+    reader = pd.read_csv(path, dtype=kinds, chunksize=_ROWS, **options)
+    try:
+        for chunk in reader:
+            parts.append(chunk[names].to_numpy(np.float32))
+            others.append(chunk.drop(columns=names))
+    except UnicodeDecodeError:
+        raise
+    except ValueError as error:
+        raise ValueError(_not_numeric(path, names, options) or str(error)) from error
     if not parts:
         raise ValueError(f"{path} has no rows")
     return pd.concat(others, ignore_index=True), names, np.concatenate(parts)
 
 
-def _header(path: Path, usual: str) -> tuple[list[str], str]:
+def read_columns(path: Path, usual: str = ",", columns: list[str] | None = None) -> pd.DataFrame:
+    """Read columns of a table of text, as text. Separator and encoding are recognised, as by `read_features`.
+
+    Parameters
+    ----------
+    path
+        ``.csv``, ``.tsv`` or ``.txt``, each also compressed by gzip, bzip2 or xz.
+    usual
+        Separator, if several fit.
+    columns
+        Names of the columns. None: all.
+
+    Raises
+    ------
+    ValueError, OSError
+        If the file is malformed, or a column is missing.
+    """
+
+    def read(encoding: str) -> pd.DataFrame:
+        header, separator = _header(path, usual, encoding)
+        return pd.read_csv(path, dtype=str, sep=separator, encoding=encoding, names=header, header=0, usecols=columns)
+
+    return _decoded(path, read)
+
+
+def _decoded(path: Path, read: Callable[[str], _Read]) -> _Read:
+    """Result of a function of the encoding, for the first likely encoding by which the file can be decoded."""
+    with _OPEN.get(path.suffix, open)(path, "rb") as file:
+        *others, last = likely_encodings(file.read(4096))
+    for encoding in others:
+        with suppress(UnicodeDecodeError):
+            return read(encoding)
+    return read(last)
+
+
+def _header(path: Path, usual: str, encoding: str) -> tuple[list[str], str]:
     """Names of the columns of a text file, and its separator."""
     opened = _OPEN.get(path.suffix, open)(path, "rb")
     with opened as file:
-        line = io.TextIOWrapper(file, "utf-8-sig").readline()
+        line = io.TextIOWrapper(file, encoding).readline()
     separator = max(dict.fromkeys([usual, ",", ";", "\t", "|"]), key=line.count)
     header = [name.strip() for name in next(csv.reader([line], delimiter=separator), [])]
     if repeated := [name for name in dict.fromkeys(header) if header.count(name) > 1]:
@@ -228,7 +275,7 @@ def _read_matrix(path: Path, rows: Path, columns: Columns) -> tuple[pd.DataFrame
     if rows.suffix == ".parquet":
         metadata = pd.read_parquet(rows).reset_index(drop=True)
     else:
-        metadata = pd.read_csv(rows, dtype=str, sep=_header(rows, _TEXTS.get(rows.suffix, ","))[1])
+        metadata = read_columns(rows, _TEXTS.get(rows.suffix, ","))
     metadata = metadata.rename(columns=lambda name: str(name).strip())
     if len(metadata) != len(stored):
         raise ValueError(f"{path} has {len(stored)} rows, but {rows} has {len(metadata)}: row i of both must agree")

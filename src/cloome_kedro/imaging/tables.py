@@ -194,14 +194,31 @@ def _read_data(
     return table, f"separator {separator!r}, encoding {encoding}"
 
 
+def likely_encodings(start: bytes) -> list[str]:
+    """Encodings that a file of text may have, the most likely first.
+
+    Parameters
+    ----------
+    start
+        First bytes of the file, best 4,096 of them.
+
+    Examples
+    --------
+    >>> likely_encodings(b"plate,well"), likely_encodings("plate,well".encode("utf-16"))
+    (['utf-8', 'cp1252', 'latin-1'], ['utf-16'])
+    """
+    if encodings := [encoding for mark, encoding in _MARKS.items() if start.startswith(mark)][:1]:
+        return encodings
+    start = start[:4096]
+    odd, even = start[1::2].count(0), start[::2].count(0)
+    if max(odd, even) > len(start) / 4:  # in UTF-16, every second byte of plain English is 0
+        return ["utf-16-le" if odd > even else "utf-16-be"]
+    return ["utf-8", "cp1252", "latin-1"]
+
+
 def _decode(data: bytes) -> tuple[str, str]:
     """Text of a file, and its encoding."""
-    encodings = [encoding for mark, encoding in _MARKS.items() if data.startswith(mark)][:1]
-    if not encodings:
-        odd, even = data[1:4096:2].count(0), data[:4096:2].count(0)
-        if max(odd, even) > len(data[:4096]) / 4:  # in UTF-16, every second byte of plain English is 0
-            encodings = ["utf-16-le" if odd > even else "utf-16-be"]
-    for encoding in encodings or ["utf-8", "cp1252", "latin-1"]:
+    for encoding in likely_encodings(data):
         try:
             text = data.decode(encoding)
         except UnicodeDecodeError:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cloome_kedro.imaging.discovery.tables import FoundTable, numeric_columns, usual_column
+from cloome_kedro.imaging.feature_tables import read_columns
 from cloome_kedro.imaging.platemap_tables import unit_of
 from cloome_kedro.imaging.profile_columns import choose_features
 from cloome_kedro.imaging.profile_table import WELL_KINDS, WellColumns
@@ -232,8 +233,7 @@ def _read(table: FoundTable, columns: list[str]) -> pd.DataFrame:
     """Read some columns of a whole table."""
     if table.path.suffix == ".parquet":
         return pd.read_parquet(table.path, columns=columns)
-    separator = table.head.attrs.get("separator", ",")
-    return pd.read_csv(table.path, sep=separator, usecols=columns, dtype=str, encoding="utf-8-sig")
+    return read_columns(table.path, table.head.attrs.get("separator", ","), columns)
 
 
 def _structures(
