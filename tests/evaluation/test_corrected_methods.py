@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cloome_kedro.evaluation import corrected_methods
 from cloome_kedro.evaluation.corrected_methods import Plates, correct_methods, corrected_pairs
-from cloome_kedro.evaluation.corrections import TVN, RobustZ, Sphering
+from cloome_kedro.evaluation.corrections import TVN, Controls, RobustZ, Sphering
 from cloome_kedro.evaluation.embeddings import Embeddings
 from cloome_kedro.evaluation.methods import Method
 from cloome_kedro.evaluation.zero_shot import zero_shot_ranks
@@ -85,6 +86,15 @@ def test_names_and_tasks_say_what_is_evaluated(made):
         (f"{name}, {label}", name) for name in ("Model", "Profiles") for label in labels
     ]
     assert corrected["Model, sphered"].fields.meta["corrected"] == "sphered"
+
+
+def test_controls_are_gathered_once_for_all_corrections(made, monkeypatch):
+    fields, methods = made
+    gathered = []
+    monkeypatch.setattr(corrected_methods, "Controls", lambda *given: gathered.append(1) or Controls(*given))
+    corrected = correct_methods(methods, EVERY, Plates(fields), ["Model", "Profiles"])
+    assert len(corrected) == 2 * len(EVERY)
+    assert len(gathered) == 2
 
 
 def test_methods_can_be_chosen(made):

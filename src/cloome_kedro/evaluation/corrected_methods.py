@@ -102,8 +102,10 @@ def correct_methods(
         are all the same.
     """
     corrected: Methods = {}
+    if not corrections:
+        return corrected
     controls = plates.controls
-    if corrections and not len(controls):
+    if not len(controls):
         logger.warning("no field is a control: params:corrections.use corrects nothing")
     for name, method in methods.items():
         if chosen is not None and name not in chosen:
@@ -111,9 +113,13 @@ def correct_methods(
         keys = controls[method.fields.knows(controls)]
         if chosen is None and not len(keys):
             continue
+        try:
+            references = Controls(method.fields.of(keys), plates.of(keys), plates.minimum_controls)
+        except ValueError as error:
+            logger.warning("%s is not evaluated %s: %s", name, ", ".join(each.label for each in corrections), error)
+            continue
         for correction in corrections:
             try:
-                references = Controls(method.fields.of(keys), plates.of(keys), plates.minimum_controls)
                 fitted = correction.fit(references)
             except ValueError as error:
                 logger.warning("%s is not evaluated %s: %s", name, correction.label, error)
