@@ -4,10 +4,18 @@ import shutil
 
 import pytest
 
+from cloome_kedro.imaging import readers
 from cloome_kedro.imaging.channels import CHANNELS
 from cloome_kedro.imaging.discovery.content import ORDERS
-from cloome_kedro.imaging.discovery.sources import find_layouts, list_names, look_at_source, source_settings
+from cloome_kedro.imaging.discovery.sources import (
+    find_layouts,
+    is_image,
+    list_names,
+    look_at_source,
+    source_settings,
+)
 from cloome_kedro.imaging.sources import Platemap, Source
+from cloome_kedro.registry import Registry
 from drawn_cells import draw_field, write_drawn_screen
 from exported_screens import as_imagexpress, as_npz, as_zips, images_of
 from ome_zarr_plates import write_ome_zarr
@@ -19,6 +27,18 @@ JUMP, BRAY = ORDERS.values()
 def only_source(folder, name="mine"):
     ((folder, recognised),) = find_layouts(folder, list_names(folder))
     return look_at_source(name, folder, recognised)
+
+
+NAMES = ("a.tif", "b/A.TIFF", "a.png", "a.npz", "P1-DNA.zip", "a.czi", "a.nd2", "a.lif", "P1.ome.zarr/B/02/0/.zattrs")
+
+
+def test_images_are_what_a_reader_reads(monkeypatch):
+    assert all(map(is_image, NAMES))
+    assert not any(map(is_image, ("map.csv", "tif", "a.tif.txt", "a.ics", "P1.zarr.json")))
+    monkeypatch.setattr(readers, "READERS", Registry("reader"))
+    readers.READERS.add("ics", "of.a.user:READER", pattern=r"\.ics$")
+    assert is_image("a.ICS")
+    assert [name for name in NAMES if is_image(name)] == ["P1-DNA.zip"], "whatever is in it"
 
 
 def test_an_opera_export(tmp_path):

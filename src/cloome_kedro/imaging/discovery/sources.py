@@ -14,13 +14,13 @@ from cloome_kedro.imaging.channels import CHANNELS, canonical
 from cloome_kedro.imaging.discovery.content import ChannelProposal, bit_depth, nucleus_diameter, propose_channels
 from cloome_kedro.imaging.layouts import read_layout
 from cloome_kedro.imaging.layouts.recognition import Recognised, propose_axes, recognise_layouts
-from cloome_kedro.imaging.readers import BadField, read_planes
+from cloome_kedro.imaging.readers import BadField, has_reader, read_planes
 from cloome_kedro.imaging.sources import Platemap, Source
 
 #: fields whose images are looked at
 SAMPLE = 6
 _ZARR_METADATA = ("zarr.json", ".zattrs", ".zgroup", ".zarray")
-_IMAGES = (".tif", ".tiff", ".png", ".npz", ".zip", ".czi", ".nd2", ".lif")
+_ARCHIVE = ".zip"  # the readers read its members
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def list_names(folder: Path) -> list[str]:
 
 def is_image(name: str) -> bool:
     """Whether the name of a file is that of an image, or of a file with images."""
-    return name.lower().endswith(_IMAGES) or ".zarr/" in name.lower()
+    return has_reader(name) or name.lower().endswith(_ARCHIVE)
 
 
 def find_layouts(folder: Path, names: Sequence[str]) -> list[tuple[Path, Recognised]]:

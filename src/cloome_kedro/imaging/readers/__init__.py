@@ -24,6 +24,7 @@ __all__ = [
     "BadField",
     "Plane",
     "Reader",
+    "has_reader",
     "locate",
     "read_image",
     "read_planes",
@@ -94,12 +95,23 @@ def stamp(path: str) -> tuple[int | str, ...]:
     return reader_of(path).stamp(path)
 
 
+def has_reader(path: str) -> bool:
+    """Whether a reader has a pattern that fits the path.
+
+    >>> has_reader("P1/A01.TIF"), has_reader("P1.zarr/A/01/0"), has_reader("platemap.csv")
+    (True, True, False)
+    """
+    return _fitting(path) is not None
+
+
 def _name(path: str) -> str:
+    return _fitting(path) or "tiff_png"
+
+
+def _fitting(path: str) -> str | None:
+    """Name of the first reader whose pattern fits a path."""
     lower = path.lower()
-    for name in READERS:
-        if _search(READERS.facts(name)["pattern"])(lower):
-            return name
-    return "tiff_png"
+    return next((name for name in READERS if _search(READERS.facts(name)["pattern"])(lower)), None)
 
 
 @lru_cache
