@@ -136,6 +136,21 @@ def test_two_compounds_and_the_solvent(project, tmp_path):
     ]
 
 
+@pytest.mark.parametrize("is_named", [True, False])
+def test_a_replaced_description_takes_its_compounds_with_it(project, raw, tmp_path, is_named):
+    write_drawn_screen(tmp_path / "few", BRAY, wells=("A01", "B02", "C03"))
+    new_screen("mine", tmp_path / "few", "--yes")
+    compounds = project / "conf/mine/compounds.csv"
+    if not is_named:  # then the table is of the user
+        (project / "conf/mine/parameters.yml").write_text("{}")
+    assert new_screen("mine", raw, "--yes", "--size", "999", "999", "--replace").exit_code == 2
+    assert compounds.is_file(), "nothing is replaced"
+    assert new_screen("mine", raw, "--yes", "--replace").exit_code == 0
+    assert compounds.is_file() is not is_named
+    assert new_screen("mine", tmp_path / "few", "--yes", "--replace").exit_code == 0
+    assert compounds.is_file()
+
+
 def test_several_folders_are_sources(project, tmp_path):
     write_drawn_screen(tmp_path / "phenix", JUMP, plates=("Q1",))
     write_load_data_screen(tmp_path / "tables", plates=1)

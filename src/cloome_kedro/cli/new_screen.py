@@ -116,6 +116,8 @@ def command(*, name: str, folders: tuple[Path, ...], yes: bool, replace: bool, *
 def write(project: Path, name: str, files: dict[str, str]) -> None:
     """Write the files of an environment, after a check of the whole configuration.
 
+    The table of compounds of a replaced description is removed if the new one has none.
+
     Raises
     ------
     ValueError
@@ -125,9 +127,14 @@ def write(project: Path, name: str, files: dict[str, str]) -> None:
 
     from cloome_kedro.atomic import replace_file
     from cloome_kedro.cli.project import quiet_kedro
+    from cloome_kedro.imaging.discovery.screen import COMPOUNDS, path_of_compounds
 
     with quiet_kedro(), tempfile.TemporaryDirectory() as folder:
         _check(project, name, files, Path(folder))
+    replaced = project / "conf" / name / "parameters.yml"
+    # a table that the replaced description does not name is one of the user
+    if COMPOUNDS not in files and replaced.exists() and path_of_compounds(name) in replaced.read_text(encoding="utf-8"):
+        (project / "conf" / name / COMPOUNDS).unlink(missing_ok=True)
     for file, text in files.items():
         with replace_file(project / "conf" / name / file) as part:
             part.write_text(text, encoding="utf-8")

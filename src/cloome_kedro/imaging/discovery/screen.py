@@ -18,6 +18,11 @@ from cloome_kedro.words import counted
 COMPOUNDS = "compounds.csv"
 
 
+def path_of_compounds(name: str) -> str:
+    """Path of this file in the configuration of the environment ``name``."""
+    return f"${{project:conf/{name}/{COMPOUNDS}}}"
+
+
 @dataclass(frozen=True)
 class Labels:
     """Labels of assays: a table, or the files of a matrix; and settings of the group ``labels``."""
@@ -68,7 +73,7 @@ def with_solvent(name: str, parts: Sequence[Part]) -> tuple[list[Part], str]:
         kept = {key: value for key, value in join.settings.items() if key not in ("compounds", "smiles_column")}
         settings = {
             **kept,
-            "compounds": f"${{project:conf/{name}/{COMPOUNDS}}}",
+            "compounds": path_of_compounds(name),
             "id_column": "compound_id",
             "name_column": "name",
             "moa_column": "moa",
