@@ -191,20 +191,30 @@ def _connected(address: str) -> Iterator[Any]:
 
 @contextmanager
 def _watched(client: Any, address: str) -> Iterator[None]:
-    """Log during the block, from time to time, that tasks wait because the cluster has no worker."""
-    if (several := max(_warn_if_empty(client, address), default=1)) > 1:
-        logger.warning(
-            "a worker of the Dask cluster %s has %d threads, which share one processor for most of a task: start "
-            "workers with one thread, and more of them (--nthreads 1 --nworkers N)",
-            *(address, several),
-        )
-    ended = threading.Event()
+    """Log during the block, from time to time, that the cluster has no worker, and once that workers are not as needed.
+
+    Workers may come late: jobs wait in a queue, and a cluster that adapts itself starts workers for tasks that wait.
+    """
+    ended, several = threading.Event(), threading.Event()
+
+    def look() -> None:
+        threads = max(client.nthreads().values(), default=0)
+        if not threads:
+            logger.warning("the Dask cluster %s has no worker: tasks wait until one is there", address)
+        if threads > 1 and not several.is_set():
+            several.set()
+            logger.warning(
+                "a worker of the Dask cluster %s has %d threads, which share one processor for most of a task: start "
+                "workers with one thread, and more of them (--nthreads 1 --nworkers N)",
+                *(address, threads),
+            )
 
     def watch() -> None:
         with suppress(OSError, RuntimeError):  # the scheduler is lost, which `_Calls` notes
             while not ended.wait(_WATCH_SECONDS):
-                _warn_if_empty(client, address)
+                look()
 
+    look()
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     try:
@@ -212,13 +222,6 @@ def _watched(client: Any, address: str) -> Iterator[None]:
     finally:
         ended.set()
         watcher.join()
-
-
-def _warn_if_empty(client: Any, address: str) -> list[int]:
-    """Threads of each worker. A warning says that there are none."""
-    if not (threads := list(client.nthreads().values())):
-        logger.warning("the Dask cluster %s has no worker: tasks wait until one is there", address)
-    return threads
 
 
 def _lost_errors() -> tuple[type[BaseException], ...]:
