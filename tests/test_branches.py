@@ -16,7 +16,9 @@ from kedro.runner import SequentialRunner
 
 from cloome_kedro.branches import Splits, find_branches, number_at_once
 from cloome_kedro.parallel import cores, share_of_cores
+from cloome_kedro.recording import NodeRecords
 from cloome_kedro.runner import SkippingRunner, SplitRunner
+from cloome_kedro.source_code import SourceCode
 
 
 def begin(raw: str) -> str:
@@ -40,14 +42,15 @@ def fail(common: str) -> str:
 
 
 class Odd(Exception):
-    """It cannot be pickled and unpickled."""
+    """It cannot be pickled."""
 
-    def __init__(self, one, two):
-        super().__init__(f"{one} and {two}")
+    def __init__(self, text):
+        super().__init__(text)
+        self.function = lambda: text
 
 
 def fail_oddly(common: str) -> str:
-    raise Odd("one", "two")
+    raise Odd("one and two")
 
 
 def be_killed(common: str) -> str:
@@ -98,13 +101,20 @@ class Noted:
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    """Run a pipeline; return its results by name. The hook is the attribute ``hook``."""
-    monkeypatch.setattr("cloome_kedro.atomic.flush", lambda *arguments, **options: None)
+def several_cores(monkeypatch):
+    """Four cores and no GPU."""
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
     monkeypatch.setattr("joblib.cpu_count", lambda: int(os.environ.get("LOKY_MAX_CPU_COUNT", 4)))
     threads = torch.get_num_threads()
     torch.set_num_threads(4)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, several_cores):
+    """Run a pipeline; return its results by name. The hook is the attribute ``hook``."""
+    monkeypatch.setattr("cloome_kedro.atomic.flush", lambda *arguments, **options: None)
 
     def run(pipeline, at_once=2):
         entry = {"type": "cloome_kedro.datasets.tables.Text"}
@@ -117,8 +127,7 @@ def run(tmp_path, monkeypatch):
         SplitRunner().run(pipeline, catalog, manager)
         return {name: (tmp_path / name).read_text() for name in NAMES}
 
-    yield run
-    torch.set_num_threads(threads)
+    return run
 
 
 def test_splits_run_at_the_same_time_on_their_shares_of_the_cores(run, tmp_path):
@@ -142,6 +151,38 @@ def test_splits_run_at_the_same_time_on_their_shares_of_the_cores(run, tmp_path)
 def test_hooks_learn_what_the_other_process_did(run):
     run(make_pipeline())
     assert sorted(run.hook.saved) == ["common", "joined", "one.result", "two.result"]
+
+
+def test_a_process_of_branches_knows_what_was_written_before(run, tmp_path):
+    def saved_before(common):
+        return " ".join(run.hook.saved)
+
+    assert run(make_pipeline(two=saved_before))["two.result"] == "common"
+
+
+def test_a_repeated_run_skips_the_nodes_of_all_processes(tmp_path, monkeypatch, several_cores):
+    monkeypatch.setattr("cloome_kedro.atomic.flush", lambda *arguments, **options: None)
+    for folder in ("data", "src"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.setattr(SourceCode, "of", lambda project, modules: SourceCode((tmp_path / "src",)))
+    splits, hook, manager, pipeline = Splits(), NodeRecords(), _create_hook_manager(), make_pipeline()
+    splits.names, splits.at_once = ["one", "two"], 2
+    manager.register(splits)
+    manager.register(hook)
+    hook.after_context_created(SimpleNamespace(project_path=tmp_path, config_loader={"globals": {"modules": []}}))
+    entry = {"type": "cloome_kedro.datasets.tables.Text"}
+    config = {name: {**entry, "filepath": str(tmp_path / "data" / name)} for name in NAMES}
+    ran = []
+    for raw in ("raw", None, "other", None):
+        catalog = DataCatalog.from_config(config)
+        if raw:
+            catalog["raw"].save(raw)
+        before = {name: (tmp_path / "data" / name).read_text() for name in NAMES if ran}
+        manager.hook.before_pipeline_run(run_params={}, pipeline=pipeline, catalog=catalog)
+        SkippingRunner().run(pipeline, catalog, manager)
+        manager.hook.after_pipeline_run(run_params={}, run_result={}, pipeline=pipeline, catalog=catalog)
+        ran.append({name for name in NAMES[1:] if (tmp_path / "data" / name).read_text() != before.get(name)})
+    assert ran == [set(NAMES[1:]), set(), set(NAMES[1:]), set()]
 
 
 def test_one_at_a_time(run):

@@ -37,7 +37,7 @@ class Splits:
 
 
 class HandsOver(Protocol):
-    """A hook that tells the process of the run what it has seen in a process of branches."""
+    """A hook that tells another process of the same run what it has seen."""
 
     def hand_over(self) -> Any:
         """What this hook has seen; it can be pickled."""
@@ -127,32 +127,34 @@ class BranchProcess:
         What runs, for messages.
     work
         Runs the branches.
-    report
-        Gives what this process must learn, after the work and after an error. It can be pickled.
+    hooks
+        Tell the process what they have seen before it begins, and this process what they have seen there.
     """
 
-    def __init__(self, label: str, work: Callable[[], None], report: Callable[[], list[Any]]):
+    def __init__(self, label: str, work: Callable[[], None], hooks: Sequence[HandsOver]):
         context = multiprocessing.get_context("fork")
-        self.label = label
+        self.label, self._hooks = label, hooks
         self._connection, other_end = context.Pipe()
-        self._process = context.Process(target=_serve, args=(other_end, self._connection, label, work, report))
+        self._process = context.Process(target=_serve, args=(other_end, self._connection, label, work, hooks))
         self._process.start()
         other_end.close()
 
     def begin(self) -> None:
         """Let the branches run."""
-        self._connection.send(None)
+        self._connection.send([hook.hand_over() for hook in self._hooks])
 
-    def result(self) -> tuple[list[Any], BaseException | None]:
-        """Wait for the branches. Return the report (empty if the process was killed), and the error of the work."""
+    def wait(self) -> BaseException | None:
+        """Wait for the branches, and let the hooks take over what they have seen there. Return the error, if any."""
         try:
-            return self._connection.recv()
+            seen, error = self._connection.recv()
         except EOFError:
             self._process.join()
-            return [], RuntimeError(
+            return RuntimeError(
                 f"the process that ran {self.label} has ended with exit status {self._process.exitcode}. If the memory "
                 "was too small for several splits at the same time, set parallel.splits: 1"
             )
+        _take_over(self._hooks, seen)
+        return error
 
     def stop(self) -> None:
         """End the process, if it still runs. A training keeps its state first."""
@@ -162,24 +164,30 @@ class BranchProcess:
         self._process.join()
 
 
-def _serve(connection: Any, other_end: Any, label: str, work: Callable[[], None], report: Callable[[], Any]) -> None:
+def _serve(connection: Any, other_end: Any, label: str, work: Callable[[], None], hooks: Sequence[HandsOver]) -> None:
     """What the forked process does."""
     from cloome_kedro.parallel import end_with
 
     other_end.close()
     end_with(os.getppid())
     _hide_bars()
-    try:
-        connection.recv()
-    except EOFError:  # the run has failed before its branches
-        return
     error = None
     try:
+        seen = connection.recv()
+    except EOFError:  # the run has failed before its branches
+        return
+    try:
+        _take_over(hooks, seen)
         work()
     except BaseException as raised:
         _log.error("%s has failed: %s", label, raised)
         error = _picklable(raised)
-    connection.send((report(), error))
+    connection.send(([hook.hand_over() for hook in hooks], error))
+
+
+def _take_over(hooks: Sequence[HandsOver], seen: Sequence[Any]) -> None:
+    for hook, part in zip(hooks, seen, strict=True):
+        hook.take_over(part)
 
 
 def _hide_bars() -> None:
@@ -217,7 +225,7 @@ def run_at_once(
     number
         Number of processes. Each has its share of the cores, and runs its branches one after the other.
     hooks
-        Learn what other processes have seen.
+        Learn what they have seen in other processes.
 
     Raises
     ------
@@ -229,7 +237,7 @@ def run_at_once(
     with ExitStack() as stack:
         others = []
         for label, lane in zip(labels[1:], lanes[1:], strict=True):
-            others.append(BranchProcess(label, lane, lambda: [hook.hand_over() for hook in hooks]))
+            others.append(BranchProcess(label, lane, hooks))
             stack.callback(others[-1].stop)
         before()
         _log.info("at the same time: %s", "; ".join(labels))
@@ -241,11 +249,7 @@ def run_at_once(
         except Exception as error:
             _log.error("%s has failed: %s", labels[0], error)
             errors.append(error)
-        for other in others:
-            reports, failed = other.result()
-            for hook, report in zip(hooks, reports, strict=False):
-                hook.take_over(report)
-            errors += [] if failed is None else [failed]
+        errors += filter(None, [other.wait() for other in others])
         if errors:
             raise errors[0]
 

@@ -226,7 +226,7 @@ class TrackedResults:
             self._written.add(dataset_name)
 
     def hand_over(self) -> set[str] | None:
-        """Datasets that a process of branches has written, for :meth:`take_over` in the process of the run."""
+        """Datasets that were written, for :meth:`take_over` in another process of the run."""
         return self._written
 
     def take_over(self, written: set[str] | None) -> None:

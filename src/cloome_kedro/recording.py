@@ -92,11 +92,13 @@ class NodeRecords:
         self._refresh()
 
     def hand_over(self) -> dict[str, set[str]]:
-        """States of stores that a process of branches has seen, for :meth:`take_over` in the process of the run."""
+        """States of stores during this run, for :meth:`take_over` in another process."""
         return self._stores
 
     def take_over(self, stores: dict[str, set[str]]) -> None:
-        """Remember states of stores that another process of this run has seen."""
+        """Remember states of stores that another process of this run has seen. It has also written files."""
+        if self.records is not None:
+            self.records.states.forget(None)
         for folder, states in stores.items():
             self._stores.setdefault(folder, set()).update(states)
 
