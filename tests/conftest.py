@@ -53,8 +53,11 @@ def project(tmp_path_factory) -> Project:
 
 @pytest.fixture(scope="session")
 def study(project, tmp_path_factory, worker_id) -> Project:
-    """A copy of the project in which ``kedro run --env test`` has ended. All test processes share one such run."""
-    run = partial(project.kedro, "run", "--env", "test")
+    """A copy of the project in which ``kedro run --env test`` has ended, with two splits at the same time.
+
+    All test processes share one such run.
+    """
+    run = partial(project.kedro, "run", "--env", "test", "--params", "parallel.splits=2")
     project.run = _once(project, "study", run, tmp_path_factory, worker_id)
     return project
 

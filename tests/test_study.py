@@ -51,6 +51,11 @@ def test_one_command_runs_the_study(study):
         assert {"clean", "random_flip", "random_flip_small_rotation"} <= set(joined["images"])
 
 
+def test_two_splits_run_at_the_same_time(study):
+    printed = " ".join((study.run.stdout + study.run.stderr).split())
+    assert "at the same time: random; scaffold" in printed
+
+
 def test_a_repeated_study_has_nothing_to_do(untouched):
     """Then a missing file is made again, alone. The summary is printed each time."""
     summary = untouched.load("summary").rstrip().splitlines()[-1].strip()
