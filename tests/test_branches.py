@@ -1,5 +1,6 @@
 """Splits run at the same time, in processes of their own, with the results of one after the other."""
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -211,6 +212,18 @@ def test_a_killed_split_is_named(run, tmp_path):
         RuntimeError, match=r"the process that ran two has ended with exit status -9.*parallel.splits: 1"
     ):
         run(make_pipeline(two=be_killed))
+    assert (tmp_path / "one.result").exists()
+
+
+def test_a_process_that_is_killed_while_it_waits_is_named(run, tmp_path):
+    def kill_children(raw):
+        for child in multiprocessing.active_children():
+            child.kill()
+            child.join()
+        return begin(raw)
+
+    with pytest.raises(RuntimeError, match=r"the process that ran two has ended with exit status -9"):
+        run(make_pipeline(before=kill_children))
     assert (tmp_path / "one.result").exists()
 
 

@@ -11,7 +11,7 @@ import pickle
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial, partialmethod
 from typing import Any, Protocol
@@ -141,13 +141,14 @@ class BranchProcess:
 
     def begin(self) -> None:
         """Let the branches run."""
-        self._connection.send([hook.hand_over() for hook in self._hooks])
+        with suppress(BrokenPipeError):  # the process was killed, which `wait` says
+            self._connection.send([hook.hand_over() for hook in self._hooks])
 
     def wait(self) -> BaseException | None:
         """Wait for the branches, and let the hooks take over what they have seen there. Return the error, if any."""
         try:
             seen, error = self._connection.recv()
-        except EOFError:
+        except (EOFError, ConnectionResetError):
             self._process.join()
             return RuntimeError(
                 f"the process that ran {self.label} has ended with exit status {self._process.exitcode}. If the memory "
