@@ -234,6 +234,7 @@ def test_a_channel_of_constant_controls_is_only_shifted(images):
     found = Images(normalisation="controls")(images, context)
     torch.testing.assert_close(found[:, :4], (images[:, :4].float() - 50) / 2)
     torch.testing.assert_close(found[:, 4], images[:, 4].float() - 50)
+    assert torch.equal(Images(mean=(50.0,) * 5, std=(2.0,) * 4 + (0.0,))(images), found)
 
 
 def test_the_identity_of_rows_covers_the_statistics_of_their_plates(store, plates, statistics):
