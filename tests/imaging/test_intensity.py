@@ -32,6 +32,15 @@ def test_every_value_is_that_of_the_formula(raw, percent, scale):
         assert thresholds[i] == t
 
 
+@pytest.mark.parametrize("intensity", INTENSITIES.values(), ids=INTENSITIES)
+@pytest.mark.parametrize("threshold", [1, 255, 1000, 4093, 65535])
+def test_all_values_of_16_bits_are_scaled_by_the_formula(intensity, threshold):
+    raw = np.tile(np.arange(2**16, dtype=np.uint16), 5).reshape(640, 512)
+    images, _ = to_uint8(raw, intensity, threshold)
+    expected = np.minimum(raw.astype(np.int64), threshold) * intensity.scale // threshold
+    np.testing.assert_array_equal(images, np.minimum(expected, 255))
+
+
 def test_published_count_of_outliers():
     assert outliers(520 * 696, 0.0028) == 10
     assert outliers(96 * 96, 0.0028) == 1

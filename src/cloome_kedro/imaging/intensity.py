@@ -12,6 +12,9 @@ import numpy.typing as npt
 
 from cloome_kedro.imaging.config import INTENSITIES, Intensity
 
+#: pixels that are processed at once: their numbers of 32 bits fit into the cache of a processor
+BLOCK = 1 << 17
+
 
 def outliers(pixels: int, outlier_percent: float) -> int:
     """Number of pixels that are clipped, at least 1."""
@@ -71,18 +74,24 @@ def to_uint8(
         raise TypeError(f"images must be uint8 or uint16, not {raw.dtype}")
     if threshold is None:
         position = planes.shape[1] - outliers(planes.shape[1], intensity.outlier_percent)
-        thresholds = np.partition(planes, position, axis=-1)[:, position].astype(np.int64)
+        # one image at a time, which fits into the cache of a processor
+        thresholds = np.array([np.partition(plane, position)[position] for plane in planes], dtype=np.int64)
     else:
         thresholds = np.broadcast_to(np.asarray(threshold, dtype=np.int64), raw.shape[:-2]).ravel()
+        thresholds = np.where(planes.any(axis=-1), thresholds, 0)
     images = np.zeros(planes.shape, dtype=np.uint8)
-    quotients = np.empty(planes.shape[1], dtype=np.uint32)  # at most 65535 x scale
-    for image, plane, t in zip(images, planes, thresholds, strict=True):
-        if t > 0:
-            # Floor division of integers gives the same as the truncated float64 quotient: for values below 2**53 / t, a
-            # quotient that is not a whole number cannot be rounded up to one.
-            np.multiply(plane, np.uint32(intensity.scale), out=quotients)
-            np.floor_divide(quotients, np.uint32(t), out=quotients)
-            # values above the threshold count as the threshold, whose quotient is the scale
-            np.minimum(quotients, np.uint32(min(intensity.scale, 255)), out=image, casting="unsafe")
-    black = ~planes.any(axis=-1)
-    return images.reshape(raw.shape), np.where(black, 0, thresholds).reshape(raw.shape[:-2]).astype(np.float64)
+    for image, plane, t in zip(images, planes, thresholds.tolist(), strict=True):
+        for start in range(0, len(plane) if t > 0 else 0, BLOCK):
+            _scale(plane[start : start + BLOCK], t, intensity.scale, image[start : start + BLOCK])
+    return images.reshape(raw.shape), thresholds.reshape(raw.shape[:-2]).astype(np.float64)
+
+
+def _scale(raw: npt.NDArray[np.uint16], threshold: int, scale: int, out: npt.NDArray[np.uint8]) -> None:
+    """Scale pixels by their threshold, which is above 0."""
+    # Floor division of integers gives the same as the truncated float64 quotient: for values below 2**53 / threshold, a
+    # quotient that is not a whole number cannot be rounded up to one.
+    quotients = np.multiply(raw, scale, dtype=np.uint32)  # at most 65535 x scale
+    np.floor_divide(quotients, threshold, out=quotients)
+    np.copyto(out, quotients, casting="unsafe")
+    # values from the threshold on count as the threshold, whose quotient is the scale
+    np.copyto(out, min(scale, 255), where=raw >= threshold)
