@@ -45,7 +45,8 @@ def read_field(channels: Sequence[Planes], bit_depth: int, shape: tuple[int, int
     for row, planes in zip(range(len(CHANNELS)), channels, strict=True):
         for path, plane in planes if isinstance(planes, list) else [planes]:
             by_file.setdefault(path, []).append((row, plane))
-    images: dict[int, npt.NDArray] = {}
+    field: npt.NDArray | None = None
+    read: set[int] = set()
     for path, wanted in by_file.items():
         arrays = read_planes(path, [plane for _, plane in wanted])
         for row, _ in wanted:
@@ -55,9 +56,13 @@ def read_field(channels: Sequence[Planes], bit_depth: int, shape: tuple[int, int
                 _check(image, reader_of(path).name(path), expected, bit_depth, shape)
             except BadField as error:
                 raise BadField(f"channel {CHANNELS[row]}: {error}") from error
-            images[row] = image if row not in images else np.maximum(images[row], image)
-    field = np.stack([images[row] for row in range(len(CHANNELS))])
-    if not field.any():
+            if field is None:
+                field = np.empty((len(CHANNELS), *shape), expected)
+            # copied at once, so that the next image can take the same memory
+            field[row] = np.maximum(field[row], image) if row in read else image
+            read.add(row)
+    assert field is not None
+    if not any(image.any() for image in field):
         raise BadField("black field: every pixel of all five channels is 0")
     return field
 
