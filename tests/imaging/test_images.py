@@ -419,6 +419,16 @@ def test_area_average_agrees_with_torch_where_boxes_are_whole():
     np.testing.assert_array_equal(area_average(planes, (120, 96)), planes)
 
 
+@pytest.mark.parametrize("shape", [(251, 257), (256, 256), (257, 257)], ids=str)
+@pytest.mark.parametrize("level", [0, 200, 201, 254])
+def test_means_beside_a_half_are_rounded_to_their_own_side(shape, level):
+    pixels = shape[0] * shape[1]
+    for brighter in ((pixels - 1) // 2, pixels // 2, pixels // 2 + 1):
+        image = np.full(pixels, level, np.uint8)
+        image[:brighter] += 1
+        assert area_average(image.reshape(shape), (1, 1)).item() == round(Fraction(int(image.sum()), pixels))
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("size", [(52, 70), (26, 35), (13, 14), (25, 33), (51, 69), (1, 1), (52, 23)])
 def test_area_means_are_the_product_with_the_overlaps(size, dtype):

@@ -132,11 +132,13 @@ def area_average(images: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.ND
 
     See :func:`area_means`. The sums are exact, so all machines give the same result.
     """
-    sums, weight = _area_sums(images, size)
-    if sums.dtype.itemsize > 2:
-        return np.rint(sums / weight).astype(np.uint8)
-    means = np.rint(np.arange(255 * weight + 1) / weight).astype(np.uint8)  # of each possible sum
-    return np.take(means, sums, mode="clip")  # no sum is larger; without this mode, NumPy checks each of them first
+    result = np.empty((*images.shape[:-2], *size), np.uint8)
+    for position in np.ndindex(images.shape[:-2]):  # one image at a time, which fits into the cache of a processor
+        sums, weight = _area_sums(images[position], size)
+        # with these weights float32 has all sums, and rounds no quotient to a half that is none
+        dtype = np.float32 if weight <= 2**16 else np.float64
+        np.rint(np.divide(sums, weight, dtype=dtype), out=result[position], casting="unsafe")
+    return result
 
 
 def area_means(images: npt.NDArray, size: tuple[int, int]) -> npt.NDArray[np.float64]:
@@ -186,7 +188,8 @@ def _axis_sums(values: npt.NDArray, axis: int, old: int, new: int, dtype: np.dty
         sources = targets * old // new + number
         overlaps = np.minimum((targets + 1) * old, (sources + 1) * new) - np.maximum(targets * old, sources * new)
         weights = np.maximum(overlaps, 0).astype(dtype).reshape(-1, *[1] * len(rest))
-        part = np.multiply(np.take(values, np.minimum(sources, length - 1), axis=axis), weights, dtype=dtype)
+        # sources beyond the end have the weight 0; the mode is several times faster than checking them
+        part = np.multiply(np.take(values, sources, axis=axis, mode="clip"), weights, dtype=dtype)
         sums = part if number == 0 else np.add(sums, part, out=sums)
     return sums
 
