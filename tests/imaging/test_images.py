@@ -457,6 +457,23 @@ def test_statistics_against_scipy():
         np.testing.assert_allclose(focus, laplacian.var() / plane.var())
 
 
+@pytest.mark.parametrize("width", [2048, 2050, 6000])
+def test_statistics_of_the_sharpest_image(width):
+    """A checkerboard has the largest Laplacian, 1020 or -1020 in each pixel."""
+    board = 255 * (np.indices((52, width)).sum(0) % 2).astype(np.uint8)
+    found = statistics(np.stack([board] * 5))
+    assert found["mean"].tolist() == found["std"].tolist() == [127.5] * 5
+    assert found["focus"].tolist() == [1020**2 / 127.5**2] * 5
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (2, 9), (9, 2)], ids=str)
+def test_images_without_inner_pixels_have_no_focus(shape):
+    images = np.random.default_rng(0).integers(0, 256, (5, *shape), dtype=np.uint8)
+    found = statistics(images)
+    np.testing.assert_allclose(found["std"], images.std((1, 2)))
+    assert found["focus"].tolist() == [0] * 5
+
+
 def test_focus_falls_with_blur_and_not_with_brightness():
     sharp = np.random.default_rng(0).integers(0, 120, (64, 64)).astype(np.uint8)
     blurred = scipy.ndimage.gaussian_filter(sharp, 2)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from cloome_kedro.imaging.channels import CHANNELS
 from cloome_kedro.imaging.config import Storage
-from cloome_kedro.imaging.intensity import to_uint8
+from cloome_kedro.imaging.intensity import BLOCK, to_uint8
 from cloome_kedro.imaging.readers import BadField, Plane, read_image, read_planes, reader_of
 
 #: the image of a channel, or several images whose maximum it is
@@ -213,26 +213,37 @@ def statistics(image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[np.float64
         Variance of the Laplacian (Pech-Pacheco et al. 2000, ICPR) divided by the variance of the image. It is low in
         blurred images, and 0 in a constant image. The division makes it independent of brightness.
     """
-    # channel by channel, which fits into the cache of a processor
-    moments = [(*_moments(channel), _moments(_laplacian(channel))[1]) for channel in image]
+    height, width = image.shape[1:]
+    moments = []
+    for channel in image:
+        mean, variance = _moments(channel, channel.size)
+        moments.append((mean, variance, _moments(_laplacian(channel), (height - 2) * (width - 2))[1]))
     mean, variance, sharpness = np.array(moments).T
     focus = np.divide(sharpness, variance, out=np.zeros_like(variance), where=variance > 0)
     return {"mean": mean, "std": np.sqrt(variance), "focus": focus}
 
 
 def _laplacian(channel: npt.NDArray[np.uint8]) -> npt.NDArray[np.int16]:
-    """Laplacian of the inner pixels. It is from -1020 to 1020."""
-    values = channel.astype(np.int16)
-    laplacian = -4 * values[1:-1, 1:-1]
-    for rows, columns in ((slice(-2), slice(1, -1)), (slice(2, None), slice(1, -1))):
-        laplacian += values[rows, columns]
-        laplacian += values[columns, rows]
+    """Laplacian of the inner rows of a channel, (H, W) -> (H - 2, W), from -1020 to 1020. The outer columns are 0."""
+    width, flat = channel.shape[1], channel.ravel().astype(np.int16)
+    end = len(flat) - width
+    # in one dimension NumPy has one loop for all rows; only in the outer columns are the neighbours of another row
+    laplacian = -4 * flat[width:end]
+    for start in (0, width - 1, width + 1, 2 * width):
+        laplacian += flat[start : start + len(laplacian)]
+    laplacian = laplacian.reshape(-1, width)
+    laplacian[:, 0] = laplacian[:, -1] = 0
     return laplacian
 
 
-def _moments(values: npt.NDArray[np.integer]) -> tuple[float, float]:
-    """Mean and variance of a channel. The sums are whole numbers below 2**53, so they are exact in float64."""
-    pixels = values.size or 1
-    flat = values.ravel().astype(np.float64)
-    mean = flat.sum() / pixels
-    return mean, max(flat @ flat / pixels - mean**2, 0.0)
+def _moments(values: npt.NDArray[np.integer], pixels: int) -> tuple[float, float]:
+    """Mean and variance of ``pixels`` values from -1020 to 1020, (H, W); further values are 0. The sums are exact."""
+    width = values.shape[1]
+    dtype = np.int32 if width <= 2048 else np.int64  # 2048 squares of 1020 have a sum below 2**31
+    total, squares, rows = 0, 0, max(1, BLOCK // width)
+    for start in range(0, len(values), rows):
+        part: npt.NDArray[np.signedinteger] = values[start : start + rows].astype(dtype)
+        total += int(part.sum(axis=1, dtype=dtype).sum(dtype=np.int64))
+        squares += int(np.einsum("ij,ij->i", part, part).sum(dtype=np.int64))
+    mean = total / max(pixels, 1)
+    return mean, max(squares / max(pixels, 1) - mean**2, 0.0)
