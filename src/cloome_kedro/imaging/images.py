@@ -239,11 +239,12 @@ def _laplacian(channel: npt.NDArray[np.uint8]) -> npt.NDArray[np.int16]:
 def _moments(values: npt.NDArray[np.integer], pixels: int) -> tuple[float, float]:
     """Mean and variance of ``pixels`` values from -1020 to 1020, (H, W); further values are 0. The sums are exact."""
     width = values.shape[1]
-    dtype = np.int32 if width <= 2048 else np.int64  # 2048 squares of 1020 have a sum below 2**31
+    # 2048 squares of 1020 have a sum below 2**31, and so have 1020 times the pixels of a block
+    dtype = np.int32 if width <= 2048 else np.int64
     total, squares, rows = 0, 0, max(1, BLOCK // width)
     for start in range(0, len(values), rows):
         part: npt.NDArray[np.signedinteger] = values[start : start + rows].astype(dtype)
-        total += int(part.sum(axis=1, dtype=dtype).sum(dtype=np.int64))
+        total += int(part.sum(dtype=dtype))
         squares += int(np.einsum("ij,ij->i", part, part).sum(dtype=np.int64))
     mean = total / max(pixels, 1)
     return mean, max(squares / max(pixels, 1) - mean**2, 0.0)
