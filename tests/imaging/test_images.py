@@ -19,6 +19,7 @@ from cloome_kedro.imaging.images import (
     area_average,
     area_means,
     centre_crop,
+    empty_field,
     read_field,
     statistics,
     to_stored,
@@ -273,6 +274,9 @@ def test_a_good_field(field):
     planes, images = field
     np.testing.assert_array_equal(read_field(planes, 12, (40, 50)), images)
     np.testing.assert_array_equal(read_field(planes, 16, None), images)
+    out = empty_field(12, (40, 50))
+    assert read_field(planes, 12, (40, 50), out) is out
+    np.testing.assert_array_equal(out, images)
 
 
 def test_pages_are_read_by_number(pages):

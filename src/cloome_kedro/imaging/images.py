@@ -17,7 +17,18 @@ from cloome_kedro.imaging.readers import BadField, Plane, read_image, read_plane
 Planes = Plane | list[Plane]
 
 
-def read_field(channels: Sequence[Planes], bit_depth: int, shape: tuple[int, int] | None) -> npt.NDArray:
+def empty_field(bit_depth: int, shape: tuple[int, int]) -> npt.NDArray:
+    """Allocate the images of a field, (5, *shape) uint8 for ``bit_depth`` 8, otherwise uint16."""
+    return np.empty((len(CHANNELS), *shape), _dtype(bit_depth))
+
+
+def _dtype(bit_depth: int) -> np.dtype:
+    return np.dtype(np.uint8 if bit_depth == 8 else np.uint16)
+
+
+def read_field(
+    channels: Sequence[Planes], bit_depth: int, shape: tuple[int, int] | None, out: npt.NDArray | None = None
+) -> npt.NDArray:
     """Read the five images of a field. A file with several of them is read only once.
 
     Parameters
@@ -29,6 +40,8 @@ def read_field(channels: Sequence[Planes], bit_depth: int, shape: tuple[int, int
         8 (files are uint8), 12 or 16 (files are uint16). With 12, values must not exceed 4095.
     shape
         (H, W) that the images must have. None: all images must have the shape of the first.
+    out
+        Result of `empty_field` for ``shape``, which is filled and returned. None: it is allocated.
 
     Returns
     -------
@@ -40,12 +53,11 @@ def read_field(channels: Sequence[Planes], bit_depth: int, shape: tuple[int, int
         If an image cannot be read, has a wrong dtype or shape or a value beyond the bit depth, or if all images are
         black.
     """
-    expected = np.uint8 if bit_depth == 8 else np.uint16
     by_file: dict[str, list[tuple[int, int | None]]] = {}  # channel and page of the images of each file
     for row, planes in zip(range(len(CHANNELS)), channels, strict=True):
         for path, plane in planes if isinstance(planes, list) else [planes]:
             by_file.setdefault(path, []).append((row, plane))
-    field: npt.NDArray | None = None
+    field = out
     read: set[int] = set()
     for path, wanted in by_file.items():
         arrays = read_planes(path, [plane for _, plane in wanted])
@@ -53,11 +65,11 @@ def read_field(channels: Sequence[Planes], bit_depth: int, shape: tuple[int, int
             try:
                 image = next(arrays)
                 shape = shape or image.shape
-                _check(image, reader_of(path).name(path), expected, bit_depth, shape)
+                _check(image, reader_of(path).name(path), bit_depth, shape)
             except BadField as error:
                 raise BadField(f"channel {CHANNELS[row]}: {error}") from error
             if field is None:
-                field = np.empty((len(CHANNELS), *shape), expected)
+                field = empty_field(bit_depth, shape)
             # copied at once, so that the next image can take the same memory
             field[row] = np.maximum(field[row], image) if row in read else image
             read.add(row)
@@ -67,11 +79,11 @@ def read_field(channels: Sequence[Planes], bit_depth: int, shape: tuple[int, int
     return field
 
 
-def _check(image: npt.NDArray, name: str, expected: npt.DTypeLike, bit_depth: int, shape: tuple[int, int]) -> None:
+def _check(image: npt.NDArray, name: str, bit_depth: int, shape: tuple[int, int]) -> None:
     if image.ndim != 2:
         raise BadField(f"{name} has the shape {image.shape}; one plane of two dimensions is needed")
-    if image.dtype != expected:
-        raise BadField(f"{name} is {image.dtype}, but bit_depth {bit_depth} needs {np.dtype(expected)}")
+    if image.dtype != (expected := _dtype(bit_depth)):
+        raise BadField(f"{name} is {image.dtype}, but bit_depth {bit_depth} needs {expected}")
     if image.shape != shape:
         raise BadField(f"{name} has the shape {image.shape}, but the images of the plate have {shape}")
     if bit_depth == 12 and image.max() > 4095:

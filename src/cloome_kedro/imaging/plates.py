@@ -13,7 +13,7 @@ from cloome_kedro.imaging.config import Storage
 from cloome_kedro.imaging.illumination.functions import check_files
 from cloome_kedro.imaging.illumination.plate import Corrector, functions_of_plate, is_kept, keep, warn_uncorrected
 from cloome_kedro.imaging.illumination.provided import Functions
-from cloome_kedro.imaging.images import Planes, read_field, statistics, to_stored, usual_shape
+from cloome_kedro.imaging.images import Planes, empty_field, read_field, statistics, to_stored, usual_shape
 from cloome_kedro.imaging.index import REJECTED, check_rejected
 from cloome_kedro.imaging.intensity import pooled_thresholds
 from cloome_kedro.imaging.readers import BadField, stamp
@@ -205,13 +205,16 @@ def _read(index: pd.DataFrame, shape: tuple[int, int] | None) -> Iterator[tuple[
     channels = list(zip(*field_planes(index), strict=True))
     field_ids, bit_depths = index["field_id"].to_list(), index["bit_depth"].to_list()
 
-    def read(number: int) -> tuple[str, npt.NDArray | None, str | None]:
+    def read(prepared: tuple[int, npt.NDArray | None]) -> tuple[str, npt.NDArray | None, str | None]:
+        number, field = prepared
         try:
-            return field_ids[number], read_field(channels[number], bit_depths[number], shape), None
+            return field_ids[number], read_field(channels[number], bit_depths[number], shape, field), None
         except BadField as error:
             return field_ids[number], None, str(error)
 
-    return read_ahead([_paths(planes) for planes in channels], read)
+    paths = [_paths(planes) for planes in channels]
+    # this thread allocates the fields, since it frees them: their memory is kept for the next ones only in one thread
+    return read_ahead(paths, read, lambda number: (number, shape and empty_field(bit_depths[number], shape)))
 
 
 def _paths(channels: Sequence[Planes]) -> list[str]:

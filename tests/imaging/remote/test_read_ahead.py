@@ -24,6 +24,17 @@ def test_groups_are_read_at_the_same_time():
     assert len(list(read_ahead(groups(2 * AHEAD), lambda i: together.wait()))) == 2 * AHEAD
 
 
+def test_groups_are_prepared_in_the_thread_that_takes_the_results():
+    def prepare(number):
+        return number, threading.get_ident()
+
+    results = read_ahead(groups(9), lambda prepared: (*prepared, threading.get_ident()), prepare)
+    numbers, preparing, reading = zip(*results, strict=True)
+    assert numbers == tuple(range(9))
+    assert set(preparing) == {threading.get_ident()}
+    assert threading.get_ident() not in reading
+
+
 def test_few_groups_are_in_memory():
     begun = []
     results = read_ahead(groups(50), lambda i: begun.append(i) or i)

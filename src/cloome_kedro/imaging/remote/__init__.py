@@ -106,8 +106,10 @@ def local_file(path: str) -> str:
     return str(cache.get(f"{path} {stamp[1]}", name, stamp[0], lambda part: server.download(path, part)))
 
 
-def read_ahead(groups: Sequence[Sequence[str]], read: Callable[[int], T]) -> Iterator[T]:
-    """Yield ``read(number)`` of each group of paths in order, while threads read the next ones.
+def read_ahead(
+    groups: Sequence[Sequence[str]], read: Callable[[Any], T], prepare: Callable[[int], Any] = int
+) -> Iterator[T]:
+    """Yield ``read(prepare(number))`` of each group of paths in order, while threads read the next ones.
 
     Files on a server are downloaded by further threads before that.
 
@@ -116,17 +118,20 @@ def read_ahead(groups: Sequence[Sequence[str]], read: Callable[[int], T]) -> Ite
     groups
         Files of each group.
     read
-        Reads the group with this number. It is called by several threads. If the download of a file has failed, the
-        error comes again when it is read.
+        Reads the group, given what ``prepare`` returned. It is called by several threads. If the download of a file
+        has failed, the error comes again when it is read.
+    prepare
+        Is called with the number of a group before it is read, by the thread that takes the results. By default the
+        group is read by its number.
     """
     threads = _remote.settings.threads
     downloads: deque[list[Future]] = deque()  # of the groups whose reading has not begun
     results: deque[Future] = deque()
 
-    def read_downloaded(number: int, files: list[Future]) -> T:
+    def read_downloaded(prepared: Any, files: list[Future]) -> T:
         for file in files:
             file.exception()  # waits; raises an error only if the download was cancelled
-        return read(number)
+        return read(prepared)
 
     waiting = iter(groups)
     with ThreadPoolExecutor(threads) as downloading, ThreadPoolExecutor(_READ_AHEAD) as reading:
@@ -138,7 +143,7 @@ def read_ahead(groups: Sequence[Sequence[str]], read: Callable[[int], T]) -> Ite
                     paths = dict.fromkeys(filter(is_remote, group))
                     downloads.append([downloading.submit(local_file, path) for path in paths])
                 if number < len(groups):
-                    results.append(reading.submit(read_downloaded, number, downloads.popleft()))
+                    results.append(reading.submit(read_downloaded, prepare(number), downloads.popleft()))
                 if number >= _READ_AHEAD:
                     yield results.popleft().result()
         finally:
