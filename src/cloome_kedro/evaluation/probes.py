@@ -139,8 +139,7 @@ def fit_probes(
     table = pd.DataFrame({"assay": assays, **describe(labels)})
     scorable = np.flatnonzero(table["scored"])
     probes = solve_probes(features, labels, scorable, grid, torch.device(device))
-    table.loc[scorable, "c"] = probes.c
-    table.loc[scorable, "validation_auc"] = probes.validation_auc
+    table.loc[scorable, ["c", "validation_auc"]] = np.stack([probes.c, probes.validation_auc], axis=1)
     results = {}
     for name, values in test_features.items():
         scores = np.full(labels["test"].shape, np.nan)
@@ -241,18 +240,20 @@ def _fit_batch(
     rows = {fold: [np.flatnonzero(~np.isnan(labels[fold][:, assay])) for assay in assays] for fold in features}
     lengths = [max(map(len, rows[fold])) for fold in features]
     train = lengths[0]  # samples of the training fold come first, then padding, then samples of the validation fold
-    x = torch.zeros(len(assays), sum(lengths), features["train"].shape[1])
+    x = torch.empty(len(assays), sum(lengths), features["train"].shape[1])
     y, known = torch.zeros(x.shape[:2]), torch.zeros(x.shape[:2])
     for i, assay in enumerate(assays):
-        for fold, start in zip(features, (0, train), strict=True):
+        for fold, start, end in zip(features, (0, train), (train, None), strict=True):
             part = slice(start, start + len(rows[fold][i]))
+            x[i, part.stop : end] = 0
             torch.index_select(features[fold], 0, torch.from_numpy(rows[fold][i]), out=x[i, part])
             y[i, part] = torch.from_numpy(labels[fold][rows[fold][i], assay]).float()
             known[i, part] = 1
-    x, y, known = x.to(device), y.to(device), known.to(device)
+    x, y, known = (values.to(device) for values in (x, y, known))
     mean = (known[:, None] @ x) / known.sum(1)[:, None, None]
     x -= mean
-    x *= known[..., None]
+    if len(assays) > 1:
+        x *= known[..., None]  # padding is 0 again
     basis = None
     if x.shape[1] < x.shape[2]:  # coefficients lie in the span of the samples, which has fewer dimensions
         basis, triangle = torch.linalg.qr(x.mT)
