@@ -29,7 +29,7 @@ SIZES: dict[str, str] = {
     "augmentation": "--batch 256 --side 64 --repeats 5",
     "index": "--fields 5000 20000 --repeats 5",
     "ranks": "--queries 1000 --candidates 10000 --repeats 5",
-    "probing": "--level field --assays 2 --repeats 5",
+    "probing": "--level field --assays 20",
     "fingerprints": "--structures 2500 --bits 1024 --repeats 5",
     "profiles": "--fields 40 --side 64 --repeats 5 --operations",
     "growth": "",
