@@ -7,6 +7,7 @@ _SAMPLES_PER_FEATURE = 8  # this many samples per feature are enough for a Hessi
 #: Samples with less than this share of the mean weight are left out of the Hessian. If C |H| is below this number, only
 #: the penalty is used.
 _NEGLIGIBLE = 0.02
+_SOME_SAMPLES = 256  # from so many samples the trace is estimated
 _BLOCK = 128  # columns of the Hessian that are computed at a time
 
 
@@ -23,16 +24,16 @@ class Hessian:
         (B, N) second derivatives of the losses.
     samples
         (B,) number of samples.
-    norms
-        (B, N) Euclidean norms of the samples.
     """
 
-    def __init__(self, x: Tensor, weights: Tensor, samples: Tensor, norms: Tensor):
+    def __init__(self, x: Tensor, weights: Tensor, samples: Tensor):
         self.x, self.weights, self.samples = x, weights, samples
         self.total = weights.sum(1).clamp(min=1e-30)
         self.shares = weights / self.total[:, None]
         self.matrix: Tensor | None = None
-        self.norm = (weights * norms**2).sum(1)  # at most this, the trace; the Frobenius norm once there is a matrix
+        some = slice(None, None, max(1, x.shape[1] // _SOME_SAMPLES))
+        # The trace, estimated from some samples. It is at least the Frobenius norm, which replaces it when it is known.
+        self.norm = self.total / weights[:, some].sum(1) * (weights[:, some] * x[:, some].square().sum(2)).sum(1)
         self.scale = self.c = torch.full_like(self.total, torch.nan)  # of the factors; NaN before there are any
         self.factors: tuple[Tensor, Tensor] | None = None  # None if only the penalty is used
 

@@ -20,7 +20,7 @@ from cloome_kedro.evaluation.hessians import Hessian
 #: The Hessian is computed again if the samples' shares of the weights have changed by more than this: in the first
 #: three steps, and later.
 _DRIFT = 0.6, 0.15
-_SMALL_GAIN = 1e-3  # a step with a smaller gain, relative to the objective, is taken without a check
+_SMALL_GAIN = 1e-2  # a step with a smaller gain, relative to the objective, is taken without a check
 _MAX_RESIDUAL = 0.9  # a sample with a larger residual has the curvature of this residual
 _STEPS = 25
 #: An error of up to 5 tolerances is accepted if the last step left more than 0.8 of the error: rounding is the limit.
@@ -61,7 +61,6 @@ class LogisticRegressions:
     def __init__(self, features: Tensor, labels: Tensor, known: Tensor):
         self.x, self.y, self.known = features, labels, known
         self.samples = known.sum(1)
-        self.norms = torch.linalg.vector_norm(features, dim=2)
         share = (labels * known).sum(1) / self.samples
         self.w = features.new_zeros(features.shape[0], features.shape[2])
         self.b = torch.log(share / (1 - share))
@@ -105,7 +104,7 @@ class LogisticRegressions:
             size = (weights * centred**2).sum(1) + (self.w**2).sum(1) / c
             keep = self._hessian is not None and self._hessian.drift(weights, total) <= _DRIFT[i > 2]
             if self._hessian is None or not keep:
-                self._hessian = Hessian(self.x, weights, self.samples, self.norms)
+                self._hessian = Hessian(self.x, weights, self.samples)
             small = tolerance**2 * size if i == 0 else torch.full_like(size, torch.inf)
             direction, decrement = self._hessian.step(gradient, total, c, small)
             last_error, error = error, (decrement / size.clamp(min=1e-30)).clamp(min=0).sqrt()
