@@ -91,8 +91,9 @@ def label_array(fold: str, table: ArrayLike | pd.DataFrame) -> np.ndarray:
     values = np.asarray(table, dtype=np.float64)
     if values.ndim != 2:
         raise ValueError(f"{fold}_labels must be of shape (samples, assays), not {values.shape}")
-    if (wrong := np.argwhere(~(np.isnan(values) | (values == 0) | (values == 1)))).size:
-        row, column = wrong[0]
+    wrong = ~(np.isnan(values) | (values == 0) | (values == 1))
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
         raise ValueError(f"{fold}_labels: {values[row, column]} in row {row}, column {column} is not 1, 0 or NaN")
     return values
 
@@ -102,6 +103,7 @@ def feature_tensor(name: str, values: ArrayLike, labels: np.ndarray) -> Tensor:
     array = np.ascontiguousarray(values, dtype=np.float32)
     if array.ndim != 2 or len(array) != len(labels):
         raise ValueError(f"features of {name} must be of shape ({len(labels)} samples, width), not {array.shape}")
-    if (wrong := np.flatnonzero(~np.isfinite(array).all(axis=1))).size:
+    # A sum is five times as fast as a test of each value, and is finite only if all values are.
+    if not np.isfinite(array.sum()) and (wrong := np.flatnonzero(~np.isfinite(array).all(axis=1))).size:
         raise ValueError(f"features of {name}: row {wrong[0]} is not finite")
     return torch.from_numpy(array)

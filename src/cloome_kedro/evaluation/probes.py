@@ -35,6 +35,7 @@ from cloome_kedro.words import FOLDS
 #: inverse strengths of regularisation, 10^-6 to 10^6
 C_GRID = tuple(10.0**power for power in range(-6, 7))
 
+_METRICS = "auc", "f1", "average_precision", "mcc"
 _BATCH = 1 << 19  # values of features in a batch of assays: 2 MiB, which stay in the cache of a core
 _PATH_TOLERANCE = 3e-3  # relative error of the margins from which C is chosen
 _REFIT_TOLERANCE = 3e-4  # relative error of the margins that are scored
@@ -142,14 +143,13 @@ def fit_probes(
     table.loc[scorable, ["c", "validation_auc"]] = np.stack([probes.c, probes.validation_auc], axis=1)
     results = {}
     for name, values in test_features.items():
-        scores = np.full(labels["test"].shape, np.nan)
+        columns = np.full((len(assays), len(values)), np.nan)  # scores of an assay lie together
         # In float64: at a small C the differences of scores are tiny beside the intercept, and float32 would give ties.
-        scores[:, scorable] = values.double().numpy() @ probes.w.T.astype(float) + probes.b
-        scored = table.copy()
-        for assay in scorable:
-            measured = ~np.isnan(labels["test"][:, assay])
-            for metric, value in _metrics(labels["test"][measured, assay], scores[measured, assay]).items():
-                scored.loc[assay, metric] = value
+        columns[scorable] = probes.w.astype(float) @ values.double().numpy().T + probes.b[:, None]
+        scores, scored = columns.T, table.copy()
+        measured = ~np.isnan(labels["test"])
+        metrics = [_metrics(*(part[measured[:, i], i] for part in (labels["test"], scores))) for i in scorable]
+        scored.loc[scorable, list(_METRICS)] = np.array(metrics).reshape(-1, len(_METRICS))
         results[name] = Scored(scored, scores)
     return results
 
@@ -287,14 +287,11 @@ def _fit_batch(
     return Probes(w.cpu().numpy(), intercept.cpu().numpy(), np.array(grid)[best.cpu()], grid_aucs.max(axis=1))
 
 
-def _metrics(labels: np.ndarray, scores: np.ndarray) -> dict[str, float]:
+def _metrics(labels: np.ndarray, scores: np.ndarray) -> tuple[float, float, float, float]:
+    """Compute the values of :data:`_METRICS`."""
     active, called = labels == 1, scores > 0
     tp, fn = float((active & called).sum()), float((active & ~called).sum())
     fp, tn = float((~active & called).sum()), float((~active & ~called).sum())
     product = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
-    return {
-        "auc": float(aucs(labels, scores)),
-        "f1": 2 * tp / (2 * tp + fp + fn),
-        "average_precision": float(average_precision_score(labels, scores)),
-        "mcc": (tp * tn - fp * fn) / product**0.5 if product else 0.0,  # 0 for a product of 0, as in scikit-learn
-    }
+    mcc = (tp * tn - fp * fn) / product**0.5 if product else 0.0  # 0 for a product of 0, as in scikit-learn
+    return float(aucs(labels, scores)), 2 * tp / (2 * tp + fp + fn), float(average_precision_score(labels, scores)), mcc
