@@ -198,13 +198,16 @@ def test_a_link_reproduces_the_view(open_page):
         page.select_option("#top", "10")
         page.click("#channels button[data-channel=RNA]")
         wait_until(page, "document.querySelectorAll('#hits > li').length === 10")
-        found, picture = hits(page, "aspirin"), page.eval_on_selector("#hits canvas", "one => one.toDataURL()")
+        found = hits(page, "aspirin")
+        page.wait_for_load_state("networkidle")  # all images have come
+        picture = page.eval_on_selector("#hits canvas", "one => one.toDataURL()")
         link = page.url
     with open_page(link[link.index("/", 8) :]) as page:
         assert hits(page, "aspirin") == found
         assert page.input_value("#filter-plate") == small_index.PLATES[1]
         assert page.input_value("#top") == "10"
-        assert page.eval_on_selector("#hits canvas", "one => one.toDataURL()") == picture
+        drawn = "picture => document.querySelector('#hits canvas').toDataURL() === picture"
+        page.wait_for_function(drawn, arg=picture)  # the image comes after the list
         assert "Candidate sets hold for a search of the whole index" in page.text_content("#sets")
 
 
