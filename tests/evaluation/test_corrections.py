@@ -14,7 +14,8 @@ from cloome_kedro.evaluation.whitening import shrinkage, whitening
 def plates_of_controls(seed, n=40, d=5, plates=3):
     """Correlated controls, whose mean and scale differ between plates: vectors and plates."""
     generator = np.random.default_rng(seed)
-    mixing = generator.normal(size=(d, d))
+    rotation, _ = np.linalg.qr(generator.normal(size=(d, d)))
+    mixing = generator.uniform(0.5, 2, size=(d, 1)) * rotation  # far from singular, so that regularisation is small
     names = np.repeat([f"P{i}" for i in range(plates)], n)
     vectors = generator.normal(size=(n * plates, d)) @ mixing
     for i in range(plates):
