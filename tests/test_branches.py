@@ -268,6 +268,8 @@ def test_number_of_splits_at_once(monkeypatch):
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
     assert number_at_once(splits, "ab") == 1
     monkeypatch.delenv("TORCHELASTIC_RUN_ID")
+    monkeypatch.setattr("cloome_kedro.branches._GPU_DEVICES", ("/dev/null",))
+    assert number_at_once(splits, "ab") == 2, "a device that torch cannot use"
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
     assert number_at_once(splits, "ab") == 1
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)

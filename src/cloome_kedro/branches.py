@@ -21,6 +21,9 @@ from kedro.pipeline import Pipeline
 
 _log = logging.getLogger(__name__)
 
+#: files of which one exists where there is a GPU: of NVIDIA, AMD and Intel, and of Windows under WSL
+_GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dri", "/dev/dxg")
+
 
 class Splits:
     """Knows the splits of the environment, and how many of them may run at the same time."""
@@ -108,8 +111,8 @@ def number_at_once(splits: Splits, branches: Iterable[str]) -> int:
     # A forked process can use the libraries only on Linux. Processes of torchrun train together.
     if number < 2 or sys.platform != "linux" or "TORCHELASTIC_RUN_ID" in os.environ:
         return 1
-    # Both are imported before the process is forked: once for all branches, and before their thread pools start.
-    import sklearn.utils  # noqa: F401
+    if not any(map(os.path.exists, _GPU_DEVICES)):  # to import torch here would delay the first node
+        return number
     import torch
 
     return 1 if torch.accelerator.is_available() else number
@@ -184,6 +187,12 @@ def _serve(connection: Any, other_end: Any, label: str, work: Callable[[], None]
         _log.error("%s has failed: %s", label, raised)
         error = _picklable(raised)
     connection.send(([hook.hand_over() for hook in hooks], error))
+
+
+def _import_libraries() -> None:
+    """Import what all branches need, while the common nodes run in the other process."""
+    import sklearn.utils  # noqa: F401
+    import torch  # noqa: F401
 
 
 def _take_over(hooks: Sequence[HandsOver], seen: Sequence[Any]) -> None:
