@@ -86,7 +86,9 @@ def test_a_cache_that_is_smaller_than_the_screen(raw_screen, server, screen, tmp
     settings = RemoteSettings(cache=str(tmp_path / "cache"), attempts=2, threads=2, gigabytes=25 * size / 1e9)
     use_remote(settings)
     fields = ingest(raw_screen, screen[1], tmp_path, "server", Storage(scope="plate"))[2]
-    assert sum(path.stat().st_size for path in (tmp_path / "cache").rglob("*.tiff")) <= settings.limit
+    # files that were being downloaded when the last ones were removed can exceed the limit
+    most = settings.limit + settings.threads * size
+    assert sum(path.stat().st_size for path in (tmp_path / "cache").rglob("*.tiff")) <= most
     assert server.requests["GET"] > IMAGES, "the plate is read twice, and does not fit"
     pd.testing.assert_frame_equal(fields, ingest(*screen, tmp_path, "disk", Storage(scope="plate"))[2])
 
