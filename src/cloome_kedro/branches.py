@@ -213,7 +213,7 @@ def _picklable(error: BaseException) -> BaseException:
     note = "".join(traceback.format_exception(error))
     try:
         kept = pickle.loads(pickle.dumps(error))
-    except Exception:
+    except Exception:  # whatever an error of a library raises here; its text and traceback are kept
         kept = RuntimeError(f"{type(error).__name__}: {error}")
     kept.add_note(note)
     return kept
