@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
@@ -103,6 +103,10 @@ def test_separable_classes_do_not_blow_up():
     c=st.sampled_from(GRID[2:10]),
     seed=st.integers(0, 2**20),
 )
+# With one feature all directions of a search are parallel.
+@example(n=15, size=1, signal=0.0, c=1000.0, seed=33578)
+@example(n=14, size=1, signal=0.0, c=0.01, seed=241460)
+@example(n=35, size=1, signal=2.6380953566460086, c=1000.0, seed=848125)
 def test_no_point_is_lower_than_the_solution(n, size, signal, c, seed):
     x, y = problem(n, size, signal, seed)
     centred = x - x.mean(axis=0)

@@ -23,6 +23,9 @@ _DRIFT = 0.6, 0.15
 _SMALL_GAIN = 1e-2  # a step with a smaller gain, relative to the objective, is taken without a check
 _MAX_RESIDUAL = 0.9  # a sample with a larger residual has the curvature of this residual
 _STEPS = 25
+#: Added to the diagonal of the scaled Hessian of a search in a subspace. Directions can be parallel, and the Hessian is
+#: then singular up to the rounding of float32. This number is far above that rounding.
+_PARALLEL = 1e-5
 #: An error of up to 5 tolerances is accepted if the last step left more than 0.8 of the error: rounding is the limit.
 _STALLED = 5, 0.8
 
@@ -174,7 +177,7 @@ class LogisticRegressions:
             hessian = ((directions * weights[:, None]) @ directions.mT).double() + quadratic
             scale = hessian.diagonal(dim1=1, dim2=2).clamp(min=1e-60).sqrt()
             hessian = hessian / scale[:, None] / scale[..., None]
-            hessian.diagonal(dim1=1, dim2=2).add_(1e-7)
+            hessian.diagonal(dim1=1, dim2=2).add_(_PARALLEL)
             step = -torch.linalg.solve_ex(hessian, gradient / scale)[0] / scale
             gain = -(gradient * step).sum(1)
             if (gain <= _SMALL_GAIN * lowest).all():  # the minimum is so near that a further step would gain far less
