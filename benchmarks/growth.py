@@ -57,7 +57,7 @@ SERIES: dict[str, Series] = {
     "ranks": Series("fields and compounds", 1000, "ranks"),
     "zero-shot, 200 classes": Series("fields", 2000, "zero_shot"),
     "zero-shot, 4 fields per class": Series("fields and classes", 2000, "zero_shot_of_classes"),
-    "probing, 20 assays": Series("fields", 4000, "probing_of_fields"),
+    "probing, 20 assays": Series("fields", 64_000, "probing_of_fields"),
     "probing, 600 fields": Series("assays", 20, "probing_of_assays"),
     "index": Series("fields", 1000, "search_index"),
 }
