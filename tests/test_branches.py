@@ -18,6 +18,7 @@ from kedro.runner import SequentialRunner
 from cloome_kedro.branches import Splits, find_branches, number_at_once
 from cloome_kedro.parallel import cores, share_of_cores
 from cloome_kedro.recording import NodeRecords
+from cloome_kedro.run_status import RunStatus
 from cloome_kedro.runner import SkippingRunner, SplitRunner
 from cloome_kedro.source_code import SourceCode
 
@@ -184,6 +185,32 @@ def test_a_repeated_run_skips_the_nodes_of_all_processes(tmp_path, monkeypatch, 
         manager.hook.after_pipeline_run(run_params={}, run_result={}, pipeline=pipeline, catalog=catalog)
         ran.append({name for name in NAMES[1:] if (tmp_path / "data" / name).read_text() != before.get(name)})
     assert ran == [set(NAMES[1:]), set(), set(NAMES[1:]), set()]
+
+
+def test_kedro_viz_knows_the_nodes_of_all_processes(tmp_path, monkeypatch, several_cores):
+    """Its hook writes what ran into ``.viz``, and its page shows the times of the nodes."""
+    run_hooks = pytest.importorskip("kedro_viz.integrations.kedro.run_hooks")
+    recorder = run_hooks.PipelineRunStatusHook()
+    monkeypatch.setattr(run_hooks, "pipeline_run_hook", recorder)
+    written = []
+    monkeypatch.setattr(run_hooks, "write_events", written.extend)
+    splits, manager, pipeline = Splits(), _create_hook_manager(), make_pipeline()
+    splits.names, splits.at_once = ["one", "two"], 2
+    for hook in (splits, RunStatus(), recorder):
+        manager.register(hook)
+    entry = {"type": "cloome_kedro.datasets.tables.Text"}
+    catalog = DataCatalog.from_config({name: {**entry, "filepath": str(tmp_path / name)} for name in NAMES})
+    catalog["raw"].save("raw")
+    recorder.after_catalog_created(catalog)
+    arguments = {"run_params": {"runner": str(SkippingRunner())}, "pipeline": pipeline, "catalog": catalog}
+    manager.hook.before_pipeline_run(**arguments)
+    SkippingRunner().run(pipeline, catalog, manager)
+    manager.hook.after_pipeline_run(**arguments, run_result={})
+    nodes = [event["node"] for event in written if event["event"] == "after_node_run"]
+    assert sorted(nodes) == ["begin", "end", "one.work", "two.work"]
+    saved = [event["dataset"] for event in written if event["event"] == "after_dataset_saved"]
+    assert sorted(saved) == ["common", "joined", "one.result", "two.result"]
+    assert recorder._started_nodes == set(nodes)
 
 
 def test_one_at_a_time(run):

@@ -19,6 +19,10 @@ _log = logging.getLogger(__name__)
 class SplitRunner(SequentialRunner):
     """Kedro's sequential runner, for several splits at the same time; see :mod:`cloome_kedro.branches`."""
 
+    def __str__(self) -> str:
+        # kedro-viz records the status of a run only if the name of its runner has this form
+        return f"<{SequentialRunner.__module__}.{SequentialRunner.__name__} object for several splits>"
+
     def _run(self, pipeline: Pipeline, catalog: Any, hook_manager: Any = None, run_id: str | None = None) -> None:
         run = partial(super()._run, catalog=catalog, hook_manager=hook_manager, run_id=run_id)
         hooks = _hooks(hook_manager)

@@ -20,6 +20,7 @@ from cloome_kedro.hooks import (
     TrackedResults,
 )
 from cloome_kedro.recording import NodeRecords
+from cloome_kedro.run_status import RunStatus
 
 # Kedro 1.7 calls this function, which is deprecated in omegaconf 2.4. A user cannot do anything about it.
 warnings.filterwarnings("ignore", message="register_new_resolver")
@@ -39,6 +40,7 @@ HOOKS = (
     CurrentFingerprints(),
     OneWriter(),
     NodeRecords(),
+    RunStatus(),
     TrackedResults(),
     ResultsLast(),
 )
