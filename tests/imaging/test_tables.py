@@ -221,11 +221,42 @@ def test_the_first_rows_are_those_of_the_whole_table(tmp_path, suffix):
     pd.testing.assert_frame_equal(head, whole[: len(head)])
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252", "latin-1"]
+)
+def test_the_head_may_end_anywhere(tmp_path, encoding, end):
+    """Inside a character, a UTF-16 pair, a line end or a quoted cell; some letters of UTF-16 have the byte of a \\n."""
+    name = "5 µM" if encoding in ("cp1252", "latin-1") else "5 µM \u0a0a \U0001f52c"
+    rows = [f'A{i:02d},"{name}, row {i}{end}{end}second line",{i}{end}' for i in range(1, 99)]
+    data = f"well,name,value{end}{''.join(rows)}".encode(encoding)
+    path = write(tmp_path, "table.csv", data)
+    whole = read_table(path)
+    lengths = set()
+    for size in range(400, 600):
+        head = read_head(path, size)
+        pd.testing.assert_frame_equal(head, whole[: len(head)])
+        lengths.add(len(head))
+    assert 0 <= min(lengths) < max(lengths) <= 600 * len(whole) / len(data)
+    pd.testing.assert_frame_equal(read_head(path), whole)
+
+
+def test_a_head_without_a_whole_row(tmp_path):
+    with pytest.raises(ValueError, match="its first row has more than 100 characters"):
+        read_head(write(tmp_path, "wide.csv", "feature," * 99 + "\n1"), 100)
+
+
 def test_the_head_of_a_file_that_is_no_table(tmp_path):
     (tmp_path / "a.csv.gz").write_bytes(b"\x1f\x8b cut")
     (tmp_path / "b.txt").write_bytes(b"\0\1\2\3")
     (tmp_path / "c.png").write_bytes(b"")
-    for name, text in (("a.csv.gz", "cannot be read as a table"), ("b.txt", "not text"), ("c.png", "is not a table")):
+    (tmp_path / "e.parquet").write_bytes(b"PAR1")
+    for name, text in (
+        ("a.csv.gz", "cannot be read as a table"),
+        ("b.txt", "not text"),
+        ("c.png", "is not a table"),
+        ("e.parquet", "cannot be read as a table"),
+    ):
         with pytest.raises(ValueError, match=text):
             read_head(tmp_path / name)
     (tmp_path / "d.csv").write_text("a,b\n")

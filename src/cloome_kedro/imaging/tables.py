@@ -10,7 +10,7 @@ import logging
 import lzma
 import re
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ logger = logging.getLogger(__name__)
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 _SUFFIXES = (*_SEPARATORS, ".parquet")
-_DECOMPRESS = {b"\x1f\x8b": gzip.decompress, b"BZh": bz2.decompress, b"\xfd7zXZ": lzma.decompress}
+_UNPACK: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+_ERRORS = (ValueError, csv.Error, EOFError, OSError, zlib.error, lzma.LZMAError)
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF32_LE: "utf-32",  # begins with the mark of UTF-16, so it stands before it
@@ -61,11 +62,7 @@ def read_table(
         If the file is missing, has another suffix, is malformed or has no rows, or if a column is missing.
     """
     columns = list(columns)
-    suffix = Path(re.sub(r"\.(gz|bz2|xz)$", "", path.name.lower())).suffix
-    if suffix not in _SUFFIXES:
-        raise ValueError(
-            f"{path} is not a table; its suffix must be one of {', '.join(_SUFFIXES)}. Save a sheet of Excel as CSV"
-        )
+    suffix = _suffix(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no table {path}; put it there, or correct its name in the configuration")
     try:
@@ -73,7 +70,7 @@ def read_table(
             table, how = _as_text(pd.read_parquet(path)), "parquet"
         else:
             table, how = _read_text(path, _SEPARATORS[suffix], columns, unique)
-    except (ValueError, csv.Error, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+    except _ERRORS as error:
         raise ValueError(f"{path} cannot be read as a table: {error}") from error
     if missing := [column for column in columns if column not in table]:
         keys = [f"`{settings[column]}`" for column in missing if settings and column in settings]
@@ -99,28 +96,18 @@ def read_head(path: Path, size: int = 1 << 20) -> pd.DataFrame:
 
     Raises
     ------
-    ValueError, OSError
+    ValueError
         If the file is no table, or cannot be read. A table can have no rows.
     """
-    suffix = Path(re.sub(r"\.(gz|bz2|xz)$", "", path.name.lower())).suffix
-    if suffix not in _SUFFIXES:
-        raise ValueError(f"{path} is not a table; its suffix must be one of {', '.join(_SUFFIXES)}")
-    if suffix == ".parquet":
+    suffix = _suffix(path)
+    try:
+        if suffix != ".parquet":
+            return _read_text(path, _SEPARATORS[suffix], [], False, size)[0]
         from pyarrow.parquet import ParquetFile
 
         with ParquetFile(path) as table:
             return _as_text(next(table.iter_batches(1000), table.schema_arrow.empty_table()).to_pandas())
-    opened: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
-    with open(path, "rb") as file:
-        mark = file.read(6)
-    reader = next((function for start, function in opened.items() if mark.startswith(start)), open)
-    try:
-        with reader(path, "rb") as stream:
-            data = stream.read(size)
-            if len(data) == size and b"\n" in data:
-                data = data[: data.rindex(b"\n") + 1]  # the last row is cut
-        return _read_data(path, data, _SEPARATORS[suffix], [], False)[0]
-    except (ValueError, csv.Error, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+    except _ERRORS as error:
         raise ValueError(f"{path} cannot be read as a table: {error}") from error
 
 
@@ -145,19 +132,26 @@ def _as_text(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({name: text.to_numpy() for name, text in texts.items()}, index=rows, dtype=str)
 
 
-def _read_text(path: Path, usual_separator: str, columns: list[str], unique: bool) -> tuple[pd.DataFrame, str]:
-    """Read a table of text, and say how it was read."""
-    data = path.read_bytes()
-    for mark, decompress in _DECOMPRESS.items():
-        if data.startswith(mark):
-            data = decompress(data)
-    return _read_data(path, data, usual_separator, columns, unique)
+def _suffix(path: Path) -> str:
+    suffix = Path(re.sub(r"\.(gz|bz2|xz)$", "", path.name.lower())).suffix
+    if suffix not in _SUFFIXES:
+        raise ValueError(
+            f"{path} is not a table; its suffix must be one of {', '.join(_SUFFIXES)}. Save a sheet of Excel as CSV"
+        )
+    return suffix
 
 
-def _read_data(
-    path: Path, data: bytes, usual_separator: str, columns: list[str], unique: bool
+def _read_text(
+    path: Path, usual_separator: str, columns: list[str], unique: bool, size: int = -1
 ) -> tuple[pd.DataFrame, str]:
-    text, encoding = _decode(data)
+    """Read a table of text, or the rows that end in its first ``size`` bytes. Also say how it was read."""
+    with path.open("rb") as file:
+        mark = file.read(6)
+        file.seek(0)
+        stream = next((unpack(file) for start, unpack in _UNPACK.items() if mark.startswith(start)), file)
+        data = stream.read(size)
+        is_cut = bool(stream.read(1))
+    text, encoding = _decode(data, is_cut)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     skipped, separator = 0, None
     if match := _SEP_LINE.match(text):
@@ -168,6 +162,8 @@ def _read_data(
         raise ValueError("it is empty")
     text = text.rstrip("\n") + "\n"
     separator = separator or _separator(text, usual_separator, columns)
+    if is_cut:
+        text = _without_last_row(text, separator)
     if separator != usual_separator or encoding != "utf-8":
         logger.info("%s is read with the separator %r and the encoding %s", path, separator, encoding)
 
@@ -216,17 +212,26 @@ def likely_encodings(start: bytes) -> list[str]:
     return ["utf-8", "cp1252", "latin-1"]
 
 
-def _decode(data: bytes) -> tuple[str, str]:
-    """Text of a file, and its encoding."""
+def _decode(data: bytes, is_cut: bool) -> tuple[str, str]:
+    """Text of a file, and its encoding. The data can be cut inside a character, which is then left out."""
     for encoding in likely_encodings(data):
         try:
-            text = data.decode(encoding)
+            text = codecs.getincrementaldecoder(encoding)().decode(data, final=not is_cut)
         except UnicodeDecodeError:
             continue
         if "\0" in text:
             break
         return text, "utf-8" if encoding == "utf-8-sig" else encoding
     raise ValueError("it is not text; save it as CSV with the encoding UTF-8")
+
+
+def _without_last_row(text: str, separator: str) -> str:
+    """Text without its last row, which is cut. A row can have several lines."""
+    reader = csv.reader(io.StringIO(text), delimiter=separator)
+    ends = [reader.line_num for _ in reader]
+    if len(ends) < 2:
+        raise ValueError(f"its first row has more than {len(text) - 1:,} characters")
+    return "".join(itertools.islice(io.StringIO(text), ends[-2]))
 
 
 def _separator(text: str, usual: str, columns: list[str]) -> str:

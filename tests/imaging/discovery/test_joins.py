@@ -104,8 +104,9 @@ def test_a_platemap_of_one_plate_is_not_that_of_all(tmp_path):
 
 
 def test_tables_are_read_as_often_for_many_platemaps_as_for_few(tmp_path, monkeypatch):
-    reads, read_bytes = Counter(), Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda path: reads.update([path.name]) or read_bytes(path))
+    reads, open_file = Counter(), Path.open
+    count = lambda path, *how, **options: reads.update([path.name]) or open_file(path, *how, **options)  # noqa: E731
+    monkeypatch.setattr(Path, "open", count)
     counts = []
     for plates in (2, 9):
         folder = tmp_path / str(plates)
