@@ -162,6 +162,24 @@ def test_several_folders_are_sources(project, tmp_path):
     assert sources[1]["platemap"]["barcodes"] == "tables/barcode_platemap.csv"
 
 
+def test_files_that_cannot_be_read_as_tables_are_named(project, raw, tmp_path):
+    folder = tmp_path / "screen"
+    shutil.copytree(raw, folder)
+    (folder / "plate 1.xlsx").write_bytes(b"PK")
+    for number in range(12):
+        (folder / f"log_{number:02d}.txt").write_bytes(b"\0\1\2")
+    done = new_screen("mine", folder, "--yes")
+    assert done.exit_code == 0, done.output
+    assert f"! {folder}/log_00.txt cannot be read as a table: it is not text" in done.output
+    assert "! 3 further files cannot be read as a table" in done.output
+    (folder / "log_11.txt").unlink()
+    (folder / "log_10.txt").unlink()
+    (folder / "log_09.txt").unlink()
+    done = new_screen("mine", folder, "--yes", "--replace")
+    assert f"! {folder}/plate 1.xlsx is not a table" in done.output
+    assert "further" not in done.output
+
+
 def test_tables_elsewhere(project, raw, tmp_path):
     shutil.copytree(raw, tmp_path / "images")
     shutil.move(tmp_path / "images/platemap.csv", tmp_path / "map.csv")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cloome_kedro.cli.new_screen_tables import ask_join, find_labels, show_tables
+from cloome_kedro.cli.new_screen_tables import ask_join, find_labels, look_for_tables, show_tables
 from cloome_kedro.imaging.channels import CHANNELS, canonical
 from cloome_kedro.imaging.discovery import scale as scales
 from cloome_kedro.imaging.discovery.joined import evaluate
@@ -21,7 +21,7 @@ from cloome_kedro.imaging.discovery.screen import (
     write_screen,
 )
 from cloome_kedro.imaging.discovery.sources import FoundSource, find_layouts, is_image, list_names, look_at_source
-from cloome_kedro.imaging.discovery.tables import FoundTable, find_tables
+from cloome_kedro.imaging.discovery.tables import FoundTable
 from cloome_kedro.imaging.discovery.texts import escape
 from cloome_kedro.imaging.layouts.recognition import Recognised
 from cloome_kedro.words import counted
@@ -69,7 +69,7 @@ def describe_images(
     given: Mapping[str, Any],
 ) -> Described:
     """Describe a screen with images: look at its sources, and ask what is not known."""
-    tables = find_tables([*folders, *given["tables"]])
+    tables = look_for_tables([*folders, *given["tables"]])
     names = _source_names([folder for folder, _ in found])
     parts = []
     for source_name, (folder, recognised) in zip(names, found, strict=True):

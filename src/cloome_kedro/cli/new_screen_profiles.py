@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cloome_kedro.cli.new_screen_parts import Described, count_scaffolds
-from cloome_kedro.cli.new_screen_tables import find_labels, number_up_to
+from cloome_kedro.cli.new_screen_tables import find_labels, look_for_tables, number_up_to
 from cloome_kedro.imaging.discovery import scale as scales
 from cloome_kedro.imaging.discovery.profiles import group_profiles, look_at_profiles
 from cloome_kedro.imaging.discovery.screen import relative
-from cloome_kedro.imaging.discovery.tables import find_tables
 from cloome_kedro.imaging.discovery.texts import escape, write_catalog, write_globals, write_profile_parameters
 from cloome_kedro.imaging.profile_table import WELL_KINDS
 from cloome_kedro.words import counted
@@ -29,7 +28,7 @@ def describe_tables(name: str, folders: Sequence[Path], asker: "Asker", given: M
         If there are several folders, or no table of profiles.
     """
     folder = folders[0]
-    tables = find_tables([*folders, *given["tables"]])
+    tables = look_for_tables([*folders, *given["tables"]])
     groups = group_profiles(folder, tables)
     if not groups:
         raise ValueError(

@@ -1,6 +1,6 @@
 """Tables of a screen for ``cloome new-screen``: choose platemaps, tables of compounds and labels, and show them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +12,28 @@ from cloome_kedro.imaging.discovery.joins import propose_joins
 from cloome_kedro.imaging.discovery.screen import Labels
 from cloome_kedro.imaging.discovery.sources import FoundSource
 from cloome_kedro.imaging.discovery.tables import FoundTable, find_matrix, find_tables, look_at, numbers_of_labels
+from cloome_kedro.words import counted, one_line
 
 if TYPE_CHECKING:
     from cloome_kedro.cli.new_screen import Asker
 
+_SHOWN = 10  # files that cannot be read are named up to here, and counted beyond
 #: what a table needs to be used as the one that an option names
 _NEEDED = {
     "platemap": "it needs a column of wells such as D08 and one of compounds, or one of plates and one of platemaps",
     "compounds": "it needs a column of ids or names of compounds, and one of SMILES or InChIKeys",
 }
+
+
+def look_for_tables(places: Iterable[Path]) -> list[FoundTable]:
+    """Look at the tables of some folders and files, and print why files are left out."""
+    problems: list[str] = []
+    tables = find_tables(places, problems.append)
+    for problem in problems[:_SHOWN]:
+        click.secho(f"! {one_line(problem)}", fg="yellow")
+    if (more := len(problems) - _SHOWN) > 0:
+        click.secho(f"! {counted(more, 'further file')} cannot be read as a table", fg="yellow")
+    return tables
 
 
 def ask_join(
@@ -92,7 +105,7 @@ def _existing(text: str) -> list[FoundTable]:
     path = Path(text).expanduser().absolute()
     if not text or not path.exists():
         raise ValueError(f"there is no {text or 'such file'}")
-    return find_tables([path])
+    return look_for_tables([path])
 
 
 def _unit(text: str) -> str | None:

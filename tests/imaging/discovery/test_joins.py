@@ -50,7 +50,13 @@ def test_a_folder_is_searched_and_files_that_are_no_tables_are_left_out(tmp_path
     write(tmp_path / "sub", map=MAP)
     (tmp_path / "notes.txt").write_bytes(b"\0\1\2" * 9)
     (tmp_path / "picture.png").write_text("no table")
-    assert [table.path.name for table in find_tables([tmp_path])] == ["map.csv"]
+    (tmp_path / "plate.xlsx").write_bytes(b"PK")
+    problems = []
+    assert [table.path.name for table in find_tables([tmp_path], problems.append)] == ["map.csv"]
+    notes, plate = problems
+    assert "notes.txt cannot be read as a table: it is not text" in notes
+    assert "plate.xlsx is not a table" in plate
+    assert "Save a sheet of Excel as CSV" in plate
     with pytest.raises(FileNotFoundError, match="nowhere"):
         find_tables([tmp_path / "nowhere"])
     with pytest.raises(ValueError, match="notes"):  # it is named, so it is not left out in silence

@@ -1,7 +1,8 @@
 """Find the tables of a screen, and say what each of them is: platemap, barcodes, compounds, labels or profiles."""
 
+import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -14,9 +15,12 @@ from cloome_kedro.imaging.tables import read_head
 from cloome_kedro.imaging.wells import parse_wells
 from cloome_kedro.missing import is_missing
 
+logger = logging.getLogger(__name__)
+
 Role = Literal["platemap", "plates", "barcodes", "compounds", "labels", "label list", "profiles", "images", ""]
 
-_TABLE = re.compile(r"\.(csv|tsv|txt|parquet)(\.(gz|bz2|xz))?$", re.IGNORECASE)
+#: names of tables, and of spreadsheets, which are not read, so that the user is told to save them as CSV
+_TABLE = re.compile(r"\.((csv|tsv|txt|parquet)(\.(gz|bz2|xz))?|xlsx?|ods)$", re.IGNORECASE)
 _KINDS = ("plate", "well", "site", "compound", "smiles", "inchikey", "name", "moa", "concentration", "control")
 #: names of columns that new-screen takes in addition, since the user sees and confirms them
 _MORE = {
@@ -64,14 +68,21 @@ class FoundTable:
         return [name for name in self.names if name not in self.columns.values()]
 
 
-def find_tables(places: Iterable[Path]) -> list[FoundTable]:
-    """Look at the tables of some folders and files. A file in a folder that is no table is left out.
+def find_tables(places: Iterable[Path], warn: Callable[[str], object] = logger.warning) -> list[FoundTable]:
+    """Look at the tables of some folders and files.
+
+    Parameters
+    ----------
+    places
+        Folders, which are searched with their subfolders, and files.
+    warn
+        Gets a message for each file in a folder that has the suffix of a table, but cannot be read. It is left out.
 
     Raises
     ------
     FileNotFoundError
         If a place does not exist.
-    ValueError, OSError
+    ValueError
         If a file is named, but is no table or cannot be read.
     """
     found = {}
@@ -85,8 +96,8 @@ def find_tables(places: Iterable[Path]) -> list[FoundTable]:
         for path in sorted(path for name in names if (path := place / name).is_file()):
             try:
                 found[path.resolve()] = look_at(path)
-            except (ValueError, OSError):
-                continue  # a readme, or another file that is no table
+            except ValueError as error:
+                warn(str(error))
     return list(found.values())
 
 
@@ -95,7 +106,7 @@ def look_at(path: Path) -> FoundTable:
 
     Raises
     ------
-    ValueError, OSError
+    ValueError
         If it is no table or cannot be read.
     """
     head = read_head(path)
