@@ -193,6 +193,41 @@ def test_tables_elsewhere(project, raw, tmp_path):
     assert source["platemap"]["platemaps"] == str(tmp_path / "map.csv")
 
 
+@pytest.mark.parametrize("are_given", [True, False])
+def test_folders_with_names_of_compounds_choose_the_platemap(project, tmp_path, are_given):
+    """Also if the tables are the answer to a question."""
+    wells, names = ("A01", "B02", "C03", "D04"), ("DMSO", "aspirin", "taxol", "caffeine")
+    images, tables = tmp_path / "images", tmp_path / "tables"
+    for well, name in zip(wells, names, strict=True):
+        write_drawn_screen(images, JUMP, plates=(name,), wells=(well,))
+    (images / "platemap.csv").unlink()
+    tables.mkdir()
+    for file, in_wells in (("a.csv", reversed(names)), ("b.csv", names)):
+        rows = (f"{well},{name},{'C' * len(name)}" for well, name in zip(wells, in_wells, strict=True))
+        (tables / file).write_text("well,compound,smiles\n" + "\n".join(rows))
+    options = ("--tables", tables) if are_given else ()
+    done = new_screen("mine", images, *options, answers="\n\n" + ("" if are_given else f"{tables}\n"))
+    assert done.exit_code == 0, done.output
+    (source,) = read(project, "mine", "parameters")["ingestion"]["sources"]
+    assert source["platemap"]["platemaps"] == str(tables / "b.csv")
+
+
+def test_a_chosen_platemap_stays_when_structures_are_added(project, raw, tmp_path):
+    shutil.copytree(raw, tmp_path / "images")
+    wells, ids = ("A01", "B02", "C03", "D04"), ("DMSO", "X1", "X2", "X3")
+    for file, in_wells in (("a.csv", reversed(ids)), ("b.csv", ids)):
+        rows = (f"{well},{key}" for well, key in zip(wells, in_wells, strict=True))
+        (tmp_path / "images" / file).write_text("well,compound\n" + "\n".join(rows))
+    (tmp_path / "images/platemap.csv").unlink()
+    structures = tmp_path / "structures.csv"
+    structures.write_text("compound,name,smiles\nX1,a,CCO\nX2,b,CCN\nX3,c,CCC\n")
+    done = new_screen("mine", tmp_path / "images", answers=f"\n2\n{structures}\n")
+    assert done.exit_code == 0, done.output
+    assert "  1: a.csv (6 wells with a compound, 2 control wells)\n  2: b.csv (6 wells" in done.output
+    (source,) = read(project, "mine", "parameters")["ingestion"]["sources"]
+    assert source["platemap"]["platemaps"] == "b.csv"
+
+
 @pytest.mark.parametrize(
     ("values", "options", "threshold"),
     [(("1", "0"), (), None), (("3.5", "80"), (), "left out"), (("3.5", "80"), ("--threshold", "10"), 10)],

@@ -49,22 +49,18 @@ def ask_join(
             maps = ("platemap",) if named.role == "barcodes" else ()
             chosen = [table for table in chosen if table.role not in roles or table.role in maps]
             chosen.append(named)
-    joins = propose_joins(wells, chosen, source.folder)
-    by_folder: list[Join] = []
-    if len(joins) > 1 and not wells.equals(source.wells):  # folders that are no plates may have the names of compounds
-        by_folder = propose_joins(source.wells, chosen, source.folder)
-        joins = by_folder or joins
+    joins = _propose(wells, chosen, source)
     while not joins:
         text = f"no table has the compounds of the wells of {source.folder} (plates {_some(wells['plate'])})"
         if asker.yes:
             raise ValueError(f"{text}: name the platemap, or its folder, by --tables")
         click.secho(f"! {text}", fg="yellow")
         chosen += asker.ask("Table, or folder of tables, with the compounds of the wells", "", _existing)
-        joins = propose_joins(wells, chosen, source.folder)
+        joins = _propose(wells, chosen, source)
     if len(joins) > 1:
-        listed = [" + ".join(path.name for path in join.tables) for join in joins]
-        for number, text in enumerate(listed, 1):
-            click.echo(f"  {number}: {text}")
+        for number, join in enumerate(joins, 1):
+            wells_of = f"{counted(join.treated, 'well')} with a compound, {counted(join.controls, 'control well')}"
+            click.echo(f"  {number}: {' + '.join(path.name for path in join.tables)} ({wells_of})")
         if asker.yes:
             click.secho("! several tables have these wells; the first is taken (--platemap chooses)", fg="yellow")
         joins = [
@@ -72,14 +68,15 @@ def ask_join(
                 asker.ask("Several tables have these wells. Number of the right one", "1", number_up_to(len(joins))) - 1
             ]
         ]
-    join = evaluate(wells, joins[0].settings, joins[0].settings["controls"]) if by_folder else joins[0]
+    join = joins[0]
     while join.settings.get("smiles_column") is None:
         text = f"no table has the structures (a column smiles or InChI) of the compounds in {join.tables[0].name}"
         if asker.yes:
             raise ValueError(f"{text}: name the table of compounds by --tables")
         click.secho(f"! {text}", fg="yellow")
         chosen += asker.ask("Table with the structures of the compounds", "", _existing)
-        join = (propose_joins(wells, chosen, source.folder) or [join])[0]
+        platemaps = join.settings["platemaps"]
+        join = next((new for new in _propose(wells, chosen, source) if new.settings["platemaps"] == platemaps), join)
     if join.question == "unit":
         column = join.settings["concentration_column"]
         unit = given.get("unit") or asker.ask(
@@ -90,6 +87,15 @@ def ask_join(
             settings = {key: value for key, value in settings.items() if not key.startswith("concentration")}
         join = evaluate(wells, settings, join.settings["controls"])
     return join
+
+
+def _propose(wells: Any, tables: Sequence[FoundTable], source: FoundSource) -> list[Join]:
+    """Tables that fit the wells best. Folders that are no plates may have the names of compounds, which then decide."""
+    joins = propose_joins(wells, tables, source.folder)
+    if len(joins) > 1 and not wells.equals(source.wells):
+        by_folder = propose_joins(source.wells, tables, source.folder)
+        joins = [evaluate(wells, join.settings, join.settings["controls"]) for join in by_folder] or joins
+    return joins
 
 
 def _threshold(text: str) -> float | None:
