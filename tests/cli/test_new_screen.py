@@ -253,6 +253,7 @@ def test_a_long_table_of_labels(project, raw, tmp_path, values, options, thresho
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
 def test_options_are_finite_numbers(project, command, value):
     """NaN is on no side of any limit, so that a check of a range lets it pass."""
+    assert "None" not in CliRunner().invoke(cli.cloome, [command.split()[0], "--help"], prog_name="cloome").output
     done = CliRunner().invoke(cli.cloome, [*command.split(), value], prog_name="cloome")
     assert done.exit_code == 2
     assert done.output.splitlines()[-1].startswith(f"Error: Invalid value for '{command.split()[-1]}': {value} is ")

@@ -70,7 +70,9 @@ class Asker:
 @click.option("--labels", type=TABLE, help="Table of labels of assays.")
 @click.option("--threshold", type=FiniteFloat(), help="Values of labels from which a compound is active.")
 @click.option("--size", nargs=2, type=click.IntRange(min=8), help="Stored height and width in pixels.")
-@click.option("--nucleus-diameter", type=FiniteFloat(), help="Diameter of nuclei in pixels of the stored fields.")
+@click.option(
+    "--nucleus-diameter", type=FiniteFloat(min=0, min_open=True), help="Diameter of nuclei in pixels of stored fields."
+)
 @click.option("--column", multiple=True, help="Column of a table of profiles, such as plate=Run.")
 @click.option("--title", help="Title of the report.")
 def command(*, name: str, folders: tuple[Path, ...], yes: bool, replace: bool, **given: Any) -> None:

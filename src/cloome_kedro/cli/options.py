@@ -72,7 +72,9 @@ def find_index(split: str | None, model: str | None, env: str, variant: str | No
 
 
 class FiniteFloat(click.FloatRange):
-    """A number in a range. Unlike a float of click, it is neither NaN nor infinite."""
+    """A number, perhaps in a range. Unlike a float of click, it is neither NaN nor infinite."""
+
+    name = "float"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Convert the text of an option."""
@@ -80,6 +82,10 @@ class FiniteFloat(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value} is no finite number", param, ctx)
         return number
+
+    def _describe_range(self) -> str:
+        """Range for the help. Of a number without limits, click would write ``x<=None``."""
+        return "" if self.min is None and self.max is None else super()._describe_range()
 
 
 class Variadic(click.Command):
