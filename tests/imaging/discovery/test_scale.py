@@ -63,6 +63,13 @@ def test_splits_and_models_by_the_number_of_compounds(compounds, scaffolds, spli
     assert ("no claim" in scale.groups["reporting"][1]["title"]) == (compounds < 20)
 
 
+@pytest.mark.parametrize(("compounds", "is_complete"), [(3, False), (4, False), (5, True), (19, True)])
+def test_a_note_says_whether_the_test_fold_can_be_evaluated(compounds, is_complete):
+    (note,) = choose_scale(compounds, 8 * compounds, title="T", side=64).notes
+    assert ("The report will be complete" in note) == is_complete
+    assert ("The test fold has only one, so retrieval" in note) != is_complete
+
+
 def test_a_screen_without_images_has_no_model_that_sees_images():
     scale = choose_scale(500, 1000, title="T")
     assert list(scale.models) == ["profiles", "ridge", "fusion", "bilinear"]

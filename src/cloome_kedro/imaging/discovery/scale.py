@@ -166,10 +166,10 @@ def _splits(compounds: int, scaffolds: int | None) -> tuple[list[str], dict[str,
         return ["random"], {}, [note]
     if compounds < _TINY:
         shares = {"train": 0.34, "validation": 0.33, "test": 0.33}
-        note = (
-            f"only {compounds} compounds: they are divided into thirds, so that each fold has some. The report will be "
-            "complete, but its accuracies mean nothing"
-        )
+        then = "The report will be complete, but its accuracies mean nothing"
+        if round(compounds * shares["test"]) < 2:
+            then = "The test fold has only one, so retrieval and zero-shot classification cannot be evaluated"
+        note = f"only {compounds} compounds: they are divided into thirds, so that each fold has some. {then}"
         return (
             ["random"],
             {"splits": (f"thirds: {compounds} compounds are too few for the default shares", shares)},
