@@ -27,7 +27,9 @@ def test_the_layout_and_its_settings_are_recognised(screen, tmp_path, export, ca
     assert index["field_id"].tolist() == ["mine/P1/A01/1", "mine/P1/B01/1"]
     assert index["control"].tolist() == [True, False]
     assert set(index["bit_depth"]) == {settings.get("bit_depth", 12)}
-    assert ("w1 to w5 are taken for DNA" in caplog.text) == (export is as_imagexpress)
+    assert ("by the order of the publication, w1 is DNA, w2 is ER, w3 is RNA" in caplog.text) == (
+        export is as_imagexpress
+    )
 
 
 def test_a_layout_that_is_named_comes_first(screen, tmp_path):

@@ -77,7 +77,8 @@ def _source(folder: Path, layout: str | None, bit_depth: int) -> Any:
     settings: dict[str, Any] = {"layout": layout, "bit_depth": bit_depth}
     if recognised:
         settings |= {"layout": recognised[0].layout} | recognised[0].settings
-        for note in recognised[0].notes:
+        channels = ", ".join(f"{name} is {channel}" for name, channel in settings.get("channels", {}).items())
+        for note in (*recognised[0].notes, *([f"by the order of the publication, {channels}"] if channels else [])):
             logger.warning("%s: %s", folder, note)
     return Source(name=folder.name, platemap=Platemap(platemaps=""), **settings)
 

@@ -89,8 +89,7 @@ def test_recognition_proposes_the_channels_of_the_publication():
     assert recognised.files == 11
     assert recognised.notes == (
         "2 planes of z stacks (1, 2): the maximum over them is proposed",
-        "1 thumbnails are left out",
-        "w1 to w5 are taken for DNA, ER, RNA, AGP and Mito, as in the publication",
+        "left out: 1 thumbnail",
     )
     (four,) = recognise_layouts([name for name in names if "w5" not in name])
     assert "channels" not in four.settings

@@ -104,14 +104,14 @@ def _cell(value: Any) -> str:
 def describe(part: Part) -> list[str]:
     """What was found in a source, as sentences."""
     source, join = part.source, part.join
-    files = counted(source.recognised.files, "file")
+    images = counted(len(source.images), "image")
     height, width = source.shape
     plates = [part.plate] if part.plate else sorted(source.images["plate"].unique())
     shown = ", ".join(map(str, plates[:4])) + (f" and {len(plates) - 4} more" if len(plates) > 4 else "")
     sites = Counter(source.images[["plate", "well", "site"]].drop_duplicates().groupby(["plate", "well"]).size())
     usual = sites.most_common(1)[0][0]
     texts = [
-        f"{files} of the layout {source.recognised.layout}, such as {source.recognised.example}",
+        f"{images} of the layout {source.recognised.layout}, such as {source.recognised.example}",
         f"{counted(len(plates), 'plate')} ({shown}), {counted(join.wells, 'well')}, {counted(source.fields, 'field')} "
         f"(usually {usual} per well) of {height} x {width} pixels",
         f"{counted(join.treated, 'well')} with a compound, {counted(join.controls, 'control well')}, "

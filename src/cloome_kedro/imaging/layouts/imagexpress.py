@@ -17,6 +17,7 @@ import pandas as pd
 from cloome_kedro.imaging.layouts.listing import check_names, list_files
 from cloome_kedro.imaging.layouts.recognition import Recognised, propose_axes
 from cloome_kedro.imaging.sources import Source
+from cloome_kedro.words import counted
 
 logger = logging.getLogger(__name__)
 
@@ -103,8 +104,7 @@ def recognise(names: Sequence[str]) -> Recognised | None:
         time=[-1 if named.time is None else named.time for _, named in images],
     )
     if thumbnails := len(parsed) - len(images):
-        notes += (f"{thumbnails} thumbnails are left out",)
+        notes += (f"left out: {counted(thumbnails, 'thumbnail')}",)
     if {named.channel for _, named in images} == set(PUBLISHED):
         settings |= {"channels": dict(PUBLISHED)}
-        notes += ("w1 to w5 are taken for DNA, ER, RNA, AGP and Mito, as in the publication",)
     return Recognised("imagexpress", len(parsed), settings, images[0][0], notes)
