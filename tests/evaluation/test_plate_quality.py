@@ -115,6 +115,13 @@ def test_means_of_rows_are_in_standard_deviations():
     assert means["wells"].eq(360).all()
 
 
+def test_a_row_with_a_single_well_has_no_interval():
+    wells = pd.DataFrame({"plate": "P", "row": [1, 1, 2], "column": [1, 2, 3], "edge": True, "cells": [1.0, 2.0, 5.0]})
+    means = position_means(wells, ["cells"]).query("axis == 'row'").set_index("position")
+    assert means[["low", "high"]].notna().all(axis=1).to_dict() == {1: True, 2: False}
+    assert means["value"].notna().all()
+
+
 def test_few_plates_have_no_robust_deviations():
     wells = pd.DataFrame({"plate": ["A", "B", "C"], "cells": [10.0, 10.01, 500.0]})
     assert plate_deviations(wells, ["cells"])["cells"].abs().max() < 3

@@ -13,7 +13,7 @@ EFFECT_COLUMNS = ["statistic", "basis", "factor", "effect", "value", "low", "hig
 #: kinds of effects: share of the variance, and difference in standard deviations
 SHARE, DIFFERENCE = "share of variance", "standard deviations"
 
-_FEWEST_PLATES = 5  # for robust standard deviations of plates
+FEWEST_PLATES = 5  # for robust standard deviations of plates
 _FEWEST = 10  # residual degrees of freedom, below which no effect is estimated
 
 
@@ -135,7 +135,8 @@ def position_means(wells: pd.DataFrame, statistics: Sequence[str], confidence: f
     -------
     pandas.DataFrame
         ``statistic``; ``axis``: row, column or edge; ``position``: number, or 1 for the edge; ``value``, in standard
-        deviations of wells within plates; ``low`` and ``high``, by the normal distribution over wells; ``wells``.
+        deviations of wells within plates; ``low`` and ``high``, by the normal distribution over wells, missing for a
+        single well; ``wells``.
     """
     from scipy.special import ndtri
 
@@ -151,7 +152,7 @@ def position_means(wells: pd.DataFrame, statistics: Sequence[str], confidence: f
         for axis in ("row", "column", "edge"):
             groups = scaled.groupby(measured[axis].astype(int))
             table = groups.agg(value="mean", wells="size", spread="std").rename_axis("position").reset_index()
-            error = half * table.pop("spread").fillna(0) / np.sqrt(table["wells"])
+            error = half * table.pop("spread") / np.sqrt(table["wells"])
             tables.append(
                 table.assign(statistic=statistic, axis=axis, low=table["value"] - error, high=table["value"] + error)
             )
@@ -178,7 +179,7 @@ def plate_deviations(wells: pd.DataFrame, statistics: Sequence[str]) -> pd.DataF
     medians = wells.groupby("plate", sort=True)[list(statistics)].median()
     deviations = medians - medians.median()
     scale = 1.4826 * deviations.abs().median()
-    is_robust = (scale > 0) & (deviations.notna().sum() >= _FEWEST_PLATES)
+    is_robust = (scale > 0) & (deviations.notna().sum() >= FEWEST_PLATES)
     scale = scale.where(is_robust, deviations.std(ddof=0)).replace(0, 1)
     return deviations / scale
 

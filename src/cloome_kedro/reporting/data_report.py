@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cloome_kedro.evaluation.plate_quality import choose_plates, plate_deviations
+from cloome_kedro.evaluation.plate_quality import FEWEST_PLATES, choose_plates, plate_deviations
 from cloome_kedro.reporting import about
 from cloome_kedro.reporting.cells import ABSENT
 from cloome_kedro.reporting.corrections import precision_of_corrections_table
@@ -224,11 +224,13 @@ def render_data_report(
         rejected_compounds=rejected_summary(tables["rejected_compounds"], "compound_id"),
         plates=plates_to_show(wells, settings.plates, settings.show_plates),
         plate_count=wells["plate"].nunique(),
+        fewest_plates=FEWEST_PLATES,
         control_count=int(wells["control"].sum()),
         measured=len(shown_statistics(wells)) > 0,
         effects=effect_table(tables["position_effects"]),
         replicate_text=_replicate_text(replicates),
         precision=precision_table(precision),
+        has_matches=bool(precision["n"].gt(0).any()),
         corrected=precision_of_corrections_table(tables["average_precision_corrections"]),
         protocols=dict(zip(precision["matches"], precision["protocol"], strict=True)),
         label_text=f"{counted(assays.shape[1], 'assay')}, {counted(len(assays), 'compound')}"

@@ -9,7 +9,9 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
+from cloome_kedro.evaluation.plate_quality import FEWEST_PLATES
 from cloome_kedro.imaging.well_quality import plate_shape
 from cloome_kedro.reporting.style import Look, one_line, styled
 
@@ -25,6 +27,7 @@ STATISTICS = {
     "mean_DNA": "intensity, DNA",
 }
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_STATISTICS_ACROSS = 3  # heat maps of a single plate beside each other
 _MOST_PLATES = 60  # rows of a heat map of plates
 
 #: colour maps for values and for deviations, which colour-blind readers can use
@@ -50,8 +53,8 @@ def row_name(row: int) -> str:
 def plate_maps(wells: pd.DataFrame, plates: Mapping[str, str], look: Look) -> Figure:
     """Draw heat maps of the mean over all plates and of some plates: one row per statistic, one column per plate.
 
-    Plates of a row share a colour scale, from the 1st to the 99th percentile of all wells. The mean over plates has its
-    own scale. White dots mark control wells.
+    A single plate has its statistics beside each other, each with a scale. Plates of a row share a colour scale, from
+    the 1st to the 99th percentile of all wells. The mean over plates has its own scale. White dots mark control wells.
 
     Parameters
     ----------
@@ -73,21 +76,30 @@ def plate_maps(wells: pd.DataFrame, plates: Mapping[str, str], look: Look) -> Fi
         columns.append((f"mean of {wells['plate'].nunique():,} plates", mean.assign(control=False)))
     for plate, text in plates.items():
         columns.append((f"{one_line(plate, 20)}\n{one_line(text, 30)}".strip(), wells[wells["plate"] == plate]))
+    several_columns = len(columns) > 1
+    across = len(columns) if several_columns else _STATISTICS_ACROSS
+    panels = [(name, number) for name in names for number in range(len(columns))]
     width, height = 2.9, 2.9 * shape[0] / shape[1] + 0.32
-    figure = Figure(figsize=(width * len(columns) + 1.2, height * len(names) + 1.1), layout="constrained")
-    axes = figure.subplots(len(names), len(columns), squeeze=False)
-    for name, row in zip(names, axes, strict=True):
-        scale = Normalize(*_limits(wells[name]))
-        for number, (axis, (title, part)) in enumerate(zip(row, columns, strict=True)):
-            of_mean = several and number == 0
-            mesh = _map(axis, part, name, shape, Normalize(*_limits(part[name])) if of_mean else scale)
-            if of_mean or axis is row[-1]:
-                bar = figure.colorbar(mesh, ax=axis, aspect=12, pad=0.02)
-                bar.ax.tick_params(labelsize=7)
-            if axis is axes[0, number]:
-                axis.set_title(title, fontsize=9)
-        row[0].set_ylabel(STATISTICS[name], fontsize=9)
-    return look.add_title(figure)
+    down = -(-len(panels) // across)
+    figure = Figure(figsize=(width * across + 1.2, height * down + 1.1), layout="constrained")
+    axes = figure.subplots(down, across, squeeze=False).ravel()
+    for axis, (name, number) in zip(axes, panels, strict=False):
+        title, part = columns[number]
+        of_mean = several and number == 0
+        scale = Normalize(*_limits(part[name] if of_mean else wells[name]))
+        mesh = _map(axis, part, name, shape, scale)
+        if of_mean or number == len(columns) - 1:
+            bar = figure.colorbar(mesh, ax=axis, aspect=12, pad=0.02)
+            bar.ax.tick_params(labelsize=7)
+        if not several_columns:
+            axis.set_title(STATISTICS[name], fontsize=9)
+        elif name == names[0]:
+            axis.set_title(title, fontsize=9)
+        if several_columns and number == 0:
+            axis.set_ylabel(STATISTICS[name], fontsize=9)
+    for axis in axes[len(panels) :]:
+        axis.set_axis_off()
+    return look.add_title(figure, "" if several_columns else columns[0][0])
 
 
 def _limits(values: pd.Series) -> tuple[float, float]:
@@ -119,7 +131,7 @@ def _map(axis: Axes, wells: pd.DataFrame, name: str, shape: tuple[int, int], sca
 
 @styled
 def plate_summary(deviations: pd.DataFrame, look: Look) -> Figure:
-    """Draw the deviation of the median well of each plate from the median plate, in robust standard deviations.
+    """Draw the deviation of the median well of each plate from the median plate, as `plate_deviations` gives it.
 
     Parameters
     ----------
@@ -135,9 +147,10 @@ def plate_summary(deviations: pd.DataFrame, look: Look) -> Figure:
     if total > _MOST_PLATES:
         unusual = deviations.abs().max(axis=1).nlargest(_MOST_PLATES).index
         deviations = deviations.loc[sorted(unusual)]
-    figure = Figure(figsize=(8.4, 1.6 + 0.22 * len(deviations)), layout="constrained")
+    figure = Figure(figsize=(8.4, max(2.4, 1.6 + 0.22 * len(deviations))), layout="constrained")
     axis = figure.subplots()
-    _deviation_map(axis, deviations, [STATISTICS[str(name)] for name in deviations], "robust standard deviations", 5)
+    unit = f"{'robust ' if total >= FEWEST_PLATES else ''}standard deviations"
+    _deviation_map(axis, deviations, [STATISTICS[str(name)] for name in deviations], unit, 5)
     axis.set_yticks(np.arange(len(deviations)) + 0.5, [one_line(plate, 30) for plate in deviations.index], fontsize=8)
     if total > _MOST_PLATES:
         axis.set_title(f"the {_MOST_PLATES} most unusual of {total:,} plates", fontsize=10)
@@ -188,6 +201,8 @@ def position_figure(means: pd.DataFrame, look: Look) -> Figure:
             if direction == "row":
                 places = part["position"].to_numpy()[:: max(1, len(part) // 8)]
                 axis.set_xticks(places, [row_name(int(place)) for place in places])
+            else:
+                axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     for axis in grid.ravel()[2 * len(names) :]:
         axis.set_axis_off()
     figure.supylabel("standard deviations of wells within plates", fontsize=9)

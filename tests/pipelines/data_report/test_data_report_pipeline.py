@@ -59,6 +59,19 @@ def test_profiles_and_embeddings_are_measured(catalog):
     assert [row[:2] for row in rows if row[:1] == ["CLOOME"]] == [["CLOOME", "replicates"], ["CLOOME", "mechanisms"]]
 
 
+def test_a_screen_without_controls_and_replicates_says_what_cannot_be_measured():
+    pytest.importorskip("copairs", reason="copairs is not installed (extra copairs)")
+    study = data_of(make_study())
+    study["fields"] = study["fields"].assign(control=False)
+    study["compounds"] = study["compounds"].assign(moa=None)
+    page = run_data_report(study)["data_report"].load()
+    Balanced(page)
+    assert "Not measured, because nothing can be compared." in page
+    assert "Mean average precision" not in page
+    assert "Fields of each plate, drawn at random" in page
+    assert "standard deviations of plates. Too few plates to call one unusual." in page
+
+
 class CorrectedStore(Store):
     """Plates whose illumination functions are kept in a folder."""
 

@@ -45,9 +45,9 @@ def describe_data(
         has_images=plate_store is not None,
         replicates=tables.replicate_table(replicate_metrics),
         panels_caption=(
-            f"A control field and treated fields, drawn at random (seed {seed}). Left: composite of Mito (red), ER"
-            " (green), RNA (teal), AGP (orange) and DNA (blue). Right: each channel in grey. All rows have the same"
-            " contrast."
+            f"{'A control field and treated fields' if fields['control'].any() else 'Treated fields'}, drawn at random"
+            f" (seed {seed}). Left: composite of Mito (red), ER (green), RNA (teal), AGP (orange) and DNA (blue). "
+            "Right: each channel in grey. All rows have the same contrast."
         ),
     )
     if plate_store is None:
