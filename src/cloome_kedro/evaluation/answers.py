@@ -162,7 +162,7 @@ def _strictness(protocol: Protocol) -> tuple[bool, ...]:
 def measure_answers(
     answers: Iterator[Answer], settings: AnswerSettings
 ) -> tuple[list[pd.DataFrame], list[pd.DataFrame], list[dict]]:
-    """Measure all answers.
+    """Measure all answers that choose among candidates. A single candidate is always right, which says nothing.
 
     Returns
     -------
@@ -177,7 +177,7 @@ def measure_answers(
         fitted = fit_temperature(answer.calibration)
         table = candidate_sets(answer.calibration, answer.tested, settings.levels, fitted, settings.confidence)
         sets.append(table.assign(**answer.setting))
-        if not len(answer.tested):
+        if not (answer.tested.candidates > 1).any():
             continue
         by_temperature = {False: 1 / answer.inverse_temperature, True: fitted}
         for calibrated, temperature in by_temperature.items():

@@ -19,7 +19,7 @@ import pandas as pd
 
 from cloome_kedro.evaluation.conformal import conformal_quantile, expected_coverage, first_k, smallest_calibration
 from cloome_kedro.evaluation.intervals import exact_interval
-from cloome_kedro.evaluation.scored_queries import ScoredQueries
+from cloome_kedro.evaluation.scored_queries import ScoredQueries, no_queries
 from cloome_kedro.evaluation.softmax import relative_probabilities
 
 FIRST_K, ADAPTIVE = "first k", "adaptive"
@@ -88,7 +88,7 @@ def candidate_sets(
     calibration
         One query per compound of the validation fold. There may be none.
     tested
-        One query per compound of the test fold. Without any, nothing is measured.
+        One query per compound of the test fold. Without any, or with a single candidate, nothing is measured.
     levels
         Wanted coverages.
     temperature
@@ -102,6 +102,10 @@ def candidate_sets(
         Rows of the table ``candidate_sets`` without the columns that name the answer and the split.
     """
     n = len(calibration)
+    nothing = ""
+    if not (tested.candidates > 1).any():
+        nothing = "there is a single candidate" if len(tested) else "no test compound is measured"
+        tested = no_queries()
     rank_shares = calibration.ranks / calibration.candidates
     shares = [min(conformal_quantile(rank_shares, level), 1.0) for level in levels]
     probabilities = match_probabilities(calibration, temperature)
@@ -120,8 +124,8 @@ def candidate_sets(
             reasons.append(
                 f"all candidates are listed: {100 * level:g} % needs {needed} validation compounds, there are {n}"
             )
-        if not len(tested):
-            reasons.append("no test compound is measured")
+        if nothing:
+            reasons.append(nothing)
         for kind in (FIRST_K, ADAPTIVE):
             row = {
                 "kind": kind,

@@ -146,6 +146,14 @@ def test_without_a_validation_fold_nothing_is_calibrated():
     assert tables["familiarity"]["q01"].isna().all()
 
 
+def test_a_single_candidate_is_not_measured():
+    tables = run(*invented_screen(sizes=(40, 20, 1)))
+    sets = tables["candidate_sets"]
+    assert sets.query("task == 'retrieval'")["reason"].str.contains("there is a single candidate").all()
+    assert sets["coverage"].isna().all()
+    assert len(tables["answered"]) == len(tables["softmax_calibration"]) == 0
+
+
 def test_the_test_fold_is_not_read_if_evaluations_use_the_validation_fold():
     """Results are the same whatever the test compounds are."""
     found = []
