@@ -54,6 +54,16 @@ def test_every_task_has_its_card(metrics, cards):
     assert assays.basis == "mean AUC over 11 assays"
 
 
+@pytest.mark.parametrize(("value", "limits"), [(1, (0.158114, 1)), (0, (0, 0.841886))])
+def test_a_result_that_is_the_same_for_all_compounds_has_an_interval(metrics, cards, value, limits):
+    """Without a width, two of two right answers would look certain. The exact lower limit of 2 of 2 is √0.025."""
+    same = metrics["metric"].eq("top-1") & metrics["draws"].gt(1)
+    columns = {"value": value, "low": value, "high": value, "compounds": 2}
+    certain = metrics.assign(**{name: metrics[name].mask(same, new) for name, new in columns.items()})
+    for card in cards(certain)[:2]:
+        assert (card.low, card.high) == pytest.approx(limits, abs=1e-6)
+
+
 def test_what_was_not_evaluated_has_no_card(metrics, cards):
     assert len(cards(metrics.query("task != 'probing'"))) == 3
     assert len(cards(metrics.query("task == 'retrieval'"))) == 2

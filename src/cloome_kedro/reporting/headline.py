@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from cloome_kedro.evaluation.comparison import verdict
+from cloome_kedro.evaluation.intervals import exact_interval
 from cloome_kedro.reporting.small_screens import evaluable, reasons_by_task
 from cloome_kedro.reporting.style import Look
 from cloome_kedro.reporting.zero_shot_figures import protocol_label, protocols
@@ -64,7 +65,9 @@ class Card:
         return f"{100 * number:.1f} %" if self.percent else f"{number:.3f}"
 
 
-def headline(metrics: pd.DataFrame, differences: pd.DataFrame, look: Look, fold: str = "test") -> list[Card]:
+def headline(
+    metrics: pd.DataFrame, differences: pd.DataFrame, look: Look, fold: str = "test", confidence: float = 0.95
+) -> list[Card]:
     """Make the cards of one split: retrieval in both directions, zero-shot mechanisms, probing.
 
     Values are means over all draws.
@@ -77,6 +80,8 @@ def headline(metrics: pd.DataFrame, differences: pd.DataFrame, look: Look, fold:
         Order of methods. The cards show the first model.
     fold
         Name of the fold that was evaluated.
+    confidence
+        Confidence level of the intervals.
 
     Returns
     -------
@@ -88,7 +93,7 @@ def headline(metrics: pd.DataFrame, differences: pd.DataFrame, look: Look, fold:
     split = "" if clean.empty else clean["split"].iloc[0]
     titles = {RETRIEVAL: "Retrieval", ZERO_SHOT_MOA: _ZERO_SHOT_TITLE}
     small = [Card.without_result(title, split, reasons[task]) for task, title in titles.items() if task in reasons]
-    clean = evaluable(clean)
+    clean = _with_width(evaluable(clean), confidence)
     differences = differences[differences["images"] == CLEAN]
     return [
         *small,
@@ -96,6 +101,18 @@ def headline(metrics: pd.DataFrame, differences: pd.DataFrame, look: Look, fold:
         *_zero_shot(clean, differences, look),
         *_probing(clean, differences, look),
     ]
+
+
+def _with_width(metrics: pd.DataFrame, confidence: float) -> pd.DataFrame:
+    """Give shares that are 0 or 1 for all compounds the exact interval over compounds; a bootstrap is a point there."""
+    same = (metrics["interval"] == "bootstrap") & (metrics["low"] == metrics["high"]) & metrics["value"].isin([0, 1])
+    if not same.any():
+        return metrics
+    compounds = metrics.loc[same, "compounds"]
+    low, high = exact_interval((metrics.loc[same, "value"] * compounds).astype(int), compounds, confidence)
+    limits = pd.DataFrame({"low": low, "high": high}, index=compounds.index)
+    low, high = (limits[name].combine_first(metrics[name]) for name in ("low", "high"))
+    return metrics.assign(low=low, high=high)
 
 
 def over_draws(metrics: pd.DataFrame) -> pd.DataFrame:

@@ -39,7 +39,8 @@ def write_cards(
     look = Look(note=study.note, models=study.models, reference=study.reference_label)
     splits = by_split(results, "results")
     found = {
-        split: headline(parts["metrics"], parts["differences"], look, retrieval.fold) for split, parts in splits.items()
+        split: headline(parts["metrics"], parts["differences"], look, retrieval.fold, retrieval.confidence)
+        for split, parts in splits.items()
     }
     certainty = {split: writing.certainty_table(parts["candidate_sets"], look.model) for split, parts in splits.items()}
     leaks = writing.leak_table({split: parts["leaks"] for split, parts in splits.items()})

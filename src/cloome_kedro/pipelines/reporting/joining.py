@@ -81,7 +81,7 @@ def write_report(
         cards=[
             card
             for results in splits.values()
-            for card in headline(results["metrics"], results["differences"], look, retrieval.fold)
+            for card in headline(results["metrics"], results["differences"], look, retrieval.fold, retrieval.confidence)
         ],
     )
     report, tables = link_tables(link_documentation(page, reporting.documentation))
