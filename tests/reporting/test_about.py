@@ -31,6 +31,9 @@ def test_settings_of_a_model_are_those_of_its_checkpoint():
     facts = about.facts_of_model(config)
     assert facts["images"] == "images → resnet"
     assert facts["compounds"] == "morgan → mlp"
+    kept = {**config, "selected_by": "top1", "epoch": 3}
+    for validation, why in (({"validation_top1": 0.5}, "best validation top1"), ({}, "nothing was validated")):
+        assert about.facts_of_model({**kept, "validation": validation})["checkpoint"] == f"epoch 3, {why}"
     published = about.facts_of_model({**config, "fit": None, "objective": None})
     assert published == {name: facts[name] for name in ("images", "compounds", "embedding size")}
 

@@ -52,6 +52,22 @@ def test_training_whose_validation_has_no_values_is_drawn(study):
     figure = figures.training_curves(history, Look("random split"))
     figure.draw_without_rendering()
     assert "simulated" not in _texts(figure)
+    loss, accuracy, _ = figure.axes
+    assert [text.get_text() for text in loss.get_legend().texts] == ["training"]
+    assert any(text.get_text() == "not evaluated" for text in accuracy.texts) == (
+        not history.filter(like="validation_top1_").notna().any(axis=None)
+    )
+
+
+def test_epochs_are_whole_numbers_in_all_panels(study):
+    history = study["histories"]["cloome"].iloc[:4].assign(**{"epoch": range(4), "validation_top1": np.nan})
+    history = history[["epoch", "step", "train_loss", "inverse_temperature", "best", "validation_top1"]]
+    figure = figures.training_curves(history, Look("random split"))
+    figure.draw_without_rendering()
+    for axis in figure.axes:
+        assert (np.mod(axis.get_xticks(), 1) == 0).all()
+        assert axis.get_xlim() == figure.axes[0].get_xlim()
+    assert [text.get_text() for text in figure.axes[1].texts] == ["not evaluated"]
 
 
 def test_training_without_two_validation_compounds_is_drawn(study):

@@ -95,7 +95,8 @@ def facts_of_model(config: Mapping[str, Any]) -> dict[str, str]:
     if pretrained := config.get("pretrained"):
         facts["pre-trained"] = f"kept epoch {pretrained['epoch']}"
     if "selected_by" in config:
-        facts["checkpoint"] = f"epoch {config['epoch']}, best validation {config['selected_by']}"
+        why = f"best validation {config['selected_by']}" if config.get("validation", True) else "nothing was validated"
+        facts["checkpoint"] = f"epoch {config['epoch']}, {why}"
     return facts
 
 

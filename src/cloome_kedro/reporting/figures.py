@@ -7,7 +7,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from cloome_kedro.reporting.style import Look, log_ticks, single_draw, styled, top_k_names
 from cloome_kedro.words import DIRECTIONS, RANDOM, counted
@@ -29,7 +29,7 @@ def training_curves(history: pd.DataFrame, look: Look) -> Figure:
     if history.empty:
         return look.message("The model was not trained here.")
     figure = Figure(figsize=(12, 3.4), layout="constrained")
-    loss, accuracy, temperature = figure.subplots(1, 3)
+    loss, accuracy, temperature = figure.subplots(1, 3, sharex=True)
     curves = {
         loss: {"training": "train_loss", "validation": "validation_loss"},
         accuracy: {
@@ -39,14 +39,17 @@ def training_curves(history: pd.DataFrame, look: Look) -> Figure:
         temperature: {"": "inverse_temperature"},
     }
     for axis, columns in curves.items():
-        for label, column in columns.items():
-            if column not in history:  # validation needs at least two compounds
-                continue
+        # Validation needs at least two compounds.
+        measured = [name for name in columns.items() if name[1] in history and history[name[1]].notna().any()]
+        for label, column in measured:
             style = {"color": "0.2", "linewidth": 2} if label == "mean" else {}
             sns.lineplot(x=history["epoch"], y=history[column], ax=axis, label=label or None, **style)
+        if not measured:
+            axis.text(0.5, 0.5, "not evaluated", color="0.35", ha="center", transform=axis.transAxes)
         for epoch in history.loc[history["best"], "epoch"]:
             axis.axvline(epoch, color="0.5", linestyle=":", label="kept epoch" if axis is accuracy else None)
         axis.set(xlabel="epoch", ylabel="")
+        axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     for axis in (loss, accuracy):
         if axis.get_legend_handles_labels()[0]:
             axis.legend()
