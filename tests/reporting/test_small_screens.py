@@ -96,6 +96,8 @@ def test_the_report_shows_no_accuracy(catalog):
 def test_the_terminal_says_it_too(catalog, study):
     assert "random split: cannot be evaluated: 1 test compound" in catalog["summary"].load()
     assert "random split: zero-shot MoA cannot be evaluated: 1 test compound" in format_tasks(study["metrics"], LOOK)
+    assert "Intervals of top-1" in format_tasks(make_study()["metrics"], LOOK)
+    assert "Intervals of top-1" not in format_tasks(study["metrics"], LOOK)
     assert "100" not in format_retrieval(study["metrics"].query("task == 'retrieval'"), LOOK)
 
 

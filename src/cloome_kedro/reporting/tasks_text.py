@@ -42,7 +42,7 @@ def format_tasks(metrics: pd.DataFrame, look: Look, confidence: float = 0.95, fo
         )
         table = cells.reindex(look.in_order(cells.index)).fillna(ABSENT).rename_axis("method").reset_index()
         lines += ["", f"{split} split", *text_lines(table, left=1)]
-    if rows["task"].isin(ZERO_SHOT).any():
+    if evaluable(rows)["task"].isin(ZERO_SHOT).any():
         lines += [
             "",
             "Intervals of top-1 assume independent fields. Fields of one compound are not independent, so the intervals"
