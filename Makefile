@@ -7,7 +7,6 @@ BIN := $(VENV)/bin
 INSTALLED := $(BIN)/.installed
 INSTALLED_ALL := $(BIN)/.installed-all
 RUN := virtual_screen/random/default/seed_0
-REPORT := data/08_reporting/virtual_screen/default/seed_0/report.html
 INDEX := data/07_model_output/$(RUN)/cloome/index/index.json
 # One test process per core, and one thread in each: torch would start as many threads as there are cores in every process.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto
@@ -41,7 +40,6 @@ install: $(INSTALLED) ## Make .venv and install what a study needs.
 
 run: $(INSTALLED) ## Run the whole study on the virtual screen; print the place of the report.
 	$(BIN)/kedro run
-	@echo "The report: $(CURDIR)/$(REPORT)"
 
 # made again after a new training
 $(INDEX): $(wildcard data/06_models/$(RUN)/cloome/checkpoint/config.json) | $(INSTALLED_ALL)

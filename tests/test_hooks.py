@@ -14,6 +14,7 @@ from kedro.framework.project import pipelines
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
 from kedro.runner import SequentialRunner
+from kedro_datasets.text import TextDataset
 
 from cloome_kedro.cluster import address_of_cluster
 from cloome_kedro.hooks import (
@@ -343,6 +344,14 @@ def test_the_summary_is_printed_when_it_was_written(capsys):
     assert capsys.readouterr().out == ""
     ResultsLast().after_pipeline_run(Pipeline([node(repeat, "metrics", "summary")]), catalog)
     assert capsys.readouterr().out.endswith("\ntop-1 27 %\n\n")
+
+
+def test_the_place_of_a_page_is_printed_last(capsys, tmp_path):
+    page = TextDataset(filepath=f"{tmp_path}/report.html")
+    catalog = DataCatalog({"summary": MemoryDataset("top-1 27 %"), "report": page})
+    written = Pipeline([node(repeat, "metrics", "summary"), node(repeat, "parts", "report")])
+    ResultsLast().after_pipeline_run(written, catalog)
+    assert capsys.readouterr().out.endswith(f"\ntop-1 27 %\n\nThe report: {tmp_path}/report.html\n")
 
 
 def test_a_splits_own_text_is_printed_too(capsys):

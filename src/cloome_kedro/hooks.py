@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
@@ -250,17 +250,24 @@ class TrackedResults:
 
 
 class ResultsLast:
-    """Prints the tables for the terminal after a run that wrote them, so that log lines do not hide them."""
+    """Prints the tables for the terminal after a run that wrote them, and where its pages are, below all log lines."""
 
     #: patterns of names of datasets, without the split
     SUMMARIES = (
         *("summary", "tuning_summary", "profile_moa_*summary", "seeds_summary", "comparison_*_summary"),
         *("screen_check_summary", "structure_probing_summary"),
     )
+    #: pages for people -> what they are called
+    PAGES: ClassVar = {"report": "The report", "data_report": "The page about the data"}
 
     @hook_impl
     def after_pipeline_run(self, pipeline, catalog) -> None:
+        from cloome_kedro.file_states import places
+
         for summary in self.SUMMARIES:
             for name in sorted(pipeline.all_outputs()):
                 if fnmatchcase(name.rpartition(".")[2], summary) and (text := catalog.load(name)):
                     print("\n" + text, flush=True)
+        for name, title in self.PAGES.items():
+            if name in pipeline.all_outputs() and (paths := places(catalog.get(name))):
+                print(f"\n{title}: {paths[0].absolute()}", flush=True)
