@@ -53,4 +53,25 @@ def test_columns_of_plates_are_whole_numbers():
     figure = plate_figures.position_figure(position_means(wells, list(plate_figures.STATISTICS)), Look())
     FigureCanvasAgg(figure).draw()  # the number of ticks depends on the size of the axes
     for axis in figure.axes[1::2]:
-        assert (np.mod(axis.get_xticks(), 1) == 0).all()
+        shown = [tick for tick in axis.get_xticks() if axis.get_xlim()[0] <= tick <= axis.get_xlim()[1]]
+        assert shown
+        assert all(tick == int(tick) and 1 <= tick <= 18 for tick in shown)
+
+
+def test_an_interval_between_single_wells_is_drawn():
+    """A band needs two neighbours with intervals. Here only the second row has two wells."""
+    wells = wells_of(1).query("(row == 2 and column in [1, 2]) or (row in [1, 3] and column == 1)")
+    means = position_means(wells, ["cells"])
+    rows = plate_figures.position_figure(means, Look()).axes[0]
+    (lines,) = (part for part in rows.collections if hasattr(part, "get_segments"))
+    drawn = [segment for segment in lines.get_segments() if len(segment)]
+    ((low, high),) = means.query("axis == 'row' and position == 2")[["low", "high"]].to_numpy()
+    assert len(drawn) == 1
+    assert drawn[0].tolist() == [[2, low], [2, high]]
+
+
+def test_marks_of_a_single_plate_are_beside_each_other():
+    statistics = pd.DataFrame({"plate": ["plate_0"], "channel": ["DNA"], "mean": [50.0], "basis": ["controls"]})
+    figure = plate_figures.controls_over_plates(wells_of(1), statistics, Look())
+    for axis in figure.axes[: len(plate_figures.STATISTICS)]:
+        assert axis.get_xlim() == (-0.5, 0.5)

@@ -193,11 +193,13 @@ def position_figure(means: pd.DataFrame, look: Look) -> Figure:
             axis = grid[number // 2, 2 * (number % 2) + offset]
             part = means[(means["statistic"] == name) & (means["axis"] == direction)].sort_values("position")
             axis.fill_between(part["position"], part["low"], part["high"], color=colour, alpha=0.25, linewidth=0)
+            axis.vlines(part["position"], part["low"], part["high"], color=colour, linewidth=0.8)
             axis.plot(part["position"], part["value"], color=colour, marker=".", markersize=5, linewidth=1.2)
             axis.axhline(0, color="0.3", linewidth=0.8)
             axis.set_title(STATISTICS[name] if not offset else "", fontsize=9, loc="left")
             axis.tick_params(labelsize=8)
             axis.set_xlabel(direction, fontsize=8, labelpad=1)
+            axis.set_xlim(part["position"].min() - 0.5, part["position"].max() + 0.5)  # there is no column 0
             if direction == "row":
                 places = part["position"].to_numpy()[:: max(1, len(part) // 8)]
                 axis.set_xticks(places, [row_name(int(place)) for place in places])
@@ -243,7 +245,7 @@ def controls_over_plates(wells: pd.DataFrame, plate_statistics: pd.DataFrame, lo
         _robust_means(axis, plate_statistics, name.removeprefix("mean_"), place)
         axis.set_title(STATISTICS[name], fontsize=9, loc="left")
         axis.tick_params(labelsize=8)
-        axis.margins(x=0.02)
+        axis.set_xlim(-0.5, len(plates) - 0.5)
     for axis in axes.ravel()[len(names) :]:
         axis.set_axis_off()
     step = max(1, len(plates) // 16)
