@@ -212,6 +212,24 @@ def test_folders_with_names_of_compounds_choose_the_platemap(project, tmp_path, 
     assert source["platemap"]["platemaps"] == str(tables / "b.csv")
 
 
+@pytest.mark.parametrize(
+    ("extra", "problem"),
+    [
+        ("X1,CCCCCC\n", "compound X1 has two structures: CCO in"),
+        ("X9\n\nX9,CCC\nX9,CCCC,5\n", "compounds.csv cannot be read as a table: line"),
+    ],
+    ids=["two structures", "malformed"],
+)
+def test_tables_that_cannot_be_used_are_named(project, raw, tmp_path, extra, problem):
+    shutil.copytree(raw, tmp_path / "images")
+    (tmp_path / "images/platemap.csv").write_text("well,compound\nA01,DMSO\nB02,X1\nC03,X2\nD04,X3\n")
+    structures = "compound,smiles\n" + "X1,CCO\nX2,CCN\nX3,CCC\n" + extra
+    (tmp_path / "images/compounds.csv").write_text(structures)
+    done = new_screen("mine", tmp_path / "images", "--yes")
+    assert done.exit_code == 2
+    assert problem in " ".join(done.output.split())
+
+
 def test_a_chosen_platemap_stays_when_structures_are_added(project, raw, tmp_path):
     shutil.copytree(raw, tmp_path / "images")
     wells, ids = ("A01", "B02", "C03", "D04"), ("DMSO", "X1", "X2", "X3")

@@ -30,10 +30,14 @@ def look_for_tables(places: Iterable[Path]) -> list[FoundTable]:
     problems: list[str] = []
     tables = find_tables(places, problems.append)
     for problem in problems[:_SHOWN]:
-        click.secho(f"! {one_line(problem)}", fg="yellow")
+        _warn(problem)
     if (more := len(problems) - _SHOWN) > 0:
-        click.secho(f"! {counted(more, 'further file')} cannot be read as a table", fg="yellow")
+        _warn(f"{counted(more, 'further file')} cannot be read as a table")
     return tables
+
+
+def _warn(text: str) -> None:
+    click.secho(f"! {one_line(text)}", fg="yellow")
 
 
 def ask_join(
@@ -91,9 +95,9 @@ def ask_join(
 
 def _propose(wells: Any, tables: Sequence[FoundTable], source: FoundSource) -> list[Join]:
     """Tables that fit the wells best. Folders that are no plates may have the names of compounds, which then decide."""
-    joins = propose_joins(wells, tables, source.folder)
+    joins = propose_joins(wells, tables, source.folder, _warn)
     if len(joins) > 1 and not wells.equals(source.wells):
-        by_folder = propose_joins(source.wells, tables, source.folder)
+        by_folder = propose_joins(source.wells, tables, source.folder, lambda problem: None)
         joins = [evaluate(wells, join.settings, join.settings["controls"]) for join in by_folder] or joins
     return joins
 

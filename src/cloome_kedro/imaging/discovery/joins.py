@@ -1,6 +1,7 @@
 """Which tables say what is in the wells of a source, and which of their columns."""
 
 import functools
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,18 @@ from cloome_kedro.imaging.tables import read_table
 from cloome_kedro.imaging.wells import parse_wells
 from cloome_kedro.missing import known
 
+logger = logging.getLogger(__name__)
+
 #: fewer wells of a source in a table do not make it its platemap
 _LEAST_SHARE = 0.5
 
 
-def propose_joins(wells: pd.DataFrame, tables: Sequence[FoundTable], near: Path) -> list[Join]:
+def propose_joins(
+    wells: pd.DataFrame,
+    tables: Sequence[FoundTable],
+    near: Path,
+    warn: Callable[[str], object] = logger.warning,
+) -> list[Join]:
     """Propose the tables that say what is in the wells, the best first.
 
     Parameters
@@ -30,12 +38,15 @@ def propose_joins(wells: pd.DataFrame, tables: Sequence[FoundTable], near: Path)
         All tables that may belong to the screen.
     near
         Folder of the images. A table in it has precedence over one elsewhere.
+    warn
+        If there is no proposal, it gets a message for each table that has these wells, but cannot be used.
 
     Returns
     -------
     Proposals that are equally good by the wells that they have. If there are several, only the user can choose. Empty:
     no table has these wells.
     """
+    problems: dict[str, None] = {}
     entries = functools.cache(_entries)  # the tables of compounds are the same for all candidates
 
     def joined(candidate: _Candidate) -> Join | None:
@@ -44,7 +55,8 @@ def propose_joins(wells: pd.DataFrame, tables: Sequence[FoundTable], near: Path)
         structures = _structures(candidate.table, candidate.written, tables, near, entries)
         try:
             return evaluate(wells, {**candidate.settings, **structures})
-        except (ValueError, OSError):
+        except (ValueError, OSError) as error:
+            problems.setdefault(str(error))
             return None
 
     by_barcode = [(candidate, joined(candidate)) for candidate in _by_barcodes(wells, tables)]
@@ -61,6 +73,8 @@ def propose_joins(wells: pd.DataFrame, tables: Sequence[FoundTable], near: Path)
             rank = (round(used, 2), bool(join.with_structure), join.fits, gives_others, is_near, size)
             ranked.append((rank, join))
     if not ranked:
+        for problem in problems:
+            warn(problem)
         return []
     best = max(rank for rank, _ in ranked)
     return [join for rank, join in sorted(ranked, key=lambda pair: pair[0], reverse=True) if rank == best]
