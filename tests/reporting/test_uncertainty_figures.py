@@ -1,6 +1,7 @@
 """The figure that says how sure an answer is."""
 
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from cloome_kedro.reporting.uncertainty_figures import answer_certainty
 from synthetic_study import LOOK, MODELS, make_study
@@ -23,6 +24,15 @@ def test_coverages_intervals_and_curves_are_drawn():
     for label in MODELS.values():
         expected = curves.query("method == @label").sort_values("share")["accuracy"].to_numpy()
         assert any(np.array_equal(line.get_ydata(), expected) for line in lower[0].lines), label
+
+
+def test_labels_of_neighbouring_panels_do_not_touch():
+    study = make_study()
+    figure = answer_certainty(study["candidate_sets"], study["answered"], LOOK)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    left, right = (axis.xaxis.label.get_window_extent(canvas.get_renderer()) for axis in figure.axes[2:4])
+    assert right.x0 - left.x1 > 10
 
 
 def test_without_measured_coverage_the_figure_says_so():

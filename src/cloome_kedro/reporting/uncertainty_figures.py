@@ -82,6 +82,6 @@ def _accuracy_panel(axis: Axes, rows: pd.DataFrame, colours, look: Look) -> None
             {"linewidth": 2.2, "zorder": 4} if method == look.model else {"linewidth": 1.2, "zorder": 3}
         )
         axis.plot(curve["share"], curve["accuracy"], color=colours[method], marker=look.marker(method), **style)
-    axis.set(xlabel="share of the queries that are answered, most confident first", xlim=(0, 1.02), ylim=(0, 1.02))
+    axis.set(xlabel="share of queries answered, most confident first", xlim=(0, 1.02), ylim=(0, 1.02))
     axis.xaxis.set_major_formatter(PercentFormatter(1))
     axis.yaxis.set_major_formatter(PercentFormatter(1))
