@@ -160,6 +160,7 @@ def test_several_folders_are_sources(project, tmp_path):
     assert [(source["name"], source["folder"]) for source in sources] == [("phenix", "phenix"), ("tables", "tables")]
     assert sources[0]["platemap"]["platemaps"] == "phenix/platemap.csv"
     assert sources[1]["platemap"]["barcodes"] == "tables/barcode_platemap.csv"
+    assert f"Channels in {tmp_path / 'phenix'}: 1=Mito," in done.output
 
 
 def test_files_that_cannot_be_read_as_tables_are_named(project, raw, tmp_path):

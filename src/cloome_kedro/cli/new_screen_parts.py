@@ -169,7 +169,7 @@ def _ask_channels(source: FoundSource, asker: "Asker", given: Mapping[str, Any])
     if given.get("channels") or not proposal.channels:
         return source
     text = ",".join(f"{key}={channel}" for key, channel in proposal.channels.items())
-    click.echo(f"Channels: {text}, {proposal.reason}.")
+    click.echo(f"Channels in {source.folder}: {text}, {proposal.reason}.")
     if proposal.doubt:
         click.secho(f"  ! {proposal.doubt}", fg="yellow")
     answer = asker.ask("Channels", text, lambda answer: _complete(_channels(answer), proposal.channels))
