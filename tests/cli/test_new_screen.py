@@ -157,9 +157,12 @@ def test_several_folders_are_sources(project, tmp_path):
     done = new_screen("both", tmp_path / "phenix", tmp_path / "tables", "--yes")
     assert done.exit_code == 0, done.output
     sources = read(project, "both", "parameters")["ingestion"]["sources"]
-    assert [(source["name"], source["folder"]) for source in sources] == [("phenix", "phenix"), ("tables", "tables")]
-    assert sources[0]["platemap"]["platemaps"] == "phenix/platemap.csv"
-    assert sources[1]["platemap"]["barcodes"] == "tables/barcode_platemap.csv"
+    assert [source["name"] for source in sources] == ["phenix", "tables"]
+    assert read(project, "both", "catalog")["raw_screen"]["filepath"] == str(tmp_path / "phenix")
+    assert "folder" not in sources[0]
+    assert sources[1]["folder"] == str(tmp_path / "tables")
+    assert sources[0]["platemap"]["platemaps"] == "platemap.csv"
+    assert sources[1]["platemap"]["barcodes"] == str(tmp_path / "tables/barcode_platemap.csv")
     assert f"Channels in {tmp_path / 'phenix'}: 1=Mito," in done.output
 
 

@@ -111,8 +111,8 @@ def describe_images(
         scaffolds=count_scaffolds(structures) if len(structures) >= 100 else None,
     )
     click.echo(f"Study: splits {', '.join(scale.splits)}; models {', '.join(scale.models.values())}")
-    root = folders[0] if len(folders) == 1 else _common(folders)
-    files = write_screen(name, root, parts, storage, scale, labels=labels, compounds=compounds)
+    # A run looks for changes in the folder of the screen. What all folders have in common can be the whole disk.
+    files = write_screen(name, folders[0], parts, storage, scale, labels=labels, compounds=compounds)
     return files, [*notes, *scale.notes], len(structures) >= scales.FEWEST
 
 
@@ -206,12 +206,6 @@ def _source_names(folders: Sequence[Path]) -> list[str]:
         name = folder.name or "images"
         names.append(name if name not in names else f"{name}_{len(names) + 1}")
     return names
-
-
-def _common(folders: Sequence[Path]) -> Path:
-    import os
-
-    return Path(os.path.commonpath([str(folder) for folder in folders]))
 
 
 def describe_profiles(
