@@ -42,6 +42,13 @@ def test_a_coverage_below_the_expected_range_is_too_low(study):
     assert set(tables.set_table(sets.assign(coverage=0.95), LOOK)["verdict"]) == {"higher"}
 
 
+def test_a_list_of_all_candidates_is_no_achievement(study):
+    sets = study["candidate_sets"].query("coverage.notna()")
+    everything = sets.assign(size_mean=sets["candidates"], size_median=sets["candidates"], coverage=1.0)
+    assert set(tables.set_table(everything, LOOK)["verdict"]) == {"all are listed"}
+    assert tables.sentences(everything, LOOK) == []
+
+
 def test_sentences_have_both_directions(study):
     found = tables.sentences(study["candidate_sets"], LOOK)
     assert [text.partition(":")[0] for text in found] == ["image → compound", "compound → image"]

@@ -20,8 +20,8 @@ from cloome_kedro.words import DIRECTIONS, PROBING, RETRIEVAL, ZERO_SHOT_COMPOUN
 _SHOWN_BY = {"field": "one field", "mean": "mean of fields"}
 _CLASSES = {ZERO_SHOT_COMPOUND: "image → compound of a field", ZERO_SHOT_MOA: "image → mechanism of a field"}
 _SIDES = {("image", "cosine"): "image", ("compound", "cosine"): "structure, by embedding"}
-#: a measured coverage below the expected range, above it, or in it
-_VERDICTS = ("too low", "higher", "as expected")
+#: a measured coverage below the expected range, above it, or in it; or one that cannot be else
+_VERDICTS = ("too low", "higher", "as expected", "all are listed")
 
 
 def set_table(candidate_sets: pd.DataFrame, look: Look) -> pd.DataFrame:
@@ -83,6 +83,8 @@ def _coverage(row: dict) -> str:
 
 
 def _verdict(row: dict) -> str:
+    if row["size_mean"] >= row["candidates"]:
+        return _VERDICTS[3]
     if row["coverage"] < row["expected_low"]:
         return f"{_VERDICTS[0]}, {100 * (row['coverage'] - row['level']):+.1f} points"
     return _VERDICTS[1] if row["coverage"] > row["expected_high"] else _VERDICTS[2]
@@ -96,9 +98,13 @@ def reasons(candidate_sets: pd.DataFrame) -> list[str]:
 
 
 def sentences(candidate_sets: pd.DataFrame, look: Look, level: float = 0.9) -> list[str]:
-    """Say for both directions, with one field per compound, how long the list of the first model must be."""
+    """Say for both directions, with one field per compound, how long the list of the first model must be.
+
+    Nothing is said of a list of all candidates, which is always right.
+    """
     rows = candidate_sets[(candidate_sets["method"] == look.model) & (candidate_sets["task"] == RETRIEVAL)]
     rows = rows[(rows["kind"] == "first k") & (rows["shown_by"] == "field") & rows["coverage"].notna()]
+    rows = rows[rows["size_mean"] < rows["candidates"]]
     if rows.empty:
         return []
     rows = rows[rows["level"] == min(rows["level"].unique(), key=lambda other: abs(other - level))]
