@@ -75,6 +75,9 @@ def test_without_validation_or_test_compounds_there_is_a_reason():
     assert (unmeasured["reason"] == "no test compound is measured").all()
     assert unmeasured["coverage"].isna().all()
     assert unmeasured.loc[unmeasured["kind"] == FIRST_K, "share"].between(0, 1).all()
+    single = candidate_sets(queries_of(scores[:1], [0]), queries_of([[1.0]] * 2, [0, 0]), LEVELS)
+    assert single["reason"].str.endswith("validation compounds, there is 1; there is a single candidate").all()
+    assert single["coverage"].isna().all()
 
 
 @pytest.mark.parametrize("shown_by", ["field", "mean"])

@@ -121,9 +121,8 @@ def candidate_sets(
         needed = smallest_calibration(level)
         reasons = []
         if n < needed:
-            reasons.append(
-                f"all candidates are listed: {100 * level:g} % needs {needed} validation compounds, there are {n}"
-            )
+            there = f"there {'is' if n == 1 else 'are'} {n}"
+            reasons.append(f"all candidates are listed: {100 * level:g} % needs {needed} validation compounds, {there}")
         if nothing:
             reasons.append(nothing)
         for kind in (FIRST_K, ADAPTIVE):
