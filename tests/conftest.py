@@ -10,8 +10,13 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from hypothesis import HealthCheck, settings
 
 from project import Project
+
+# No test fails because of the time that an example takes: the time depends on what else the machine does.
+settings.register_profile("any load", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any load")
 
 #: Files of slow tests, longest first. They begin first, so that all test processes end at about the same time.
 LONGEST = (

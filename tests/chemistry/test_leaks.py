@@ -24,7 +24,7 @@ def expected(similarity, threshold):
     return np.where(best >= threshold, best, 0), row
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32 - 1),
     sizes=st.tuples(st.integers(0, 25), st.integers(0, 25)),

@@ -10,7 +10,7 @@ from cloome_kedro.evaluation.auc import resampled_aucs, weighted_aucs
 
 
 @given(seed=st.integers(0, 10_000), size=st.integers(2, 60), levels=st.sampled_from([2, 5, 1000]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_weighted_aucs_are_those_of_scikit_learn(seed, size, levels):
     """Few levels of scores: many ties."""
     generator = np.random.default_rng(seed)

@@ -103,7 +103,7 @@ def test_unknown_references_and_differing_seeds_are_refused():
         compare_methods(fewer, REFERENCE)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 4), st.integers(2, 30), st.integers(0, 100))
 def test_a_method_is_no_different_from_itself(seeds, compounds, generator_seed):
     ranks = made_ranks({"Bilinear": 0.3}, seeds, compounds, generator_seed=generator_seed)

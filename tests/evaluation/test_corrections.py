@@ -28,7 +28,7 @@ def covariance(vectors):
 
 
 @given(seed=st.integers(0, 1000), d=st.integers(1, 6), n=st.integers(10, 40), method=st.sampled_from(["ZCA", "PCA"]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_whitened_controls_have_the_identity_as_covariance(seed, d, n, method):
     generator = np.random.default_rng(seed)
     vectors = generator.normal(size=(n, d)) @ generator.normal(size=(d, d)) + 5
@@ -77,7 +77,7 @@ def test_the_formula_shrinks_more_with_fewer_controls():
 
 
 @given(seed=st.integers(0, 1000))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_sphered_controls_of_all_plates_have_mean_0_and_covariance_1(seed):
     vectors, plates = plates_of_controls(seed)
     fitted = Sphering(regularisation=0).fit(Controls(vectors, plates, 8))
@@ -127,7 +127,7 @@ def test_a_feature_without_spread_is_0_on_its_plate_only():
 
 
 @given(seed=st.integers(0, 1000))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_tvn_with_little_regularisation_makes_every_plate_white(seed):
     """CORAL moves the covariance of a plate to that of all, which is 1: exactly so as its regularisation goes to 0."""
     vectors, plates = plates_of_controls(seed)

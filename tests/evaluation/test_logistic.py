@@ -95,7 +95,7 @@ def test_separable_classes_do_not_blow_up():
     assert steps.max() / steps.min() < 1.2
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     n=st.integers(4, 60),
     size=st.integers(1, 8),

@@ -149,7 +149,7 @@ def test_results_do_not_depend_on_the_number_of_threads():
     pd.testing.assert_frame_equal(*tables)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(n=st.integers(24, 90), size=st.integers(1, 60), seed=st.integers(0, 2**20), measured=st.floats(0.3, 1))
 def test_any_screen_is_probed(n, size, seed, measured):
     table = fit(screen(n, size, assays=3, seed=seed, measured=measured)).table

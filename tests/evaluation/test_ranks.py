@@ -114,7 +114,7 @@ def test_scale_does_not_matter(scale):
     np.testing.assert_array_equal(match_ranks(queries * scale, candidates * scale, match), expected)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     vectors=arrays(
         np.float32, st.tuples(st.integers(1, 40), st.just(5)), elements=st.sampled_from([-1, 0, 0.1, 0.3, 1])
@@ -132,7 +132,7 @@ def test_order_of_candidates_and_queries_does_not_matter(vectors, seed):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     vectors=arrays(
         np.float64, st.tuples(st.integers(1, 30), st.just(4)), elements=st.sampled_from([-2, -1, 0, 0.5, 1])
@@ -156,7 +156,7 @@ def draw_pools(n_queries, n_candidates, match, generator, n_pools=5):
     return Pools(of_query, members)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     vectors=arrays(
         np.float64, st.tuples(st.integers(1, 40), st.just(3)), elements=st.sampled_from([-2, -1, 0, 0.5, 1])

@@ -248,7 +248,7 @@ def test_sizes_in_headers_are_those_of_tifffile(tmp_path, monkeypatch, options, 
     assert quick == [40 * 50 * np.dtype(dtype).itemsize if is_usual and case is not None else None for case in cases]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(0, 10**6), st.binary(min_size=1, max_size=4), st.booleans())
 def test_quick_headers_survive_damage(place, garbage, is_only):
     """A damaged header gives a number or None, and no other error."""
@@ -407,7 +407,7 @@ def brute_average(plane, size):
     return out
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 9), st.integers(1, 9), st.data())
 def test_area_average_is_exact(h, w, data):
     size = (data.draw(st.integers(1, h)), data.draw(st.integers(1, w)))

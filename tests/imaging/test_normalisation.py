@@ -73,7 +73,7 @@ def test_values_are_those_of_the_formula(tmp_path, rng):
     np.testing.assert_allclose(standardised, expected, rtol=1e-3, atol=1e-3)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.floats(0.1, 10), st.floats(-50, 50), st.sampled_from(["mad_robustize", "standardize"]))
 def test_what_a_plate_does_to_all_its_fields_is_removed(tmp_path_factory, gain, offset, method):
     raw = pd.DataFrame(np.random.default_rng(0).normal(10, 1, (40, 4)), columns=list("abcd"))

@@ -59,7 +59,7 @@ def test_an_empty_field_has_none():
     assert segment_nuclei(planted_field(grid(4), level=35)[DNA], 10, minimum_contrast=3).max() >= 4
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(arrays(np.uint8, (24, 31)), st.floats(3, 12))
 def test_labels_are_1_to_n_and_no_nucleus_is_too_small(dna, diameter):
     labels = segment_nuclei(dna, diameter, 0)

@@ -60,7 +60,7 @@ def test_equal_fields_have_the_statistics_of_all_their_pixels():
     np.testing.assert_allclose(std, images.std((0, 2, 3)))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     st_numpy.arrays(float, (7, 2, 3), elements=st.floats(0, 255, width=32)),
     st_numpy.arrays(float, (2, 2, 3), elements=st.floats(0, 255, width=32)),

@@ -85,7 +85,7 @@ def test_fields_without_an_input_are_left_out():
     assert pairs.validation.tolist() == [14], "of compound 5 there is no input at all"
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     rows=st.lists(
         st.tuples(st.sampled_from(["train", "validation"]), st.integers(0, 7), st.booleans()), min_size=1, max_size=30

@@ -32,7 +32,7 @@ class Stopped(Exception):
 # ---- which fields
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.tuples(st.integers(0, 4), st.integers(0, 2)), min_size=2, max_size=30),
     st.integers(1, 5),

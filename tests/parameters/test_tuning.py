@@ -3,7 +3,6 @@
 import json
 from functools import cache
 
-import hypothesis
 import pydantic
 import pytest
 import yaml
@@ -180,7 +179,6 @@ NESTED = st.dictionaries(
 )
 
 
-@hypothesis.settings(deadline=None)
 @given(
     st.fixed_dictionaries({}, optional={"model": NESTED, "fingerprints": NESTED}),
     st.sampled_from(["cloome", "bilinear"]),

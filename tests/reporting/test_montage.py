@@ -36,7 +36,7 @@ def test_black_stays_black_and_two_channels_screen():
     np.testing.assert_allclose(composite(field, FULL)[0, 0, 0] / 255, 1 - (1 - mito) * (1 - dna), atol=1 / 255)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(arrays(np.uint8, (2, 5, 3, 4)), st.integers(0, 4))
 def test_brighter_never_gets_darker(fields, channel):
     brighter = fields.copy()

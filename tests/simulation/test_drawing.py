@@ -10,7 +10,7 @@ from cloome_kedro.simulation.drawing import FIELD_UM, canvas, ellipse_distances,
 inside = st.floats(30, FIELD_UM - 30)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(inside, inside, st.floats(0, np.pi), st.floats(3, 30), st.floats(3, 30))
 def test_ellipse_distance_is_that_of_the_turned_and_scaled_frame(x, y, angle, long, short):
     sheet = canvas(32)
@@ -46,7 +46,7 @@ def test_spots_cut_by_the_edge_lose_what_is_outside():
     assert image.sum() * sheet.pixel**2 == pytest.approx(np.pi * 3.0**2, rel=0.05)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(inside, inside, st.floats(0.1, 5)), min_size=1, max_size=20), st.sampled_from([48, 96]))
 def test_threads_keep_all_light_in_its_place(points, size):
     sheet = canvas(size)

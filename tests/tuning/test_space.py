@@ -138,7 +138,7 @@ def spaces(draw):
     return Space(dimensions)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(spaces())
 def test_the_grid_is_all_combinations_without_what_their_conditions_leave_out(space):
     grid = space.grid()

@@ -29,7 +29,7 @@ def largest_component(compounds: pd.DataFrame, columns: list[str]) -> int:
             return int(np.bincount(label).max())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(compounds_of_groups, st.integers(0, 3))
 @pytest.mark.parametrize("name", ["random", "scaffold"])
 def test_no_group_crosses_and_sizes_hold(name, compounds, seed):
@@ -46,7 +46,7 @@ def test_no_group_crosses_and_sizes_hold(name, compounds, seed):
 
 
 @given(st.integers(3, 400))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_single_compounds_give_the_fractions_to_one(n):
     folds = random_split(made_up_compounds(range(n), range(n)), NO_PAIRS, FRACTIONS, seed=0)
     for fold, fraction in FRACTIONS.items():

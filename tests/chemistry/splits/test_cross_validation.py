@@ -33,7 +33,7 @@ def test_each_compound_is_tested_once_validated_once_and_otherwise_trains(kind, 
         assert ((folds[f"{kind}_{number}"] == "validation") == following).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=40), st.integers(3, 6), st.integers(0, 3))
 def test_parts_have_similar_sizes_and_groups_stay_together(sizes, parts, seed):
     groups = np.repeat(np.arange(len(sizes)), sizes)

@@ -15,14 +15,14 @@ def loss(field, compound, scale, beta=None):
     return InfoLOOB(beta)({name: torch.tensor(value, dtype=torch.float64) for name, value in outputs.items()}).item()
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(n=st.integers(2, 12), d=st.integers(2, 6), scale=st.floats(1, 100), seed=st.integers(0, 99))
 def test_the_loss_is_its_closed_form(n, d, scale, seed):
     x, z = unit_vectors(n, d, seed)
     assert loss(x, z, scale) == pytest.approx(info_loob(x, z, scale), rel=1e-9, abs=1e-9)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     n=st.integers(2, 12),
     d=st.integers(2, 6),

@@ -15,7 +15,7 @@ def loss(field, compound, scale):
     return InfoNCE()({name: torch.tensor(value, dtype=torch.float64) for name, value in outputs.items()})
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(n=st.integers(2, 12), d=st.integers(1, 6), scale=st.floats(1, 100), seed=st.integers(0, 99))
 def test_the_loss_is_its_closed_form(n, d, scale, seed):
     x, z = unit_vectors(n, d, seed)

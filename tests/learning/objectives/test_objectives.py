@@ -63,7 +63,7 @@ def test_gradients(objective):
 
 
 @pytest.mark.parametrize("objective", ALL, ids=str)
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(n=st.integers(2, 12), scale=st.floats(1, 100), seed=st.integers(0, 99))
 def test_order_and_sides_do_not_matter(objective, n, scale, seed):
     whole = outputs(n, seed=seed, scale=scale)

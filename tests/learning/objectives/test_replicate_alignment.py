@@ -30,7 +30,7 @@ def batch(n, k, compounds=None, plates=3, seed=0, scale=14.3):
     return tensors, (fields.reshape(-1, 4), unit.repeat(k), plate.ravel())
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     term=st.sampled_from(TERMS),
     across=st.booleans(),

@@ -17,7 +17,7 @@ def tensors(field, compound, scale, bias, unit):
     }
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     n=st.integers(2, 10),
     d=st.integers(1, 6),

@@ -38,7 +38,7 @@ def weights_of(targets, inputs, unit, threshold, shifted):
     return np.where(weights < threshold, 0, weights)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     targets=st.sampled_from(sorted(INPUTS)),
     soft=st.sampled_from(DIRECTIONS),
@@ -55,7 +55,7 @@ def test_cwcl_is_its_closed_form(targets, soft, n, compounds, threshold, scale, 
     assert found == pytest.approx(cwcl(x, z, scale, weights, unit, soft), rel=1e-9, abs=1e-9)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     targets=st.sampled_from(sorted(INPUTS)),
     n=st.integers(2, 9),

@@ -19,7 +19,7 @@ def found(targets, inputs, unit=None, dtype=torch.float64):
     return similarities(targets, sets | ({} if unit is None else {"unit": torch.tensor(unit)})).numpy()
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(n=st.integers(2, 9), p=st.integers(1, 12), largest=st.integers(1, 5), seed=st.integers(0, 99))
 def test_tanimoto_is_its_closed_form(n, p, largest, seed):
     rng = np.random.default_rng(seed)

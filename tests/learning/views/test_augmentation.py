@@ -125,7 +125,7 @@ def test_a_batch_is_cropped_turned_scaled_normalised_and_cut(images):
     assert torch.equal(whole(images), Images(crop=8, mean=whole.mean, std=whole.std)(images))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     seeds=st.lists(st.integers(0, 2**32 - 1), min_size=2, max_size=6),
     crop=st.sampled_from([None, 8]),

@@ -70,7 +70,7 @@ def test_augmentation_follows_its_seed_and_leaves_the_global_state_alone(images,
 
 
 @pytest.mark.parametrize("scale", [None, (0.5, 0.9)])
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seeds=st.lists(st.integers(0, 2**32 - 1), min_size=2, max_size=6), global_seed=st.integers(0, 99))
 def test_a_crop_depends_on_its_own_seed_alone(images, scale, seeds, global_seed):
     """Whatever other images are in the batch, whatever their seeds are, and whatever was drawn before."""

@@ -39,7 +39,7 @@ def drawn(seed, rows=200, features=6):
     return (mixed * 10 ** generator.uniform(-2, 2, features) + generator.normal(size=features)).astype(np.float32)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6), st.integers(1, 6), st.sampled_from(["standardise", "robust", "none"]))
 def test_whitened_training_rows_have_the_identity_as_covariance(seed, components, scaling):
     _, found = scaled(drawn(seed), scaling=scaling, whiten=components)
@@ -49,7 +49,6 @@ def test_whitened_training_rows_have_the_identity_as_covariance(seed, components
     np.testing.assert_allclose(found.mean(0), 0, atol=2e-3)
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(-(2.0**100), 2.0**100, width=32, allow_subnormal=False), min_size=1, max_size=20))
 def test_the_signed_logarithm_is_odd_and_keeps_the_order(values):
     x = torch.tensor(values)
@@ -191,7 +190,7 @@ def test_many_rows_are_represented_by_quantiles():
     np.testing.assert_allclose(found[middle], np.log(train)[middle], atol=0.1)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 10**6))
 def test_ranks_do_not_depend_on_a_monotone_transformation(seed):
     train = drawn(seed, rows=30)
