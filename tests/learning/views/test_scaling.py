@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 from sklearn.decomposition import PCA
@@ -192,10 +192,12 @@ def test_many_rows_are_represented_by_quantiles():
 
 @settings(max_examples=20)
 @given(st.integers(0, 10**6))
+@example(2613)
 def test_ranks_do_not_depend_on_a_monotone_transformation(seed):
     train = drawn(seed, rows=30)
+    transformed = np.where(train < 0, train / 4, 2 * train)  # exact: with rounding, neighbours could become ties
     np.testing.assert_allclose(
-        scaled(train, transform="rank_normal")[1], scaled(2 * train + 3, transform="rank_normal")[1], atol=1e-5
+        scaled(train, transform="rank_normal")[1], scaled(transformed, transform="rank_normal")[1], atol=1e-5
     )
 
 
