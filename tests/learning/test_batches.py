@@ -1,17 +1,16 @@
 """Which fields meet in a batch, and that reading ahead neither reorders nor loses any."""
 
 import threading
-import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cloome_kedro.learning.batches import as_tensor, epoch_batches, one_field_per_unit, prefetch, timed
 
 
-@settings(deadline=None)
 @given(
     units=st.lists(st.integers(0, 12), min_size=1, max_size=80).map(np.array),
     batch_size=st.integers(2, 10),
@@ -81,15 +80,21 @@ def test_a_tensor_shares_its_arrays_memory_where_it_can():
         assert tensor.shape == other.shape
 
 
-def test_waiting_for_batches_is_timed():
-    def slow():
-        yield "first"
-        time.sleep(0.05)
-        yield "second"
+def test_waiting_for_batches_is_timed(monkeypatch):
+    """Not the time that the caller takes."""
+    now = [0.0]
+    monkeypatch.setattr("cloome_kedro.learning.batches.time", SimpleNamespace(perf_counter=lambda: now[0]))
 
-    (_, first), (waited, second) = timed(slow())
-    assert (first, second) == ("first", "second")
-    assert 0.05 <= waited < 5
+    def slow():
+        for batch, seconds in (("first", 2), ("second", 3)):
+            now[0] += seconds
+            yield batch
+
+    found = []
+    for waited, batch in timed(slow()):
+        now[0] += 100
+        found.append((waited, batch))
+    assert found == [(2, "first"), (3, "second")]
 
 
 def test_prefetch_keeps_order_and_reads_in_other_threads():

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import optuna
 import pytest
@@ -196,7 +197,7 @@ def test_who_has_lost_the_lock_begins_again(study, monkeypatch):
 def test_several_launchers_at_once_fill_it_once(tmp_path):
     store, problems = StudyStore(tmp_path), []
     optuna.create_study(study_name="s", storage=store.storage())
-    start = threading.Barrier(3)
+    start = threading.Barrier(3, timeout=60)  # breaks if a thread fails before it
 
     @quiet()
     def launch():
@@ -250,27 +251,22 @@ def test_a_trial_that_another_has_just_taken_is_left_to_it(tmp_path, monkeypatch
     assert taken == [True]
 
 
-def test_a_lock_that_shows_signs_of_life_is_waited_for(study, caplog):
-    lock = queue._Lock(study._storage, "s", 0)
-    lock.acquire()
-    ended = threading.Event()
+def test_a_lock_that_shows_signs_of_life_is_waited_for(study, caplog, monkeypatch):
+    """Time passes only while the process that waits sleeps. Then the process that holds the lock works."""
+    now, lock = [0.0], queue._Lock(study._storage, "s", 0)
 
-    def hold():
-        while not ended.wait(0.05):
+    def work(seconds):
+        now[0] += seconds
+        assert not study.trials
+        if now[0] < 0.8:
             lock._beat()
-        lock.release()
+        else:
+            lock.release()
 
-    holder = threading.Thread(target=hold)
-    holder.start()
-    waiting = threading.Thread(target=fill_, args=(study, DRAWN), kwargs={"patience": 0.3})
-    waiting.start()
-    waiting.join(0.8)
-    assert waiting.is_alive()
-    assert not study.trials
-    ended.set()
-    holder.join()
-    waiting.join()
-    assert len(study.trials) == 5
+    monkeypatch.setattr(queue, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=work))
+    lock.acquire()
+    assert len(fill_(study, DRAWN, patience=0.3)) == 5
+    assert now[0] >= 0.8
     assert "taking over" not in caplog.text
 
 

@@ -3,6 +3,7 @@
 import os
 import pickle
 import signal
+import threading
 import time
 import traceback
 
@@ -182,17 +183,18 @@ def test_a_report_can_be_sent_to_another_process(worker):
 
 def test_heartbeats_go_on_after_an_error_of_the_database(caplog):
     class Storage:
-        beats = 0
+        beats, goes_on = 0, threading.Event()
 
         def record_heartbeat(self, trial):
             self.beats += 1
             if self.beats == 2:
                 raise OSError("no connection")
+            if self.beats == 4:
+                self.goes_on.set()
 
     storage = Storage()
     with _heartbeat(storage, 3, 0.01):
-        time.sleep(0.2)
-    assert storage.beats > 3
+        assert storage.goes_on.wait(60)
     assert "the heartbeat of trial 3 could not be recorded: no connection" in caplog.text
     beats = storage.beats
     time.sleep(0.05)
