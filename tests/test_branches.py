@@ -32,7 +32,7 @@ def work(common: str) -> str:
 
 
 def wait_for_other(common: str, other: Path) -> str:
-    for _ in range(400):
+    for _ in range(1200):
         if other.exists():
             return work(common)
         time.sleep(0.05)

@@ -56,7 +56,7 @@ def scrolls_sideways(page):
     return page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
 
 
-def wait_until(page, expression, argument=None, seconds=20):
+def wait_until(page, expression, argument=None, seconds=60):
     """Wait until JavaScript gives a true value.
 
     A page whose policy forbids ``eval`` also forbids `wait_for_function` of Playwright.

@@ -52,7 +52,7 @@ def open_page(browser, origin):
         context = browser.new_context(viewport={"width": width, "height": 1000}, accept_downloads=True, **options)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)
         watch = Watch(page, origin)
         page.goto(origin + path)
         wait_until(page, "document.getElementById('about').textContent.includes('made_up')")

@@ -20,7 +20,7 @@ from tuning_objectives import GRID, RANGES, Recorded, value_of
 
 DEFAULT = ("default", {"rate": 2, "objective": "info_nce"})
 IDENTITY = {"data": "a" * 64, "seed": "0"}
-EVERY = SearchConfig(sampler="grid", trials=None, pruner="none", heartbeat_seconds=1)
+EVERY = SearchConfig(sampler="grid", trials=None, pruner="none", heartbeat_seconds=2)
 
 
 @pytest.fixture
