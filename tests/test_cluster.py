@@ -29,6 +29,7 @@ from parallel_tasks import (
     kill_in_the_middle,
     leave_a_file,
     process_after,
+    process_beside_another,
     square,
     square_after_a_death,
     threads,
@@ -77,8 +78,8 @@ def test_each_task_has_its_result(on_cluster, monkeypatch, ordered):
     assert dict(found) == {n: n**2 for n in range(50)}
 
 
-def test_tasks_run_on_the_workers_with_one_thread_each(on_cluster):
-    processes = {process for _, process in run_tasks(process_after, [(0.3,)] * 4, BAR)}
+def test_tasks_run_on_the_workers_with_one_thread_each(on_cluster, tmp_path):
+    processes = {process for _, process in run_tasks(process_beside_another, [(tmp_path,)] * 4, BAR)}
     with distributed.Client(on_cluster, set_as_default=False) as client:
         assert processes == set(client.run(os.getpid).values())
     assert [result for _, result in run_tasks(threads, [(0,)], BAR)] == [["1"] * 3]

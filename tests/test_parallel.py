@@ -18,7 +18,16 @@ import cloome_kedro
 from cloome_kedro import parallel
 from cloome_kedro.atomic import is_running
 from cloome_kedro.parallel import Bar, run_tasks
-from parallel_tasks import fail_at, process_after, square, squares_of, subtract, threads, waits_for
+from parallel_tasks import (
+    fail_at,
+    process_after,
+    process_beside_another,
+    square,
+    squares_of,
+    subtract,
+    threads,
+    waits_for,
+)
 
 BAR = Bar("working", "piece")
 
@@ -49,10 +58,10 @@ def test_a_task_has_any_number_of_arguments():
     assert list(run_tasks(subtract, [(5, 2), (2, 5)], BAR, 1)) == [(0, 3), (1, -3)]
 
 
-def test_several_jobs_are_processes_and_one_job_is_this_process():
+def test_several_jobs_are_processes_and_one_job_is_this_process(tmp_path):
     own = {result for _, result in run_tasks(process_after, [(0,), (0,)], BAR, 1)}
     assert own == {os.getpid()}
-    others = {result for _, result in run_tasks(process_after, [(0.5,)] * 4, BAR, 2)}
+    others = {result for _, result in run_tasks(process_beside_another, [(tmp_path,)] * 4, BAR, 2)}
     assert len(others) == 2
     assert os.getpid() not in others
 

@@ -24,12 +24,24 @@ def process_after(seconds):
     return os.getpid()
 
 
+def _is_met(condition):
+    """Whether a condition is met within two minutes."""
+    deadline = time.monotonic() + 120
+    while not (met := condition()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return met
+
+
 def waits_for(path):
     """Whether a file is there within two minutes."""
-    deadline = time.monotonic() + 120
-    while not path.exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return path.exists()
+    return _is_met(path.exists)
+
+
+def process_beside_another(folder):
+    """Number of this process, as soon as a second process has such a task."""
+    Path(folder, str(os.getpid())).touch()
+    assert _is_met(lambda: len(os.listdir(folder)) > 1)
+    return os.getpid()
 
 
 def threads(_):
