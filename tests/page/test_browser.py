@@ -137,6 +137,20 @@ def test_ask_by_well_and_for_more(open_page, width):
         assert hits(page, "P1 A03") == found
 
 
+def test_a_late_answer_does_not_replace_the_chosen_plate(open_page):
+    with open_page() as page:
+        late = []
+        page.route("**/plate?plate=O*", lambda route: late.append(route))  # it is answered last
+        with page.expect_request("**/plate?plate=O*"):
+            page.click("#tab-well")
+        page.select_option("#plate", "P1")
+        page.wait_for_selector("[aria-label='Wells of the plate P1']")
+        with page.expect_response("**/plate?plate=O*"):
+            late[0].continue_()
+        page.wait_for_timeout(300)  # nothing happens, so nothing can be waited for
+        assert page.get_attribute("#plate-map", "aria-label") == "Wells of the plate P1"
+
+
 def write_files(folder, suffix="DNA"):
     paths = []
     for channel, plane in zip(CHANNELS, small_index.invented_fields(1, seed=7, side=64)[0], strict=True):

@@ -138,11 +138,14 @@ async function loadPlate() {
   if (!details || !wanted) return;
   if (plate?.plate !== wanted || plate.index !== details.id) {
     const index = details.id;
+    const isWanted = () => byId("plate").value === wanted && details.id === index; // the answers can come in another order
     try {
-      plate = { ...await api.readPlate(index, wanted), index };
+      const found = await api.readPlate(index, wanted);
+      if (!isWanted()) return;
+      plate = { ...found, index };
       showError("well-error", "");
     } catch (error) {
-      showError("well-error", error.message);
+      if (isWanted()) showError("well-error", error.message);
       return;
     }
   }
