@@ -19,13 +19,23 @@ CAPABILITIES = [
 ]
 
 
+def report_of(study):
+    (report,) = study.folder.glob("data/08_reporting/*/default/seed_0/report.html")
+    return report
+
+
+def last_lines(study) -> str:
+    """What a run prints last: the end of the summary, and where the report is."""
+    return f"{study.load('summary').rstrip().splitlines()[-1].strip()}\n\nThe report: {report_of(study)}\n"
+
+
 def test_one_command_runs_the_study(study):
-    """Every table of both splits is there, and the summary is the last thing on the screen."""
+    """Every table of both splits is there, and the summary and the report are the last things on the screen."""
     report = study.load("report")
     assert "SIMULATED" in report.upper()
     assert "random" in report
     assert "scaffold" in report
-    assert study.run.stdout.rstrip().endswith(study.load("summary").rstrip().splitlines()[-1].strip())
+    assert study.run.stdout.endswith(last_lines(study))
     for split in ("random", "scaffold"):
         metrics = study.load(f"{split}.retrieval_metrics")
         assert set(metrics["method"]) == {*MODELS.values(), "Random", "Oracle (phenotype)", "Oracle (mechanism)"}
@@ -58,17 +68,17 @@ def test_two_splits_run_at_the_same_time(study):
 
 def test_a_repeated_study_has_nothing_to_do(untouched):
     """Then a missing file is made again, alone. The summary is printed each time."""
-    summary = untouched.load("summary").rstrip().splitlines()[-1].strip()
+    printed_last = last_lines(untouched)
     done = untouched.kedro("run", "--env", "test")
     assert "nodes: nothing has changed, nothing to run" in " ".join((done.stdout + done.stderr).split())
     assert "Running node" not in done.stdout + done.stderr
-    assert done.stdout.rstrip().endswith(summary)
-    (report,) = untouched.folder.glob("data/08_reporting/*/default/seed_0/report.html")
+    assert done.stdout.endswith(printed_last)
+    report = report_of(untouched)
     report.unlink()
     done = untouched.kedro("run", "--env", "test")
     assert "Completed 1 out of 1 tasks" in done.stdout + done.stderr
     assert report.is_file()
-    assert done.stdout.rstrip().endswith(summary)
+    assert done.stdout.endswith(printed_last)
 
 
 def test_every_model_says_how_sure_it_is(study):
